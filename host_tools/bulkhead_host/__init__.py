@@ -1,0 +1,3 @@
+"""Build, flash, watch and fault-inject boards that run Bulkhead."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,73 @@
+"""The `bulkhead` command: parse, call a command's function, print, exit.
+
+Commands are loaded when first used, so that `bulkhead ps` does not pay for the emulator.
+"""
+
+import importlib
+import sys
+
+import click
+
+from bulkhead_host.errors import BulkheadError
+
+# Each name is a module of `bulkhead_host.commands` that has a click command `command`.
+COMMANDS = {
+    "build": "Build the firmware image with the kernel and services frozen in.",
+    "doctor": "Say what is missing on this machine or port, and what mends it.",
+    "flash": "Put an image on a board.",
+    "inject": "Make a named service fail in a chosen way.",
+    "monitor": "Watch services and log, without disturbing them.",
+    "ps": "List the services on a board.",
+    "run": "Boot an application on a board and show it working.",
+    "sim": "Serve an emulated board on a serial port.",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of the menu."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command, or None when there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bulkhead_host.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bulkhead")
+def group() -> None:
+    """Build, flash, watch and fault-inject boards that run Bulkhead.
+
+    Exit codes: 0 good, 1 failed, 2 usage, 3 no or several devices, 4 busy or not permitted,
+    5 timeout, 6 exception on the device.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with the code of `errors`."""
+    try:
+        group(standalone_mode=False)
+    except BulkheadError as error:
+        click.echo(f"bulkhead: {error.cause}", err=True)
+        if error.next_step:
+            click.echo(f"  try: {error.next_step}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("", err=True)
+        sys.exit(130)
