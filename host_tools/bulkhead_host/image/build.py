@@ -1,0 +1,242 @@
+"""Build a firmware image: MicroPython, unmodified, with modules frozen in.
+
+Same inputs, same bytes: an image is named by the digest of all that goes into it, and one that
+the cache has is not built again. Otherwise the C sources are compiled once for each toolchain
+and source tree, and a changed module costs freezing and linking.
+
+    cache/sources/       source trees, see `sources`
+    cache/build/         one CMake build folder for each source tree, toolchain and board
+    cache/images/KEY/    firmware.uf2, firmware.elf, image.json
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.image.cache import (
+    Progress,
+    digest,
+    digest_files,
+    folder_whole,
+    keep_newest,
+    locked,
+    quiet,
+    write_whole,
+)
+from bulkhead_host.image.frozen import manifest_text, read_files
+from bulkhead_host.image.mpy import compile_module
+from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.image.recipe import BUILDER_VERSION, Board, board_named
+from bulkhead_host.image.sources import SourceTree, source_tree
+from bulkhead_host.image.toolchain import Toolchain, toolchain
+from bulkhead_host.image.uf2 import FLASH_BASE, RP2040_FAMILY, read_uf2
+from bulkhead_host.paths import cache_dir
+
+IMAGES_KEPT = 16
+BUILD_FOLDERS_KEPT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A firmware image.
+
+    `flash_used` counts the bytes programmed, of `flash_available` that the file system leaves;
+    `sections` are the linker's sections that make them up or take RAM, in bytes. `hard_timers`
+    is false when the MicroPython in it is too old for the hard kill.
+    """
+
+    path: Path
+    elf: Path
+    sha256: str
+    flash_used: int
+    flash_available: int
+    sections: Mapping[str, int]
+    micropython_version: str
+    hard_timers: bool
+
+
+def build_image(
+    *,
+    board: str = "pico",
+    files: Mapping[str, Path | bytes],
+    output: Path | None = None,
+    may_install: bool = True,
+    progress: Progress = quiet,
+) -> Image:
+    """Build an image with `files` (path on the board to source) frozen in.
+
+    Writes it to `output`, whole or not at all; without `output` the image's path is the cache's
+    own. Installs missing programs with apt where it may, unless `may_install` is false. Raises
+    `BulkheadError` when something is missing, does not compile, or does not fit.
+    """
+    target = board_named(board)
+    contents = read_files(files)
+    cache = cache_dir()
+    with locked(cache / "build.lock", progress):
+        tools = toolchain(may_install=may_install, progress=progress)
+        tree = source_tree(cache, progress=progress)
+        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target))
+        folder = cache / "images" / digest(base, digest_files(contents))[:32]
+        if (folder / "image.json").exists():
+            os.utime(folder)
+        else:
+            build_folder = cache / "build" / f"{target.name}-{base[:12]}"
+            _Build(target, tools, tree, build_folder, progress).make(contents, folder)
+            keep_newest(folder.parent, IMAGES_KEPT)
+            keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)
+        return _described(folder, target, tree, output)
+
+
+def stock_image(*, board: str = "pico", progress: Progress = quiet) -> Image:
+    """Build MicroPython as it comes, with its own modules and asyncio frozen and none of ours."""
+    return build_image(board=board, files={}, progress=progress)
+
+
+def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None) -> Image:
+    content = (folder / "firmware.uf2").read_bytes()
+    if output is not None:
+        write_whole(output, content)
+    return Image(
+        path=output or folder / "firmware.uf2",
+        elf=folder / "firmware.elf",
+        sha256=hashlib.sha256(content).hexdigest(),
+        flash_used=len(read_uf2(content, flash_bytes=board.flash_bytes).data),
+        flash_available=board.firmware_bytes_max,
+        sections=json.loads((folder / "image.json").read_text())["sections"],
+        micropython_version=tree.recipe.version,
+        hard_timers=tree.recipe.hard_timers,
+    )
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One run of the build, under the cache's lock."""
+
+    board: Board
+    tools: Toolchain
+    tree: SourceTree
+    folder: Path
+    progress: Progress
+
+    def make(self, contents: Mapping[str, bytes], image: Path) -> None:
+        """Compile, link and convert; leave the results in the folder `image`."""
+        modules = self._compile_modules(contents)
+        unfinished = self.folder / "unfinished"
+        if unfinished.exists():  # the builder itself was killed: trust nothing it left
+            shutil.rmtree(self.folder)
+        self._stage(modules)
+        self._configure()
+        self.progress("linking MicroPython" if self._has_objects() else "compiling MicroPython")
+        unfinished.touch()
+        try:
+            self._run(["ninja", "-C", str(self.folder), "firmware"])
+        finally:  # ninja removes what it was making when it fails or is interrupted
+            unfinished.unlink()
+        with folder_whole(image) as made:
+            self._convert(made)
+
+    def _compile_modules(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+        def compile_one(path: str) -> bytes:
+            return compile_module(
+                contents[path],
+                path,
+                architecture=self.board.architecture,
+                mpy_cross=self.tools.mpy_cross,
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return dict(zip(contents, pool.map(compile_one, contents), strict=True))
+
+    def _stage(self, modules: Mapping[str, bytes]) -> None:
+        """Put the modules and their manifest where CMake looks, with nothing left of others."""
+        for stale in ("modules", "frozen_mpy"):
+            shutil.rmtree(self.folder / stale, ignore_errors=True)
+        (self.folder / "frozen_content.c").unlink(missing_ok=True)
+        names = [str(Path(path).with_suffix(".mpy").as_posix()) for path in modules]
+        for name, module in zip(names, modules.values(), strict=True):
+            write_whole(self.folder / "modules" / name, module)
+        write_whole(self.folder / "manifest.py", manifest_text(names, "modules").encode())
+        # CMake records the interpreter's path; a virtual environment may be gone the next time.
+        python = self.folder / "python3"
+        python.unlink(missing_ok=True)
+        python.symlink_to(Path(sys.executable).resolve())
+
+    def _has_objects(self) -> bool:
+        return (self.folder / "firmware.elf").exists()
+
+    def _configure(self) -> None:
+        if (self.folder / "build.ninja").exists():
+            return
+        self.progress("configuring MicroPython")
+        settings = {
+            "MICROPY_BOARD": self.board.micropython_board,
+            "MICROPY_FROZEN_MANIFEST": self.folder / "manifest.py",
+            "PICO_CLIB": "newlib",
+            "PICO_NO_PICOTOOL": 1,
+            "PICO_SDK_PATH_OVERRIDE": self.tree.pico_sdk,
+            "Python3_EXECUTABLE": self.folder / "python3",
+        }
+        port = self.tree.micropython / "ports" / "rp2"
+        command = ["cmake", "-G", "Ninja", "-S", str(port), "-B", str(self.folder)]
+        self._run([*command, *(f"-D{name}={value}" for name, value in settings.items())])
+
+    def _convert(self, made: Path) -> None:
+        converter = self.tree.micropython / "tools" / "uf2conv.py"
+        options = ["-f", hex(RP2040_FAMILY), "-b", hex(FLASH_BASE), "-c"]
+        firmware, uf2 = self.folder / "firmware.bin", made / "firmware.uf2"
+        self._run([sys.executable, str(converter), *options, "-o", str(uf2), str(firmware)])
+        size = firmware.stat().st_size
+        if size > self.board.firmware_bytes_max:
+            kib = (size - self.board.firmware_bytes_max + 1023) // 1024
+            raise BulkheadError(
+                f"the image is {kib} KiB too large: it would overlap the file system",
+                "name fewer services in system.toml",
+            )
+        shutil.copyfile(self.folder / "firmware.elf", made / "firmware.elf")
+        sections = _sections(run(["arm-none-eabi-size", "-A", str(made / "firmware.elf")]))
+        described = {"sections": sections}
+        (made / "image.json").write_text(json.dumps(described, indent=1))
+
+    def _run(self, command: list[str]) -> None:
+        try:
+            run(command, environment=self._environment())
+        except ProgramFailed as error:
+            log = self.folder / "build.log"
+            log.write_text(error.output)
+            raise BulkheadError(f"{error}: {error.last_line}", f"read {log}") from error
+
+    def _environment(self) -> dict[str, str]:
+        """Return an environment that fixes all that would make two builds differ."""
+        prefixes = {
+            self.folder: "/build",
+            self.tree.folder: "/source",
+        }
+        maps = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in prefixes.items())
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "LC_ALL": "C",
+            "TZ": "UTC",
+            "CFLAGS": maps,
+            "CXXFLAGS": maps,
+            "ASMFLAGS": maps,
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "SOURCE_DATE_EPOCH": str(self.tree.recipe.release_day),
+            "MICROPY_GIT_TAG": f"v{self.tree.recipe.version}",
+            "MICROPY_GIT_HASH": "",
+            "MICROPY_MPYCROSS": str(self.tools.mpy_cross),
+        }
+
+
+def _sections(listing: str) -> dict[str, int]:
+    """Return the sizes of the sections that are in memory, from `size -A`."""
+    rows = [line.split() for line in listing.splitlines() if line.startswith(".")]
+    return {row[0]: int(row[1]) for row in rows if int(row[1]) and int(row[2])}

@@ -1,0 +1,91 @@
+"""Files that appear whole or not at all, and the lock that lets one build run at a time."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+# Where progress lines go; the command line prints them on standard error.
+Progress = Callable[[str], None]
+
+
+def quiet(_line: str) -> None:
+    """Drop a progress line."""
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return the SHA-256 of the parts in hexadecimal, each part's length included."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(b"%d:" % len(data))
+        state.update(data)
+    return state.hexdigest()
+
+
+def digest_files(files: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of names and contents, whatever order the mapping has."""
+    return digest(*(part for name in sorted(files) for part in (name, files[name])))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or an interruption, sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def folder_whole(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder` when the block ends without an exception.
+
+    An existing `folder` is replaced. The temporary one is a neighbour, so the last step is one
+    rename; it is removed when the block raises.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    made.chmod(0o755)
+    try:
+        yield made
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def locked(path: Path, progress: Progress = quiet) -> Iterator[None]:
+    """Hold an exclusive lock on a file while the block runs; wait for whoever holds it.
+
+    The system drops the lock when its holder dies, so a stale one cannot exist. Builds run only
+    where apt does, hence `fcntl`.
+    """
+    import fcntl  # noqa: PLC0415  absent on Windows, where nothing is built
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("another build is running: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Remove all but the `count` most recently used entries of a cache folder."""
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True)
+    for entry in entries[count:]:
+        shutil.rmtree(entry, ignore_errors=True)

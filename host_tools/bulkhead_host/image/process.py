@@ -1,0 +1,47 @@
+"""Run the programs a build consists of, and keep what they said for the person who must act."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class ProgramFailed(Exception):
+    """A program exited with a code other than zero; `output` is all it printed."""
+
+    def __init__(self, command: Sequence[str], code: int, output: str) -> None:
+        super().__init__(f"{Path(command[0]).name} exited with code {code}")
+        self.output = output
+
+    @property
+    def last_line(self) -> str:
+        """Return the last line the program printed, for a one-line cause."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else str(self)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program to its end and return its standard output.
+
+    Raises `ProgramFailed` when it exits with another code than zero or is not there at all.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ProgramFailed(command, 127, f"{command[0]}: not found") from error
+    if done.returncode:
+        raise ProgramFailed(command, done.returncode, done.stdout + done.stderr)
+    return done.stdout

@@ -1,0 +1,118 @@
+"""What an image is made of: boards, source packages in order of preference, build settings.
+
+All that changes when MicroPython, the SDK or a distribution moves on is in this file.
+"""
+
+from dataclasses import dataclass
+
+from bulkhead_host.errors import UsageError
+
+# Raised when the way an image is made changes, so that no cached image outlives its recipe.
+BUILDER_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board an image can be built for.
+
+    `micropython_board` is the folder in MicroPython's `ports/rp2/boards`; `port` the module of
+    `firmware/port`; `architecture` the native code that mpy-cross emits (`-march`).
+    """
+
+    name: str
+    micropython_board: str
+    port: str
+    architecture: str
+    flash_bytes: int
+    firmware_bytes_max: int
+
+
+BOARDS = {
+    "pico": Board(
+        name="pico",
+        micropython_board="RPI_PICO",
+        port="rp2",
+        architecture="armv6m",
+        flash_bytes=2 * 1024 * 1024,
+        # What the file system (MICROPY_HW_FLASH_STORAGE_BYTES, 1408 KiB) leaves.
+        firmware_bytes_max=(2048 - 1408) * 1024,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A distribution package with sources.
+
+    `version` is the upstream version, or the start of one: the newest that matches is taken.
+    `source` tells a source package (its upstream archive is used) from a binary package that
+    installs sources (its files are). `target` is where its files go in the source tree.
+    """
+
+    name: str
+    suite: str
+    version: str
+    source: bool
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One way to make the firmware: a MicroPython version and the packages it comes from.
+
+    `release_day` (seconds since 1970, midnight) is the build date that the image shows, so that
+    it does not depend on the day of the build. `hard_timers` tells whether `machine.Timer`
+    takes `hard=True`, without which a hog in a scheduled callback cannot be killed.
+    """
+
+    version: str
+    release_day: int
+    hard_timers: bool
+    packages: tuple[Package, ...]
+
+
+_COMPANIONS = (
+    Package(
+        name="mbedtls",
+        suite="trixie",
+        version="3.6",
+        source=True,
+        target="micropython/lib/mbedtls",
+    ),
+    Package(name="pico-sdk-source", suite="trixie", version="2.1.1", source=False, target="."),
+    Package(name="tinyusb-source", suite="trixie", version="0.18", source=False, target="."),
+)
+
+
+def _micropython(suite: str, version: str) -> Package:
+    return Package(
+        name="micropython", suite=suite, version=version, source=True, target="micropython"
+    )
+
+
+# The first one whose packages can be had is used.
+RECIPES = (
+    Recipe(
+        version="1.26.1",
+        release_day=1757548800,  # 2025-09-11
+        hard_timers=True,
+        packages=(_micropython("forky", "1.26.1"), *_COMPANIONS),
+    ),
+    Recipe(
+        version="1.25.0",
+        release_day=1744675200,  # 2025-04-15
+        hard_timers=False,
+        packages=(_micropython("trixie", "1.25.0"), *_COMPANIONS),
+    ),
+)
+
+# What `--official` takes when it is given nothing.
+OFFICIAL_IMAGE_URL = "https://micropython.org/resources/firmware/RPI_PICO-20250911-v1.26.1.uf2"
+
+
+def board_named(name: str) -> Board:
+    """Return a board, or raise `UsageError` that lists those there are."""
+    if name not in BOARDS:
+        known = ", ".join(sorted(BOARDS))
+        raise UsageError(f"no image can be built for a board named {name!r}", f"one of: {known}")
+    return BOARDS[name]
