@@ -1,0 +1,139 @@
+"""Makes the emulator four to five times faster where a C compiler is at hand.
+
+The wheels of rp2040py are built for CPython's stable interface, in which each call between its
+Cython classes looks up a Python attribute first: several for every emulated instruction. A wheel
+brings its C sources along. Compiled for the Python that is running, the same sources do these
+calls directly, with the same result to the cycle. Without a compiler, or Python's headers, the
+wheel's own modules serve.
+
+The build takes about 15 s, once for each Python and version of rp2040py, and lives in the cache
+folder. `BULKHEAD_EMULATOR_CORE=wheel` switches it off.
+"""
+
+import contextlib
+import hashlib
+import importlib.abc
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from bulkhead_host.paths import cache_dir
+
+_PACKAGE = "rp2040py.native"
+_FLAGS = ("-shared", "-fPIC", "-O3", "-std=c99", "-w")
+_SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX") or ".so")
+_FAILURE_LOG = "failed.log"
+
+
+def install() -> None:
+    """Make `import rp2040py` use the compiled core, building it first if need be.
+
+    Must run before the first import of rp2040py in the process; later it does nothing.
+    """
+    if os.environ.get("BULKHEAD_EMULATOR_CORE") == "wheel" or _PACKAGE in sys.modules:
+        return
+    folder = _built_folder()
+    if folder is not None:
+        sys.meta_path.insert(0, _CoreFinder(folder))
+
+
+def description() -> str:
+    """Say which core this process uses: `compiled` or `wheel`, for `doctor` and benchmarks."""
+    module = sys.modules.get(f"{_PACKAGE}._simulator")
+    origin = Path(getattr(module, "__file__", None) or "")
+    return "compiled" if origin.name.endswith(_SUFFIX) else "wheel"
+
+
+class _CoreFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules of `rp2040py.native` in the build folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return the spec of a compiled module, None for every other import."""
+        package, _, name = fullname.rpartition(".")
+        file = self._folder / f"{name}{_SUFFIX}"
+        if package != _PACKAGE or not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(fullname, file)
+
+
+def _built_folder() -> Path | None:
+    """Return the folder with the compiled modules, or None where they cannot be had."""
+    sources = _sources()
+    compiler = _compiler()
+    if not sources or compiler is None:
+        return None
+    folder = cache_dir() / "emulator-core" / _key(compiler)
+    with _lock(folder):
+        if not folder.exists():
+            _build(compiler=compiler, sources=sources, folder=folder)
+    return None if (folder / _FAILURE_LOG).exists() else folder
+
+
+def _sources() -> list[Path]:
+    spec = importlib.util.find_spec("rp2040py")
+    if spec is None or spec.origin is None:
+        return []
+    return sorted((Path(spec.origin).parent / "native").glob("*.c"))
+
+
+def _compiler() -> str | None:
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        return None
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def _key(compiler: str) -> str:
+    version = importlib.metadata.version("rp2040py")
+    parts = (version, sys.version, sysconfig.get_platform(), compiler, *_FLAGS)
+    return f"{version}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time build into `folder`; the others wait for it."""
+    import fcntl  # noqa: PLC0415  (not on Windows, where no compiler is looked for)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(*, compiler: str, sources: list[Path], folder: Path) -> None:
+    """Compile `sources` and move the result to `folder` at once; leave a log there on failure."""
+    print("bulkhead: compiling the emulator for this Python, once (about 15 s)", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        output = Path(scratch) / "core"
+        output.mkdir()
+
+        def compile_one(source: Path) -> str:
+            target = output / f"{source.stem}{_SUFFIX}"
+            include = f"-I{sysconfig.get_path('include')}"
+            line = [compiler, *_FLAGS, include, str(source), "-o", str(target)]
+            done = subprocess.run(line, capture_output=True, text=True, check=False)
+            return done.stderr if done.returncode else ""
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            failures = [text for text in pool.map(compile_one, sources) if text]
+        if failures:
+            (output / _FAILURE_LOG).write_text("\n".join(failures))
+            print(f"bulkhead: that failed, see {folder / _FAILURE_LOG}", file=sys.stderr)
+        output.rename(folder)
