@@ -1,0 +1,31 @@
+"""`bulkhead flash`: put an image on a board."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bulkhead_host.image.flash import flash_image
+
+
+@click.command("flash")
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--port", help="The board: a serial port, id:SERIAL, or auto.")
+@click.option(
+    "--drive",
+    type=click.Path(path_type=Path),
+    help="The bootloader's drive, where it is not found by itself.",
+)
+def command(image: Path, port: str | None, drive: Path | None) -> None:
+    """Put the UF2 file IMAGE on a board and wait until the board is back."""
+    flashed = flash_image(
+        image,
+        port=port,
+        drive=drive,
+        progress=lambda line: print(f"flash: {line}", file=sys.stderr, flush=True),
+    )
+    print(f"image    {image}")
+    print(f"drive    {flashed.volume}")
+    print(f"written  {flashed.bytes_written} bytes in {flashed.seconds:.1f} s")
+    if flashed.port:
+        print(f"port     {flashed.port}")

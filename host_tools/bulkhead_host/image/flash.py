@@ -1,0 +1,256 @@
+"""Put an image on a board: bootloader, drive, copy, and the board's port again.
+
+    the port's board --machine.bootloader()--> a drive with INFO_UF2.TXT --UF2--> the port again
+
+A USB board is known again by its serial number, since its port may get another name. A port that
+is not USB (the emulated board's) keeps its name.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import serial
+from serial.tools import list_ports
+
+from bulkhead_host.errors import (
+    BulkheadError,
+    DeviceBusy,
+    DeviceNotFound,
+    DeviceTimeout,
+    UsageError,
+)
+from bulkhead_host.image.bootloader import HOLD_BOOTSEL, enter_bootloader
+from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.uf2 import read_uf2
+from bulkhead_host.image.volumes import INFO_FILE, board_id, bootloader_volumes, check_volume
+
+RASPBERRY_PI_VID = 0x2E8A
+MICROPYTHON_PID = 0x0005
+
+_VOLUME_TIMEOUT_S = 30.0
+_RETURN_TIMEOUT_S = 30.0
+_POLL_S = 0.1
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A serial port. `serial_number` is a USB board's own, and empty for any other port."""
+
+    device: str
+    serial_number: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flashed:
+    """What was done. `port` is where the board is now, empty when nothing tells."""
+
+    volume: Path
+    port: str
+    bytes_written: int
+    seconds: float
+
+
+class Desk:
+    """What flashing needs of the machine: ports, drives and time. A test brings its own."""
+
+    def boards(self) -> list[Port]:
+        """Return the ports of the USB boards that run MicroPython on an RP2040."""
+        return [
+            Port(device=info.device, serial_number=info.serial_number or "")
+            for info in list_ports.comports()
+            if (info.vid, info.pid) == (RASPBERRY_PI_VID, MICROPYTHON_PID)
+        ]
+
+    def volumes(self) -> list[Path]:
+        """Return the bootloader drives that are mounted."""
+        return bootloader_volumes()
+
+    def enter_bootloader(self, device: str) -> None:
+        """Send the board at a port to its bootloader."""
+        enter_bootloader(device)
+
+    def is_open_to_us(self, device: str) -> bool:
+        """Tell whether a port can be opened."""
+        try:
+            serial.serial_for_url(device, exclusive=True).close()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def clock_s(self) -> float:
+        """Return a time that only grows."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+
+def flash_image(
+    image: Path,
+    *,
+    port: str | None = None,
+    drive: Path | None = None,
+    desk: Desk | None = None,
+    progress: Progress = quiet,
+) -> Flashed:
+    """Program a board with a UF2 and wait until it is back.
+
+    `port` chooses the board (a device, `auto` or `id:SERIAL`); without one it is the only board
+    there is. `drive` is the bootloader's drive where it is not found by itself; one that is
+    there already is used as it is. The image is checked before the board is touched. Raises
+    the exceptions of `errors`.
+    """
+    desk = desk or Desk()
+    content = _checked_content(image)
+    started = desk.clock_s()
+    known = desk.boards()
+    board = None if port is None else choose_board(port, known)
+    volume = _waiting_volume(desk, port, drive, known)
+    if volume is None:
+        board = board or choose_board("auto", known)
+        volume = _reach_bootloader(desk, board, drive, progress)
+    check_volume(volume)
+    progress(f"copying {len(content)} bytes to {volume}")
+    _copy(content, volume / image.name)
+    _wait(
+        desk,
+        lambda: not board_id(volume),
+        _RETURN_TIMEOUT_S,
+        f"{volume} is still there: the board did not take the image",
+    )
+    back = _await_return(desk, board, known, progress) if board or drive is None else ""
+    seconds = desk.clock_s() - started
+    return Flashed(volume=volume, port=back, bytes_written=len(content), seconds=seconds)
+
+
+def choose_board(port: str, known: Sequence[Port]) -> Port:
+    """Return the port meant by `auto`, `id:SERIAL`, `port:DEVICE` or a device's name.
+
+    Raises `DeviceNotFound` when there is none, or `auto` meets several.
+    """
+    if port == "auto":
+        if len(known) == 1:
+            return known[0]
+        if not known:
+            raise DeviceNotFound("no board with MicroPython is plugged in", HOLD_BOOTSEL)
+        names = ", ".join(board.device for board in known)
+        raise DeviceNotFound(f"there are several boards: {names}", "choose one with --port")
+    if port.startswith("id:"):
+        wanted = port.removeprefix("id:")
+        for board in known:
+            if board.serial_number == wanted:
+                return board
+        raise DeviceNotFound(f"no board has the serial number {wanted}", "bulkhead doctor")
+    device = port.removeprefix("port:")
+    for board in known:
+        if board.device == device:
+            return board
+    if device.startswith("/") and not Path(device).exists():
+        raise DeviceNotFound(f"there is no port {device}", "bulkhead doctor")
+    return Port(device=device)
+
+
+def _checked_content(image: Path) -> bytes:
+    try:
+        content = image.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{image} cannot be read: {error.strerror}", "bulkhead build") from error
+    read_uf2(content)
+    return content
+
+
+def _waiting_volume(
+    desk: Desk, port: str | None, drive: Path | None, known: Sequence[Port]
+) -> Path | None:
+    """Return the drive of a board that is in its bootloader already, if that is the one meant."""
+    if drive is not None:
+        return drive if (drive / INFO_FILE).exists() else None
+    volumes = desk.volumes()
+    if port is not None or not volumes:
+        return None
+    if len(volumes) > 1 or known:
+        names = ", ".join([*map(str, volumes), *(board.device for board in known)])
+        raise DeviceNotFound(f"several boards: {names}", "choose one with --drive or --port")
+    return volumes[0]
+
+
+def _reach_bootloader(desk: Desk, board: Port, drive: Path | None, progress: Progress) -> Path:
+    before = set(desk.volumes()) if drive is None else set()
+
+    def appeared() -> Path | None:
+        if drive is not None:
+            return drive if board_id(drive) else None
+        return next((volume for volume in desk.volumes() if volume not in before), None)
+
+    progress(f"sending the board at {board.device} to its bootloader")
+    desk.enter_bootloader(board.device)
+    return _wait(
+        desk,
+        appeared,
+        _VOLUME_TIMEOUT_S,
+        f"no drive with {INFO_FILE} appeared",
+        "mount the drive RPI-RP2 (udisksctl mount -b /dev/disk/by-label/RPI-RP2), or "
+        + HOLD_BOOTSEL,
+    )
+
+
+def _copy(content: bytes, target: Path) -> None:
+    """Write the UF2. The bootloader restarts the board at the last block, under our feet."""
+    try:
+        with target.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except PermissionError as error:
+        raise DeviceBusy(
+            f"this user may not write to {target.parent}", "mount it as you"
+        ) from error
+    except OSError as error:
+        if board_id(target.parent):
+            raise BulkheadError(f"writing {target} failed: {error}", HOLD_BOOTSEL) from error
+
+
+def _await_return(
+    desk: Desk, board: Port | None, known: Sequence[Port], progress: Progress
+) -> str:
+    progress("waiting for the board to come back")
+
+    def returned() -> str:
+        if board and not board.serial_number:
+            return board.device if desk.is_open_to_us(board.device) else ""
+        for found in desk.boards():
+            is_it = found.serial_number == board.serial_number if board else found not in known
+            if is_it:
+                return found.device
+        return ""
+
+    return _wait(
+        desk,
+        returned,
+        _RETURN_TIMEOUT_S,
+        "the image was written, but the board's port did not come back",
+        "unplug the board and plug it in again",
+    )
+
+
+def _wait(
+    desk: Desk,
+    condition: Callable[[], _Value | None],
+    timeout_s: float,
+    complaint: str,
+    next_step: str = HOLD_BOOTSEL,
+) -> _Value:
+    """Return what `condition` returns once that is true; raise `DeviceTimeout` after a time."""
+    deadline = desk.clock_s() + timeout_s
+    while not (value := condition()):
+        if desk.clock_s() >= deadline:
+            raise DeviceTimeout(f"{complaint} within {timeout_s:.0f} s", next_step)
+        desk.sleep(_POLL_S)
+    return value

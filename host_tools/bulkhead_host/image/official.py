@@ -1,0 +1,127 @@
+"""Use MicroPython as its makers built it, on a machine that cannot build an image.
+
+The UF2 is taken as it is; the kernel and the services go beside it as a folder of `.mpy` files,
+which `deploy` puts on the board's file system.
+"""
+
+import hashlib
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet, write_whole
+from bulkhead_host.image.frozen import read_files
+from bulkhead_host.image.mpy import compile_module
+from bulkhead_host.image.recipe import board_named
+from bulkhead_host.image.toolchain import mpy_cross_program
+from bulkhead_host.image.uf2 import read_uf2
+from bulkhead_host.paths import cache_dir
+
+# MicroPython runs these two by name, and only as source.
+_SOURCES = ("boot.py", "main.py")
+_VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)(\S*) on \d{4}-\d\d-\d\d")
+# Versions before it load another .mpy format than the one mpy-cross writes (6.3).
+_OLDEST = (1, 23)
+_OLDEST_WITH_HARD_TIMERS = (1, 26)
+_DOWNLOAD_TIMEOUT_S = 60
+_DOWNLOAD_BYTES_MAX = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialImage:
+    """An official image and the folder of modules that makes it run Bulkhead."""
+
+    path: Path
+    modules: Path
+    sha256: str
+    micropython_version: str
+    hard_timers: bool
+
+
+def official_image(
+    given: str,
+    *,
+    board: str = "pico",
+    files: Mapping[str, Path | bytes],
+    output: Path,
+    progress: Progress = quiet,
+) -> OfficialImage:
+    """Write the image `given` (a file or an http URL) to `output`, and the modules beside it.
+
+    The modules' folder has the name of `output` without its suffix. Raises `UsageError` for a
+    file that is no MicroPython for the RP2040 or one too old, before anything is written.
+    """
+    target = board_named(board)
+    content = _content(given, progress)
+    version, suffix = _micropython_version(read_uf2(content, flash_bytes=target.flash_bytes).data)
+    mpy_cross = mpy_cross_program()
+    made: dict[str, bytes] = {}
+    for path, source in read_files(files).items():
+        if path in _SOURCES:
+            made[path] = source
+        else:
+            made[str(Path(path).with_suffix(".mpy").as_posix())] = compile_module(
+                source, path, architecture=target.architecture, mpy_cross=mpy_cross
+            )
+    modules = output.with_suffix("")
+    with folder_whole(modules) as folder:
+        for path, module in made.items():
+            write_whole(folder / path, module)
+    write_whole(output, content)
+    return OfficialImage(
+        path=output,
+        modules=modules,
+        sha256=hashlib.sha256(content).hexdigest(),
+        micropython_version=".".join(map(str, version)) + suffix,
+        hard_timers=version >= _OLDEST_WITH_HARD_TIMERS,
+    )
+
+
+def _content(given: str, progress: Progress) -> bytes:
+    if given.startswith(("http://", "https://")):
+        return _downloaded(given, progress)
+    try:
+        return Path(given).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{given} cannot be read: {error.strerror}") from error
+
+
+def _downloaded(url: str, progress: Progress) -> bytes:
+    """Return what the URL serves, kept in the cache once it has been read as a UF2."""
+    kept = cache_dir() / "downloads" / f"{digest(url)[:32]}.uf2"
+    if kept.exists():
+        return kept.read_bytes()
+    progress(f"downloading {url}")
+    try:
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
+            content: bytes = answer.read(_DOWNLOAD_BYTES_MAX)
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise BulkheadError(
+            f"{url} cannot be downloaded: {reason}",
+            "download it on another machine: bulkhead build --official FILE",
+        ) from error
+    read_uf2(content)
+    write_whole(kept, content)
+    return content
+
+
+def _micropython_version(flash: bytes) -> tuple[tuple[int, ...], str]:
+    """Return the version number in a firmware, and what follows it (`-preview.12`)."""
+    found = _VERSION.search(flash)
+    if not found:
+        raise UsageError(
+            "the image is refused: there is no MicroPython in it",
+            "give a MicroPython image for the RP2040",
+        )
+    version = tuple(int(part) for part in found.groups()[:3])
+    if version < _OLDEST:
+        raise UsageError(
+            f"the image is refused: MicroPython {'.'.join(map(str, version))} is too old",
+            f"give version {'.'.join(map(str, _OLDEST))} or later",
+        )
+    return version, found.group(4).decode(errors="replace")
