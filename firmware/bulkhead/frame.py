@@ -1,0 +1,161 @@
+"""The system-call frame: how a task puts a trap's operands together.
+
+Every method returns the trap word, to be yielded at once:
+
+    status = yield sys.call(led, TOGGLE)
+
+The yield's value is the trap's result. Statuses 0 to 191 are the peer's own; the kernel's
+(TIMEOUT, DEAD, NOTIFIED, FULL, UNKNOWN) begin at 192. A value travels in `sys.arg`, both ways.
+No method allocates; timeouts are milliseconds.
+"""
+
+from kernel.abi import (
+    ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
+    REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TIMED, YIELD,
+)  # fmt: skip
+import micropython
+
+
+class NoCapability(Exception):
+    """The manifest grants no capability of that name."""
+
+
+class Frame:
+    """One incarnation's frame, the `sys` that `main(sys)` gets."""
+
+    arg = None
+
+    def __init__(self, registers, handles):
+        self.registers = registers
+        self.handles = dict(handles)
+        self.arg = None
+
+    def cap(self, name):
+        """Return the handle of the capability that service.toml calls `name`."""
+        handle = self.handles.get(name)
+        if handle is None:
+            raise NoCapability("no capability '" + name + "': name it under [uses] in service.toml")
+        return handle
+
+    @micropython.native
+    def call(self, handle, operation, arg=None, timeout_ms=None):
+        """Send a message and wait for the reply: the server's status, DEAD or TIMEOUT.
+
+        Without `timeout_ms` the deadline is CALL_TIMEOUT_US away; there is always one.
+        """
+        self.arg = arg
+        if timeout_ms is None:
+            return handle + operation + CALL
+        self.registers[0] = timeout_ms
+        return handle + operation + (CALL + TIMED)
+
+    @micropython.native
+    def recv(self, timeout_ms=None):
+        """Wait for a message (its operation), NOTIFIED or TIMEOUT."""
+        if timeout_ms is None:
+            return RECV
+        self.registers[0] = timeout_ms
+        return RECV + TIMED
+
+    @micropython.native
+    def reply(self, status, arg=None):
+        """Answer the caller received last. Never blocks, never fails."""
+        self.arg = arg
+        return status + REPLY
+
+    @micropython.native
+    def reply_recv(self, status, arg=None, timeout_ms=None):
+        """Answer the caller received last and wait for the next, as `reply` and `recv`."""
+        self.arg = arg
+        if timeout_ms is None:
+            return status + REPLY_RECV
+        self.registers[0] = timeout_ms
+        return status + (REPLY_RECV + TIMED)
+
+    @micropython.native
+    def reply_to(self, caller, status, arg=None):
+        """Answer an earlier caller, by what `caller()` gave when it was received."""
+        self.arg = arg
+        self.registers[0] = caller
+        return status + (REPLY + TIMED)
+
+    @micropython.native
+    def reply_fault(self):
+        """Fault the caller received last: it broke the protocol of this service."""
+        return REPLY_FAULT
+
+    @micropython.native
+    def send(self, handle, operation, arg=None, timeout_ms=None):
+        """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, or TIMEOUT if it blocks."""
+        self.arg = arg
+        if timeout_ms is None:
+            return handle + operation + SEND
+        self.registers[0] = timeout_ms
+        return handle + operation + (SEND + TIMED)
+
+    @micropython.native
+    def notify(self, handle, bits):
+        """OR `bits` (0 to 25) into the pending word of a task: OK or DEAD."""
+        self.registers[0] = bits
+        return handle + NOTIFY
+
+    @micropython.native
+    def sleep(self, milliseconds):
+        """Wait; 0 gives way to equals."""
+        if milliseconds == 0:
+            return YIELD
+        self.registers[0] = milliseconds
+        return SLEEP + TIMED
+
+    @micropython.native
+    def acknowledge(self, handle):
+        """Unmask an interrupt line of this driver."""
+        return handle + ACKNOWLEDGE
+
+    @micropython.native
+    def reopen(self, handle):
+        """After DEAD: name the present incarnation of the peer. OK, or DEAD while there is none."""
+        return handle + REOPEN
+
+    @micropython.native
+    def caller(self):
+        """Return the token of the caller received last, 0 when the message wants no reply."""
+        return self.registers[1]
+
+    @micropython.native
+    def badge(self):
+        """Return the badge of the capability the last message came through."""
+        return self.registers[2]
+
+    @micropython.native
+    def bits(self):
+        """Return the notification bits that the last NOTIFIED stands for."""
+        return self.registers[3]
+
+    # What follows needs the capability "kernel" with the right to control tasks.
+
+    def start(self, kernel, task):
+        """Start task number `task`: OK, UNKNOWN, or FULL when there is no memory."""
+        return kernel + START + task
+
+    def stop(self, kernel, task, fault=None):
+        """Stop a task for good, or with a fault of the kind given."""
+        self.arg = fault
+        return kernel + STOP + task
+
+    def inspect(self, kernel, task):
+        """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""
+        return kernel + INSPECT + task
+
+    def next_fault(self, kernel):
+        """Get the number of a task that faulted and has not been reported yet, 0 for none."""
+        return kernel + NEXT_FAULT
+
+    def fault_text(self, kernel, task):
+        """Get the last words of a task into `arg`."""
+        return kernel + FAULT_TEXT + task
+
+    def inject(self, kernel, task, kind):
+        """Make a task misbehave: `kind` is one of `abi`'s injections."""
+        self.arg = kind
+        return kernel + INJECT + task

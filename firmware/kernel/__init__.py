@@ -1,0 +1,1 @@
+"""The Bulkhead microkernel: tasks, scheduling, messages, capabilities, interrupts, faults."""

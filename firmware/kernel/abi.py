@@ -1,0 +1,127 @@
+"""Numbers that the kernel, the services and the host tools agree on.
+
+A number here is part of the protocol: change it and every image, service and tool changes with
+it. `ABI` names the set; the link's HELLO carries it.
+"""
+
+from micropython import const
+
+ABI = const(1)
+
+# Trap word: operation in bits 0-7, trap in bits 8-12, handle from bit 13 on. A handle is handed
+# out already shifted, so that a frame makes a trap word by adding.
+TRAP_SHIFT = const(8)
+HANDLE_SHIFT = const(13)
+
+# Traps, shifted into place.
+YIELD = const(0 << 8)
+CALL = const(1 << 8)
+REPLY_RECV = const(2 << 8)
+RECV = const(3 << 8)
+REPLY = const(4 << 8)
+SEND = const(5 << 8)
+NOTIFY = const(6 << 8)
+SLEEP = const(7 << 8)
+REOPEN = const(8 << 8)
+ACKNOWLEDGE = const(9 << 8)
+REPLY_FAULT = const(10 << 8)
+START = const(11 << 8)
+STOP = const(12 << 8)
+INSPECT = const(13 << 8)
+NEXT_FAULT = const(14 << 8)
+FAULT_TEXT = const(15 << 8)
+INJECT = const(16 << 8)
+STASH = const(17 << 8)
+TRAPS = const(18)
+
+# Set in a trap word: the timeout is in the frame's first register. The handle's slot lies below.
+TIMED = const(1 << 28)
+SLOT_MASK = const(0x7F)
+
+# What a trap returns. 0 to 191 belong to the services: a message's operation, a reply's status.
+OK = const(0)
+OPERATIONS = const(192)
+TIMEOUT = const(192)  # the deadline passed first
+DEAD = const(193)  # the peer died, or the handle names an incarnation that has
+NOTIFIED = const(194)  # recv: notification bits are in `sys.bits()`
+FULL = const(195)  # send: the mailbox is full and its policy is to fail
+UNKNOWN = const(196)  # a control trap names no task, or one in the wrong state
+REFUSED = const(191)  # by convention a service's answer to an operation it does not offer
+
+# Rights of a capability.
+MAY_CALL = const(1)
+MAY_SEND = const(2)
+MAY_NOTIFY = const(4)
+MAY_ACKNOWLEDGE = const(8)
+MAY_CONTROL = const(16)
+
+# Task states.
+DORMANT = const(0)  # never started, or stopped
+READY = const(1)
+RUNNING = const(2)
+RECEIVING = const(3)
+CALLING = const(4)  # the message waits at the server
+SERVED = const(5)  # the server has received it and owes a reply
+SENDING = const(6)  # blocked on a full mailbox
+SLEEPING = const(7)
+FAULTED = const(8)
+
+# Fault kinds.
+NO_FAULT = const(0)
+EXCEPTION = const(1)
+BUDGET = const(2)
+MEMORY = const(3)
+SYSCALL = const(4)
+PROTOCOL = const(5)
+HEARTBEAT = const(6)
+STORM = const(7)
+INJECTED = const(8)
+RETURNED = const(9)  # `main` returned: a fault only where the manifest says permanent
+
+# Full mailbox policies.
+FAIL = const(0)
+BLOCK = const(1)
+DROP_OLDEST = const(2)
+
+# Injections.
+CRASH = const(1)
+SPIN = const(2)
+HANG = const(3)
+LEAK = const(4)
+DROP_REPLY = const(5)
+
+# Notification bits the kernel itself raises; a service's own start at bit 0, interrupt lines of
+# a driver from bit 0 in manifest order.
+FAULT_BIT = const(1 << 28)
+INPUT_BIT = const(1 << 27)
+
+STATE_NAMES = (
+    "dormant",
+    "ready",
+    "running",
+    "receiving",
+    "calling",
+    "served",
+    "sending",
+    "sleeping",
+    "faulted",
+)
+FAULT_NAMES = (
+    "",
+    "EXCEPTION",
+    "BUDGET",
+    "MEMORY",
+    "SYSCALL",
+    "PROTOCOL",
+    "HEARTBEAT",
+    "STORM",
+    "INJECTED",
+    "RETURNED",
+)
+STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
+INJECTION_NAMES = ("", "crash", "spin", "hang", "leak", "drop-reply")
+
+# INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
+# last fault, clients, mail queued, (pad), generation, CPU time in us modulo 2**30, steps,
+# messages dropped by a full mailbox, peer the task waits for (0 for none).
+INSPECT_FORMAT = "<BBBBBBBxHxxIIHH"

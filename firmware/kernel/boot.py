@@ -1,0 +1,70 @@
+"""Put a kernel together from a system table and a port, and start its supervisor."""
+
+from kernel import capabilities, control, ipc, mailbox, notifications
+from kernel.abi import (
+    ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
+    REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
+)  # fmt: skip
+from kernel.layout import RECORD, RECORD_SHIFT, TASKS_END
+from kernel.levels import enter_interrupt_level, main_level, pad, swallowed
+from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
+from kernel.state import Kernel
+from kernel.tasks import start
+
+
+def build(table, port):
+    """Return a kernel ready to run: every task dormant but the supervisor, which is ready.
+
+    Without a supervisor in the table (tests) every task is started, in order. All that the
+    kernel itself needs is allocated here.
+    """
+    kernel = Kernel(table, port)
+    kernel.pad = pad
+    kernel.swallowed = swallowed
+    kernel.guard_supervisor = guard_supervisor
+    kernel.handlers = _handlers(control.Control(kernel))
+    port.attach(kernel, enter_interrupt_level)
+    if kernel.supervisor:
+        start(kernel, kernel.supervisor)
+    else:
+        for task in range(RECORD, kernel.words[TASKS_END], RECORD):
+            start(kernel, task)
+    return kernel
+
+
+def guard_supervisor(kernel):
+    """Restart the supervisor; reset the board when it dies too often: nothing else would."""
+    now = kernel.port.now()
+    if (now - kernel.supervisor_since) & TIME_MASK > SUPERVISOR_WINDOW_US:
+        kernel.supervisor_since = now
+        kernel.supervisor_faults = 0
+    kernel.supervisor_faults += 1
+    if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
+        kernel.port.panic("the supervisor died too often")
+    start(kernel, kernel.supervisor)
+
+
+def _handlers(bound):
+    """Return the handler of each trap, by its number."""
+    table = [bound.unknown] * 32
+    for trap, handler in (
+        (YIELD, control.give_way),
+        (CALL, ipc.call),
+        (REPLY_RECV, ipc.reply_recv),
+        (RECV, ipc.recv),
+        (REPLY, ipc.reply),
+        (SEND, mailbox.send),
+        (NOTIFY, notifications.notify),
+        (SLEEP, control.sleep),
+        (REOPEN, capabilities.reopen),
+        (ACKNOWLEDGE, bound.acknowledge),
+        (REPLY_FAULT, bound.reply_fault),
+        (START, bound.start),
+        (STOP, bound.stop),
+        (INSPECT, bound.inspect),
+        (NEXT_FAULT, bound.next_fault),
+        (FAULT_TEXT, bound.fault_text),
+        (INJECT, bound.inject),
+    ):
+        table[trap >> TRAP_SHIFT] = handler
+    return table

@@ -1,0 +1,181 @@
+"""Traps that are not messages: waiting, acknowledging, and the supervisor's control of tasks.
+
+Control traps need the capability of the target `kernel` with MAY_CONTROL; the task they speak of
+is the operation field, a number from 1 in start order. They may allocate.
+"""
+
+import struct
+
+from kernel.abi import (
+    DORMANT, FAULTED, FULL, INSPECT_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, OK, PROTOCOL, SERVED,
+    SLEEPING, TIMED, UNKNOWN,
+)  # fmt: skip
+from kernel.capabilities import NoRight, lookup
+from kernel.faults import end, fault, last_words
+from kernel.inject import inject
+from kernel.layout import (
+    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_MASKED, MAIL_COUNT,
+    OFFSET_MASK, OUTER, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE,
+    STATE, STEPS, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+)  # fmt: skip
+from kernel.limits import MESSAGE_BYTES_MAX
+from kernel.ready import push_back
+from kernel.tasks import start
+from kernel.timeouts import arm_ms
+import micropython
+
+
+@micropython.viper
+def give_way(w: ptr32, frames, task: int, trap: int) -> int:
+    """Queue behind equals."""
+    push_back(w, task)
+    return 0
+
+
+@micropython.viper
+def sleep(w: ptr32, frames, task: int, trap: int) -> int:
+    """Wait for the timeout, and for nothing else."""
+    w[task + STATE] = SLEEPING
+    if trap & TIMED:
+        arm_ms(w, task)
+    return 0
+
+
+class Control:
+    """Handlers that need more of the kernel than its words; each is bound once, at boot."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    @micropython.native
+    def unknown(self, _w, _frames, _task, _trap):
+        """Fault a task whose trap word means nothing."""
+        raise NoRight
+
+    @micropython.native
+    def acknowledge(self, _w, _frames, task, trap):
+        """Unmask the line behind the handle: its driver is ready for the next interrupt."""
+        kernel = self.kernel
+        w = kernel.words
+        line = w[lookup(w, task, trap, MAY_ACKNOWLEDGE)] & OFFSET_MASK
+        w[line + LINE_MASKED] = 0
+        kernel.port.unmask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
+        w[task + RESULT] = OK
+        return task
+
+    @micropython.native
+    def reply_fault(self, _w, _frames, task, trap):
+        """Fault the caller received last with PROTOCOL: it broke the service's rules."""
+        kernel = self.kernel
+        w = kernel.words
+        token = w[task + REGISTER_CALLER]
+        client = (token & TOKEN_TASK) << RECORD_SHIFT
+        w[task + RESULT] = OK
+        if (
+            w[client + STATE] == SERVED
+            and w[client + PEER] == task
+            and w[client + SEQUENCE] == token >> TOKEN_SHIFT
+        ):
+            fault(kernel, client, PROTOCOL, None)
+        return task
+
+    @micropython.native
+    def start(self, _w, _frames, task, trap):
+        """Start a task that is dormant or faulted: OK, UNKNOWN, or FULL without memory."""
+        kernel = self.kernel
+        target = self._target(task, trap)
+        status = UNKNOWN
+        try:
+            if target and start(kernel, target):
+                status = OK
+        except MemoryError:
+            status = FULL
+        kernel.words[task + RESULT] = status
+        return task
+
+    @micropython.native
+    def stop(self, _w, _frames, task, trap):
+        """Stop a task: with a fault of the kind in `arg`, or for good without one."""
+        kernel = self.kernel
+        w = kernel.words
+        target = self._target(task, trap)
+        kind = kernel.frames[task >> RECORD_SHIFT].arg
+        w[task + RESULT] = UNKNOWN
+        if target and target != task and w[target + STATE] not in (DORMANT, FAULTED):
+            w[task + RESULT] = OK
+            if kind or target == w[OUTER]:
+                fault(kernel, target, kind or 0, None)
+            else:
+                end(kernel, target, DORMANT)
+        return task
+
+    @micropython.native
+    def inspect(self, _w, _frames, task, trap):
+        """Give the state of a task as bytes in INSPECT_FORMAT."""
+        kernel = self.kernel
+        w = kernel.words
+        target = self._target(task, trap)
+        w[task + RESULT] = UNKNOWN
+        if target:
+            kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(w, target)
+            w[task + RESULT] = OK
+        return task
+
+    @micropython.native
+    def next_fault(self, _w, _frames, task, trap):
+        """Give the number of a task whose fault has not been taken yet, 0 for none."""
+        w = self.kernel.words
+        lookup(w, task, trap, MAY_CONTROL)
+        w[task + RESULT] = 0
+        for target in range(RECORD, w[TASKS_END], RECORD):
+            if w[target + UNREPORTED]:
+                w[target + UNREPORTED] = 0
+                w[task + RESULT] = target >> RECORD_SHIFT
+                break
+        return task
+
+    @micropython.native
+    def fault_text(self, _w, _frames, task, trap):
+        """Give the last words of a task, the end of its traceback if they are long."""
+        kernel = self.kernel
+        target = self._target(task, trap)
+        text = last_words(kernel, target >> RECORD_SHIFT, MESSAGE_BYTES_MAX)
+        kernel.frames[task >> RECORD_SHIFT].arg = text
+        kernel.words[task + RESULT] = OK
+        return task
+
+    @micropython.native
+    def inject(self, _w, _frames, task, trap):
+        """Make a task misbehave in the way whose number is in `arg`."""
+        kernel = self.kernel
+        target = self._target(task, trap)
+        kind = kernel.frames[task >> RECORD_SHIFT].arg
+        done = target and target != task and inject(kernel, target, kind)
+        kernel.words[task + RESULT] = OK if done else UNKNOWN
+        return task
+
+    @micropython.native
+    def _target(self, task, trap):
+        """Return the task a control trap speaks of, 0 if there is none of that number."""
+        w = self.kernel.words
+        lookup(w, task, trap, MAY_CONTROL)
+        target = (trap & 0xFF) << RECORD_SHIFT
+        return target if target < w[TASKS_END] else 0
+
+
+def _snapshot(w, task):
+    return struct.pack(
+        INSPECT_FORMAT,
+        task >> RECORD_SHIFT,
+        w[task + STATE],
+        w[task + BASE],
+        w[task + PRIORITY],
+        w[task + FAULT],
+        min(w[task + CLIENTS], 255),
+        min(w[task + MAIL_COUNT], 255),
+        w[task + GENERATION],
+        w[task + CPU_US],
+        w[task + STEPS],
+        min(w[task + DROPPED], 65535),
+        w[task + PEER] >> RECORD_SHIFT,
+    )

@@ -1,0 +1,157 @@
+"""Faults: how a task ends, and what the others are told.
+
+The task is taken out of every queue, its generation ends, its callers are answered DEAD, its
+lines are masked, its last words are kept and the supervisor is notified. What happens next is
+the supervisor's policy; only the supervisor's own fault is the kernel's business.
+"""
+
+from kernel.abi import DEAD, FAULT_BIT, FAULTED, READY
+from kernel.layout import (
+    ARMED, BASE, BUDGET_US, CLIENTS, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK, LINE,
+    LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER, PEER,
+    PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
+    STEP_DEADLINE, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
+)  # fmt: skip
+from kernel.limits import FAULT_TEXTS, TIME_MASK
+from kernel.notifications import post
+from kernel.ready import push_back, remove
+from kernel.timeouts import leave_server
+import micropython
+
+
+@micropython.native
+def fault(kernel, task, kind, error):
+    """End the present incarnation of `task` with a fault of `kind`.
+
+    `error` is the exception that caused it, or None. A preempted task cannot be ended while its
+    bytecode is on the stack: it is marked DOOMED and struck when it would go on. Never raises.
+    """
+    w = kernel.words
+    if task == w[OUTER]:
+        w[task + DOOMED] = kind
+        return
+    end(kernel, task, FAULTED)
+    w[task + FAULT] = kind
+    w[task + UNREPORTED] = 1
+    keep_words(kernel, task, error)
+    if task == kernel.supervisor:
+        kernel.guard_supervisor(kernel)
+    elif kernel.supervisor:
+        post(w, kernel.supervisor, FAULT_BIT)
+
+
+@micropython.native
+def end(kernel, task, state):
+    """Take `task` out of the system and leave it in `state` (DORMANT or FAULTED)."""
+    w = kernel.words
+    number = task >> RECORD_SHIFT
+    _withdraw(w, task)
+    w[task + STATE] = state
+    generation = (w[task + GENERATION] + 1) & GENERATION_MASK
+    w[task + GENERATION] = generation or 1
+    _answer_dead(w, task)
+    _clear_mailbox(kernel, task)
+    line = w[TASKS_END]
+    index = 0
+    while line < w[LINES_END]:
+        if w[line + LINE_OWNER] == task:
+            kernel.port.mask(kernel.line_sources[index])
+            w[line + LINE_FIRED] = 0
+        line += LINE
+        index += 1
+    generator = kernel.generators[number]
+    kernel.generators[number] = None
+    kernel.resume[number] = None
+    kernel.frames[number] = None
+    if generator is not None:
+        _close(kernel, task, generator)
+
+
+@micropython.viper
+def _withdraw(w: ptr32, task: int):
+    """Take `task` out of the queue or the wait it is in."""
+    if w[task + STATE] == READY:
+        remove(w, task)
+    leave_server(w, task)
+    w[task + TIMED_WAIT] = 0
+
+
+@micropython.viper
+def _answer_dead(w: ptr32, server: int):
+    """End the call or send of every task that waits for `server` with DEAD."""
+    task = RECORD
+    end = w[TASKS_END]
+    while task < end:
+        if w[task + PEER] == server:
+            w[task + PEER] = 0
+            w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK
+            w[task + TIMED_WAIT] = 0
+            w[task + RESULT] = DEAD
+            push_back(w, task)
+        task += RECORD
+    w[server + SENDERS] = 0
+    w[server + CLIENTS] = 0
+    w[server + SERVING] = 0
+    w[server + PENDING] = 0
+    w[server + DOOMED] = 0
+    w[server + PRIORITY] = w[server + BASE]
+
+
+@micropython.native
+def _clear_mailbox(kernel, task):
+    w = kernel.words
+    if w[task + MAIL_COUNT]:
+        w[task + DROPPED] += w[task + MAIL_COUNT]
+        w[task + MAIL_COUNT] = 0
+        mailbox = w[task + MAILBOX]
+        first = w[mailbox + MAIL_VALUES]
+        for index in range(first, first + w[mailbox + MAIL_DEPTH]):
+            kernel.frames[0][index] = None
+
+
+@micropython.native
+def _close(kernel, task, generator):
+    """Run the `finally` blocks of a suspended generator, as a step of its own with its budget."""
+    w = kernel.words
+    running = w[RUNNING_TASK]
+    w[RUNNING_TASK] = task
+    w[STEP_DEADLINE] = (kernel.port.now() + w[task + BUDGET_US]) & TIME_MASK
+    w[ARMED] = 1
+    try:
+        generator.close()
+    except BaseException:
+        pass
+    w[ARMED] = 0
+    if w[STRUCK]:
+        w[STRUCK] = 0
+        kernel.pad()
+    w[RUNNING_TASK] = running
+
+
+def keep_words(kernel, task, error):
+    """Keep the traceback of `error` as the last words of `task`; the oldest of all give way."""
+    index = kernel.text_next
+    kernel.text_next = (index + 1) % FAULT_TEXTS
+    stream = kernel.texts[index]
+    kernel.text_owner[index] = task >> RECORD_SHIFT
+    kernel.text_length[index] = 0
+    if error is None:
+        return
+    try:
+        stream.seek(0)
+        kernel.port.print_exception(error, stream)
+        kernel.text_length[index] = stream.tell()
+    except MemoryError:
+        pass
+
+
+def last_words(kernel, number, limit):
+    """Return the newest traceback kept for task `number`, at most `limit` characters of its end."""
+    for back in range(1, FAULT_TEXTS + 1):
+        index = (kernel.text_next - back) % FAULT_TEXTS
+        length = kernel.text_length[index]
+        if kernel.text_owner[index] == number and length:
+            stream = kernel.texts[index]
+            stream.seek(max(0, length - limit))
+            return str(stream.read(min(length, limit)), "utf-8")
+    return ""

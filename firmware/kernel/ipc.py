@@ -1,0 +1,189 @@
+"""Messages: call, reply, receive.
+
+A handler gets the kernel's words, the frames, the trapping task and its trap word, and returns
+the task to run next (0: look in the ready queues). It never switches by itself. Handlers run in
+kernel context, allocate nothing, and raise only what the operands in the task's own frame cause
+(`BadMessage`, `NoRight`): that task's fault.
+
+The way of a call: `call` finds the server behind the handle and, when it is receiving, raises
+its priority to the caller's, gives it the message and returns it as the next to run. The reply
+finds the caller by its token, gives it the status and the value, takes the priority back and
+returns the caller.
+"""
+
+from kernel.abi import (
+    CALLING, DEAD, HANDLE_SHIFT, MAY_CALL, NOTIFIED, OK, OPERATIONS, RECEIVING, SERVED,
+    SLOT_MASK, TIMED,
+)  # fmt: skip
+from kernel.capabilities import NoRight
+from kernel.layout import (
+    BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE,
+    DEADLINES, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, NEXT_DEADLINE, NOW,
+    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE,
+    SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+)  # fmt: skip
+from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK
+from kernel.mailbox import take_mail
+from kernel.message import BadMessage, admit
+from kernel.notifications import take_bits
+from kernel.priority import queue_sender, raise_to, restore
+from kernel.ready import push_back
+from kernel.timeouts import arm_ms
+import micropython
+
+
+@micropython.viper
+def call(w: ptr32, frames, task: int, trap: int) -> int:
+    """Send a message and wait for its reply, at most until the deadline."""
+    slot = trap >> HANDLE_SHIFT & SLOT_MASK
+    operation = trap & 0xFF
+    if slot >= w[task + CAPABILITY_COUNT] or operation >= OPERATIONS:
+        raise NoRight
+    capability = w[task + CAPABILITIES] + slot * CAPABILITY
+    target = w[capability]
+    if (target >> RIGHTS_SHIFT) & MAY_CALL == 0:
+        raise NoRight
+    server = target & OFFSET_MASK
+    named = w[capability + NAMED]
+    if named & GENERATION_MASK != w[server + GENERATION]:
+        w[task + RESULT] = DEAD
+        return task
+    frame = frames[task >> RECORD_SHIFT]
+    value = admit(frame.arg)
+    if trap & TIMED:
+        arm_ms(w, task)
+    else:
+        deadline = (w[NOW] + CALL_TIMEOUT_US) & TIME_MASK
+        w[task + DEADLINE] = deadline
+        w[task + TIMED_WAIT] = 1
+        if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+            w[NEXT_DEADLINE] = deadline
+            w[DEADLINES] = 1
+    w[task + PEER] = server
+    w[server + CLIENTS] += 1
+    priority = w[task + PRIORITY]
+    if w[server + STATE] != RECEIVING:
+        frame.arg = value
+        w[task + OPERATION] = operation
+        w[task + BADGE] = named >> BADGE_SHIFT
+        w[task + STATE] = CALLING
+        queue_sender(w, server, task)
+        raise_to(w, server, priority)
+        return 0
+    if priority < w[server + PRIORITY]:
+        w[server + PRIORITY] = priority
+    token = w[task + SEQUENCE] << TOKEN_SHIFT | task >> RECORD_SHIFT
+    w[task + STATE] = SERVED
+    frames[server >> RECORD_SHIFT].arg = value
+    w[server + TIMED_WAIT] = 0
+    w[server + RESULT] = operation
+    w[server + SERVING] = token
+    w[server + REGISTER_CALLER] = token
+    w[server + REGISTER_BADGE] = named >> BADGE_SHIFT
+    return server
+
+
+@micropython.viper
+def answer(w: ptr32, frames, server: int, token: int, status: int) -> int:
+    """Give the caller behind `token` its reply; return it, or 0 when it waits no longer.
+
+    A caller that timed out, died or was answered already is no mistake of the server's: the
+    reply is dropped. A token that names no task at all was forged, and faults the server.
+    """
+    client = (token & TOKEN_TASK) << RECORD_SHIFT
+    if client >= w[TASKS_END] or status >= OPERATIONS:
+        raise BadMessage("a reply needs a status below 192 and a token that recv gave")
+    if (
+        w[client + STATE] != SERVED
+        or w[client + PEER] != server
+        or w[client + SEQUENCE] != token >> TOKEN_SHIFT
+    ):
+        return 0
+    value = admit(frames[server >> RECORD_SHIFT].arg)
+    frames[client >> RECORD_SHIFT].arg = value
+    w[client + RESULT] = status
+    release(w, client, server)
+    return client
+
+
+@micropython.viper
+def release(w: ptr32, client: int, server: int):
+    """End the call of `client`, which is in no queue, and take back what it lent the server."""
+    w[client + TIMED_WAIT] = 0
+    w[client + PEER] = 0
+    w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
+    clients = w[server + CLIENTS] - 1
+    w[server + CLIENTS] = clients
+    if w[server + PRIORITY] != w[server + BASE]:
+        restore(w, server)
+
+
+@micropython.viper
+def reply(w: ptr32, frames, task: int, trap: int) -> int:
+    """Answer the caller received last, or with TIMED the one whose token is in the register."""
+    if trap & TIMED:
+        token = w[task + REGISTER_TIMEOUT]
+    else:
+        token = w[task + SERVING]
+        w[task + SERVING] = 0
+    w[task + RESULT] = OK
+    if token == 0:
+        return task
+    client = int(answer(w, frames, task, token, trap & 0xFF))
+    if client == 0:
+        return task
+    if w[client + PRIORITY] < w[task + PRIORITY]:
+        push_back(w, task)
+        return client
+    push_back(w, client)
+    return task
+
+
+@micropython.viper
+def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
+    """Answer the caller received last and wait for the next, in one trap."""
+    token = w[task + SERVING]
+    client = 0
+    if token:
+        w[task + SERVING] = 0
+        client = int(answer(w, frames, task, token, trap & 0xFF))
+    if w[task + SENDERS] | w[task + PENDING] | w[task + MAIL_COUNT] | trap & TIMED:
+        here = int(recv(w, frames, task, trap))
+        if client == 0:
+            return here
+        if here:
+            if w[here + PRIORITY] < w[client + PRIORITY]:
+                push_back(w, client)
+                return here
+            push_back(w, here)
+        return client
+    w[task + STATE] = RECEIVING
+    return client
+
+
+@micropython.viper
+def recv(w: ptr32, frames, task: int, trap: int) -> int:
+    """Take what waits, or wait: notifications, then the most important caller, then the mailbox."""
+    w[task + SERVING] = 0
+    if w[task + PENDING]:
+        take_bits(w, task)
+        return task
+    client = w[task + SENDERS]
+    if client:
+        w[task + SENDERS] = w[client + NEXT]
+        token = w[client + SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
+        w[client + STATE] = SERVED
+        frames[task >> RECORD_SHIFT].arg = frames[client >> RECORD_SHIFT].arg
+        w[task + RESULT] = w[client + OPERATION]
+        w[task + SERVING] = token
+        w[task + REGISTER_CALLER] = token
+        w[task + REGISTER_BADGE] = w[client + BADGE]
+        return task
+    if w[task + MAIL_COUNT]:
+        take_mail(w, frames, task)
+        return task
+    w[task + STATE] = RECEIVING
+    if trap & TIMED:
+        arm_ms(w, task)
+    return 0

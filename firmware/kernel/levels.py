@@ -1,0 +1,145 @@
+"""The two levels the dispatcher runs at, and the landing pad of what ends a step early.
+
+Main level: `main_level` resumes tasks and sleeps when none is ready. Interrupt level: the tick
+or a device asks the port for `Levels.interrupt`, which the interpreter calls at a branch of the
+running task's bytecode; it resumes what is more important on top of that task and returns to it.
+
+A kill is a KeyboardInterrupt that the tick injects into whatever runs. `land` tells it from an
+operator's Ctrl-C by the STRUCK word, which only the tick sets. It may arrive late, after the
+step it was meant for has ended: then it is still pending, and `pad` gives it a branch to land on
+before anything else is resumed.
+"""
+
+from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
+from kernel.dispatch import dispatch
+from kernel.faults import fault
+from kernel.layout import (
+    ARMED, IRQ_PENDING, DEADLINES, DOOMED, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED, SLICE_END,
+    STATE, STEP_DEADLINE, STRUCK,
+)  # fmt: skip
+from kernel.limits import TIME_HALF, TIME_MASK
+import micropython
+
+
+def pad():
+    """Give a pending kill a branch to land on; return whether one has landed."""
+    try:
+        for _ in range(2):
+            pass
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@micropython.native
+def run(kernel):
+    """Dispatch until nothing more important than the preempted task is ready; never raises."""
+    while True:
+        try:
+            dispatch(kernel)
+            return
+        except BaseException as error:
+            land(kernel, error)
+
+
+@micropython.native
+def land(kernel, error):
+    """Find out what ended the step of RUNNING_TASK, and fault the task accordingly."""
+    w = kernel.words
+    in_task = w[ARMED]
+    w[ARMED] = 0
+    task = w[RUNNING_TASK]
+    kind = _kind_of(error)
+    if w[STRUCK]:
+        w[STRUCK] = 0
+        if isinstance(error, KeyboardInterrupt):
+            kind = w[task + DOOMED] or BUDGET
+        else:
+            pad()
+    elif isinstance(error, KeyboardInterrupt):
+        kernel.stop_requested = True
+        kind = INJECTED
+    if not in_task:
+        kind = SYSCALL
+    w[task + DOOMED] = 0
+    fault(kernel, task, kind, error)
+
+
+@micropython.native
+def _kind_of(error):
+    if isinstance(error, StopIteration):
+        return RETURNED
+    if isinstance(error, MemoryError):
+        return MEMORY
+    return EXCEPTION
+
+
+@micropython.native
+def swallowed(kernel, task):
+    """Handle a strike during a step that nevertheless ended with a trap.
+
+    Return 0 if it was only late: it has landed now and the trap counts. Otherwise the task caught
+    the kill: it is faulted, and 1 returned.
+    """
+    w = kernel.words
+    w[STRUCK] = 0
+    if pad():
+        return 0
+    fault(kernel, task, BUDGET, None)
+    return 1
+
+
+@micropython.native
+def enter_interrupt_level(kernel):
+    """Run what is more important than the preempted task, on top of it. Never raises.
+
+    Called by the interpreter at a branch of whatever runs. If that is the kernel itself (idle,
+    or in the fault path) there is nothing to do: its own loop looks next.
+    """
+    w = kernel.words
+    w[SCHEDULED] = 0
+    if not w[ARMED]:
+        return
+    w[ARMED] = 0
+    outer = w[RUNNING_TASK]
+    clock = kernel.port.now
+    entered = clock()
+    remaining = (w[STEP_DEADLINE] - entered) & TIME_MASK
+    slice_end = w[SLICE_END]
+    w[OUTER] = outer
+    run(kernel)
+    w[OUTER] = 0
+    if w[STRUCK] and pad():
+        w[STRUCK] = 0
+        remaining = 0
+    w[RUNNING_TASK] = outer
+    w[SLICE_END] = slice_end
+    w[STEP_DEADLINE] = (clock() + remaining) & TIME_MASK
+    w[ARMED] = 1
+
+
+def main_level(kernel):
+    """Run the system until an operator's Ctrl-C or a panic; sleep whenever nothing is ready."""
+    w = kernel.words
+    port = kernel.port
+    kernel.stop_requested = False
+    port.start_tick()
+    try:
+        while not kernel.stop_requested:
+            run(kernel)
+            if kernel.stop_requested:
+                break
+            if not w[IRQ_PENDING]:
+                port.idle(_idle_us(kernel))
+    except KeyboardInterrupt:
+        kernel.stop_requested = True
+    port.stop_tick()
+
+
+def _idle_us(kernel):
+    """Return how long nothing will be due, in microseconds; -1 for no deadline at all."""
+    w = kernel.words
+    if not w[DEADLINES]:
+        return -1
+    left = (w[NEXT_DEADLINE] - kernel.port.now()) & TIME_MASK
+    return left if left < TIME_HALF else 0

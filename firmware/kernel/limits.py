@@ -1,0 +1,46 @@
+"""Every bound of the kernel, with its unit and its reason."""
+
+from micropython import const
+
+# Task records: bounds the kernel's RAM (128 bytes each) and every scan over tasks.
+TASKS_MAX = const(72)
+
+# Priorities 0 (most important) to 7; 8 is the kernel's own loop and the guest.
+PRIORITIES = const(8)
+IDLE_PRIORITY = const(8)
+
+# Message values: bytes of a str or bytes, items of a tuple; larger data belongs in a lease.
+MESSAGE_BYTES_MAX = const(256)
+MESSAGE_ITEMS_MAX = const(16)
+
+# Times are microseconds modulo 2**30 (18 minutes), compared by half that range, so that every
+# one is a small int on the device. A longer timeout is served in pieces of FAR_PIECE_MS.
+TIME_MASK = const(0x3FFFFFFF)
+TIME_HALF = const(0x20000000)
+FAR_PIECE_MS = const(268_000)
+TIMEOUT_MS_MAX = const(0x3FFFFFFF)  # 12 days
+
+# A call without a timeout of its own: long enough for flash, short enough that a person
+# watching sees an error and not a hang.
+CALL_TIMEOUT_US = const(1_000_000)
+
+# A step (the time between two traps) without a budget of its own.
+STEP_BUDGET_US = const(20_000)
+
+# Running beside equals before one of them may be resumed on top.
+TIME_SLICE_US = const(20_000)
+
+# The tick: looks at deadlines, budgets and slices while a task runs.
+TICK_US = const(1_000)
+
+# A struck task that still runs is struck again after this long, so often at the most.
+STRIKE_AGAIN_US = const(2_000)
+STRIKES_MAX = const(5)
+
+# Last words kept per fault, and how many faults.
+FAULT_TEXT_BYTES = const(400)
+FAULT_TEXTS = const(4)
+
+# The supervisor itself may fault this often in the window before the board resets.
+SUPERVISOR_FAULTS_MAX = const(5)
+SUPERVISOR_WINDOW_US = const(10_000_000)

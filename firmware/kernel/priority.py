@@ -1,0 +1,97 @@
+"""Priority lent by callers: a server runs at least at its most important caller's priority.
+
+Lent at the moment of the send and through chains of calls, taken back exactly when the call
+ends, however it ends. Smaller numbers are more important.
+"""
+
+from kernel.abi import CALLING, READY, SERVED
+from kernel.layout import (
+    BASE, CLIENTS, NEXT, PEER, PRIORITY, RECORD, SENDERS, STATE, TASKS_END,
+)  # fmt: skip
+from kernel.ready import push_back, remove
+import micropython
+
+
+@micropython.viper
+def queue_sender(w: ptr32, server: int, task: int):
+    """Queue `task` at `server` behind callers at least as important."""
+    priority = w[task + PRIORITY]
+    before = 0
+    here = w[server + SENDERS]
+    while here:
+        if w[here + PRIORITY] > priority:
+            break
+        before = here
+        here = w[here + NEXT]
+    w[task + NEXT] = here
+    if before:
+        w[before + NEXT] = task
+    else:
+        w[server + SENDERS] = task
+
+
+@micropython.viper
+def unqueue_sender(w: ptr32, server: int, task: int):
+    """Take `task` out of the queue of callers at `server`."""
+    before = 0
+    here = w[server + SENDERS]
+    while here:
+        if here == task:
+            if before:
+                w[before + NEXT] = w[task + NEXT]
+            else:
+                w[server + SENDERS] = w[task + NEXT]
+            return
+        before = here
+        here = w[here + NEXT]
+
+
+@micropython.viper
+def set_priority(w: ptr32, task: int, priority: int):
+    """Move `task` to `priority`, in whichever queue it is."""
+    state = w[task + STATE]
+    if state == READY:
+        remove(w, task)
+        w[task + PRIORITY] = priority
+        push_back(w, task)
+    elif state == CALLING:
+        server = w[task + PEER]
+        unqueue_sender(w, server, task)
+        w[task + PRIORITY] = priority
+        queue_sender(w, server, task)
+    else:
+        w[task + PRIORITY] = priority
+
+
+@micropython.viper
+def raise_to(w: ptr32, task: int, priority: int):
+    """Raise `task`, and every server its own call waits for, to at least `priority`.
+
+    Ends at the first that is as important already, so also in a cycle.
+    """
+    while task:
+        if w[task + PRIORITY] <= priority:
+            return
+        set_priority(w, task, priority)
+        state = w[task + STATE]
+        if state != CALLING and state != SERVED:
+            return
+        task = w[task + PEER]
+
+
+@micropython.viper
+def restore(w: ptr32, task: int):
+    """Give `task`, and the servers its own call waits for, the priority its callers justify."""
+    while task:
+        priority = w[task + BASE]
+        if w[task + CLIENTS]:
+            here = RECORD
+            end = w[TASKS_END]
+            while here < end:
+                if w[here + PEER] == task and w[here + PRIORITY] < priority:
+                    priority = w[here + PRIORITY]
+                here += RECORD
+        if w[task + PRIORITY] == priority:
+            return
+        set_priority(w, task, priority)
+        task = w[task + PEER]

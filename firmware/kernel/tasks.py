@@ -1,0 +1,69 @@
+"""Incarnations of a task: how one begins."""
+
+import sys
+
+from bulkhead import Frame
+from kernel.abi import DORMANT, FAULTED
+from kernel.capabilities import rename
+from kernel.layout import (
+    CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
+    STATE,
+)  # fmt: skip
+from kernel.ready import push_back
+from kernel.state import ENTRY
+
+
+class Beginning:
+    """The first step of an incarnation: load the module afresh, make the generator, run it.
+
+    It stands in for the generator's `send`, so that a module whose top level raises or spins is
+    a fault of its task like any other.
+    """
+
+    def __init__(self, kernel, number):
+        self.kernel = kernel
+        self.number = number
+
+    def step(self, _result):
+        """Run to the first trap and return it; from then on the generator is resumed directly."""
+        kernel = self.kernel
+        number = self.number
+        entry = kernel.table[number - 1][ENTRY]
+        main = _load(entry).main if isinstance(entry, str) else entry
+        generator = main(kernel.frames[number])
+        if not hasattr(generator, "send"):
+            raise TypeError("main(sys) must be a generator function: it has no yield")
+        kernel.generators[number] = generator
+        kernel.resume[number] = generator.send
+        return generator.send(None)
+
+
+def start(kernel, task):
+    """Make a new incarnation of `task` ready; return whether it could be.
+
+    It must be DORMANT or FAULTED. Allocates its frame; raises MemoryError if there is no room.
+    """
+    w = kernel.words
+    state = w[task + STATE]
+    if state != DORMANT and state != FAULTED:
+        return False
+    number = task >> RECORD_SHIFT
+    frame = Frame(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
+    capability = w[task + CAPABILITIES]
+    for _ in range(w[task + CAPABILITY_COUNT]):
+        rename(w, capability)
+        capability += CAPABILITY
+    for register in range(REGISTERS, REGISTERS_END):
+        w[task + register] = 0
+    kernel.frames[number] = frame
+    kernel.resume[number] = Beginning(kernel, number).step
+    w[task + RESULT] = 0
+    push_back(w, task)
+    return True
+
+
+def _load(path):
+    """Import a module as if for the first time: module state does not survive an incarnation."""
+    sys.modules.pop(path, None)
+    __import__(path)
+    return sys.modules[path]

@@ -1,0 +1,89 @@
+"""Deadlines of waiting tasks.
+
+Arming is a few stores and `NEXT_DEADLINE` is only a bound from below: ending a wait early, as
+nearly every call does, costs nothing. When the bound is reached one scan ends what is due and
+finds the next bound.
+"""
+
+from kernel.abi import CALLING, OK, SENDING, SERVED, SLEEPING, TIMEOUT
+from kernel.layout import (
+    BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, NEXT_DEADLINE, NOW, PEER, PRIORITY, RECORD,
+    REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END, TIMED_WAIT,
+)  # fmt: skip
+from kernel.limits import FAR_PIECE_MS, TIME_HALF, TIME_MASK
+from kernel.priority import restore, unqueue_sender
+from kernel.ready import push_back
+import micropython
+
+
+@micropython.viper
+def arm_ms(w: ptr32, task: int):
+    """Let the wait of `task` end after the milliseconds in its timeout register."""
+    milliseconds = w[task + REGISTER_TIMEOUT]
+    if milliseconds < 0:
+        milliseconds = 0
+    if milliseconds > FAR_PIECE_MS:
+        w[task + FAR_MS] = milliseconds - FAR_PIECE_MS
+        milliseconds = FAR_PIECE_MS
+    else:
+        w[task + FAR_MS] = 0
+    arm(w, task, milliseconds * 1000)
+
+
+@micropython.viper
+def arm(w: ptr32, task: int, microseconds: int):
+    """Let the wait of `task` end `microseconds` (at most half the time range) after NOW."""
+    deadline = (w[NOW] + microseconds) & TIME_MASK
+    w[task + DEADLINE] = deadline
+    w[task + TIMED_WAIT] = 1
+    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+        w[NEXT_DEADLINE] = deadline
+        w[DEADLINES] = 1
+
+
+@micropython.viper
+def expire(w: ptr32, now: int):
+    """End every wait that is due at `now`, and find when the next one will be."""
+    w[NOW] = now
+    w[DEADLINES] = 0
+    end = w[TASKS_END]
+    task = RECORD
+    while task < end:
+        if w[task + TIMED_WAIT]:
+            deadline = w[task + DEADLINE]
+            if (now - deadline) & TIME_MASK < TIME_HALF:
+                if w[task + FAR_MS]:
+                    w[task + REGISTER_TIMEOUT] = w[task + FAR_MS]
+                    arm_ms(w, task)
+                else:
+                    end_wait(w, task)
+            elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+                w[NEXT_DEADLINE] = deadline
+                w[DEADLINES] = 1
+        task += RECORD
+
+
+@micropython.viper
+def end_wait(w: ptr32, task: int):
+    """Make `task`, whose deadline has passed, ready with the status that says so."""
+    state = w[task + STATE]
+    w[task + TIMED_WAIT] = 0
+    w[task + RESULT] = OK if state == SLEEPING else TIMEOUT
+    leave_server(w, task)
+    push_back(w, task)
+
+
+@micropython.viper
+def leave_server(w: ptr32, task: int):
+    """Withdraw the call or send of `task`, if it is in one: a reply to it comes too late."""
+    state = w[task + STATE]
+    if state != CALLING and state != SERVED and state != SENDING:
+        return
+    server = w[task + PEER]
+    if state == CALLING:
+        unqueue_sender(w, server, task)
+    w[task + PEER] = 0
+    w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK
+    w[server + CLIENTS] -= 1
+    if w[server + PRIORITY] != w[server + BASE]:
+        restore(w, server)

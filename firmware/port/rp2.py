@@ -1,0 +1,214 @@
+"""The RP2040 port: hardware timer tick with the kill, pin interrupts, idle, reset.
+
+Register addresses and fields are those of the RP2040 datasheet (sections 2.19 GPIO, 4.6 timer,
+4.7 watchdog). Handlers that run in hardware interrupt context are viper code: they allocate
+nothing, raise nothing and reach no branch of the interpreter.
+"""
+
+import io
+import os
+import select
+import sys
+import time
+
+import machine
+import micropython
+from kernel.layout import (
+    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK, STRUCK_AT,
+)  # fmt: skip
+from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
+from micropython import const
+
+_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
+_IO_BANK0_INTR0 = const(0x400140F0)  # raw interrupts, four bits a pin; write 1 clears an edge
+_IO_BANK0_INTE0 = const(0x40014100)  # interrupt enables of processor 0
+_SET = const(0x2000)  # atomic register access, 2.1.2
+_CLEAR = const(0x3000)
+_SCRATCH0 = const(0x4005800C)  # watchdog scratch: survives every reset but power-on
+_PANIC_MAGIC = const(0x0BADCAFE)
+_TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
+_PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
+
+# The tick stays on through an idle spell shorter than this: arming a timer takes 50 us.
+_IDLE_WITHOUT_TICK_US = const(3_000)
+
+
+class Wake(io.IOBase):
+    """A pollable object that is readable once an interrupt line has fired."""
+
+    def __init__(self):
+        self.words = None
+
+    def ioctl(self, request, _argument):
+        """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
+        w = self.words
+        return 1 if request == 3 and (w[IRQ_PENDING] or w[SCHEDULED]) else 0
+
+
+class PinLine:
+    """One GPIO edge interrupt, masked in the interrupt controller from firing to unmask."""
+
+    def __init__(self, kernel, offset, pin, trigger):
+        edge, _, pull = trigger.partition(" ")
+        self.words = kernel.words
+        self.offset = offset
+        self.port = kernel.port
+        self.shift = 4 * (pin & 7)
+        self.raw = _IO_BANK0_INTR0 + 4 * (pin >> 3)
+        self.enable = _IO_BANK0_INTE0 + _SET + 4 * (pin >> 3)
+        self.disable = _IO_BANK0_INTE0 + _CLEAR + 4 * (pin >> 3)
+        self.events = _TRIGGERS[edge]
+        self.pin = machine.Pin(pin, machine.Pin.IN, _PULLS[pull or "none"])
+        self.pin.irq(handler=self.fire, trigger=self.events, hard=True)
+        self.mask()
+
+    @micropython.viper
+    def fire(self, _pin):
+        """Record the interrupt and ask for the interrupt level. Hardware interrupt context."""
+        w = ptr32(self.words)
+        line = int(self.offset)
+        w[line + LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        ptr32(self.disable)[0] = 15 << int(self.shift)
+        w[line + LINE_MASKED] = 1
+        w[line + LINE_FIRED] = 1
+        w[IRQ_PENDING] = 1
+        if w[SCHEDULED] == 0:
+            self.port.request()
+
+    @micropython.viper
+    def mask(self):
+        """Let the pin interrupt no more."""
+        ptr32(self.disable)[0] = 15 << int(self.shift)
+
+    @micropython.viper
+    def unmask(self):
+        """Forget edges seen while masked and let the pin interrupt again."""
+        ptr32(self.raw)[0] = 12 << int(self.shift)
+        ptr32(self.enable)[0] = int(self.events) << int(self.shift)
+
+
+class Port:
+    """The contract of `firmware/port/README.md` on an RP2040."""
+
+    name = "rp2"
+    clock = _TIMERAWL
+
+    def __init__(self):
+        micropython.alloc_emergency_exception_buf(100)
+        micropython.kbd_intr(3)
+        self.timer = machine.Timer()
+        self.ring = micropython.RingIO(16)
+        self.wake = Wake()
+        self.poller = select.poll()
+        self.poller.register(sys.stdin, select.POLLIN)
+        self.poller.register(self.wake, select.POLLIN)
+        self.ticking = False
+        self.kernel = None
+        self.enter = None
+        self.words = None
+        # A bound method is made once here: making one allocates.
+        self.tick_handler = self.tick
+
+    def attach(self, kernel, enter):
+        """Take the kernel and its entry to the interrupt level."""
+        self.kernel = kernel
+        self.enter = enter
+        self.words = kernel.words
+        self.wake.words = kernel.words
+
+    @micropython.viper
+    def now(self) -> int:
+        """Return the time in microseconds modulo 2**30."""
+        return ptr32(_TIMERAWL)[0] & TIME_MASK
+
+    def start_tick(self):
+        """Begin to look at deadlines and budgets every TICK_US."""
+        if not self.ticking:
+            self.ticking = True
+            self.timer.init(freq=1_000_000 // TICK_US, hard=True, callback=self.tick_handler)
+
+    def stop_tick(self):
+        """Stop the tick."""
+        if self.ticking:
+            self.ticking = False
+            self.timer.deinit()
+
+    @micropython.viper
+    def tick(self, _timer):
+        """Ask for the interrupt level when a wait is over, strike a step over its budget.
+
+        Hardware interrupt context. The strike is the last thing it does: the exception is taken
+        at the next branch of bytecode, which must be the struck task's.
+        """
+        w = ptr32(self.words)
+        now = ptr32(_TIMERAWL)[0] & TIME_MASK
+        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+            if w[SCHEDULED] == 0:
+                self.request()
+        if w[ARMED] and w[RUNNING_TASK]:
+            if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+                if w[STRUCK] == 0 or (now - w[STRUCK_AT]) & TIME_MASK > STRIKE_AGAIN_US:
+                    w[STRUCK] += 1
+                    w[STRUCK_AT] = now
+                    self.strike()
+
+    @micropython.native
+    def request(self):
+        """Have the interpreter enter the interrupt level at its next branch."""
+        w = self.words
+        w[SCHEDULED] = 1
+        try:
+            micropython.schedule(self.enter, self.kernel)
+        except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+            w[SCHEDULED] = 0
+
+    @micropython.native
+    def strike(self):
+        """Make the interpreter raise KeyboardInterrupt at its next branch.
+
+        A Ctrl-C character that arrives on a second console does just that, from any context;
+        `micropython.RingIO` and `os.dupterm` provide one without allocating.
+        """
+        os.dupterm(self.ring)
+        self.ring.write(b"\x03")
+        os.dupterm_notify(None)
+        os.dupterm(None)
+
+    def idle(self, limit_us):
+        """Sleep until an interrupt, console input, or for `limit_us` (-1: without limit)."""
+        if 0 <= limit_us < 1000:
+            time.sleep_us(limit_us)
+            return
+        if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
+            self.stop_tick()
+        for stream, _ in self.poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
+            if stream is sys.stdin:
+                self.kernel.input_waits(self.kernel)
+        self.start_tick()
+
+    def line(self, kernel, offset, source, argument, trigger):
+        """Return the interrupt source of a manifest line, masked."""
+        if source == "pin":
+            return PinLine(kernel, offset, argument, trigger)
+        raise ValueError("the rp2 port has no interrupt source '" + source + "'")
+
+    @micropython.native
+    def mask(self, line):
+        """Let the line interrupt no more."""
+        line.mask()
+
+    @micropython.native
+    def unmask(self, line):
+        """Let the line interrupt again."""
+        line.unmask()
+
+    def print_exception(self, error, stream):
+        """Write the traceback of `error` to a stream of bytes."""
+        sys.print_exception(error, stream)
+
+    def panic(self, reason):
+        """Print why, keep that it was a panic in a scratch register, and reset the board."""
+        print("bulkhead: panic:", reason)
+        machine.mem32[_SCRATCH0] = _PANIC_MAGIC
+        machine.reset()

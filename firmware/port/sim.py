@@ -1,0 +1,186 @@
+"""The simulated port: CPython, a seeded jumping clock, an interrupt possible at every bytecode.
+
+Time is a number. It advances by `US_PER_BYTECODE` for each bytecode a task executes, and jumps to
+the next deadline when the kernel idles; it never follows the wall clock. Bytecodes are seen
+through CPython's tracing: the kernel's own modules are not traced, as on the device compiled
+code reaches no branch, so preemptions and kills land exactly where they could there.
+
+A test may ask for more: `interrupt_when(predicate)`, lines fired at a given time, and
+`chance` of an extra entry to the interrupt level at every bytecode, drawn from the seed.
+"""
+
+import random
+import sys
+import traceback
+
+from kernel.layout import (
+    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STRUCK, STRUCK_AT,
+)  # fmt: skip
+from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
+
+US_PER_BYTECODE = 1
+KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
+
+
+class Deadlock(Exception):
+    """Nothing is ready, no deadline is set and no event is planned: the run would never end."""
+
+
+class Clock:
+    """What the kernel reads as its microsecond clock: one word, without wrapping of its own."""
+
+    def __init__(self):
+        self.us = 0
+        self.tracer = None
+
+    def __getitem__(self, _index):
+        if self.tracer is not None and sys.gettrace() is not self.tracer:
+            sys.settrace(self.tracer)
+        return self.us
+
+
+class SimPort:
+    """The port's contract on simulated time."""
+
+    name = "sim"
+
+    def __init__(self, *, seed=0, chance=0.0):
+        self.clock = Clock()
+        self.random = random.Random(seed)
+        self.chance = chance
+        self.kernel = None
+        self.enter = None
+        self.next_tick = TICK_US
+        self.in_interrupt = False
+        self.events = []  # (time in us, order, function), sorted
+        self.until = None  # simulated time at which the run ends
+        self.after_step = None
+        self.lines = []
+
+    def attach(self, kernel, enter):
+        """Take the kernel and its entry to the interrupt level."""
+        self.kernel = kernel
+        self.enter = enter
+
+    def now(self):
+        """Return the time in microseconds modulo 2**30."""
+        return self.clock.us & TIME_MASK
+
+    def start_tick(self):
+        """Begin to see bytecodes."""
+        self.clock.tracer = self._trace_call
+        sys.settrace(self._trace_call)
+
+    def stop_tick(self):
+        """See no more bytecodes."""
+        self.clock.tracer = None
+        sys.settrace(None)
+
+    def idle(self, limit_us):
+        """Jump to the next deadline or planned event."""
+        target = None if limit_us < 0 else self.clock.us + limit_us
+        if self.events and (target is None or self.events[0][0] < target):
+            target = self.events[0][0]
+        if self.until is not None and (target is None or target >= self.until):
+            self.clock.us = self.until
+            self.kernel.stop_requested = True
+            return
+        if target is None:
+            raise Deadlock("nothing is ready and nothing will be")
+        self.clock.us = max(self.clock.us, target)
+        self._play_events()
+
+    def run(self, milliseconds):
+        """Run the kernel for that much simulated time."""
+        from kernel.levels import main_level
+
+        self.until = self.clock.us + milliseconds * 1000
+        main_level(self.kernel)
+
+    def at(self, milliseconds, function):
+        """Call `function` at that simulated time, in interrupt context."""
+        self.events.append((milliseconds * 1000, len(self.events), function))
+        self.events.sort()
+
+    def line(self, _kernel, offset, _source, _argument, _trigger):
+        """Return the source of a line: its offset, for `fire`."""
+        self.lines.append(offset)
+        return offset
+
+    def mask(self, line):
+        """Let `line` fire no more until it is unmasked."""
+        self.kernel.words[line + LINE_MASKED] = 1
+
+    def unmask(self, line):
+        """Let `line` fire again."""
+        self.kernel.words[line + LINE_MASKED] = 0
+
+    def fire(self, line):
+        """Be the interrupt of `line`."""
+        w = self.kernel.words
+        if w[line + LINE_MASKED]:
+            return
+        w[line + LINE_MASKED] = 1
+        w[line + LINE_FIRED] = 1
+        w[line + LINE_FIRED_AT] = self.now()
+        w[IRQ_PENDING] = 1
+        w[SCHEDULED] = 1
+
+    def panic(self, reason):
+        """End the run: the board would reset."""
+        raise SystemExit("panic: " + reason)
+
+    def print_exception(self, error, stream):
+        """Write the traceback of `error` to a stream of bytes."""
+        text = "".join(traceback.format_exception(error))
+        stream.write(text.encode())
+
+    def _play_events(self):
+        while self.events and self.events[0][0] <= self.clock.us:
+            self.events.pop(0)[2]()
+
+    def _trace_call(self, frame, event, _argument):
+        if event != "call" or any(part in frame.f_code.co_filename for part in KERNEL_FOLDERS):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._trace_opcode
+
+    def _trace_opcode(self, _frame, event, _argument):
+        if event != "opcode":
+            return self._trace_opcode
+        self.clock.us += US_PER_BYTECODE
+        self._play_events()
+        if self.until is not None and self.clock.us >= self.until:
+            self.kernel.stop_requested = True
+            self.until = None
+            raise KeyboardInterrupt
+        if self.chance and self.random.random() < self.chance:
+            self.kernel.words[SCHEDULED] = 1
+        if self.clock.us >= self.next_tick:
+            self.next_tick = self.clock.us + TICK_US
+            self._tick()
+        if self.kernel.words[SCHEDULED] and not self.in_interrupt:
+            self.in_interrupt = True
+            try:
+                sys.call_tracing(self.enter, (self.kernel,))
+            finally:
+                self.in_interrupt = False
+        return self._trace_opcode
+
+    def _tick(self):
+        """Do what the hardware timer's handler does on a board."""
+        w = self.kernel.words
+        now = self.now()
+        if _passed(now, w[NEXT_DEADLINE]) and w[DEADLINES] or _passed(now, w[SLICE_END]):
+            w[SCHEDULED] = 1
+        if w[ARMED] and _passed(now, w[STEP_DEADLINE]):
+            if w[STRUCK] == 0 or (now - w[STRUCK_AT]) & TIME_MASK >= STRIKE_AGAIN_US:
+                w[STRUCK] += 1
+                w[STRUCK_AT] = now
+                raise KeyboardInterrupt
+
+
+def _passed(now, deadline):
+    return (now - deadline) & TIME_MASK < TIME_HALF

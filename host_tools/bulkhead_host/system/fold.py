@@ -1,0 +1,125 @@
+"""Constant folding across modules.
+
+MicroPython folds a `const` only inside the module that defines it; imported, it is a global
+object looked up at run time, it takes a word pair of RAM in every module that imports it, and
+viper code cannot even add it to a machine word. So before firmware modules are compiled, each
+name that a `from kernel.abi import CALL, OK` brings in is replaced by its value wherever it is
+used, and the import goes. Lines stay where they are: line numbers in tracebacks are true.
+
+A package's `__init__.py` keeps the names, as `NAME = value`: importing them is what it is for.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Mapping
+from pathlib import Path
+
+from bulkhead_host.errors import BulkheadError
+
+# The modules whose integer constants are folded, by import name.
+CONSTANT_MODULES = ("kernel.abi", "kernel.layout", "kernel.limits")
+# Re-exports constants of `kernel.abi` for services.
+USER_LIBRARY = "bulkhead"
+
+_CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
+_NOT_FOLDED = ("NAMES", "FORMAT")
+
+Constants = Mapping[str, Mapping[str, int]]
+
+
+def constants_of(source: str) -> dict[str, int]:
+    """Return the integer constants `NAME = const(expression)` of a module's source."""
+    found: dict[str, int] = {}
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Name(id="const"), args=[argument]),
+            ):
+                expression = compile(ast.Expression(argument), name, "eval")
+                value = eval(expression, {"__builtins__": {}}, dict(found))
+                if isinstance(value, int):
+                    found[name] = value
+    return found
+
+
+def load_constants(firmware: Path) -> dict[str, dict[str, int]]:
+    """Return the constants of every constant module below the `firmware` folder."""
+    tables = {
+        module: constants_of((firmware / (module.replace(".", "/") + ".py")).read_text())
+        for module in CONSTANT_MODULES
+    }
+    return tables | {USER_LIBRARY: tables["kernel.abi"]}
+
+
+def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
+    """Return `source` with imported constants replaced by their values.
+
+    `keep_names` assigns them instead, so that others can import them from here. Raises
+    BulkheadError if an import names what its constant module does not define.
+    """
+    lines = source.split("\n")
+    values: dict[str, int] = {}
+    for node in [n for n in ast.parse(source).body if isinstance(n, ast.ImportFrom)]:
+        table = constants.get(node.module or "")
+        if table is None:
+            continue
+        folded, kept = _split(node, table)
+        statement = [f"from {node.module} import {', '.join(kept)}"] if kept else []
+        if keep_names:
+            statement += [f"{name} = {value}" for name, value in folded.items()]
+        else:
+            values |= folded
+        _replace(lines, node, "; ".join(statement))
+    return _substitute("\n".join(lines), values)
+
+
+def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
+    """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}."""
+    constants = load_constants(firmware)
+    return {
+        name: fold(
+            path.read_text(), constants, keep_names=name == f"{USER_LIBRARY}/__init__.py"
+        ).encode()
+        for name, path in files.items()
+    }
+
+
+def _split(node: ast.ImportFrom, table: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
+    """Return the constants an import brings in by the name they get, and its other names."""
+    folded = {a.asname or a.name: table[a.name] for a in node.names if a.name in table}
+    others = [a for a in node.names if a.name not in table]
+    for alias in others:
+        if _CONSTANT_NAME.match(alias.name) and not alias.name.endswith(_NOT_FOLDED):
+            raise BulkheadError(
+                f"{node.module} defines no constant {alias.name} (line {node.lineno})",
+                "correct the name in the import",
+            )
+    return folded, [a.name + (f" as {a.asname}" if a.asname else "") for a in others]
+
+
+def _replace(lines: list[str], node: ast.ImportFrom, statement: str) -> None:
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    lines[first] = statement
+    for index in range(first + 1, last + 1):
+        lines[index] = ""
+
+
+def _substitute(source: str, values: Mapping[str, int]) -> str:
+    """Replace the names in `values` that are not attributes or keywords of a call."""
+    lines = source.split("\n")
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    for index in range(len(tokens) - 1, -1, -1):
+        token = tokens[index]
+        if token.type != tokenize.NAME or token.string not in values:
+            continue
+        after = tokens[index + 1].string
+        if tokens[index - 1].string == "." or after == "=":
+            continue
+        row, column = token.start
+        line = lines[row - 1]
+        value = str(values[token.string])
+        lines[row - 1] = line[:column] + value + line[column + len(token.string) :]
+    return "\n".join(lines)
