@@ -11,32 +11,65 @@ device, and the same calls give the same cycles in every run. To serve the board
 on a serial port, see `server.BoardServer`, a layer on top.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from bulkhead_host.emulator.chip import CYCLE_NS, FLASH_SECTOR, Chip, FlashHook, ResetCause
+from bulkhead_host.emulator.bootloader import BootloaderDrive, report_on_stderr
+from bulkhead_host.emulator.chip import CYCLE_NS, Chip, FlashHook, ResetCause
+from bulkhead_host.emulator.flash import FlashFile, digest, load_image, program
+from bulkhead_host.emulator.pace import Pacer
 from bulkhead_host.emulator.pins import Pin, PinBank
-from bulkhead_host.emulator.uf2 import Uf2Program, read_image
 from bulkhead_host.emulator.usb_host import UsbHost, attach_controller
 from bulkhead_host.errors import DeviceTimeout, UsageError
+
+Pace = Literal["full", "real"]
 
 _ADC_REFERENCE_V = 3.3
 _ADC_MAX = 4095
 _TEMPERATURE_CHANNEL = 4
 _NS_PER_US = 1000
 _NS_PER_MS = 1_000_000
+_PACE_SLEEP_S = 0.002
 
 
 class EmulatedBoard:
-    """A Raspberry Pi Pico. Not safe to use from two threads at once."""
+    """A Raspberry Pi Pico. Not safe to use from two threads at once.
 
-    def __init__(self, *, image: Path, hold_idle_out: bool = True) -> None:
-        self._program = read_image(image)
+    `image` is a UF2. It is programmed when the board is first started; with `flash`, a file that
+    keeps the flash memory between runs, only when that is new or the image has changed since.
+    Without an image the board starts what its flash holds, and with an empty flash it waits in
+    its bootloader. `drive` is the folder that stands for the bootloader's drive (default: a new
+    one among the temporary files). `pace="real"` keeps device time from running ahead of the
+    wall clock. `report` takes messages for a person. `hold_idle_out=False` brings back the
+    interrupt storm of rp2040py's own USB host, to measure what it costs.
+
+    Raises UsageError for a bad image, flash file or folder, DeviceBusy for a flash file in use.
+    """
+
+    def __init__(  # noqa: PLR0913  (all by keyword)
+        self,
+        *,
+        image: Path | None = None,
+        flash: Path | None = None,
+        drive: Path | None = None,
+        pace: Pace = "full",
+        report: Callable[[str], None] = report_on_stderr,
+        hold_idle_out: bool = True,
+    ) -> None:
+        self._image = load_image(image) if image is not None else None
+        self._flash_path = flash
+        self._flash_file: FlashFile | None = None
+        self._programmed_digest = ""
         self.chip = Chip()
         self.console = UsbHost(attach_controller(self.chip.mcu), hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)
+        self._pacer = Pacer(self.chip) if pace == "real" else None
+        self._drive = BootloaderDrive(drive, report=report)
+        self.chip.on_bootloader.append(self._drive.mount)
+        self.chip.on_reset.append(lambda _cause: self._drive.unmount())
         self.set_temperature_c(27.0)
 
     def __enter__(self) -> Self:
@@ -51,19 +84,61 @@ class EmulatedBoard:
     ) -> None:
         self.stop()
 
+    # Power
+
     def start(self) -> None:
         """Switch the power on; does nothing when it is on."""
-        if not self.chip.is_powered:
-            program_flash(self.chip.flash, self._program)
-            self.chip.reset(ResetCause.POWER_ON)
+        if self.chip.is_powered:
+            return
+        self._load_flash()
+        self.chip.reset(ResetCause.POWER_ON)
 
     def stop(self) -> None:
-        """Switch the power off."""
+        """Switch the power off and save the flash; does nothing when it is off.
+
+        `start` boots again, with the flash as it is now.
+        """
         self.chip.power_off()
+        self._drive.unmount()
+        self.save_flash()
+        if self._flash_file is not None:
+            self._flash_file.close()
+            self._flash_file = None
 
     def reset(self) -> None:
         """Press and release the reset button (RUN)."""
         self.chip.reset(ResetCause.RUN_PIN)
+
+    @property
+    def is_powered(self) -> bool:
+        """False before `start`, after `stop`, and after a power cut."""
+        return self.chip.is_powered
+
+    @property
+    def drive(self) -> Path | None:
+        """The bootloader's folder while the board is in its bootloader, else None."""
+        return self._drive.folder
+
+    def save_flash(self) -> None:
+        """Write the flash to its file if it has changed; does nothing without a file."""
+        if self._flash_file is not None and self.chip.flash_changed:
+            self._flash_file.save(self.chip.flash, programmed_digest=self._programmed_digest)
+            self.chip.flash_changed = False
+
+    def _load_flash(self) -> None:
+        is_new = not self._programmed_digest
+        if self._flash_path is not None and self._flash_file is None:
+            self._flash_file = FlashFile(self._flash_path)
+            content = self._flash_file.load()
+            if content is not None:
+                self.chip.flash[:] = content
+                self._programmed_digest = self._flash_file.programmed_digest
+                is_new = False
+        if self._image is None or (not is_new and self._programmed_digest == digest(self._image)):
+            return
+        program(self.chip.flash, self._image)
+        self._programmed_digest = digest(self._image)
+        self.chip.flash_changed = True
 
     # Time
 
@@ -79,7 +154,8 @@ class EmulatedBoard:
 
     def run_for(self, *, ms: float = 0, us: float = 0, cycles: int = 0) -> None:
         """Advance the device by a time; an instruction under way is finished."""
-        self.chip.advance(self.chip.nanos + ms * _NS_PER_MS + us * _NS_PER_US + cycles * CYCLE_NS)
+        nanos = ms * _NS_PER_MS + us * _NS_PER_US + cycles * CYCLE_NS
+        self._advance(self.chip.nanos + nanos)
 
     def run_until(
         self,
@@ -106,7 +182,26 @@ class EmulatedBoard:
                 return b""
             if self.chip.nanos >= deadline or not self.chip.is_powered:
                 raise DeviceTimeout(self._why_not(condition, timeout_ms))
-            self.chip.advance(min(deadline, self.chip.nanos + step_ms * _NS_PER_MS))
+            self._advance(min(deadline, self.chip.nanos + step_ms * _NS_PER_MS))
+
+    def advance_once(self, target_ns: float) -> None:
+        """Run towards `target_ns` for about 5 ms of host time at most; see `server`."""
+        self.chip.advance_once(target_ns)
+        blocks = self._drive.poll() if self.chip.in_bootloader else None
+        if blocks is not None:
+            blocks.program(self.chip.flash)
+            self.chip.flash_changed = True
+            self.chip.reset(ResetCause.WATCHDOG)  # as the boot ROM leaves its bootloader
+
+    def _advance(self, target_ns: float) -> None:
+        while self.chip.is_powered and self.chip.nanos < target_ns:
+            limit_ns = target_ns
+            if self._pacer is not None:
+                limit_ns = min(target_ns, self._pacer.allowed_ns())
+                if limit_ns <= self.chip.nanos:
+                    time.sleep(_PACE_SLEEP_S)
+                    continue
+            self.advance_once(limit_ns)
 
     def _why_not(self, condition: object, timeout_ms: float) -> str:
         if not self.chip.is_powered:
@@ -147,11 +242,3 @@ class EmulatedBoard:
     def on_flash_write(self, hook: FlashHook | None) -> None:
         """Call `hook` before each erase and program; where it returns True the power fails."""
         self.chip.on_flash_write = hook
-
-
-def program_flash(flash: memoryview, program: Uf2Program) -> None:
-    """Erase the sectors that `program` touches and write its pages; the rest stays."""
-    for sector in {offset // FLASH_SECTOR for offset in program.pages}:
-        flash[sector * FLASH_SECTOR : (sector + 1) * FLASH_SECTOR] = b"\xff" * FLASH_SECTOR
-    for offset, page in program.pages.items():
-        flash[offset : offset + len(page)] = page

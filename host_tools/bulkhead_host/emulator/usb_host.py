@@ -110,7 +110,6 @@ class UsbHost:
         self._hold_idle_out = hold_idle_out
         self.is_configured = False
         self.is_terminal_attached = True
-        self.on_output: Callable[[bytes], None] | None = None
         self.dropped_bytes = 0
         self._received = bytearray()
         self._to_send = bytearray()
@@ -228,9 +227,6 @@ class UsbHost:
             request.done(answer)
 
     def _on_console(self, data: bytes) -> None:
-        if self.on_output is not None:
-            self.on_output(data)
-            return
         self._received += data
         excess = len(self._received) - RECEIVED_BYTES_MAX
         if excess > 0:

@@ -1,0 +1,175 @@
+"""`bulkhead sim`: serve an emulated board on a serial port.
+
+Standard output carries one line, the port: a path or a URL. All else goes to standard error.
+"""
+
+import re
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkhead_host.emulator.board import EmulatedBoard, Pace
+from bulkhead_host.emulator.bootloader import report_on_stderr
+from bulkhead_host.emulator.pins import pin_number
+from bulkhead_host.emulator.ports import Port, PtyPort, TcpPort
+from bulkhead_host.emulator.server import BoardServer
+from bulkhead_host.errors import UsageError
+
+PRESS_AT_MS = 2000
+PRESS_HOLD_MS = 100
+TCP_PORT_MAX = 65535
+
+_PRESS = re.compile(r"(?P<pin>[^@:]+)(@(?P<at>\d+)(:(?P<hold>\d+))?)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Press:
+    """A button to push: the pin, when after power-on, and for how long, in device time."""
+
+    pin: int
+    at_ms: int = PRESS_AT_MS
+    hold_ms: int = PRESS_HOLD_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimOptions:
+    """How to serve a board. `tcp` is `[HOST:]PORT`; without it a pseudo-terminal is served.
+
+    `flash` is a file that keeps the flash memory; without it every start is from a new board.
+    """
+
+    image: Path
+    flash: Path | None = None
+    tcp: str | None = None
+    link: Path | None = None
+    drive: Path | None = None
+    presses: tuple[Press, ...] = ()
+    pace: Pace = "full"
+
+
+def sim(
+    options: SimOptions,
+    *,
+    on_ready: Callable[[BoardServer], None],
+    report: Callable[[str], None] = report_on_stderr,
+) -> None:
+    """Serve a board until `BoardServer.stop` is called; `on_ready` gets the server first."""
+    board = EmulatedBoard(
+        image=options.image, flash=options.flash, drive=options.drive, report=report
+    )
+    port = _open_port(options)
+    server = BoardServer(board, port, pace=options.pace, report=report)
+    try:
+        board.start()
+        for press in options.presses:
+            _schedule(board, press)
+        on_ready(server)
+        server.run()
+    finally:
+        server.close()
+
+
+def parse_press(text: str) -> Press:
+    """Read `GP15`, `GP15@3000` or `GP15@3000:200`: pin, milliseconds of device time, hold."""
+    match = _PRESS.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no button press", "write GP15@3000:200")
+    return Press(
+        pin=pin_number(match["pin"]),
+        at_ms=int(match["at"] or PRESS_AT_MS),
+        hold_ms=int(match["hold"] or PRESS_HOLD_MS),
+    )
+
+
+def parse_tcp(text: str) -> tuple[str, int]:
+    """Read `[HOST:]PORT`; the host is this machine alone when not given."""
+    host, _, number = text.rpartition(":")
+    if not number.isdecimal() or int(number) > TCP_PORT_MAX:
+        raise UsageError(f"{text!r} is no TCP address", "write 8266 or 127.0.0.1:8266")
+    return host or "127.0.0.1", int(number)
+
+
+def _open_port(options: SimOptions) -> Port:
+    if options.tcp is None:
+        return PtyPort(link=options.link)
+    if options.link is not None:
+        raise UsageError("--link names a pseudo-terminal, which --tcp replaces", "leave one out")
+    host, number = parse_tcp(options.tcp)
+    return TcpPort(host=host, port=number)
+
+
+def _schedule(board: EmulatedBoard, press: Press) -> None:
+    pin = board.pin(press.pin)
+    cycles_in_ms = 125_000
+    pin.drive_at(0, cycle=press.at_ms * cycles_in_ms)
+    pin.drive_at(None, cycle=(press.at_ms + press.hold_ms) * cycles_in_ms)
+
+
+def _built_image(board: str) -> Path:
+    from bulkhead_host.commands.build import BuildOptions, build  # noqa: PLC0415  (only here)
+
+    return build(
+        BuildOptions(board=board),
+        progress=lambda line: print(f"build: {line}", file=sys.stderr, flush=True),
+    ).path
+
+
+@click.command("sim")
+@click.option("--board", type=click.Choice(["pico"]), default="pico", show_default=True)
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    help="The UF2 to run; the default is the one that `bulkhead build` makes.",
+)
+@click.option(
+    "--flash", type=click.Path(path_type=Path), help="A file that keeps the flash between runs."
+)
+@click.option("--tcp", metavar="[HOST:]PORT", help="Serve a TCP port, not a pseudo-terminal.")
+@click.option(
+    "--link", type=click.Path(path_type=Path), help="A symbolic link to make to the port."
+)
+@click.option(
+    "--drive",
+    type=click.Path(path_type=Path),
+    help="The folder that appears while the board is in its bootloader.",
+)
+@click.option(
+    "--press",
+    "presses",
+    multiple=True,
+    metavar="PIN[@MS[:HOLD_MS]]",
+    help=f"Push a button, e.g. GP15@{PRESS_AT_MS}:{PRESS_HOLD_MS} (the default times).",
+)
+@click.option(
+    "--pace",
+    type=click.Choice(["real", "full"]),
+    help="`real` says so when the board is slower than real time; the default on a terminal.",
+)
+def command(
+    board: str, image: Path | None, presses: tuple[str, ...], pace: Pace | None, **options: Any
+) -> None:
+    """Serve an emulated board on a serial port until Ctrl-C.
+
+    The first line on standard output is the port; give it to bulkhead, mpremote or ampy. Device
+    time never runs ahead of the wall clock.
+    """
+    sim(
+        SimOptions(
+            image=image or _built_image(board),
+            presses=tuple(parse_press(text) for text in presses),
+            pace=pace or ("real" if sys.stdout.isatty() else "full"),
+            **options,
+        ),
+        on_ready=_announce,
+    )
+
+
+def _announce(server: BoardServer) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop())
+    print(server.port.name, flush=True)
