@@ -79,6 +79,11 @@ def build_image(
     target = board_named(board)
     contents = read_files(files)
     cache = cache_dir()
+    if any(character.isspace() for character in str(cache)):
+        raise BulkheadError(
+            f"there is a space in the cache's path, and MicroPython's build takes none: {cache}",
+            "export BULKHEAD_CACHE=/a/path/without/spaces",
+        )
     with locked(cache / "build.lock", progress):
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
@@ -128,19 +133,35 @@ class _Build:
     def make(self, contents: Mapping[str, bytes], image: Path) -> None:
         """Compile, link and convert; leave the results in the folder `image`."""
         modules = self._compile_modules(contents)
-        unfinished = self.folder / "unfinished"
-        if unfinished.exists():  # the builder itself was killed: trust nothing it left
-            shutil.rmtree(self.folder)
-        self._stage(modules)
-        self._configure()
-        self.progress("linking MicroPython" if self._has_objects() else "compiling MicroPython")
-        unfinished.touch()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        marker = self.folder / "unfinished"
+        if marker.exists():
+            self._remove_since(marker)
+        marker.touch()
         try:
+            self._stage(modules)
+            self._configure()
+            self.progress(
+                "linking MicroPython" if self._has_objects() else "compiling MicroPython"
+            )
             self._run(["ninja", "-C", str(self.folder), "firmware"])
-        finally:  # ninja removes what it was making when it fails or is interrupted
-            unfinished.unlink()
-        with folder_whole(image) as made:
-            self._convert(made)
+            with folder_whole(image) as made:
+                self._convert(made)
+        except BulkheadError:  # a program said no, after it had tidied up
+            marker.unlink()
+            raise
+        marker.unlink()
+
+    def _remove_since(self, marker: Path) -> None:
+        """Remove all that an earlier run wrote which did not end; it may be half written.
+
+        Ninja's own records stay: they are journals, which it repairs by itself.
+        """
+        started = marker.stat().st_mtime
+        for path in list(self.folder.rglob("*")):
+            is_record = path.name in (".ninja_log", ".ninja_deps")
+            if path.is_file() and not is_record and path.stat().st_mtime >= started:
+                path.unlink()
 
     def _compile_modules(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
         def compile_one(path: str) -> bytes:

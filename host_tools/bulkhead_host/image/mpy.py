@@ -1,10 +1,14 @@
 """Compile modules to MicroPython's bytecode and native code."""
 
+import re
 import tempfile
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.process import ProgramFailed, run
+
+# mpy-cross reports an error as MicroPython does, with the temporary file's name.
+_TRACEBACK_LINE = re.compile(r'^ *File ".*", line (\d+)', re.MULTILINE)
 
 
 def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Path) -> bytes:
@@ -21,14 +25,9 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
         try:
             run([str(mpy_cross), *options, str(given)])
         except ProgramFailed as error:
-            place = _line_of(error.output, name)
+            lines = _TRACEBACK_LINE.findall(error.output)
+            place = f" line {lines[-1]}" if lines else ""
             raise BulkheadError(
                 f"{name} does not compile: {error.last_line}", f"mend {name}{place}"
             ) from error
         return made.read_bytes()
-
-
-def _line_of(output: str, name: str) -> str:
-    """Return ` line N` of the last traceback entry in mpy-cross's output, or nothing."""
-    entries = [line.strip() for line in output.splitlines() if f'File "{name}", line ' in line]
-    return f" line {entries[-1].split('line ')[1].split(',')[0]}" if entries else ""

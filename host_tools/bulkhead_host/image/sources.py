@@ -61,6 +61,7 @@ def source_tree(
         if (folders[recipe.version] / "sources.json").exists():
             return _opened(recipe, folders[recipe.version])
     reasons = []
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".apt.") as state:
         fetch = fetch or _AptFetch(Path(state), progress)
         for recipe in recipes:
