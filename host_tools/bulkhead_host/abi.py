@@ -1,0 +1,116 @@
+"""The numbers and the frame format that the host shares with the firmware, from its own files.
+
+`firmware/kernel/abi.py` and `firmware/bulkhead/link.py` are loaded under private names, with a
+stand-in for MicroPython's `micropython` module that is there only while they load: the packages
+`kernel` and `bulkhead` stay out of `sys.modules` and the source tree out of `sys.path`.
+"""
+
+import importlib.util
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.paths import source_root
+
+
+def _const(value: Any) -> Any:
+    return value
+
+
+@contextmanager
+def _micropython() -> Iterator[None]:
+    stand_in = ModuleType("micropython")
+    stand_in.__dict__["const"] = _const
+    before = sys.modules.get("micropython")
+    sys.modules["micropython"] = stand_in
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules["micropython"]
+        else:
+            sys.modules["micropython"] = before
+
+
+def _load(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"_bulkhead_firmware_{name}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise BulkheadError(
+            f"the firmware's {path.name} is not there: {path}",
+            "install the tool from its source tree: pip install -e .",
+        )
+    module = importlib.util.module_from_spec(spec)
+    with _micropython():
+        spec.loader.exec_module(module)
+    return module
+
+
+_abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
+_link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
+
+# kernel/abi.py
+ABI: int = _abi.ABI
+STATE_NAMES: tuple[str, ...] = _abi.STATE_NAMES
+FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
+INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
+OK: int = _abi.OK
+UNKNOWN: int = _abi.UNKNOWN
+REFUSED: int = _abi.REFUSED
+TIMEOUT: int = _abi.TIMEOUT
+CPU_US_MODULUS = 1 << 30
+"""The CPU time of a task counts modulo this."""
+
+# bulkhead/link.py
+MARK: bytes = _link.MARK
+PAYLOAD_BYTES_MAX: int = _link.PAYLOAD_BYTES_MAX
+LINE_BYTES_MAX: int = _link.LINE_BYTES_MAX
+HELLO: int = _link.HELLO
+TABLE: int = _link.TABLE
+INJECT: int = _link.INJECT
+FAULT_TEXT: int = _link.FAULT_TEXT
+WATCH: int = _link.WATCH
+HELLO_IS: int = _link.HELLO_IS
+SERVICE: int = _link.SERVICE
+END: int = _link.END
+STATUS: int = _link.STATUS
+TEXT: int = _link.TEXT
+
+HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
+END_STRUCT = struct.Struct(_link.END_FORMAT)
+WATCH_STRUCT = struct.Struct("<HH")
+SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
+"""The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
+
+
+def encode(kind: int, sequence: int, payload: bytes) -> bytes:
+    """Return a frame as it goes on the line, the mark and the line feed included."""
+    line: bytes = _link.encode(kind, sequence, payload)
+    return line
+
+
+def decode(line: bytes) -> tuple[int, int, bytes] | None:
+    """Return (kind, sequence, payload) of what stands between mark and line end.
+
+    None when it is damaged. Stricter than the firmware: the text must be the very one that
+    `encode` makes, where the firmware's base64 skips bytes that are none.
+    """
+    decoded: tuple[int, int, bytes] | None = _link.decode(line)
+    if decoded is None or encode(*decoded) != MARK + line + b"\n":
+        return None
+    return decoded
+
+
+def status_name(status: int) -> str:
+    """Return the word for a status code that the kernel returns, or the number."""
+    names: tuple[str, ...] = _abi.STATUS_NAMES
+    if status == OK:
+        return "OK"
+    if status == REFUSED:
+        return "REFUSED"
+    index = status - TIMEOUT
+    return names[index] if 0 <= index < len(names) else str(status)

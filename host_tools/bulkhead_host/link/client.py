@@ -1,0 +1,257 @@
+"""Asks a board's console service, over any transport.
+
+A request that gets no answer is sent again: the line may lose bytes, and reading twice harms
+nobody. An injection is sent once only, as it would be done twice. An answer is known by its
+request's sequence number, so a late one, or one for a program that had the port before, is
+never taken for another's.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from bulkhead_host import abi
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.link.frames import Frame, FrameParser, Output
+from bulkhead_host.link.services import Hello, Table, parse_hello, parse_table
+from bulkhead_host.link.transport import Transport
+
+_T = TypeVar("_T")
+
+ANSWER_TIMEOUT_S = 2.0
+"""Silence after which a request counts as lost."""
+
+ATTEMPTS = 3
+
+_RECENT_LINES = 32
+_WATCH_LEASE_MS = 5000
+_WATCH_LEASE_MS_MAX = 0xFFFF
+
+
+class NoSuchTarget(BulkheadError):
+    """The board knows no such service, or it is in no state for what was asked."""
+
+
+class _Incomplete(Exception):
+    """A frame of an answer was lost: ask again."""
+
+
+class Client:
+    """Talks to one board. Not safe to use from two threads at once.
+
+    `on_output` gets each line of program output and log, as it comes. `first_sequence` fixes
+    the sequence numbers, which are random otherwise.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        on_output: Callable[[str], None] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        first_sequence: int | None = None,
+    ) -> None:
+        self.transport = transport
+        self._parser = FrameParser()
+        self._on_output = on_output
+        self._timeout_s = timeout_s
+        self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1
+        self._recent: deque[str] = deque(maxlen=_RECENT_LINES)
+        self._watch_sequence: int | None = None
+        self._watch_frames: list[Frame] = []
+        self._watched: deque[Table] = deque()
+
+    @property
+    def damaged_frames(self) -> int:
+        """Frames dropped because the line had damaged them."""
+        return self._parser.damaged_frames
+
+    # Requests
+
+    def hello(self) -> Hello:
+        """Return who answers. Raise `BulkheadError` when its protocol is another than ours."""
+        hello = parse_hello(self._request(abi.HELLO, b"", _one_of(abi.HELLO_IS)))
+        if hello.abi != abi.ABI:
+            raise BulkheadError(
+                f"the board speaks protocol {hello.abi} and this tool {abi.ABI}",
+                "flash an image of this tool's version: bulkhead build, bulkhead flash",
+            )
+        return hello
+
+    def table(self) -> Table:
+        """Return all services as they are now."""
+        return self._request(abi.TABLE, b"", _whole_table)
+
+    def inject(self, name: str, kind: str) -> None:
+        """Make the service `name` fail in the way `kind`, one of `abi.INJECTION_NAMES`.
+
+        Returns when the kernel has taken the order; the fault comes with the service's next
+        step. Raises `NoSuchTarget` when the board refuses, and `DeviceTimeout` when nothing is
+        heard, in which case it may have been done.
+        """
+        payload = bytes([abi.INJECTION_NAMES.index(kind)]) + name.encode()
+        try:
+            frame = self._request(abi.INJECT, payload, _one_of(abi.STATUS), attempts=1)
+        except DeviceTimeout as error:
+            raise DeviceTimeout(
+                f"{error.cause}: whether {name} got the {kind} is not known",
+                "bulkhead ps shows its generation and fault",
+            ) from error
+        status = frame.payload[0] if frame.payload else abi.UNKNOWN
+        if status != abi.OK:
+            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
+
+    def fault_text(self, name: str) -> str:
+        """Return the text of a service's last fault: its traceback, empty when it had none."""
+        frame = self._request(abi.FAULT_TEXT, name.encode(), _one_of(abi.TEXT, abi.STATUS))
+        if frame.kind == abi.STATUS:
+            status = frame.payload[0] if frame.payload else abi.UNKNOWN
+            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
+        return frame.payload.decode("utf-8", errors="replace")
+
+    def watch(self, *, interval_ms: int, until_s: float | None = None) -> Iterator[Table | None]:
+        """Have the board send its table every `interval_ms`, and yield each.
+
+        Yields None when one is overdue, so that the caller can say so; the request is then sent
+        anew, as it is before its time on the board runs out. Ends at `until_s` of the
+        transport's clock. Other requests may be made between two tables.
+        """
+        lease_ms = min(max(_WATCH_LEASE_MS, 3 * interval_ms), _WATCH_LEASE_MS_MAX)
+        payload = abi.WATCH_STRUCT.pack(interval_ms, lease_ms)
+        self._watch_sequence = self._next_sequence()
+        patience_s = interval_ms / 1000 + self._timeout_s
+        clock_s = self.transport.clock_s
+        renew_s = overdue_s = clock_s()
+        try:
+            while until_s is None or clock_s() < until_s:
+                if clock_s() >= renew_s:
+                    self._send(abi.WATCH, self._watch_sequence, payload)
+                    renew_s = clock_s() + lease_ms / 2000
+                    overdue_s = max(overdue_s, clock_s() + patience_s)
+                wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
+                self._receive(wait_until_s - clock_s())
+                while self._watched:
+                    overdue_s = clock_s() + patience_s
+                    yield self._watched.popleft()
+                if clock_s() >= overdue_s:
+                    renew_s = overdue_s = clock_s()
+                    yield None
+        finally:
+            self._watch_sequence = None
+            self._watch_frames.clear()
+            self._watched.clear()
+
+    def listen(self, seconds: float) -> None:
+        """Hand on output for a time, and ask nothing."""
+        until_s = self.transport.clock_s() + seconds
+        while (left_s := until_s - self.transport.clock_s()) > 0:
+            self._receive(left_s)
+
+    # Frames
+
+    def _request(
+        self,
+        kind: int,
+        payload: bytes,
+        collect: Callable[[Sequence[Frame]], _T | None],
+        *,
+        attempts: int = ATTEMPTS,
+    ) -> _T:
+        """Send a request and return what `collect` makes of its answers so far, once it does."""
+        answers: dict[int, list[Frame]] = {}
+        for _ in range(attempts):
+            sequence = self._next_sequence()
+            answers[sequence] = []
+            sent = self._send(kind, sequence, payload)
+            try:
+                answer = self._await(answers, collect)
+            except _Incomplete:
+                continue
+            if answer is not None:
+                return answer
+            self._raise_if_echoed(sent)
+        raise DeviceTimeout(
+            f"no answer from {self.transport.name} in {attempts * self._timeout_s:g} s",
+            "see that the board runs Bulkhead and is not at its REPL, or reset it: "
+            f"mpremote connect {self.transport.name} reset",
+        )
+
+    def _await(
+        self,
+        answers: dict[int, list[Frame]],
+        collect: Callable[[Sequence[Frame]], _T | None],
+    ) -> _T | None:
+        deadline_s = self.transport.clock_s() + self._timeout_s
+        while (left_s := deadline_s - self.transport.clock_s()) > 0:
+            for frame in self._receive(left_s):
+                if frame.sequence not in answers:
+                    continue
+                answers[frame.sequence].append(frame)
+                answer = collect(answers[frame.sequence])
+                if answer is not None:
+                    return answer
+                deadline_s = self.transport.clock_s() + self._timeout_s
+        return None
+
+    def _receive(self, timeout_s: float) -> list[Frame]:
+        """Wait for bytes; hand on output, keep what belongs to a watch, return other frames."""
+        frames = []
+        for item in self._parser.feed(self.transport.read(max(timeout_s, 0))):
+            if isinstance(item, Output):
+                self._recent.append(item.text)
+                if self._on_output is not None:
+                    self._on_output(item.text)
+            elif item.sequence == self._watch_sequence:
+                self._take_watched(item)
+            else:
+                frames.append(item)
+        return frames
+
+    def _take_watched(self, frame: Frame) -> None:
+        if frame.kind not in (abi.SERVICE, abi.END):
+            return
+        self._watch_frames.append(frame)
+        if frame.kind == abi.END:
+            table = parse_table(self._watch_frames)
+            self._watch_frames.clear()
+            if table is not None:
+                self._watched.append(table)
+
+    def _send(self, kind: int, sequence: int, payload: bytes) -> bytes:
+        line = abi.encode(kind, sequence, payload)
+        self._recent.clear()
+        self.transport.write(line)
+        return line
+
+    def _next_sequence(self) -> int:
+        self._sequence = (self._sequence + 1) & 0xFF
+        if self._sequence == self._watch_sequence:
+            self._sequence = (self._sequence + 1) & 0xFF
+        return self._sequence
+
+    def _raise_if_echoed(self, sent: bytes) -> None:
+        """Raise when what came back is what was sent: MicroPython's prompt echoes it."""
+        echo = sent.strip(abi.MARK + b"\n").decode()
+        unfinished = self._parser.unfinished_output.decode("utf-8", errors="replace")
+        if any(echo in line for line in (*self._recent, unfinished)):
+            raise DeviceTimeout(
+                f"the board at {self.transport.name} is at its REPL, where requests are not heard",
+                f"leave the REPL with Ctrl-D, or mpremote connect {self.transport.name} reset",
+            )
+
+
+def _one_of(*kinds: int) -> Callable[[Sequence[Frame]], Frame | None]:
+    def collect(frames: Sequence[Frame]) -> Frame | None:
+        return frames[-1] if frames[-1].kind in kinds else None
+
+    return collect
+
+
+def _whole_table(frames: Sequence[Frame]) -> Table | None:
+    if frames[-1].kind != abi.END:
+        return None
+    table = parse_table(frames)
+    if table is None:
+        raise _Incomplete
+    return table

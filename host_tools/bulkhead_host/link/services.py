@@ -1,0 +1,140 @@
+"""What a board says of itself and its services, as plain values made from frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulkhead_host import abi
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.link.frames import Frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """Who answers. `version`, `board` and `application` are the image's own words."""
+
+    abi: int
+    services: int
+    uptime_ms: int
+    version: str
+    board: str
+    application: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service at one moment.
+
+    Smaller priorities are more important; `effective_priority` differs while a more important
+    caller waits. `fault` is the kind of the last fault, `waits_for` the service whose answer or
+    room in its mailbox is awaited; None where there is none. `cpu_us` counts modulo
+    `abi.CPU_US_MODULUS`. `clients` wait for an answer, `queue` messages wait in the mailbox,
+    `dropped` ones found it full.
+    """
+
+    name: str
+    priority: int
+    effective_priority: int
+    state: str
+    generation: int
+    fault: str | None
+    restarts: int
+    cpu_us: int
+    steps: int
+    clients: int
+    queue: int
+    dropped: int
+    waits_for: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """All services of a board, in its own order, and when that was."""
+
+    services: tuple[Service, ...]
+    uptime_ms: int
+
+    def named(self, name: str) -> Service | None:
+        """Return the service of that name, or None."""
+        return next((service for service in self.services if service.name == name), None)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all services."""
+        return [service.name for service in self.services]
+
+
+def parse_hello(frame: Frame) -> Hello:
+    """Return what a HELLO_IS frame says. Raise `BulkheadError` when it is malformed."""
+    fixed, strings = _split(frame.payload, abi.HELLO_STRUCT.size)
+    texts = [_text(part) for part in strings.split(b"\0")]
+    number, services, uptime_ms = abi.HELLO_STRUCT.unpack(fixed)
+    version, board, application = (*texts, "", "", "")[:3]
+    return Hello(
+        abi=number,
+        services=services,
+        uptime_ms=uptime_ms,
+        version=version,
+        board=board,
+        application=application,
+    )
+
+
+def parse_table(frames: Sequence[Frame]) -> Table | None:
+    """Return the table that SERVICE frames and their END make; None when one of them is lost.
+
+    Raises `BulkheadError` when a frame is malformed.
+    """
+    fixed, _ = _split(frames[-1].payload, abi.END_STRUCT.size)
+    count, uptime_ms = abi.END_STRUCT.unpack(fixed)
+    if count != len(frames) - 1:
+        return None
+    rows = [_Row(*_split(frame.payload, abi.SERVICE_STRUCT.size)) for frame in frames[:-1]]
+    names = {row.task: row.name for row in rows}
+    return Table(services=tuple(row.service(names) for row in rows), uptime_ms=uptime_ms)
+
+
+class _Row:
+    """A SERVICE frame's payload, its task numbers not yet turned into names."""
+
+    def __init__(self, fixed: bytes, name: bytes) -> None:
+        self._fields = abi.SERVICE_STRUCT.unpack(fixed)
+        self.task: int = self._fields[0]
+        self.name = _text(name.removesuffix(b"\0"))
+
+    def service(self, names: dict[int, str]) -> Service:
+        _, state, base, effective, fault, clients, queue, *rest = self._fields
+        generation, cpu_us, steps, dropped, peer, restarts = rest
+        return Service(
+            name=self.name,
+            priority=base,
+            effective_priority=effective,
+            state=_word(abi.STATE_NAMES, state),
+            generation=generation,
+            fault=_word(abi.FAULT_NAMES, fault) or None,
+            restarts=restarts,
+            cpu_us=cpu_us,
+            steps=steps,
+            clients=clients,
+            queue=queue,
+            dropped=dropped,
+            waits_for=names.get(peer, f"task {peer}") if peer else None,
+        )
+
+
+def _split(payload: bytes, size: int) -> tuple[bytes, bytes]:
+    if len(payload) < size:
+        raise BulkheadError(
+            f"the board sent {len(payload)} bytes where at least {size} were due",
+            "flash an image of this tool's version: bulkhead build, bulkhead flash",
+        )
+    return payload[:size], payload[size:]
+
+
+def _word(names: Sequence[str], index: int) -> str:
+    return names[index] if index < len(names) else str(index)
+
+
+def _text(raw: bytes) -> str:
+    """Return text that a terminal can be given: the board's control characters replaced."""
+    text = raw.decode("utf-8", errors="replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
