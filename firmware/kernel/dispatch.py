@@ -82,4 +82,4 @@ def dispatch(kernel):
         if w[STRUCK] and int(kernel.swallowed(kernel, task)):
             task = 0
             continue
-        task = int(handlers[trap >> TRAP_SHIFT & 31](w, frames, task, trap))
+        task = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))

@@ -32,6 +32,9 @@ from kernel.ready import push_back
 from kernel.timeouts import arm_ms
 import micropython
 
+# The commonest message values are told apart without a call.
+_INT = int
+
 
 @micropython.viper
 def call(w: ptr32, frames, task: int, trap: int) -> int:
@@ -50,7 +53,9 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
         w[task + RESULT] = DEAD
         return task
     frame = frames[task >> RECORD_SHIFT]
-    value = admit(frame.arg)
+    value = frame.arg
+    if type(value) is not _INT:
+        value = admit(value)
     if trap & TIMED:
         arm_ms(w, task)
     else:
@@ -100,7 +105,9 @@ def answer(w: ptr32, frames, server: int, token: int, status: int) -> int:
         or w[client + SEQUENCE] != token >> TOKEN_SHIFT
     ):
         return 0
-    value = admit(frames[server >> RECORD_SHIFT].arg)
+    value = frames[server >> RECORD_SHIFT].arg
+    if type(value) is not _INT:
+        value = admit(value)
     frames[client >> RECORD_SHIFT].arg = value
     w[client + RESULT] = status
     release(w, client, server)
@@ -142,16 +149,35 @@ def reply(w: ptr32, frames, task: int, trap: int) -> int:
 
 @micropython.viper
 def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
-    """Answer the caller received last and wait for the next, in one trap."""
+    """Answer the caller received last and wait for the next, in one trap.
+
+    What nearly every server does nearly always stands here in full; the rest is `reply`, `recv`.
+    """
     token = w[task + SERVING]
-    client = 0
-    if token:
-        w[task + SERVING] = 0
-        client = int(answer(w, frames, task, token, trap & 0xFF))
+    client = (token & TOKEN_TASK) << RECORD_SHIFT
+    if (
+        w[client + STATE] != SERVED
+        or w[client + PEER] != task
+        or w[client + SEQUENCE] != token >> TOKEN_SHIFT
+    ):
+        return int(recv(w, frames, task, trap))
+    value = frames[task >> RECORD_SHIFT].arg
+    if type(value) is not _INT:
+        value = admit(value)
+    status = trap & 0xFF
+    if status >= OPERATIONS:
+        raise BadMessage("a reply's status is below 192")
+    w[task + SERVING] = 0
+    frames[client >> RECORD_SHIFT].arg = value
+    w[client + RESULT] = status
+    w[client + TIMED_WAIT] = 0
+    w[client + PEER] = 0
+    w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
+    w[task + CLIENTS] -= 1
+    if w[task + PRIORITY] != w[task + BASE]:
+        restore(w, task)
     if w[task + SENDERS] | w[task + PENDING] | w[task + MAIL_COUNT] | trap & TIMED:
         here = int(recv(w, frames, task, trap))
-        if client == 0:
-            return here
         if here:
             if w[here + PRIORITY] < w[client + PRIORITY]:
                 push_back(w, client)

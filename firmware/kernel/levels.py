@@ -119,21 +119,29 @@ def enter_interrupt_level(kernel):
 
 
 def main_level(kernel):
-    """Run the system until an operator's Ctrl-C or a panic; sleep whenever nothing is ready."""
+    """Run the system until an operator's Ctrl-C; sleep whenever nothing is ready.
+
+    On return the services go on at the interrupt level: whatever program or REPL runs then is
+    the guest, the kernel's own record stands for it, and everything is more important.
+    """
     w = kernel.words
     port = kernel.port
+    w[ARMED] = 0
     kernel.stop_requested = False
+    port.guest = False
     port.start_tick()
     try:
         while not kernel.stop_requested:
             run(kernel)
-            if kernel.stop_requested:
-                break
-            if not w[IRQ_PENDING]:
+            if not (kernel.stop_requested or w[IRQ_PENDING]):
                 port.idle(_idle_us(kernel))
     except KeyboardInterrupt:
-        kernel.stop_requested = True
-    port.stop_tick()
+        pass
+    port.guest = True
+    w[OUTER] = 0
+    w[RUNNING_TASK] = 0
+    w[ARMED] = 1
+    port.start_tick()
 
 
 def _idle_us(kernel):

@@ -88,6 +88,39 @@ class PinLine:
         ptr32(self.enable)[0] = int(self.events) << int(self.shift)
 
 
+class ConsoleLine:
+    """Console input as an interrupt line. USB input raises no interrupt that Python can see: the
+    port looks when the board idles, and when the driver acknowledges."""
+
+    def __init__(self, kernel, offset):
+        self.words = kernel.words
+        self.offset = offset
+        self.port = kernel.port
+        self.poller = select.poll()
+        self.poller.register(sys.stdin, select.POLLIN)
+        self.masked = True
+
+    def mask(self):
+        """Fire no more until unmasked."""
+        self.masked = True
+
+    def unmask(self):
+        """Fire when input waits, at once if it does already; never while the REPL reads it."""
+        self.masked = False
+        if not self.port.guest:
+            for _ in self.poller.ipoll(0):
+                self.fire()
+
+    def fire(self):
+        """Be the interrupt of this line."""
+        if not self.masked:
+            self.masked = True
+            w = self.words
+            w[self.offset + LINE_MASKED] = 1
+            w[self.offset + LINE_FIRED] = 1
+            w[IRQ_PENDING] = 1
+
+
 class Port:
     """The contract of `firmware/port/README.md` on an RP2040."""
 
@@ -100,9 +133,14 @@ class Port:
         self.timer = machine.Timer()
         self.ring = micropython.RingIO(16)
         self.wake = Wake()
-        self.poller = select.poll()
-        self.poller.register(sys.stdin, select.POLLIN)
-        self.poller.register(self.wake, select.POLLIN)
+        # Two sets to sleep on: with console input, and without it while its line is masked.
+        self.quiet = select.poll()
+        self.quiet.register(self.wake, select.POLLIN)
+        self.listening = select.poll()
+        self.listening.register(self.wake, select.POLLIN)
+        self.listening.register(sys.stdin, select.POLLIN)
+        self.console = None
+        self.guest = False
         self.ticking = False
         self.kernel = None
         self.enter = None
@@ -182,15 +220,21 @@ class Port:
             return
         if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
             self.stop_tick()
-        for stream, _ in self.poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
-            if stream is sys.stdin:
-                self.kernel.input_waits(self.kernel)
+        console = self.console
+        listens = console is not None and not console.masked
+        poller = self.listening if listens else self.quiet
+        for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
+            if stream is not self.wake:
+                console.fire()
         self.start_tick()
 
     def line(self, kernel, offset, source, argument, trigger):
         """Return the interrupt source of a manifest line, masked."""
         if source == "pin":
             return PinLine(kernel, offset, argument, trigger)
+        if source == "console":
+            self.console = ConsoleLine(kernel, offset)
+            return self.console
         raise ValueError("the rp2 port has no interrupt source '" + source + "'")
 
     @micropython.native

@@ -144,6 +144,7 @@ class _Build:
             self.progress(
                 "linking MicroPython" if self._has_objects() else "compiling MicroPython"
             )
+            self._freeze()
             self._run(["ninja", "-C", str(self.folder), "firmware"])
             with folder_whole(image) as made:
                 self._convert(made)
@@ -207,6 +208,21 @@ class _Build:
         port = self.tree.micropython / "ports" / "rp2"
         command = ["cmake", "-G", "Ninja", "-S", str(port), "-B", str(self.folder)]
         self._run([*command, *(f"-D{name}={value}" for name, value in settings.items())])
+
+    def _freeze(self) -> None:
+        """Have MicroPython freeze the modules, and align their machine code on words.
+
+        A Thumb function loads its 32-bit constants relative to the program counter rounded down
+        to a word, so it must begin on one, as it does when a `.mpy` is loaded into RAM;
+        mpy-tool.py of MicroPython 1.26 asks the linker for half-words only, and every constant
+        above 255 of a badly placed function reads as something else.
+        """
+        self._run(["ninja", "-C", str(self.folder), "frozen_content.c"])
+        frozen = self.folder / "frozen_content.c"
+        source = frozen.read_text()
+        aligned = source.replace("__attribute__ ((aligned (2)))", "__attribute__ ((aligned (4)))")
+        if aligned != source:
+            write_whole(frozen, aligned.encode())
 
     def _convert(self, made: Path) -> None:
         converter = self.tree.micropython / "tools" / "uf2conv.py"

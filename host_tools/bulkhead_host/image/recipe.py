@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bulkhead_host.errors import UsageError
 
 # Raised when the way an image is made changes, so that no cached image outlives its recipe.
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""The link: frames of the host tools on the serial line that also carries the REPL and output.
+
+A frame is one line of printable ASCII behind the control byte RS (0x1E), which MicroPython's
+REPL ignores:
+
+    RS base64( kind u8, sequence u8, payload, crc32 of all before it u32 ) LF
+
+Numbers are little endian. A reader may join anywhere: what does not start with RS is program
+output, what fails its CRC is dropped. An answer carries the sequence of its request.
+"""
+
+import struct
+from binascii import a2b_base64, b2a_base64, crc32
+
+from micropython import const
+
+MARK = b"\x1e"
+PAYLOAD_BYTES_MAX = const(320)
+LINE_BYTES_MAX = const(448)
+
+# Requests.
+HELLO = const(0x01)  # -> HELLO_IS
+TABLE = const(0x02)  # -> SERVICE for each task, then END
+INJECT = const(0x03)  # injection u8 (abi.CRASH ...), service name -> STATUS
+FAULT_TEXT = const(0x04)  # service name -> TEXT
+WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
+
+# Answers.
+HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
+SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
+END = const(0x83)  # number of SERVICE frames before it u8, uptime_ms u32
+STATUS = const(0x84)  # abi status u8
+TEXT = const(0x85)  # UTF-8
+
+HELLO_FORMAT = "<BBI"  # abi, services, uptime_ms
+END_FORMAT = "<BI"
+
+
+def encode(kind, sequence, payload):
+    """Return the frame as bytes, the line feed included."""
+    body = bytes((kind, sequence)) + payload
+    return MARK + b2a_base64(body + struct.pack("<I", crc32(body)))
+
+
+def decode(line):
+    """Return (kind, sequence, payload) of what stands behind the mark, None if it is damaged."""
+    try:
+        body = a2b_base64(line)
+    except ValueError:
+        return None
+    if len(body) < 6 or struct.unpack("<I", body[-4:])[0] != crc32(body[:-4]):
+        return None
+    return body[0], body[1], body[2:-4]

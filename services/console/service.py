@@ -1,0 +1,204 @@
+"""The serial link: answers the host's frames, prints events and log records as plain text.
+
+Reads only when the port says that console input waits, so a person or a tool at the REPL gets
+every character; writes only what the serial port takes at once, so a host that does not read
+delays nobody.
+"""
+
+import select
+import struct
+import sys as interpreter
+import time
+
+from bulkhead import NOTIFIED, OK, TIMEOUT
+from bulkhead import link
+from bulkhead_system import APPLICATION, BOARD, SERVICES, VERSION
+from kernel.abi import ABI, FAULT_NAMES, UNKNOWN
+from micropython import const
+
+from services.console.lines import event_line, log_line
+from services.logger import api as logger_api
+from services.supervisor import api as supervisor_api
+
+_INPUT = const(1)
+# Input is looked for this often while the board is too busy to notice it by itself.
+_LOOK_MS = const(50)
+_CHUNK = const(64)
+# A host that takes nothing for this long loses what was to be written.
+_WRITE_TRIES = const(20)
+_READ_AT_ONCE = const(64)
+
+
+class Serial:
+    """The serial port as this service sees it: never waits."""
+
+    def __init__(self):
+        self.readable = select.poll()
+        self.readable.register(interpreter.stdin, select.POLLIN)
+        self.writable = select.poll()
+        self.writable.register(interpreter.stdout, select.POLLOUT)
+        self.input = interpreter.stdin.buffer
+        self.output = interpreter.stdout.buffer
+        self.line = bytearray()
+        self.in_frame = False
+
+    def read_line(self):
+        """Take waiting characters; return the frame they complete, None if they do not."""
+        for _ in range(_READ_AT_ONCE):
+            if not self.readable.poll(0):
+                return None
+            character = self.input.read(1)
+            if character == link.MARK:
+                self.in_frame = True
+                self.line = bytearray()
+            elif character == b"\n" and self.in_frame:
+                self.in_frame = False
+                return link.decode(self.line)
+            elif self.in_frame:
+                self.line.extend(character)
+                if len(self.line) > link.LINE_BYTES_MAX:
+                    self.in_frame = False
+        return None
+
+    def more(self):
+        """Return whether characters wait."""
+        return bool(self.readable.poll(0))
+
+
+def write(sys, serial, data):
+    """Write `data` in pieces that do not block; drop the rest if nobody takes it."""
+    data = memoryview(data)
+    start = 0
+    tries = 0
+    while start < len(data):
+        if serial.writable.poll(0):
+            serial.output.write(data[start : start + _CHUNK])
+            start += _CHUNK
+            tries = 0
+        elif tries == _WRITE_TRIES:
+            return
+        else:
+            tries += 1
+            yield sys.sleep(1)
+
+
+def main(sys):
+    """Serve the link until stopped."""
+    serial = Serial()
+    line = sys.cap("input")
+    watch = Watch()
+    yield sys.acknowledge(line)
+    while True:
+        status = yield sys.recv(_LOOK_MS)
+        if status == NOTIFIED or status == TIMEOUT:
+            if status == NOTIFIED and sys.bits() & _INPUT:
+                while serial.more():
+                    frame = serial.read_line()
+                    if frame:
+                        yield from answer(sys, serial, watch, frame)
+            yield sys.acknowledge(line)
+        yield from print_events(sys, serial)
+        yield from print_log(sys, serial)
+        if watch.is_due():
+            yield from send_table(sys, serial, watch.sequence)
+
+
+class Watch:
+    """The host's wish to be sent the table now and then, until it ends by itself."""
+
+    def __init__(self):
+        self.sequence = 0
+        self.interval_ms = 0
+        self.next_ms = 0
+        self.end_ms = 0
+
+    def begin(self, sequence, interval_ms, for_ms):
+        """Take a new wish in place of the last."""
+        now = time.ticks_ms()
+        self.sequence = sequence
+        self.interval_ms = max(interval_ms, _LOOK_MS)
+        self.next_ms = now
+        self.end_ms = time.ticks_add(now, for_ms)
+
+    def is_due(self):
+        """Return whether it is time to send, and plan the next time."""
+        now = time.ticks_ms()
+        if not self.interval_ms or time.ticks_diff(now, self.next_ms) < 0:
+            return False
+        if time.ticks_diff(now, self.end_ms) >= 0:
+            self.interval_ms = 0
+            return False
+        self.next_ms = time.ticks_add(now, self.interval_ms)
+        return True
+
+
+def answer(sys, serial, watch, frame):
+    """Do what one request asks."""
+    kind, sequence, payload = frame
+    supervisor = sys.cap("supervisor")
+    if kind == link.HELLO:
+        head = struct.pack(link.HELLO_FORMAT, ABI, len(SERVICES), time.ticks_ms())
+        names = "\0".join((VERSION, BOARD, APPLICATION, "")).encode()
+        yield from write(sys, serial, link.encode(link.HELLO_IS, sequence, head + names))
+    elif kind == link.TABLE:
+        yield from send_table(sys, serial, sequence)
+    elif kind == link.WATCH and len(payload) == 4:
+        watch.begin(sequence, *struct.unpack("<HH", payload))
+    elif kind == link.INJECT and payload:
+        operands = (str(payload[1:], "utf-8"), payload[0])
+        status = yield sys.call(supervisor, supervisor_api.INJECT, operands)
+        code = OK if status == OK else UNKNOWN
+        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((code,))))
+    elif kind == link.FAULT_TEXT:
+        name = str(payload, "utf-8")
+        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, name)
+        if status == OK:
+            data = link.encode(link.TEXT, sequence, sys.arg.encode())
+        else:
+            data = link.encode(link.STATUS, sequence, bytes((UNKNOWN,)))
+        yield from write(sys, serial, data)
+    else:
+        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((UNKNOWN,))))
+
+
+def send_table(sys, serial, sequence):
+    """Send a SERVICE frame for each task, and END."""
+    supervisor = sys.cap("supervisor")
+    for number in range(1, len(SERVICES) + 1):
+        status = yield sys.call(supervisor, supervisor_api.ROW, number)
+        if status != OK:
+            yield sys.reopen(supervisor)
+            return
+        row, restarts, name = sys.arg
+        payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
+        yield from write(sys, serial, link.encode(link.SERVICE, sequence, payload))
+    end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms())
+    yield from write(sys, serial, link.encode(link.END, sequence, end))
+
+
+def print_events(sys, serial):
+    """Print what the supervisor has seen, with the last words of what failed."""
+    supervisor = sys.cap("supervisor")
+    while True:
+        status = yield sys.call(supervisor, supervisor_api.EVENT)
+        if status != OK:
+            if status != supervisor_api.EMPTY:
+                yield sys.reopen(supervisor)
+            return
+        event = sys.arg
+        yield from write(sys, serial, event_line(event))
+        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, event[1])
+        if status == OK and sys.arg:
+            yield from write(sys, serial, sys.arg.replace("\r", "").replace("\n", "\r\n"))
+
+
+def print_log(sys, serial):
+    """Print every record the logger holds."""
+    logger = sys.cap("logger")
+    while True:
+        status = yield sys.call(logger, logger_api.NEXT)
+        if status != OK:
+            if status != logger_api.EMPTY:
+                yield sys.reopen(logger)
+            return
+        yield from write(sys, serial, log_line(sys.arg, SERVICES))

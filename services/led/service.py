@@ -1,0 +1,22 @@
+"""Driver of the board's LED."""
+
+from bulkhead import OK, REFUSED
+from bulkhead_board import LED
+from machine import Pin
+
+from services.led.api import SET, STATE, TOGGLE
+
+
+def main(sys):
+    """Serve `api`: one LED, its level kept in the pin itself."""
+    pin = Pin(LED, Pin.OUT, value=0)
+    operation = yield sys.recv()
+    while True:
+        status = OK
+        if operation == TOGGLE:
+            pin.toggle()
+        elif operation == SET:
+            pin.value(1 if sys.arg else 0)
+        elif operation != STATE:
+            status = REFUSED
+        operation = yield sys.reply_recv(status, pin.value())
