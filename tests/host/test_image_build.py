@@ -40,11 +40,15 @@ def wrapped(number: int) -> int:
 
 def run_on_the_board(image: Image, code: str) -> str:
     """Boot the image on an emulated RP2040 and return what the code prints."""
-    command = [Path(sys.executable).parent / "rp2040py", "micropython", "--image", image.path]
+    emulator = str(Path(sys.executable).parent / "rp2040py")
     done = subprocess.run(
-        [*command, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [emulator, "micropython", "--image", image.path, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def build(tmp_path: Path, files: Mapping[str, bytes]) -> Image:

@@ -29,6 +29,7 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
     files["bulkhead_system.py"] = generate.system_module(application, board).encode()
     files["bulkhead_board.py"] = generate.board_module(board).encode()
+    files["bulkhead_board.py"] = generate.board_module(board).encode()
     return files
 
 

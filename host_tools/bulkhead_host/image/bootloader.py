@@ -44,8 +44,15 @@ def enter_bootloader(device: str, *, timeout_s: float = TIMEOUT_S) -> None:
     except OSError as error:
         raise BulkheadError(f"{device} broke off: {error}", HOLD_BOOTSEL) from error
     finally:
-        with contextlib.suppress(OSError):
-            port.close()
+        _close(port)
+
+
+def check_that_it_opens(device: str) -> None:
+    """Open and close a serial port. Raises `DeviceNotFound` or `DeviceBusy`."""
+    try:
+        _close(serial.serial_for_url(device, exclusive=True))
+    except (OSError, ValueError) as error:
+        raise open_failure(device, error) from error
 
 
 def open_failure(device: str, error: Exception) -> BulkheadError:
@@ -59,6 +66,15 @@ def open_failure(device: str, error: Exception) -> BulkheadError:
     if code in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
         return DeviceBusy(f"{device} is in use by another program", f"close it: lsof {device}")
     return DeviceNotFound(f"there is no board at {device}", "bulkhead doctor")
+
+
+def _close(port: serial.SerialBase) -> None:
+    """Close a port; also the socket that pyserial leaves open when the other side went first."""
+    connection = getattr(port, "_socket", None)
+    with contextlib.suppress(OSError):
+        port.close()
+    if connection is not None:
+        connection.close()
 
 
 def _reach_prompt(port: serial.SerialBase, device: str, timeout_s: float) -> None:

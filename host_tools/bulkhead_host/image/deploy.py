@@ -5,8 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.image.bootloader import check_that_it_opens
 from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.flash import Desk, choose_board
 
 TOOLS = ("mpremote", "ampy")
 TIMEOUT_S = 300
@@ -25,12 +27,15 @@ def deploy(
 ) -> None:
     """Copy all in `folder` to the root of the board's file system, then reset the board.
 
-    `via` is `mpremote`, which skips what the board has already, or `ampy`. Raises
-    `DeviceNotFound`, `DeviceBusy`, `DeviceTimeout`, or `BulkheadError` with the tool's words.
+    `port` is as `choose_board` takes it. `via` is `mpremote`, which skips what the board has
+    already, or `ampy`. Raises `DeviceNotFound`, `DeviceBusy`, `DeviceTimeout`, or
+    `BulkheadError` with the tool's words.
     """
+    device = choose_board(port, Desk().boards()).device
+    check_that_it_opens(device)  # the tools do not tell a missing port from a busy one
     entries = _in_order(folder)
-    progress(f"copying {len(entries)} files and folders to {port} with {via}")
-    for command in _commands(port, entries, via):
+    progress(f"copying {len(entries)} files and folders to {device} with {via}")
+    for command in _commands(device, entries, via):
         try:
             done = subprocess.run(
                 [sys.executable, "-m", *command],
@@ -48,7 +53,7 @@ def deploy(
                 f"{via} did not end within {timeout_s:.0f} s", "unplug the board, and try again"
             ) from error
         if done.returncode:
-            raise _failure(port, via, done.stdout)
+            raise _failure(via, done.stdout)
 
 
 def _in_order(folder: Path) -> list[str]:
@@ -64,11 +69,7 @@ def _commands(port: str, entries: Sequence[str], via: str) -> list[list[str]]:
     return [["mpremote", "connect", port, *copy, "+", "reset"]]
 
 
-def _failure(port: str, via: str, output: str) -> BulkheadError:
+def _failure(via: str, output: str) -> BulkheadError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = lines[-1] if lines else "no reason given"
-    if "Permission denied" in output or "in use by another program" in output:
-        return DeviceBusy(f"{port} is in use or not permitted: {words}", "close what uses it")
-    if "failed to access" in output or "No such file or directory" in output:
-        return DeviceNotFound(f"there is no board at {port}: {words}", "bulkhead doctor")
     return BulkheadError(f"{via} failed: {words}", "reset the board, and try again")

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import serial
 from serial.tools import list_ports
 
 from bulkhead_host.errors import (
@@ -23,7 +22,11 @@ from bulkhead_host.errors import (
     DeviceTimeout,
     UsageError,
 )
-from bulkhead_host.image.bootloader import HOLD_BOOTSEL, enter_bootloader
+from bulkhead_host.image.bootloader import (
+    HOLD_BOOTSEL,
+    check_that_it_opens,
+    enter_bootloader,
+)
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.image.volumes import INFO_FILE, board_id, bootloader_volumes, check_volume
@@ -34,6 +37,7 @@ MICROPYTHON_PID = 0x0005
 _VOLUME_TIMEOUT_S = 30.0
 _RETURN_TIMEOUT_S = 30.0
 _POLL_S = 0.1
+_SHORTCUTS = {"a": "/dev/ttyACM", "u": "/dev/ttyUSB", "c": "COM"}
 
 _Value = TypeVar("_Value")
 
@@ -78,8 +82,8 @@ class Desk:
     def is_open_to_us(self, device: str) -> bool:
         """Tell whether a port can be opened."""
         try:
-            serial.serial_for_url(device, exclusive=True).close()
-        except (OSError, ValueError):
+            check_that_it_opens(device)
+        except BulkheadError:
             return False
         return True
 
@@ -131,9 +135,10 @@ def flash_image(
 
 
 def choose_board(port: str, known: Sequence[Port]) -> Port:
-    """Return the port meant by `auto`, `id:SERIAL`, `port:DEVICE` or a device's name.
+    """Return the port meant by `auto`, `id:SERIAL`, `port:DEVICE`, `a0` or a device's name.
 
-    Raises `DeviceNotFound` when there is none, or `auto` meets several.
+    These are mpremote's forms; `a0`, `u0` and `c0` are short for the first ACM, USB and COM
+    port. Raises `DeviceNotFound` when there is none, or `auto` meets several.
     """
     if port == "auto":
         if len(known) == 1:
@@ -149,6 +154,8 @@ def choose_board(port: str, known: Sequence[Port]) -> Port:
                 return board
         raise DeviceNotFound(f"no board has the serial number {wanted}", "bulkhead doctor")
     device = port.removeprefix("port:")
+    if device[:1] in _SHORTCUTS and device[1:].isdecimal():
+        device = _SHORTCUTS[device[0]] + device[1:]
     for board in known:
         if board.device == device:
             return board

@@ -99,7 +99,9 @@ def _downloaded(url: str, progress: Progress) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
             content: bytes = answer.read(_DOWNLOAD_BYTES_MAX)
-    except (urllib.error.URLError, OSError) as error:
+    except OSError as error:  # which URLError is
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", error)
         raise BulkheadError(
             f"{url} cannot be downloaded: {reason}",
