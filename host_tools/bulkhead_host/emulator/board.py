@@ -64,7 +64,8 @@ class EmulatedBoard:
         self._flash_file: FlashFile | None = None
         self._programmed_digest = ""
         self.chip = Chip()
-        self.console = UsbHost(attach_controller(self.chip.mcu), hold_idle_out=hold_idle_out)
+        self.usb = attach_controller(self.chip.mcu)
+        self.console = UsbHost(self.usb, hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)
         self._pacer = Pacer(self.chip) if pace == "real" else None
         self._drive = BootloaderDrive(drive, report=report)

@@ -34,6 +34,7 @@ RECEIVED_BYTES_MAX = 1 << 20
 """Console output kept for a reader that does not read; older bytes are dropped."""
 
 _FRAME_NS = 1_000_000
+_FRAME_NUMBER_MASK = 0x7FF
 _CONFIGURATION_HEADER_SIZE = 9
 _SET_CONTROL_LINE_STATE = 0x22
 _DTR_RTS = 0b11
@@ -42,19 +43,22 @@ _DTR_RTS = 0b11
 class DeviceUsb(RPUSBController):
     """The USB controller with start-of-frame interrupts, which MicroPython uses to flush output.
 
-    A full-speed host sends a frame every millisecond; here frames exist only while the firmware
-    has their interrupt enabled, so an idle board stays idle.
+    A full-speed host sends a frame every millisecond. Its number runs with the clock; the
+    interrupt is made only while the firmware has it enabled, so an idle board stays idle.
     """
 
     def __init__(self, rp2040: Any, name: str) -> None:
         super().__init__(rp2040, name)
+        self._clock = rp2040.clock
         self._frame_alarm = rp2040.clock.create_alarm(self._frame)
+        self.frame_interrupts = 0
 
     def read_uint32(self, offset: int) -> int:
         """Read a register; reading SOF_RD acknowledges the frame (RP2040 datasheet 4.1.4)."""
         if offset == SOF_RD:
             self._int_raw &= ~INTR_DEV_SOF
             self.check_interrupts()
+            return int(self._clock.nanos // _FRAME_NS) & _FRAME_NUMBER_MASK
         return super().read_uint32(offset)
 
     def write_uint32(self, offset: int, value: int) -> None:
@@ -72,7 +76,7 @@ class DeviceUsb(RPUSBController):
     def _frame(self) -> None:
         if not self._int_enable & INTR_DEV_SOF:
             return
-        self._sof_frame_number = (self._sof_frame_number + 1) & 0x7FF
+        self.frame_interrupts += 1
         self._int_raw |= INTR_DEV_SOF
         self.check_interrupts()
         self._frame_alarm.schedule(_FRAME_NS)
