@@ -1,0 +1,78 @@
+"""`bulkhead inject`: make a service fail in a chosen way."""
+
+import click
+
+from bulkhead_host import abi
+from bulkhead_host.commands.options import connected, port_option
+from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.link.client import Client, NoSuchTarget
+
+KINDS = tuple(name for name in abi.INJECTION_NAMES if name)
+
+_MEANINGS = {
+    "crash": "raise an exception",
+    "spin": "run for ever without yielding",
+    "hang": "sleep for ever",
+    "leak": "allocate memory without end",
+    "drop-reply": "swallow its next reply",
+}
+
+
+def inject(client: Client, kind: str, target: str) -> str:
+    """Make the service `target` fail in the way `kind`; return what was asked, for a person.
+
+    Raises `UsageError` that lists what there is when either is unknown, and `BulkheadError`
+    when the service is not in a state to fail.
+    """
+    _check_kind(kind)
+    client.hello()
+    try:
+        client.inject(target, kind)
+    except NoSuchTarget:
+        raise _why_refused(client, target) from None
+    return f"asked {target} to {_MEANINGS.get(kind, kind)}"
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise UsageError(f"there is no injection {kind!r}", f"one of: {', '.join(KINDS)}")
+
+
+def _why_refused(client: Client, target: str) -> BulkheadError:
+    table = client.table()
+    service = table.named(target)
+    if service is None:
+        return UsageError(
+            f"the board has no service {target!r}", f"one of: {', '.join(table.names)}"
+        )
+    return BulkheadError(
+        f"{target} cannot be made to fail now: it is {service.state}",
+        "see what holds it: bulkhead ps",
+    )
+
+
+_HELP = """Make a service on a board fail in a chosen way.
+
+The supervisor restarts it as its manifest says: watch with `bulkhead monitor`, or compare GEN
+and FAULT in `bulkhead ps` before and after.
+
+\b
+crash       raise an exception
+spin        run for ever without yielding: a BUDGET fault
+hang        sleep for ever: a HEARTBEAT fault, where the manifest names a heartbeat
+leak        allocate memory without end: a MEMORY or BUDGET fault
+drop-reply  swallow its next reply: its client gets TIMEOUT
+"""
+
+
+@click.command(
+    "inject", help=_HELP, epilog="Example: bulkhead inject spin --target blink --port a0"
+)
+@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]")
+@click.option("--target", required=True, metavar="NAME", help="The service to make fail.")
+@port_option
+def command(kind: str, target: str, port: str) -> None:
+    """Make a service fail, and print what was asked."""
+    _check_kind(kind)  # before the port is opened
+    with connected(port) as client:
+        click.echo(inject(client, kind, target))

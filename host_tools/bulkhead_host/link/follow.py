@@ -1,0 +1,111 @@
+"""Watches a board for as long as wanted, through resets and unplugging, and disturbs nothing.
+
+The board is sent link frames only: never Ctrl-C, so the program on it goes on.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from bulkhead_host.errors import DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.services import Hello, Table
+from bulkhead_host.link.transport import LinkLost, Transport
+
+RETRY_S = 0.2
+
+Connect = Callable[[], Transport]
+
+
+class Viewer(Protocol):
+    """What is shown to whom. Every method returns soon: the line is not read meanwhile."""
+
+    def show_board(self, hello: Hello) -> None:
+        """Take who answers; again after each reset."""
+
+    def show_table(self, table: Table) -> None:
+        """Take the services as they are now."""
+
+    def show_line(self, line: str) -> None:
+        """Take a line of program output or log."""
+
+    def show_notice(self, text: str) -> None:
+        """Take a sentence about the line itself."""
+
+
+def follow(
+    connect: Connect,
+    viewer: Viewer,
+    *,
+    interval_ms: int,
+    for_s: float | None = None,
+    reconnect: Connect | None = None,
+) -> None:
+    """Show a board to `viewer` for `for_s` seconds, or without end.
+
+    What `connect` and the first request raise goes to the caller; when the port goes away later,
+    `reconnect` (by default `connect`) is tried until it is back.
+    """
+    transport = connect()
+    until_s = None if for_s is None else transport.clock_s() + for_s
+    is_first = True
+    while True:
+        try:
+            _Session(transport, viewer, must_answer=is_first).run(interval_ms, until_s)
+            return
+        except LinkLost as error:
+            viewer.show_notice(f"{error.cause}: waiting for it")
+        finally:
+            transport.close()
+        is_first = False
+        returned = _await_return(reconnect or connect, until_s)
+        if returned is None:
+            return
+        transport = returned
+        viewer.show_notice(f"{transport.name} is back")
+
+
+class _Session:
+    """One connection, from the port's opening to its loss or the end."""
+
+    def __init__(self, transport: Transport, viewer: Viewer, *, must_answer: bool) -> None:
+        self._viewer = viewer
+        self._client = Client(transport, on_output=viewer.show_line)
+        self._must_answer = must_answer
+        self._is_known = False
+        self._uptime_ms = -1
+
+    def run(self, interval_ms: int, until_s: float | None) -> None:
+        if self._must_answer:
+            self._greet()
+        for table in self._client.watch(interval_ms=interval_ms, until_s=until_s):
+            if table is None:
+                self._viewer.show_notice("the board does not answer; still listening")
+                continue
+            if table.uptime_ms < self._uptime_ms:
+                self._viewer.show_notice("the board has restarted")
+                self._is_known = False
+            self._uptime_ms = table.uptime_ms
+            if not self._is_known:
+                self._greet_again()
+            self._viewer.show_table(table)
+
+    def _greet(self) -> None:
+        self._viewer.show_board(self._client.hello())
+        self._is_known = True
+
+    def _greet_again(self) -> None:
+        try:
+            self._greet()
+        except DeviceTimeout:  # it will be asked with the next table
+            self._is_known = False
+
+
+def _await_return(reconnect: Connect, until_s: float | None) -> Transport | None:
+    """Return the line once it can be opened again, or None when time is up."""
+    while until_s is None or time.monotonic() < until_s:
+        try:
+            return reconnect()
+        except (DeviceNotFound, DeviceBusy):
+            time.sleep(RETRY_S)
+    return None

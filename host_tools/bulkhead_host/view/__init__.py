@@ -1,0 +1,1 @@
+"""How boards and services are shown, apart from where the figures come from."""
