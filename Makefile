@@ -1,0 +1,70 @@
+# Bulkhead from a fresh clone: `make run` or `make test` does all it takes. `make` is the menu.
+#
+# Python packages go to .venv, everything else that is downloaded or built to the user's cache
+# folder (BULKHEAD_CACHE moves it), results to build/. ARGS passes options on:
+# `make test ARGS="-k uf2"`, `make run ARGS=--help`.
+
+.DEFAULT_GOAL := menu
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest
+UV := uv==0.13.9
+
+# A clone that was moved, or whose Python has gone, is set up again.
+ifneq ($(shell test -x $(BIN)/python && cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+.PHONY: menu
+menu: ## Show this menu.
+	@echo 'Bulkhead: a microkernel for microcontrollers, in MicroPython.'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come back.
+	@$(BIN)/bulkhead run $(ARGS)
+
+.PHONY: test
+test: check ## Run `make check`, then the tests of all four rings.
+	@$(PYTEST) $(ARGS)
+
+.PHONY: test-sim test-unix test-host test-device
+test-sim: ## Test the kernel under CPython, on simulated time.
+test-unix: ## Test the kernel under MicroPython's unix port.
+test-host: ## Test the host tools.
+test-device: ## Test images on the emulated Pico.
+test-sim test-unix test-host test-device: test-%: $(READY)
+	@$(PYTEST) tests/$* $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Check format, lint, types, layers and style.
+	@$(BIN)/python -m bulkhead_host.checks
+
+.PHONY: bench
+bench: $(READY) ## Measure on the emulated Pico, beside asyncio; writes build/bench/.
+	@$(BIN)/python -m bulkhead_host.bench $(ARGS)
+
+.PHONY: format
+format: $(READY) ## Format the tree, and mend what ruff can mend by itself.
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format .
+
+.PHONY: setup
+setup: $(READY) ## Make .venv, as every other target does when it is missing.
+
+$(READY): pyproject.toml host_tools/requirements.lock host_tools/setup.sh
+	@sh host_tools/setup.sh
+
+.PHONY: lock
+lock: ## Pin the newest packages that pyproject.toml allows, with their hashes.
+	@python3 -m venv build/lock && build/lock/bin/pip install --quiet $(UV)
+	@build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+		--extra development pyproject.toml --output-file host_tools/requirements.lock
+
+.PHONY: clean
+clean: ## Remove build/, .venv and tool caches; the user's cache folder stays.
+	@rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache host_tools/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
