@@ -40,10 +40,11 @@ class Press:
 class SimOptions:
     """How to serve a board. `tcp` is `[HOST:]PORT`; without it a pseudo-terminal is served.
 
+    `image` None starts what the flash holds.
     `flash` is a file that keeps the flash memory; without it every start is from a new board.
     """
 
-    image: Path
+    image: Path | None
     flash: Path | None = None
     tcp: str | None = None
     link: Path | None = None
@@ -59,10 +60,14 @@ def sim(
     report: Callable[[str], None] = report_on_stderr,
 ) -> None:
     """Serve a board until `BoardServer.stop` is called; `on_ready` gets the server first."""
-    board = EmulatedBoard(
-        image=options.image, flash=options.flash, drive=options.drive, report=report
-    )
     port = _open_port(options)
+    try:
+        board = EmulatedBoard(
+            image=options.image, flash=options.flash, drive=options.drive, report=report
+        )
+    except BaseException:
+        port.close()
+        raise
     server = BoardServer(board, port, pace=options.pace, report=report)
     try:
         board.start()
