@@ -80,6 +80,21 @@ def test_native_and_viper_functions_are_frozen_as_machine_code(tmp_path: Path) -
     assert printed == "42 -2"
 
 
+def test_constants_in_frozen_machine_code_read_right_wherever_it_lands(tmp_path: Path) -> None:
+    functions = [
+        f"@micropython.viper\ndef f{i}(n: int) -> int:\n{'    n += 1' * (i > 0)}\n"
+        + "    n += 1\n" * i
+        + f"    return n + {1_000_003 * (i + 1)}\n"
+        for i in range(8)
+    ]
+    image = build(tmp_path, {"literals.py": "".join(functions).encode()})
+    printed = run_on_the_board(
+        image, "import literals as m\nprint([getattr(m, 'f%d' % i)(0) for i in range(8)])"
+    )
+    expected = [1_000_003 * (i + 1) + i + (i > 0) for i in range(8)]
+    assert printed == str(expected)
+
+
 def test_a_frozen_main_runs_at_boot_and_frozen_line_numbers_survive(tmp_path: Path) -> None:
     image = build(tmp_path, {"failing.py": b"def fail():\n\n    raise ValueError('line 3')\n"})
     printed = run_on_the_board(

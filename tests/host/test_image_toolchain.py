@@ -1,5 +1,4 @@
-"""The toolchain: what is missing is named with the command that mends it, and not installed
-where that is not allowed."""
+"""The toolchain: what is missing is named, and installed only where that is allowed."""
 
 import os
 import stat

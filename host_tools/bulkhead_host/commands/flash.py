@@ -6,11 +6,17 @@ from pathlib import Path
 import click
 
 from bulkhead_host.image.flash import flash_image
+from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
 
 
 @click.command("flash")
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("--port", help="The board: a serial port, id:SERIAL, or auto.")
+@click.option(
+    "--port",
+    envvar=ENVIRONMENT_VARIABLE,
+    show_envvar=True,
+    help="The board: auto, id:SERIAL, a0, a path or a pseudo-terminal.",
+)
 @click.option(
     "--drive",
     type=click.Path(path_type=Path),

@@ -1,1 +1,1 @@
-
+"""Firmware images: sources, toolchain, build, UF2, and putting them on a board."""

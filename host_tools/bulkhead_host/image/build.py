@@ -92,7 +92,8 @@ def build_image(
         if (folder / "image.json").exists():
             os.utime(folder)
         else:
-            build_folder = cache / "build" / f"{target.name}-{base[:12]}"
+            place = digest(base, str(tree.folder))  # which CMake records
+            build_folder = cache / "build" / f"{target.name}-{place[:12]}"
             _Build(target, tools, tree, build_folder, progress).make(contents, folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)

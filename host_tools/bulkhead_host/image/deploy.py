@@ -8,7 +8,7 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.image.bootloader import check_that_it_opens
 from bulkhead_host.image.cache import Progress, quiet
-from bulkhead_host.image.flash import Desk, choose_board
+from bulkhead_host.link.ports import find_address
 
 TOOLS = ("mpremote", "ampy")
 TIMEOUT_S = 300
@@ -27,15 +27,15 @@ def deploy(
 ) -> None:
     """Copy all in `folder` to the root of the board's file system, then reset the board.
 
-    `port` is as `choose_board` takes it. `via` is `mpremote`, which skips what the board has
+    `port` is in mpremote's forms. `via` is `mpremote`, which skips what the board has
     already, or `ampy`. Raises `DeviceNotFound`, `DeviceBusy`, `DeviceTimeout`, or
     `BulkheadError` with the tool's words.
     """
-    device = choose_board(port, Desk().boards()).device
-    check_that_it_opens(device)  # the tools do not tell a missing port from a busy one
+    address = find_address(port)
+    check_that_it_opens(address)  # the tools do not tell a missing port from a busy one
     entries = _in_order(folder)
-    progress(f"copying {len(entries)} files and folders to {device} with {via}")
-    for command in _commands(device, entries, via):
+    progress(f"copying {len(entries)} files and folders to {address.url} with {via}")
+    for command in _commands(address.url, entries, via):
         try:
             done = subprocess.run(
                 [sys.executable, "-m", *command],

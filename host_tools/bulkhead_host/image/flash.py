@@ -30,6 +30,7 @@ from bulkhead_host.image.bootloader import (
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.image.volumes import INFO_FILE, board_id, bootloader_volumes, check_volume
+from bulkhead_host.link.ports import Address, UsbPort, find_address, usb_ports
 
 RASPBERRY_PI_VID = 0x2E8A
 MICROPYTHON_PID = 0x0005
@@ -37,17 +38,8 @@ MICROPYTHON_PID = 0x0005
 _VOLUME_TIMEOUT_S = 30.0
 _RETURN_TIMEOUT_S = 30.0
 _POLL_S = 0.1
-_SHORTCUTS = {"a": "/dev/ttyACM", "u": "/dev/ttyUSB", "c": "COM"}
 
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Port:
-    """A serial port. `serial_number` is a USB board's own, and empty for any other port."""
-
-    device: str
-    serial_number: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +55,22 @@ class Flashed:
 class Desk:
     """What flashing needs of the machine: ports, drives and time. A test brings its own."""
 
-    def boards(self) -> list[Port]:
+    def boards(self) -> list[UsbPort]:
         """Return the ports of the USB boards that run MicroPython on an RP2040."""
-        return [
-            Port(device=info.device, serial_number=info.serial_number or "")
-            for info in list_ports.comports()
-            if (info.vid, info.pid) == (RASPBERRY_PI_VID, MICROPYTHON_PID)
-        ]
+        return rp2040_boards()
 
     def volumes(self) -> list[Path]:
         """Return the bootloader drives that are mounted."""
         return bootloader_volumes()
 
-    def enter_bootloader(self, device: str) -> None:
+    def enter_bootloader(self, address: Address) -> None:
         """Send the board at a port to its bootloader."""
-        enter_bootloader(device)
+        enter_bootloader(address)
 
-    def is_open_to_us(self, device: str) -> bool:
+    def is_open_to_us(self, address: Address) -> bool:
         """Tell whether a port can be opened."""
         try:
-            check_that_it_opens(device)
+            check_that_it_opens(address)
         except BulkheadError:
             return False
         return True
@@ -96,6 +84,16 @@ class Desk:
         time.sleep(seconds)
 
 
+def rp2040_boards() -> list[UsbPort]:
+    """Return the ports of the USB boards that run MicroPython on an RP2040."""
+    rp2040 = {
+        info.device
+        for info in list_ports.comports()
+        if (info.vid, info.pid) == (RASPBERRY_PI_VID, MICROPYTHON_PID)
+    }
+    return [port for port in usb_ports() if port.device in rp2040]
+
+
 def flash_image(
     image: Path,
     *,
@@ -106,19 +104,21 @@ def flash_image(
 ) -> Flashed:
     """Program a board with a UF2 and wait until it is back.
 
-    `port` chooses the board (a device, `auto` or `id:SERIAL`); without one it is the only board
-    there is. `drive` is the bootloader's drive where it is not found by itself; one that is
-    there already is used as it is. The image is checked before the board is touched. Raises
-    the exceptions of `errors`.
+    `port` chooses the board, in mpremote's forms; without one it is the only RP2040 there is.
+    `drive` is the bootloader's drive where it is not found by itself; one that is there already
+    is used as it is. The image is checked before the board is touched. Raises the exceptions of
+    `errors`.
     """
     desk = desk or Desk()
     content = _checked_content(image)
     started = desk.clock_s()
     known = desk.boards()
-    board = None if port is None else choose_board(port, known)
+    board = None if port is None else find_address(port, list_usb=lambda: known)
     volume = _waiting_volume(desk, port, drive, known)
     if volume is None:
-        board = board or choose_board("auto", known)
+        if port is None and not known:
+            raise DeviceNotFound("no RP2040 with MicroPython is plugged in", HOLD_BOOTSEL)
+        board = board or find_address(list_usb=lambda: known)
         volume = _reach_bootloader(desk, board, drive, progress)
     check_volume(volume)
     progress(f"copying {len(content)} bytes to {volume}")
@@ -134,36 +134,6 @@ def flash_image(
     return Flashed(volume=volume, port=back, bytes_written=len(content), seconds=seconds)
 
 
-def choose_board(port: str, known: Sequence[Port]) -> Port:
-    """Return the port meant by `auto`, `id:SERIAL`, `port:DEVICE`, `a0` or a device's name.
-
-    These are mpremote's forms; `a0`, `u0` and `c0` are short for the first ACM, USB and COM
-    port. Raises `DeviceNotFound` when there is none, or `auto` meets several.
-    """
-    if port == "auto":
-        if len(known) == 1:
-            return known[0]
-        if not known:
-            raise DeviceNotFound("no board with MicroPython is plugged in", HOLD_BOOTSEL)
-        names = ", ".join(board.device for board in known)
-        raise DeviceNotFound(f"there are several boards: {names}", "choose one with --port")
-    if port.startswith("id:"):
-        wanted = port.removeprefix("id:")
-        for board in known:
-            if board.serial_number == wanted:
-                return board
-        raise DeviceNotFound(f"no board has the serial number {wanted}", "bulkhead doctor")
-    device = port.removeprefix("port:")
-    if device[:1] in _SHORTCUTS and device[1:].isdecimal():
-        device = _SHORTCUTS[device[0]] + device[1:]
-    for board in known:
-        if board.device == device:
-            return board
-    if device.startswith("/") and not Path(device).exists():
-        raise DeviceNotFound(f"there is no port {device}", "bulkhead doctor")
-    return Port(device=device)
-
-
 def _checked_content(image: Path) -> bytes:
     try:
         content = image.read_bytes()
@@ -174,7 +144,7 @@ def _checked_content(image: Path) -> bytes:
 
 
 def _waiting_volume(
-    desk: Desk, port: str | None, drive: Path | None, known: Sequence[Port]
+    desk: Desk, port: str | None, drive: Path | None, known: Sequence[UsbPort]
 ) -> Path | None:
     """Return the drive of a board that is in its bootloader already, if that is the one meant."""
     if drive is not None:
@@ -188,7 +158,7 @@ def _waiting_volume(
     return volumes[0]
 
 
-def _reach_bootloader(desk: Desk, board: Port, drive: Path | None, progress: Progress) -> Path:
+def _reach_bootloader(desk: Desk, board: Address, drive: Path | None, progress: Progress) -> Path:
     before = set(desk.volumes()) if drive is None else set()
 
     def appeared() -> Path | None:
@@ -196,8 +166,8 @@ def _reach_bootloader(desk: Desk, board: Port, drive: Path | None, progress: Pro
             return drive if board_id(drive) else None
         return next((volume for volume in desk.volumes() if volume not in before), None)
 
-    progress(f"sending the board at {board.device} to its bootloader")
-    desk.enter_bootloader(board.device)
+    progress(f"sending the board at {board.url} to its bootloader")
+    desk.enter_bootloader(board)
     return _wait(
         desk,
         appeared,
@@ -225,13 +195,13 @@ def _copy(content: bytes, target: Path) -> None:
 
 
 def _await_return(
-    desk: Desk, board: Port | None, known: Sequence[Port], progress: Progress
+    desk: Desk, board: Address | None, known: Sequence[UsbPort], progress: Progress
 ) -> str:
     progress("waiting for the board to come back")
 
     def returned() -> str:
         if board and not board.serial_number:
-            return board.device if desk.is_open_to_us(board.device) else ""
+            return board.url if desk.is_open_to_us(board) else ""
         for found in desk.boards():
             is_it = found.serial_number == board.serial_number if board else found not in known
             if is_it:

@@ -15,9 +15,13 @@ from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.apt import PackageUnavailable, Suite, machine_mirror
-from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet
+from bulkhead_host.image.cache import Progress, digest, folder_whole, keep_newest, quiet
 from bulkhead_host.image.process import run
-from bulkhead_host.image.recipe import BUILDER_VERSION, RECIPES, Package, Recipe
+from bulkhead_host.image.recipe import RECIPES, Package, Recipe
+
+# Raised when a tree is put together in another way.
+_LAYOUT_VERSION = 1
+_TREES_KEPT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ class _AptFetch:
 
 
 def _folder_name(recipe: Recipe) -> str:
-    return f"micropython-{recipe.version}-{digest(repr(recipe), str(BUILDER_VERSION))[:12]}"
+    return f"micropython-{recipe.version}-{digest(repr(recipe), str(_LAYOUT_VERSION))[:12]}"
 
 
 def _opened(recipe: Recipe, folder: Path) -> SourceTree:
@@ -138,6 +142,7 @@ def _make_tree(recipe: Recipe, folder: Path, fetch: Fetch) -> None:
         tinyusb = tree / "micropython" / "lib" / "tinyusb"
         shutil.copytree(tree / "tinyusb", tinyusb, dirs_exist_ok=True)
         (tree / "sources.json").write_text(json.dumps(described, indent=1, sort_keys=True))
+    keep_newest(folder.parent, _TREES_KEPT)
 
 
 def _unpack(package: Package, files: Sequence[Path], tree: Path) -> None:
