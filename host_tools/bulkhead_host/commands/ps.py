@@ -32,4 +32,4 @@ def command(port: str, wants_json: bool) -> None:
         return
     out = console()
     out.print(title(hello, table.uptime_ms))
-    out.print(grid(table))
+    out.print(grid(table, width=out.width))

@@ -6,6 +6,7 @@ every time. To show the board to a person, make it with `pace="real"`.
 
 from typing import TYPE_CHECKING
 
+from bulkhead_host.emulator.ports import Outbox, Port
 from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.link.transport import LinkLost
 
@@ -16,32 +17,37 @@ _STEP_MS = 1.0
 
 
 class BoardTransport:
-    """The console of an `EmulatedBoard`; see `Transport`. The board stays its maker's."""
+    """The console of an `EmulatedBoard`; see `Transport`. The board stays its maker's.
 
-    def __init__(self, board: "EmulatedBoard") -> None:
+    `guest` is a second port to the same board, for another program: it may send, and gets all
+    that the board writes. Answers are told apart by their sequence numbers.
+    """
+
+    def __init__(self, board: "EmulatedBoard", *, guest: Port | None = None) -> None:
         self.board = board
+        self._guest = guest
+        self._outbox = Outbox(guest) if guest is not None else None
 
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        return "the emulated board"
+        return self._guest.name if self._guest is not None else "the emulated board"
 
     def read(self, timeout_s: float) -> bytes:
         """Return what the board has written; run it up to `timeout_s` until it writes."""
         if not self.board.is_powered:
             raise LinkLost("the emulated board has no power")
+        if timeout_s > 0 and not self.board.console.received:
+            try:
+                self.board.run_until(
+                    self._has_written, timeout_ms=timeout_s * 1000, step_ms=_STEP_MS
+                )
+            except DeviceTimeout:
+                return b""
         data = self.board.read()
-        if data or timeout_s <= 0:
-            return data
-        try:
-            self.board.run_until(
-                lambda: bool(self.board.console.received),
-                timeout_ms=timeout_s * 1000,
-                step_ms=_STEP_MS,
-            )
-        except DeviceTimeout:
-            return b""
-        return self.board.read()
+        if self._outbox is not None:
+            self._outbox.put(data)
+        return data
 
     def write(self, data: bytes) -> None:
         """Type `data` into the board's console."""
@@ -53,3 +59,16 @@ class BoardTransport:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _has_written(self) -> bool:
+        self._serve_guest()
+        return bool(self.board.console.received)
+
+    def _serve_guest(self) -> None:
+        if self._guest is None or self._outbox is None:
+            return
+        if self._guest.update():
+            self.board.write(self._guest.read())
+            self._outbox.flush()
+        else:
+            self._outbox.discard()

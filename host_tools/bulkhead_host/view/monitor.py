@@ -41,7 +41,7 @@ class PlainViewer:
         if self._table is None:
             if self._hello is not None:
                 self._out.print(title(self._hello, table.uptime_ms))
-            self._out.print(grid(table))
+            self._out.print(grid(table, width=self._out.width))
         else:
             for line in changes(self._table, table):
                 self.show_line(line)
@@ -80,6 +80,8 @@ class LiveViewer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._hint = ""
+        self._live.update(self._picture())
         self._live.__exit__(kind, error, traceback)
 
     def show_board(self, hello: Hello) -> None:
@@ -111,6 +113,8 @@ class LiveViewer:
         if self._table is not None:
             if self._hello is not None:
                 parts.append(title(self._hello, self._table.uptime_ms))
-            parts.append(grid(self._table, previous=self._previous))
-        parts.append(Text(self._notice or self._hint, style="dim"))
+            width = self._live.console.width
+            parts.append(grid(self._table, previous=self._previous, width=width))
+        if self._notice or self._hint:
+            parts.append(Text(self._notice or self._hint, style="dim"))
         return Group(*parts)

@@ -17,11 +17,23 @@ PLAIN_WIDTH = 160
 STOPPED_STATES = frozenset({"faulted", "dormant"})
 """The states that a service does not pass through by itself."""
 
-_LEFT = ("NAME", "STATE", "FAULT", "WAITS FOR")
-_COLUMNS = (
-    "NAME", "PRIORITY", "STATE", "GEN", "RESTARTS", "FAULT", "CPU", "STEPS",
-    "CLIENTS", "QUEUE", "DROPPED", "WAITS FOR",
-)  # fmt: skip
+_LEFT = frozenset({"NAME", "STATE", "FAULT", "WAITS FOR"})
+
+# A column, and the narrowest terminal that shows it.
+_COLUMNS = {
+    "NAME": 0,
+    "PRIORITY": 0,
+    "STATE": 0,
+    "GEN": 0,
+    "RESTARTS": 0,
+    "FAULT": 0,
+    "CPU": 0,
+    "STEPS": 118,
+    "CLIENTS": 118,
+    "QUEUE": 90,
+    "DROPPED": 118,
+    "WAITS FOR": 0,
+}
 
 
 def console(*, error: bool = False) -> Console:
@@ -39,18 +51,19 @@ def as_json(table: Table) -> dict[str, Any]:
     }
 
 
-def grid(table: Table, *, previous: Table | None = None) -> Grid:
-    """Return a table for a person.
+def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDTH) -> Grid:
+    """Return a table for a person, with fewer columns where `width` columns are few.
 
     CPU is the share of the time since `previous`; without one, the milliseconds so far.
     """
     made = Grid(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in _COLUMNS:
+    shown = [name for name, least in _COLUMNS.items() if width >= least]
+    for name in shown:
         heading = f"CPU {'%' if previous else 'ms'}" if name == "CPU" else name
         made.add_column(heading, justify="left" if name in _LEFT else "right", no_wrap=True)
     for service in table.services:
-        cpu = _cpu(service, table, previous)
-        made.add_row(*_cells(service, cpu), style=_style(service))
+        cells = _cells(service, _cpu(service, table, previous))
+        made.add_row(*(cells[name] for name in shown), style=_style(service))
     return made
 
 
@@ -91,23 +104,23 @@ def _change(old: Service, new: Service) -> str:
     return ""
 
 
-def _cells(service: Service, cpu: str) -> tuple[str, ...]:
+def _cells(service: Service, cpu: str) -> dict[str, str]:
     is_raised = service.effective_priority != service.priority
     raised = f" ({service.effective_priority})" if is_raised else ""
-    return (
-        service.name,
-        f"{service.priority}{raised}",
-        service.state,
-        str(service.generation),
-        str(service.restarts),
-        service.fault or "",
-        cpu,
-        str(service.steps),
-        str(service.clients),
-        str(service.queue),
-        str(service.dropped),
-        service.waits_for or "",
-    )
+    return {
+        "NAME": service.name,
+        "PRIORITY": f"{service.priority}{raised}",
+        "STATE": service.state,
+        "GEN": str(service.generation),
+        "RESTARTS": str(service.restarts),
+        "FAULT": service.fault or "",
+        "CPU": cpu,
+        "STEPS": str(service.steps),
+        "CLIENTS": str(service.clients),
+        "QUEUE": str(service.queue),
+        "DROPPED": str(service.dropped),
+        "WAITS FOR": service.waits_for or "",
+    }
 
 
 def _cpu(service: Service, table: Table, previous: Table | None) -> str:

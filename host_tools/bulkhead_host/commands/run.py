@@ -1,0 +1,188 @@
+"""`bulkhead run`: boot an application and show it working.
+
+Three ways: a real board is watched; on a terminal an emulated one runs at real pace and is
+watched; without a terminal the emulated board shows a crash and the restart, in device time and
+as fast as it can, and the exit code tells whether it was as promised.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.commands.monitor import monitor, watch
+from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.ports import PtyPort
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
+from bulkhead_host.link.services import Table
+from bulkhead_host.view.monitor import log_text
+from bulkhead_host.view.services import STOPPED_STATES, console, grid, title
+
+DEMONSTRATION_S = 10.0
+"""Device seconds before the crash."""
+
+RESTART_TIMEOUT_S = 5.0
+"""Device seconds that a restart may take: the supervisor's longest pause."""
+
+PREFERRED_TARGET = "blink"
+
+_INJECTION = "crash"
+_POLL_S = 0.25
+_BOOT_TIMEOUT_MS = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstration:
+    """What was seen: the tables around the crash of `target`."""
+
+    target: str
+    before: Table
+    after: Table
+
+    @property
+    def problems(self) -> list[str]:
+        """What was not as promised: the target's generation one up, and no other's."""
+        found = []
+        for old in self.before.services:
+            new = self.after.named(old.name)
+            generation = new.generation if new is not None else None
+            expected = old.generation + (old.name == self.target)
+            if generation != expected:
+                found.append(f"{old.name} is at generation {generation}, not {expected}")
+            elif new is not None and new.state in STOPPED_STATES and new.state != old.state:
+                found.append(f"{old.name} is {new.state}")
+        return found
+
+
+def demonstrate(
+    client: Client,
+    *,
+    for_s: float = DEMONSTRATION_S,
+    show: Callable[[object], None],
+) -> Demonstration:
+    """Let a fresh board run `for_s`, crash a service, and wait for its restart.
+
+    `show` takes what a person is to see, in order. Time is the client's transport's. Log lines
+    come by the client's own `on_output`.
+    """
+    clock_s = client.transport.clock_s
+    client.listen(for_s - clock_s())
+    hello = client.hello()
+    before = client.table()
+    show(title(hello, before.uptime_ms))
+    show(grid(before))
+    target = _target(before)
+    show(f"injecting {_INJECTION} into {target}")
+    client.inject(target, _INJECTION)
+    until_s = clock_s() + RESTART_TIMEOUT_S
+    while True:
+        client.listen(_POLL_S)
+        demonstration = Demonstration(target=target, before=before, after=client.table())
+        if not demonstration.problems or clock_s() >= until_s:
+            break
+    show(grid(demonstration.after))
+    return demonstration
+
+
+def run_without_terminal(image: Path, *, for_s: float = DEMONSTRATION_S) -> None:
+    """Boot an image on an emulated board, show a crash and the restart, and check them.
+
+    Raises `BulkheadError` when another service was harmed or the target did not come back.
+    """
+    out = console()
+    with EmulatedBoard(image=image) as board:
+        client = Client(
+            BoardTransport(board),
+            on_output=lambda line: out.print(log_text(line), soft_wrap=True),
+        )
+        seen = demonstrate(client, for_s=for_s, show=out.print)
+    if seen.problems:
+        raise BulkheadError("; ".join(seen.problems), "read the log above")
+    old, new = seen.before.named(seen.target), seen.after.named(seen.target)
+    if old is not None and new is not None:
+        out.print(
+            f"{seen.target} crashed and is back: generation {old.generation} -> "
+            f"{new.generation}, no other service's changed"
+        )
+
+
+def run_on_terminal(image: Path, *, for_s: float | None = None) -> None:
+    """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
+
+    The board is there for other programs too, on a pseudo-terminal.
+    """
+    port = PtyPort()
+    try:
+        with EmulatedBoard(image=image, pace="real") as board:
+            transport = BoardTransport(board, guest=port)
+            board.run_until(lambda: board.console.is_configured, timeout_ms=_BOOT_TIMEOUT_MS)
+            hint = (
+                f"make it fail: bulkhead inject crash --target {PREFERRED_TARGET} "
+                f"--port {port.name}    Ctrl-C leaves"
+            )
+            watch(lambda: transport, for_s=for_s, hint=hint)
+    finally:
+        port.close()
+
+
+def _target(table: Table) -> str:
+    """Return the service to crash: the preferred one, else the least important."""
+    if table.named(PREFERRED_TARGET) is not None:
+        return PREFERRED_TARGET
+    if not table.services:
+        raise BulkheadError("the board runs no services", "name some in system.toml")
+    return max(table.services, key=lambda service: service.priority).name
+
+
+def _image(application: Path | None) -> Path:
+    return build(
+        BuildOptions(application=application),
+        progress=lambda line: print(f"build: {line}", file=sys.stderr, flush=True),
+    ).path
+
+
+@click.command(
+    "run", epilog="Examples: bulkhead run;  bulkhead run --app my_robot;  bulkhead run --port auto"
+)
+@click.option(
+    "--port",
+    envvar=ENVIRONMENT_VARIABLE,
+    show_envvar=True,
+    help="Watch this board; without it an emulated one is built for, booted and watched.",
+)
+@click.option(
+    "--for",
+    "for_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Leave after a time. Without a terminal: device seconds before the crash "
+    f"(default {DEMONSTRATION_S:g}).",
+)
+@click.option(
+    "--app",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of a system.toml; the default is the application that ships.",
+)
+def command(port: str | None, for_s: float | None, app: Path | None) -> None:
+    """Boot an application on a board and show it working.
+
+    Without --port that is an emulated board. On a terminal it runs at real pace and is watched
+    until Ctrl-C. Without a terminal it runs ten device seconds, crashes a service and shows it
+    come back; the exit code is 1 when any other service was harmed.
+    """
+    if port is not None:
+        if app is not None:
+            raise click.UsageError("--app is for the emulated board; flash a real one first")
+        monitor(port, for_s=for_s)
+        return
+    image = _image(app)
+    if sys.stdout.isatty() and sys.stdin.isatty():
+        run_on_terminal(image, for_s=for_s)
+    else:
+        run_without_terminal(image, for_s=for_s or DEMONSTRATION_S)
