@@ -12,9 +12,9 @@ from bulkhead_host.link.ports import (
     UsbPort,
     find_address,
     open_address,
-    permission_hint,
     usb_ports,
 )
+from bulkhead_host.link.serial_port import permission_hint
 
 RULE_FOLDERS = tuple(
     Path(folder)

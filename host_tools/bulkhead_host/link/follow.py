@@ -53,7 +53,9 @@ def follow(
         try:
             _Session(transport, viewer, must_answer=is_first).run(interval_ms, until_s)
             return
-        except LinkLost as error:
+        except (LinkLost, DeviceBusy) as error:
+            if is_first and isinstance(error, DeviceBusy):
+                raise
             viewer.show_notice(f"{error.cause}: waiting for it")
         finally:
             transport.close()
