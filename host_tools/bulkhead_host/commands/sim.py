@@ -38,10 +38,11 @@ class Press:
 
 @dataclass(frozen=True, kw_only=True)
 class SimOptions:
-    """How to serve a board. `tcp` is `[HOST:]PORT`; without it a pseudo-terminal is served.
+    """How to serve a board.
 
-    `image` None starts what the flash holds.
-    `flash` is a file that keeps the flash memory; without it every start is from a new board.
+    `image` None starts what the flash holds. `flash` is a file that keeps the flash memory;
+    without it every start is from a new board. `tcp` is `[HOST:]PORT`; without it a
+    pseudo-terminal is served.
     """
 
     image: Path | None
@@ -175,6 +176,9 @@ def command(
 
 
 def _announce(server: BoardServer) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: server.stop())
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: server.stop())
     print(server.port.name, flush=True)
+    if sys.stdout.isatty():
+        report_on_stderr("the board is on that port; Ctrl-C ends it")

@@ -22,6 +22,7 @@ from bulkhead_host.emulator.chip import CYCLE_NS, Chip, FlashHook, ResetCause
 from bulkhead_host.emulator.flash import FlashFile, digest, load_image, program
 from bulkhead_host.emulator.pace import Pacer
 from bulkhead_host.emulator.pins import Pin, PinBank
+from bulkhead_host.emulator.repairs import DEFAULT_UNIQUE_ID, UNIQUE_ID_SIZE, repair
 from bulkhead_host.emulator.usb_host import UsbHost, attach_controller
 from bulkhead_host.errors import DeviceTimeout, UsageError
 
@@ -43,8 +44,9 @@ class EmulatedBoard:
     Without an image the board starts what its flash holds, and with an empty flash it waits in
     its bootloader. `drive` is the folder that stands for the bootloader's drive (default: a new
     one among the temporary files). `pace="real"` keeps device time from running ahead of the
-    wall clock. `report` takes messages for a person. `hold_idle_out=False` brings back the
-    interrupt storm of rp2040py's own USB host, to measure what it costs.
+    wall clock. `report` takes messages for a person. `unique_id` is the 8 bytes of
+    `machine.unique_id()`, and `seed` decides what `os.urandom` returns. `hold_idle_out=False`
+    brings back the interrupt storm of rp2040py's own USB host, to measure what it costs.
 
     Raises UsageError for a bad image, flash file or folder, DeviceBusy for a flash file in use.
     """
@@ -57,13 +59,18 @@ class EmulatedBoard:
         drive: Path | None = None,
         pace: Pace = "full",
         report: Callable[[str], None] = report_on_stderr,
+        unique_id: bytes = DEFAULT_UNIQUE_ID,
+        seed: int = 0,
         hold_idle_out: bool = True,
     ) -> None:
         self._image = load_image(image) if image is not None else None
         self._flash_path = flash
         self._flash_file: FlashFile | None = None
         self._programmed_digest = ""
+        if len(unique_id) != UNIQUE_ID_SIZE:
+            raise UsageError(f"a board's id has {UNIQUE_ID_SIZE} bytes, not {len(unique_id)}")
         self.chip = Chip()
+        repair(self.chip.mcu, unique_id=unique_id, seed=seed)
         self.usb = attach_controller(self.chip.mcu)
         self.console = UsbHost(self.usb, hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)

@@ -1,0 +1,79 @@
+"""Repairs of what rp2040py 0.3.6 leaves out of the chip's blocks, each seen to hurt on the Pico.
+
+- The UART raises its transmit interrupt without end, so that MicroPython's `UART.write` never
+  returns. On silicon it is raised when the FIFO drains, and cleared by the firmware.
+- The ring oscillator's random bit is always 1, so that `os.urandom` gives the same byte for ever.
+  Here the bits come from a seeded generator: random enough to test with, the same in every run.
+- The flash has no unique id, which MicroPython shows as the board's id and USB serial number.
+"""
+
+import random
+from typing import Any, cast
+
+from rp2040py.peripherals.peripheral import BasePeripheral
+from rp2040py.peripherals.uart import RPUART, UARTDR, UARTTXINTR
+from rp2040py.rp2040 import RP2040
+
+UNIQUE_ID_SIZE = 8
+DEFAULT_UNIQUE_ID = bytes.fromhex("e660b0148b1d0001")
+
+_ROSC_BASE = 0x40060
+_RANDOMBIT = 0x1C
+_READ_UNIQUE_ID = 0x4B
+_UNIQUE_ID_STARTS_AT = 5  # after the command and four dummy bytes (W25Q080 datasheet, 8.2.32)
+
+
+def repair(mcu: RP2040, *, unique_id: bytes, seed: int) -> None:
+    """Put the repaired blocks into a chip that has not run yet."""
+    for index, old in enumerate(mcu.uart):
+        uart = Uart(mcu, old.name, old.irq, old.dreq)
+        mcu.uart[index] = uart
+        for base, peripheral in mcu.peripherals.items():
+            if peripheral is old:
+                mcu.peripherals[base] = uart
+                break
+    mcu.peripherals[_ROSC_BASE] = RingOscillator(mcu, seed)
+    _give_unique_id(mcu, unique_id)
+
+
+class Uart(RPUART):
+    """A UART whose transmit interrupt follows from what is written, and can be cleared."""
+
+    def check_interrupts(self) -> None:
+        """Tell the core whether an enabled interrupt is pending."""
+        self.rp2040.set_interrupt(self.irq, bool(self._interrupt_status & self._interrupt_mask))
+
+    def write_uint32(self, offset: int, value: int) -> None:
+        """Write a register; a byte leaves at once, which drains the FIFO."""
+        super().write_uint32(offset, value)
+        if offset == UARTDR:
+            self._interrupt_status |= UARTTXINTR
+            self.check_interrupts()
+
+
+class RingOscillator(BasePeripheral):
+    """The ring oscillator's random bit; the other registers read as rp2040py has them."""
+
+    def __init__(self, rp2040: Any, seed: int) -> None:
+        super().__init__(rp2040, "ROSC")
+        self._random = random.Random(seed)
+
+    def read_uint32(self, offset: int) -> int:
+        """Read a register."""
+        if offset == _RANDOMBIT:
+            return self._random.getrandbits(1)
+        return super().read_uint32(offset)
+
+
+def _give_unique_id(mcu: RP2040, unique_id: bytes) -> None:
+    ssi = mcu.ssi
+    shift_byte = ssi._shift_byte
+
+    def shift(byte_out: int) -> int:
+        answer = shift_byte(byte_out)
+        index = len(ssi._tx_buffer) - 1 - _UNIQUE_ID_STARTS_AT
+        if ssi._tx_buffer[0] == _READ_UNIQUE_ID and 0 <= index < UNIQUE_ID_SIZE:
+            return unique_id[index]
+        return answer
+
+    cast(Any, ssi)._shift_byte = shift
