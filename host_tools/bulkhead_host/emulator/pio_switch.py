@@ -29,7 +29,7 @@ class PioSwitch:
     def __init__(self, mcu: RP2040) -> None:
         self._mcu = mcu
         self._blocks = list(mcu.pio)
-        self._all = [*self._blocks, _Waker(mcu, self._blocks)]
+        self._waker = _Waker(mcu, self._blocks)
         self._live: list[Any] = []
         cast(Any, mcu).pio = self._live
         bank = mcu.peripherals[_IO_BANK0_BASE]
@@ -43,7 +43,7 @@ class PioSwitch:
         return self
 
     def __enter__(self) -> None:
-        self._live[:] = self._all
+        self._live[:] = [*self._blocks, self._waker]
 
     def __exit__(self, *_: object) -> None:
         self._update()
@@ -51,19 +51,23 @@ class PioSwitch:
     def _pin(self, offset: int, value: int) -> bool:
         is_control = offset <= _GPIO_CTRL_LAST and offset & 4
         if is_control and value & 0x1F in _PIO_FUNCTIONS:
-            self._live[:] = self._all
+            self._live[:] = [*self._blocks, self._waker]
         return bool(is_control) and bool(self._live)
 
     def _control(self, offset: int, value: int) -> bool:
         if offset == _PIO_CTRL and value & 0xF:
-            self._live[:] = self._all
+            self._live[:] = [*self._blocks, self._waker]
         return offset == _PIO_CTRL
 
     def _update(self) -> None:
-        is_used = any(not block.stopped for block in self._blocks) or any(
-            pin.function_select in _PIO_FUNCTIONS for pin in self._mcu.gpio
-        )
-        self._live[:] = self._all if is_used else []
+        functions = {pin.function_select for pin in self._mcu.gpio}
+        used = [
+            not block.stopped or function in functions
+            for block, function in zip(self._blocks, _PIO_FUNCTIONS, strict=True)
+        ]
+        # The chip reaches a block by its place in the list, so that the second needs the first.
+        count = 2 if used[1] else int(used[0])
+        self._live[:] = [*self._blocks[:count], self._waker] if count else []
 
 
 class _Waker:
