@@ -122,20 +122,21 @@ class Client:
         self._watch_sequence = self._next_sequence()
         patience_s = interval_ms / 1000 + self._timeout_s
         clock_s = self.transport.clock_s
-        renew_s = overdue_s = clock_s()
+        renew_s = clock_s()
+        overdue_s = renew_s + patience_s
         try:
             while until_s is None or clock_s() < until_s:
                 if clock_s() >= renew_s:
                     self._send(abi.WATCH, self._watch_sequence, payload)
                     renew_s = clock_s() + lease_ms / 2000
-                    overdue_s = max(overdue_s, clock_s() + patience_s)
                 wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
                 self._receive(wait_until_s - clock_s())
                 while self._watched:
                     overdue_s = clock_s() + patience_s
                     yield self._watched.popleft()
                 if clock_s() >= overdue_s:
-                    renew_s = overdue_s = clock_s()
+                    renew_s = clock_s()
+                    overdue_s = renew_s + patience_s
                     yield None
         finally:
             self._watch_sequence = None

@@ -33,15 +33,16 @@ class Viewer(Protocol):
         """Take a sentence about the line itself."""
 
 
-def follow(
+def follow(  # noqa: PLR0913  (most by keyword)
     connect: Connect,
     viewer: Viewer,
     *,
     interval_ms: int,
     for_s: float | None = None,
     reconnect: Connect | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Show a board to `viewer` for `for_s` seconds, or without end.
+    """Show a board to `viewer` for `for_s` seconds of its line's clock, or without end.
 
     What `connect` and the first request raise goes to the caller; when the port goes away later,
     `reconnect` (by default `connect`) is tried until it is back.
@@ -60,7 +61,7 @@ def follow(
         finally:
             transport.close()
         is_first = False
-        returned = _await_return(reconnect or connect, until_s)
+        returned = _await_return(reconnect or connect, transport.clock_s, until_s, sleep)
         if returned is None:
             return
         transport = returned
@@ -103,11 +104,16 @@ class _Session:
             self._is_known = False
 
 
-def _await_return(reconnect: Connect, until_s: float | None) -> Transport | None:
+def _await_return(
+    reconnect: Connect,
+    clock_s: Callable[[], float],
+    until_s: float | None,
+    sleep: Callable[[float], None],
+) -> Transport | None:
     """Return the line once it can be opened again, or None when time is up."""
-    while until_s is None or time.monotonic() < until_s:
+    while until_s is None or clock_s() < until_s:
         try:
             return reconnect()
         except (DeviceNotFound, DeviceBusy):
-            time.sleep(RETRY_S)
+            sleep(RETRY_S)
     return None

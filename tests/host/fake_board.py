@@ -1,0 +1,228 @@
+"""A board that answers the link as the console service does, for the host tools' own tests.
+
+`FakeBoard` is the protocol alone; `FakeLine` is a line to it whose clock jumps; `served` puts
+one behind a real pseudo-terminal.
+"""
+
+import os
+import select
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bulkhead_host import abi
+from bulkhead_host.link.frames import Frame, FrameParser
+from bulkhead_host.link.transport import LinkLost
+
+NAMES = ("supervisor", "logger", "console", "led", "button", "thermometer", "blink", "crasher")
+
+
+@dataclass
+class FakeService:
+    """A service's row, the figures that a test cares about."""
+
+    name: str
+    priority: int
+    state: int = abi.STATE_NAMES.index("receiving")
+    effective_priority: int | None = None
+    generation: int = 1
+    fault: int = 0
+    restarts: int = 0
+    cpu_us: int = 1000
+    clients: int = 0
+    peer: int = 0
+
+    def payload(self, task: int) -> bytes:
+        effective = self.priority if self.effective_priority is None else self.effective_priority
+        head = (task, self.state, self.priority, effective, self.fault, self.clients, 0)
+        tail = (self.generation, self.cpu_us, 10 * task, 0, self.peer, self.restarts)
+        return abi.SERVICE_STRUCT.pack(*head, *tail) + self.name.encode()
+
+
+def default_services() -> list[FakeService]:
+    return [FakeService(name, number) for number, name in enumerate(NAMES)]
+
+
+@dataclass
+class FakeBoard:
+    """Answers requests. `lose` is asked for each line that goes out, and may damage or drop it."""
+
+    services: list[FakeService] = field(default_factory=default_services)
+    uptime_ms: int = 5000
+    abi: int = abi.ABI
+    is_at_repl: bool = False
+    is_deaf: bool = False
+    lose: Callable[[bytes], bytes] = lambda line: line
+    received: bytearray = field(default_factory=bytearray)
+    requests: list[Frame] = field(default_factory=list)
+    injections: list[tuple[str, str]] = field(default_factory=list)
+    watch: tuple[int, int] | None = None
+    _parser: FrameParser = field(default_factory=FrameParser)
+
+    def take(self, data: bytes) -> bytes:
+        """Take what the host sends and return what the board says to it."""
+        self.received += data
+        if self.is_deaf:
+            return b""
+        if self.is_at_repl:
+            return data.replace(abi.MARK, b"").replace(b"\n", b"")
+        answer = b""
+        for item in self._parser.feed(data):
+            if isinstance(item, Frame):
+                self.requests.append(item)
+                answer += self._answer(item)
+        return answer
+
+    def table(self, sequence: int) -> bytes:
+        rows = [
+            self._line(abi.SERVICE, sequence, service.payload(task))
+            for task, service in enumerate(self.services, 1)
+        ]
+        end = abi.END_STRUCT.pack(len(self.services), self.uptime_ms)
+        return b"".join([*rows, self._line(abi.END, sequence, end)])
+
+    def _answer(self, frame: Frame) -> bytes:
+        if frame.kind == abi.HELLO:
+            head = abi.HELLO_STRUCT.pack(self.abi, len(self.services), self.uptime_ms)
+            return self._line(abi.HELLO_IS, frame.sequence, head + b"0.1.0\0pico\0demo\0")
+        if frame.kind == abi.TABLE:
+            return self.table(frame.sequence)
+        if frame.kind == abi.WATCH:
+            interval_ms, _ = abi.WATCH_STRUCT.unpack(frame.payload)
+            self.watch = (frame.sequence, interval_ms)
+            return self.table(frame.sequence)
+        if frame.kind == abi.INJECT:
+            status = self._inject(frame.payload[1:].decode(), frame.payload[0])
+            return self._line(abi.STATUS, frame.sequence, bytes([status]))
+        if frame.kind == abi.FAULT_TEXT:
+            return self._fault_text(frame.sequence, frame.payload.decode())
+        raise AssertionError(f"the host sent {frame}")
+
+    def _inject(self, name: str, kind: int) -> int:
+        for service in self.services:
+            if service.name == name and service.state != abi.STATE_NAMES.index("faulted"):
+                self.injections.append((name, abi.INJECTION_NAMES[kind]))
+                service.generation += 1
+                service.restarts += 1
+                service.fault = abi.FAULT_NAMES.index("EXCEPTION")
+                return abi.OK
+        return abi.UNKNOWN
+
+    def _fault_text(self, sequence: int, name: str) -> bytes:
+        if name not in [service.name for service in self.services]:
+            return self._line(abi.STATUS, sequence, bytes([abi.UNKNOWN]))
+        return self._line(abi.TEXT, sequence, f"Traceback of {name}\n".encode())
+
+    def _line(self, kind: int, sequence: int, payload: bytes) -> bytes:
+        return self.lose(abi.encode(kind, sequence, payload))
+
+
+class FakeLine:
+    """A line to a `FakeBoard` on which waiting costs no time: the clock jumps.
+
+    `after` plans what happens later: something the board says, or any function.
+    """
+
+    def __init__(self, board: FakeBoard, *, piece_size: int = 4096) -> None:
+        self.board = board
+        self.name = "/dev/fake"
+        self.is_closed = False
+        self.is_cut = False
+        self._now_s = 100.0
+        self._planned: list[tuple[float, Callable[[], object]]] = []
+        self._pending = bytearray()
+        self._piece_size = piece_size
+        self._next_table_s = 0.0
+
+    def after(self, seconds: float, action: bytes | Callable[[], object]) -> None:
+        """Plan an action, counted from now; bytes are what the board then says."""
+        data = action
+        run = (lambda: self.say(data)) if isinstance(data, bytes) else data
+        self._planned.append((self._now_s + seconds, run))
+        self._planned.sort(key=lambda planned: planned[0])
+
+    def say(self, data: bytes) -> None:
+        self._pending += data
+
+    def cut(self) -> None:
+        self.is_cut = True
+
+    def write(self, data: bytes) -> None:
+        self._check()
+        before = self.board.watch
+        self.say(self.board.take(data))
+        if self.board.watch is not None and self.board.watch != before:
+            self._next_table_s = self._now_s + self.board.watch[1] / 1000
+
+    def read(self, timeout_s: float) -> bytes:
+        until_s = self._now_s + timeout_s
+        while not self._pending and self._now_s < until_s:
+            self._check()
+            self._pass_time(until_s)
+        data = bytes(self._pending[: self._piece_size])
+        del self._pending[: self._piece_size]
+        return data
+
+    def clock_s(self) -> float:
+        return self._now_s
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass while nobody reads."""
+        self._now_s += seconds
+
+    def _check(self) -> None:
+        if self.is_cut:
+            raise LinkLost(f"the port {self.name} went away")
+
+    def _pass_time(self, until_s: float) -> None:
+        """Jump to the next thing that happens before `until_s`, and let it."""
+        watch = self.board.watch
+        planned_s = self._planned[0][0] if self._planned else until_s
+        table_s = until_s if watch is None or self.board.is_deaf else self._next_table_s
+        due_s = min(until_s, planned_s, table_s)
+        self.board.uptime_ms += round((due_s - self._now_s) * 1000)
+        self._now_s = due_s
+        if self._planned and due_s == planned_s:
+            self._planned.pop(0)[1]()
+        elif watch is not None and due_s == table_s < until_s:
+            self._next_table_s += watch[1] / 1000
+            self.say(self.board.table(watch[0]))
+
+
+@contextmanager
+def served(board: FakeBoard) -> Iterator[str]:
+    """Serve a board on a pseudo-terminal, in a thread and in real time; give its path."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    is_over = threading.Event()
+    thread = threading.Thread(target=_serve, args=(board, master, is_over), daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(slave)
+    finally:
+        is_over.set()
+        thread.join(5)
+        os.close(slave)
+        os.close(master)
+
+
+def _serve(board: FakeBoard, master: int, is_over: threading.Event) -> None:
+    next_table_s = 0.0
+    watch = None
+    while not is_over.is_set():
+        if select.select([master], [], [], 0.02)[0]:
+            os.write(master, board.take(os.read(master, 4096)))
+        now_s = time.monotonic()
+        if board.watch is not None and board.watch != watch:
+            watch = board.watch
+            next_table_s = now_s + watch[1] / 1000
+        if watch is not None and now_s >= next_table_s:
+            next_table_s = now_s + watch[1] / 1000
+            board.uptime_ms += watch[1]
+            os.write(master, board.table(watch[0]))
