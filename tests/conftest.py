@@ -1,0 +1,24 @@
+"""The four rings: a marker for each by its folder, and the quick ones first."""
+
+from pathlib import Path
+
+import pytest
+
+# In the order they run: what fails early should be cheap to find.
+RINGS = ("sim", "unix", "host", "device")
+_TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its ring and sort by ring; within one the order of the files stays."""
+    for item in items:
+        item.add_marker(ring(item.path))
+    items.sort(key=lambda item: RINGS.index(ring(item.path)))
+
+
+def ring(path: Path) -> str:
+    """Return the ring of a test file: the name of its folder under `tests`."""
+    name = path.relative_to(_TESTS).parts[0]
+    if name not in RINGS:
+        raise pytest.UsageError(f"{path} is in no ring: move it to one of {', '.join(RINGS)}")
+    return name
