@@ -38,6 +38,12 @@ def test_the_compiled_core_can_be_switched_off(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_cache_that_cannot_be_written_costs_no_more_than_speed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_python(DESCRIBE, cache=tmp_path / "file")
+    assert (done.stdout, done.stderr) == ("wheel\n", "")
+
+
 def test_a_compiler_that_fails_is_reported_once_and_the_wheel_serves(tmp_path: Path) -> None:
     compiler = tmp_path / "bin" / "cc"
     compiler.parent.mkdir()

@@ -42,7 +42,9 @@ def install() -> None:
     """
     if os.environ.get("BULKHEAD_EMULATOR_CORE") == "wheel" or _PACKAGE in sys.modules:
         return
-    folder = _built_folder()
+    folder = None
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs speed, no more
+        folder = _built_folder()
     if folder is not None:
         sys.meta_path.insert(0, _CoreFinder(folder))
 

@@ -110,8 +110,11 @@ class BoardServer:
         """Run `function` on the board between two slices, and return its result.
 
         For use while the board is served in a thread: `server.call(lambda board:
-        board.pin(15).press())`. Exceptions come back to the caller.
+        board.pin(15).press())`. Exceptions come back to the caller, also the one that has ended
+        the serving.
         """
+        if self._failure is not None:
+            raise self._failure
         future: Future[_T] = Future()
 
         def run() -> None:
