@@ -177,15 +177,27 @@ def permission_hint(device: str) -> str:
 
 
 def _holder(device: str) -> str:
-    """Return the name and number of the process that has a device open, where Linux tells."""
+    """Return the name and number of the process that has a device, where Linux tells.
+
+    That is the one that has locked it, else any that has it open.
+    """
     try:
-        target = Path(device).resolve()
-        for link in Path("/proc").glob("[0-9]*/fd/*"):
-            with suppress(OSError):
-                process = link.parts[2]
-                if process != str(os.getpid()) and link.readlink() == target:
-                    name = Path("/proc", process, "comm").read_text().strip()
-                    return f"{name} (process {process})"
-    except OSError:
+        found = _processes_with(Path(device).resolve())
+        inode = Path(device).stat().st_ino
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        lockers = {lock[4] for lock in locks if lock[5].endswith(f":{inode}")}
+        for process in sorted(found, key=lambda process: process not in lockers):
+            name = Path("/proc", process, "comm").read_text().strip()
+            return f"{name} (process {process})"
+    except (OSError, IndexError):
         pass
     return ""
+
+
+def _processes_with(device: Path) -> list[str]:
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            if link.readlink() == device and link.parts[2] != str(os.getpid()):
+                found.append(link.parts[2])
+    return found

@@ -1,0 +1,264 @@
+"""`ps`, `inject`, `monitor` and `doctor` as programs, on a fake board's real pseudo-terminal."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fake_board import FakeBoard, served
+
+PROGRAM = str(Path(sys.executable).parent / "bulkhead")
+WAIT_S = 20
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A fake board and where it is served."""
+
+    board: FakeBoard
+    port: str
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    board = FakeBoard()
+    with served(board) as port:
+        yield Desk(board, port)
+
+
+def bulkhead(
+    *arguments: str, port: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    given = {name: value for name, value in os.environ.items() if name != "BULKHEAD_PORT"}
+    return subprocess.run(
+        [PROGRAM, *arguments, *(["--port", port] if port else [])],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=WAIT_S,
+        env={**given, **environment},
+        check=False,
+    )
+
+
+def test_ps_prints_a_table(desk: Desk) -> None:
+    done = bulkhead("ps", port=desk.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    title, header, *rows = done.stdout.splitlines()
+    assert title == "pico  demo  Bulkhead 0.1.0  up 5.000 s"
+    assert header.split()[:4] == ["NAME", "PRIORITY", "STATE", "GEN"]
+    assert [row.split()[0] for row in rows] == [service.name for service in desk.board.services]
+
+
+def test_ps_json_is_for_programs(desk: Desk) -> None:
+    done = bulkhead("ps", "--json", port=desk.port)
+    found = json.loads(done.stdout)
+    assert found["uptime_ms"] == 5000
+    assert len(found["services"]) == 8
+    assert found["services"][0]["name"] == "supervisor"
+    assert found["services"][0]["generation"] == 1
+
+
+def test_the_port_may_come_from_the_environment(desk: Desk) -> None:
+    done = bulkhead("ps", BULKHEAD_PORT=desk.port)
+    assert done.returncode == 0
+    assert "blink" in done.stdout
+
+
+def test_inject_says_in_one_line_what_was_asked(desk: Desk) -> None:
+    done = bulkhead("inject", "spin", "--target", "blink", port=desk.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "asked blink to run for ever without yielding\n"
+    assert desk.board.injections == [("blink", "spin")]
+
+
+def test_inject_into_an_unknown_service_lists_the_known_ones(desk: Desk) -> None:
+    done = bulkhead("inject", "crash", "--target", "blinky", port=desk.port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no service 'blinky'" in done.stderr
+    assert "led, button, thermometer, blink" in done.stderr
+
+
+def test_inject_of_an_unknown_kind_lists_the_known_ones_and_opens_no_port() -> None:
+    done = bulkhead("inject", "crush", "--target", "blink", port="/dev/nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "crash, spin, hang, leak, drop-reply" in done.stderr
+
+
+def test_inject_into_a_faulted_service_says_that_it_is(desk: Desk) -> None:
+    desk.board.services[6].state = 8
+    done = bulkhead("inject", "crash", "--target", "blink", port=desk.port)
+    assert done.returncode == 1
+    assert "it is faulted" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["ps"], ["monitor"], ["inject", "crash", "--target", "x"]])
+def test_a_port_that_is_not_there_exits_3_with_what_to_do(command: list[str]) -> None:
+    done = bulkhead(*command, port="/dev/nowhere")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is no port /dev/nowhere" in done.stderr
+    assert "try: " in done.stderr
+
+
+def test_a_port_in_use_exits_4_and_names_the_program_that_has_it(desk: Desk) -> None:
+    other = subprocess.Popen(
+        [PROGRAM, "monitor", "--port", desk.port], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        done = bulkhead("ps", port=desk.port)
+    finally:
+        other.send_signal(signal.SIGINT)
+        other.communicate(timeout=WAIT_S)
+    assert done.returncode == 4
+    assert f"(process {other.pid})" in done.stderr
+
+
+def test_a_silent_board_exits_5_with_what_to_do(desk: Desk) -> None:
+    desk.board.is_deaf = True
+    done = bulkhead("ps", port=desk.port)
+    assert done.returncode == 5
+    assert "no answer" in done.stderr
+    assert f"mpremote connect {desk.port} reset" in done.stderr
+
+
+def test_a_board_at_its_repl_exits_5_and_says_so(desk: Desk) -> None:
+    desk.board.is_at_repl = True
+    done = bulkhead("ps", port=desk.port)
+    assert done.returncode == 5
+    assert "at its REPL" in done.stderr
+
+
+def test_monitor_without_a_terminal_prints_lines_and_ends_by_itself(desk: Desk) -> None:
+    done = bulkhead("monitor", "--for", "1", "--interval-ms", "200", port=desk.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("NAME") == 1
+    assert b"\x03" not in desk.board.received
+
+
+def test_monitor_tells_a_change_and_ends_with_0_at_ctrl_c(desk: Desk) -> None:
+    watching = subprocess.Popen(
+        [PROGRAM, "monitor", "--interval-ms", "100", "--port", desk.port],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    for _ in range(10):
+        watching.stdout.readline()
+    desk.board.services[6].generation = 2
+    assert "blink: generation 1 -> 2" in watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    _, notices = watching.communicate(timeout=WAIT_S)
+    assert (watching.returncode, notices) == (0, "")
+    assert b"\x03" not in desk.board.received
+
+
+def test_monitor_on_a_terminal_is_live_and_leaves_at_ctrl_c(desk: Desk) -> None:
+    master, slave = os.openpty()
+    command = [PROGRAM, "monitor", "--interval-ms", "100", "--port", desk.port]
+    with subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"},
+    ) as watching:
+        os.close(slave)
+        shown = _read_until(master, b"CPU %")
+        watching.send_signal(signal.SIGINT)
+        shown += _read_to_end(master)
+        assert watching.wait(WAIT_S) == 0
+    os.close(master)
+    assert b"Ctrl-C leaves" in shown
+    assert re.search(rb"\x1b\[\d*A", shown), "the table is drawn in place"
+    assert b"\x03" not in desk.board.received
+
+
+def test_monitor_waits_for_a_port_that_comes_back(tmp_path: Path) -> None:
+    """A link to a pseudo-terminal is the port: first one board's, then the next one's."""
+    link = tmp_path / "port"
+    command = [PROGRAM, "monitor", "--interval-ms", "100", "--port", str(link)]
+    with served(FakeBoard()) as port:
+        link.symlink_to(port)
+        watching = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        for _ in range(10):
+            watching.stdout.readline()
+        link.unlink()
+    assert "went away" in watching.stderr.readline()
+    with served(FakeBoard(uptime_ms=7)) as port:
+        link.symlink_to(port)
+        assert "is back" in watching.stderr.readline()
+        assert "up 0.007 s" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=WAIT_S)
+    assert watching.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["ps", "inject", "monitor", "run", "doctor"])
+def test_help_has_an_example(command: str) -> None:
+    done = bulkhead(command, "--help")
+    assert done.returncode == 0
+    assert f"bulkhead {command}" in done.stdout.partition("Example")[2]
+
+
+def test_doctor_finds_a_board_that_answers(desk: Desk) -> None:
+    done = bulkhead("doctor", "--json", port=desk.port)
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert found["port opens"]["is_ok"]
+    assert "pico, application demo" in found["board answers"]["detail"]
+
+
+def test_doctor_exits_1_and_says_what_mends_a_port_that_is_not_there() -> None:
+    done = bulkhead("doctor", port="/dev/nowhere")
+    assert done.returncode == 1
+    *_, finding, mend = done.stdout.splitlines()
+    assert finding.startswith("missing port")
+    assert "try: " in mend
+
+
+def test_run_with_a_port_takes_no_application(tmp_path: Path) -> None:
+    done = bulkhead("run", "--app", str(tmp_path), port="/dev/nowhere")
+    assert done.returncode == 2
+    assert "--app" in done.stderr
+
+
+def test_run_with_a_port_is_the_monitor_on_it(desk: Desk) -> None:
+    done = bulkhead("run", "--for", "0.5", port=desk.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("NAME") == 1
+
+
+def _read_until(descriptor: int, text: bytes) -> bytes:
+    shown = b""
+    deadline_s = time.monotonic() + WAIT_S
+    while text not in shown:
+        assert select.select([descriptor], [], [], deadline_s - time.monotonic())[0], shown
+        shown += os.read(descriptor, 65536)
+    return shown
+
+
+def _read_to_end(descriptor: int) -> bytes:
+    shown = b""
+    while select.select([descriptor], [], [], WAIT_S)[0]:
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:  # how Linux tells that the other side is closed
+            break
+        if not data:
+            break
+        shown += data
+    return shown
