@@ -49,7 +49,7 @@ def test_the_image_has_the_kernel_its_port_and_the_services_in_it(tmp_path: Path
     content = image.path.read_bytes()
     for name in (b"kernel/dispatch.py", b"port/rp2.py", b"services/led/api.py", b"main.py"):
         assert _holds(content, name)
-    for name in (b"port/sim.py", b"port/unix.py", b"service.toml"):
+    for name in (b"port/sim.py", b"port/unix.py"):
         assert not _holds(content, name)
     assert _holds(content, APPLICATION_TABLE)
 

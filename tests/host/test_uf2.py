@@ -114,7 +114,11 @@ def test_a_wrong_file_is_refused_with_the_reason(content: bytes, words: str) -> 
     assert refusal.value.next_step
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:700], lambda b: b[512:], lambda b: b + b[:512]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:700], lambda b: b[512:], lambda b: b + b[:512]],
+    ids=["cut short", "first block gone", "a block too many"],
+)
 def test_damage_to_a_file_on_disk_is_found(
     stock_bytes: bytes, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:

@@ -44,18 +44,22 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     output = options.output or Path(DEFAULT_IMAGE.format(board=options.board))
     application = options.application or source_root() / "services"
     files = system_files(application, board=options.board)
-    if not options.official:
-        return build_image(
+    image: Image | OfficialImage
+    if options.official:
+        image = official_image(
+            options.official, board=options.board, files=files, output=output, progress=progress
+        )
+    else:
+        image = build_image(
             board=options.board,
             files=files,
             output=output,
             may_install=options.may_install,
             progress=progress,
         )
-    image = official_image(
-        options.official, board=options.board, files=files, output=output, progress=progress
-    )
-    if options.deploy_port:
+    if not image.hard_timers:
+        progress(weak_kill_note(image.micropython_version))
+    if isinstance(image, OfficialImage) and options.deploy_port:
         deploy(options.deploy_port, image.modules, options.via, progress=progress)
     return image
 
@@ -94,15 +98,13 @@ def command(**options: Any) -> None:
     )
     for name, value in _rows(image):
         print(f"{name:<8} {value}")
-    if not image.hard_timers:
-        print(weak_kill_note(image.micropython_version), file=sys.stderr)
 
 
 def weak_kill_note(version: str) -> str:
     """Return what a person must know of a MicroPython without hard timers."""
     return (
         f"note: MicroPython {version} has no hard timers, so the kill is weaker: a service that "
-        "hogs the\n      interrupt level is stopped by the watchdog alone. Version 1.26 has them."
+        "hogs the interrupt level is stopped by the watchdog alone (1.26 or later has them)"
     )
 
 

@@ -12,10 +12,7 @@ and source tree, and a changed module costs freezing and linking.
 import hashlib
 import json
 import os
-import shutil
-import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +21,20 @@ from bulkhead_host.image.cache import (
     Progress,
     digest,
     digest_files,
-    folder_whole,
     keep_newest,
     locked,
     quiet,
     write_whole,
 )
-from bulkhead_host.image.frozen import manifest_text, read_files
-from bulkhead_host.image.mpy import compile_module
-from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.image.firmware import FirmwareBuild
+from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.recipe import BUILDER_VERSION, Board, board_named
 from bulkhead_host.image.sources import SourceTree, source_tree
-from bulkhead_host.image.toolchain import Toolchain, toolchain
-from bulkhead_host.image.uf2 import FLASH_BASE, RP2040_FAMILY, read_uf2
+from bulkhead_host.image.toolchain import toolchain
+from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
 
-IMAGES_KEPT = 16
+IMAGES_KEPT = 32
 BUILD_FOLDERS_KEPT = 4
 
 
@@ -79,11 +74,7 @@ def build_image(
     target = board_named(board)
     contents = read_files(files)
     cache = cache_dir()
-    if any(character.isspace() for character in str(cache)):
-        raise BulkheadError(
-            f"there is a space in the cache's path, and MicroPython's build takes none: {cache}",
-            "export BULKHEAD_CACHE=/a/path/without/spaces",
-        )
+    _check_place(cache)
     with locked(cache / "build.lock", progress):
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
@@ -94,7 +85,7 @@ def build_image(
         else:
             place = digest(base, str(tree.folder))  # which CMake records
             build_folder = cache / "build" / f"{target.name}-{place[:12]}"
-            _Build(target, tools, tree, build_folder, progress).make(contents, folder)
+            FirmwareBuild(target, tools, tree, build_folder, progress).make(contents, folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)
         return _described(folder, target, tree, output)
@@ -103,6 +94,14 @@ def build_image(
 def stock_image(*, board: str = "pico", progress: Progress = quiet) -> Image:
     """Build MicroPython as it comes, with its own modules and asyncio frozen and none of ours."""
     return build_image(board=board, files={}, progress=progress)
+
+
+def _check_place(cache: Path) -> None:
+    if any(character.isspace() for character in str(cache)):
+        raise BulkheadError(
+            f"there is a space in the cache's path, and MicroPython's build takes none: {cache}",
+            "export BULKHEAD_CACHE=/a/path/without/spaces",
+        )
 
 
 def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None) -> Image:
@@ -119,162 +118,3 @@ def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None
         micropython_version=tree.recipe.version,
         hard_timers=tree.recipe.hard_timers,
     )
-
-
-@dataclass(frozen=True)
-class _Build:
-    """One run of the build, under the cache's lock."""
-
-    board: Board
-    tools: Toolchain
-    tree: SourceTree
-    folder: Path
-    progress: Progress
-
-    def make(self, contents: Mapping[str, bytes], image: Path) -> None:
-        """Compile, link and convert; leave the results in the folder `image`."""
-        modules = self._compile_modules(contents)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        marker = self.folder / "unfinished"
-        if marker.exists():
-            self._remove_since(marker)
-        marker.touch()
-        try:
-            self._stage(modules)
-            self._configure()
-            self.progress(
-                "linking MicroPython" if self._has_objects() else "compiling MicroPython"
-            )
-            self._freeze()
-            self._run(["ninja", "-C", str(self.folder), "firmware"])
-            with folder_whole(image) as made:
-                self._convert(made)
-        except BulkheadError:  # a program said no, after it had tidied up
-            marker.unlink()
-            raise
-        marker.unlink()
-
-    def _remove_since(self, marker: Path) -> None:
-        """Remove all that an earlier run wrote which did not end; it may be half written.
-
-        Ninja's own records stay: they are journals, which it repairs by itself.
-        """
-        started = marker.stat().st_mtime
-        for path in list(self.folder.rglob("*")):
-            is_record = path.name in (".ninja_log", ".ninja_deps")
-            if path.is_file() and not is_record and path.stat().st_mtime >= started:
-                path.unlink()
-
-    def _compile_modules(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
-        def compile_one(path: str) -> bytes:
-            return compile_module(
-                contents[path],
-                path,
-                architecture=self.board.architecture,
-                mpy_cross=self.tools.mpy_cross,
-            )
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return dict(zip(contents, pool.map(compile_one, contents), strict=True))
-
-    def _stage(self, modules: Mapping[str, bytes]) -> None:
-        """Put the modules and their manifest where CMake looks, with nothing left of others."""
-        for stale in ("modules", "frozen_mpy"):
-            shutil.rmtree(self.folder / stale, ignore_errors=True)
-        (self.folder / "frozen_content.c").unlink(missing_ok=True)
-        names = [str(Path(path).with_suffix(".mpy").as_posix()) for path in modules]
-        for name, module in zip(names, modules.values(), strict=True):
-            write_whole(self.folder / "modules" / name, module)
-        write_whole(self.folder / "manifest.py", manifest_text(names, "modules").encode())
-        # CMake records the interpreter's path; a virtual environment may be gone the next time.
-        python = self.folder / "python3"
-        python.unlink(missing_ok=True)
-        python.symlink_to(Path(sys.executable).resolve())
-
-    def _has_objects(self) -> bool:
-        return (self.folder / "firmware.elf").exists()
-
-    def _configure(self) -> None:
-        if (self.folder / "build.ninja").exists():
-            return
-        self.progress("configuring MicroPython")
-        settings = {
-            "MICROPY_BOARD": self.board.micropython_board,
-            "MICROPY_FROZEN_MANIFEST": self.folder / "manifest.py",
-            "PICO_CLIB": "newlib",
-            "PICO_NO_PICOTOOL": 1,
-            "PICO_SDK_PATH_OVERRIDE": self.tree.pico_sdk,
-            "Python3_EXECUTABLE": self.folder / "python3",
-        }
-        port = self.tree.micropython / "ports" / "rp2"
-        command = ["cmake", "-G", "Ninja", "-S", str(port), "-B", str(self.folder)]
-        self._run([*command, *(f"-D{name}={value}" for name, value in settings.items())])
-
-    def _freeze(self) -> None:
-        """Have MicroPython freeze the modules, and align their machine code on words.
-
-        A Thumb function loads its 32-bit constants relative to the program counter rounded down
-        to a word, so it must begin on one, as it does when a `.mpy` is loaded into RAM;
-        mpy-tool.py of MicroPython 1.26 asks the linker for half-words only, and every constant
-        above 255 of a badly placed function reads as something else.
-        """
-        self._run(["ninja", "-C", str(self.folder), "frozen_content.c"])
-        frozen = self.folder / "frozen_content.c"
-        source = frozen.read_text()
-        aligned = source.replace("__attribute__ ((aligned (2)))", "__attribute__ ((aligned (4)))")
-        if aligned != source:
-            write_whole(frozen, aligned.encode())
-
-    def _convert(self, made: Path) -> None:
-        converter = self.tree.micropython / "tools" / "uf2conv.py"
-        options = ["-f", hex(RP2040_FAMILY), "-b", hex(FLASH_BASE), "-c"]
-        firmware, uf2 = self.folder / "firmware.bin", made / "firmware.uf2"
-        self._run([sys.executable, str(converter), *options, "-o", str(uf2), str(firmware)])
-        size = firmware.stat().st_size
-        if size > self.board.firmware_bytes_max:
-            kib = (size - self.board.firmware_bytes_max + 1023) // 1024
-            raise BulkheadError(
-                f"the image is {kib} KiB too large: it would overlap the file system",
-                "name fewer services in system.toml",
-            )
-        shutil.copyfile(self.folder / "firmware.elf", made / "firmware.elf")
-        sections = _sections(run(["arm-none-eabi-size", "-A", str(made / "firmware.elf")]))
-        described = {"sections": sections}
-        (made / "image.json").write_text(json.dumps(described, indent=1))
-
-    def _run(self, command: list[str]) -> None:
-        try:
-            run(command, environment=self._environment())
-        except ProgramFailed as error:
-            log = self.folder / "build.log"
-            log.write_text(error.output)
-            raise BulkheadError(f"{error}: {error.last_line}", f"read {log}") from error
-
-    def _environment(self) -> dict[str, str]:
-        """Return an environment that fixes all that would make two builds differ."""
-        prefixes = {
-            self.folder: "/build",
-            self.tree.folder: "/source",
-        }
-        maps = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in prefixes.items())
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
-            "LC_ALL": "C",
-            "TZ": "UTC",
-            "CFLAGS": maps,
-            "CXXFLAGS": maps,
-            "ASMFLAGS": maps,
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "SOURCE_DATE_EPOCH": str(self.tree.recipe.release_day),
-            "MICROPY_GIT_TAG": f"v{self.tree.recipe.version}",
-            "MICROPY_GIT_HASH": "",
-            "MICROPY_MPYCROSS": str(self.tools.mpy_cross),
-        }
-
-
-def _sections(listing: str) -> dict[str, int]:
-    """Return the sizes of the sections that are in memory, from `size -A`."""
-    rows = [line.split() for line in listing.splitlines() if line.startswith(".")]
-    return {row[0]: int(row[1]) for row in rows if int(row[1]) and int(row[2])}
