@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, DeviceBusy
 
 # Each name is a module of `bulkhead_host.commands` that has a click command `command`.
 COMMANDS = {
@@ -68,6 +68,11 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"bulkhead: {place}{error.strerror or error}", err=True)
+        click.echo("  try: bulkhead doctor", err=True)
+        sys.exit(DeviceBusy.exit_code if isinstance(error, PermissionError) else 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
         sys.exit(130)

@@ -1,0 +1,57 @@
+"""The command line as a program: its menu, and how what goes wrong ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.cli import COMMANDS
+
+_BULKHEAD = Path(sys.executable).parent / "bulkhead"
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [_BULKHEAD, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_the_menu_lists_every_command_and_the_exit_codes() -> None:
+    done = _run("--help")
+    assert done.returncode == 0
+    assert [name for name in COMMANDS if f"  {name} " not in done.stdout] == []
+    assert "3 no or several devices" in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(command: str) -> None:
+    done = _run(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: bulkhead {command}" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["ps", "--nothing"], ["inject", "crash"]])
+def test_a_wrong_command_line_exits_2_and_says_how_it_is_right(arguments: list[str]) -> None:
+    done = _run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: bulkhead" in done.stderr
+    assert "Error: " in done.stderr
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_a_next_step() -> None:
+    done = _run("build", BULKHEAD_CACHE="/dev/null/cache")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines == ["bulkhead: /dev/null/cache: Not a directory", "  try: bulkhead doctor"]
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    line = f"{_BULKHEAD} doctor --json | true"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
