@@ -131,6 +131,30 @@ def test_a_restart_on_an_open_port_is_told() -> None:
     ]
 
 
+def test_a_restart_is_told_even_when_the_board_is_up_longer_than_before() -> None:
+    """It was reset right after boot and, having forgotten the watch, said nothing for a while."""
+    board = FakeBoard(uptime_ms=300)
+    line = FakeLine(board)
+
+    def reset() -> None:
+        board.watch = None
+        board.uptime_ms = 0
+
+    line.after(0.1, reset)
+    seen = watch(line, for_s=4)
+    assert seen[:4] == ["board pico", "table 300", "! the board has restarted", "board pico"]
+    assert int(seen[4].split()[1]) > 300
+
+
+def test_silence_without_a_restart_is_not_told_as_one() -> None:
+    board = FakeBoard()
+    line = FakeLine(board)
+    line.after(0.1, lambda: setattr(board, "watch", None))
+    seen = watch(line, for_s=4)
+    assert "! the board has restarted" not in seen
+    assert seen.count("board pico") == 1
+
+
 def test_time_runs_out_while_the_board_is_away() -> None:
     line = FakeLine(FakeBoard())
     line.after(0.5, line.cut)

@@ -14,6 +14,9 @@ from bulkhead_host.link.transport import LinkLost, Transport
 
 RETRY_S = 0.2
 
+_SILENCE_MS = 1000
+_BOOT_MS = 250
+
 Connect = Callable[[], Transport]
 
 
@@ -76,7 +79,8 @@ class _Session:
         self._client = Client(transport, on_output=viewer.show_line)
         self._must_answer = must_answer
         self._is_known = False
-        self._uptime_ms = -1
+        self._last: Table | None = None
+        self._last_s = 0.0
 
     def run(self, interval_ms: int, until_s: float | None) -> None:
         if self._must_answer:
@@ -85,13 +89,24 @@ class _Session:
             if table is None:
                 self._viewer.show_notice("the board does not answer; still listening")
                 continue
-            if table.uptime_ms < self._uptime_ms:
+            if self._last is not None and self._has_restarted(table, self._last, interval_ms):
                 self._viewer.show_notice("the board has restarted")
                 self._is_known = False
-            self._uptime_ms = table.uptime_ms
+            self._last, self._last_s = table, self._client.transport.clock_s()
             if not self._is_known:
                 self._greet_again()
             self._viewer.show_table(table)
+
+    def _has_restarted(self, table: Table, last: Table, interval_ms: int) -> bool:
+        """Tell whether the board's uptime began anew.
+
+        A board that was reset right after boot, and then silent for want of a watch, may be up
+        for longer than before; but not by as much as has passed.
+        """
+        passed_ms = 1000 * (self._client.transport.clock_s() - self._last_s)
+        gained_ms = table.uptime_ms - last.uptime_ms
+        was_silent = passed_ms > interval_ms + _SILENCE_MS
+        return gained_ms < 0 or (was_silent and gained_ms < passed_ms - _BOOT_MS)
 
     def _greet(self) -> None:
         self._viewer.show_board(self._client.hello())

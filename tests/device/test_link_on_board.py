@@ -1,0 +1,232 @@
+"""The link against the real console service: the image that ships, on the emulated Pico.
+
+In process the board's time passes only while the client waits. The last tests serve the board
+and use it as a person does, with one program after the other on its port.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host import abi
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.commands.inject import inject
+from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.ports import PtyPort
+from bulkhead_host.emulator.server import BoardServer
+from bulkhead_host.errors import UsageError
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.services import Table
+
+BIN = Path(sys.executable).parent
+WAIT_S = 60
+HEARTBEAT_S = 5
+"""Device seconds within which a hung blink is found (heartbeat_ms in its service.toml) and back."""
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("image") / "bulkhead-pico.uf2"
+    return build(BuildOptions(output=output)).path
+
+
+@pytest.fixture(scope="module")
+def started_board(image: Path) -> Iterator[EmulatedBoard]:
+    with EmulatedBoard(image=image) as board:
+        Client(BoardTransport(board)).listen(1)
+        yield board
+
+
+class Log(list[str]):
+    """The lines a board has written."""
+
+    def has(self, *words: str) -> bool:
+        return any(all(word in line for word in words) for line in self)
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def client(started_board: EmulatedBoard, log: Log) -> Client:
+    return Client(BoardTransport(started_board), on_output=log.append)
+
+
+def generations(table: Table) -> dict[str, int]:
+    return {service.name: service.generation for service in table.services}
+
+
+def test_the_board_says_who_it_is(client: Client) -> None:
+    hello = client.hello()
+    assert (hello.abi, hello.board, hello.application) == (abi.ABI, "pico", "demo")
+    assert hello.services >= 8
+
+
+def test_the_table_names_the_core_services_with_their_priorities(client: Client) -> None:
+    table = client.table()
+    assert {"supervisor", "logger", "console", "led", "button", "thermometer", "blink",
+            "crasher"} <= set(table.names)  # fmt: skip
+    supervisor, console = table.named("supervisor"), table.named("console")
+    assert supervisor is not None
+    assert console is not None
+    assert supervisor.priority == 0
+    assert console.waits_for == "supervisor"
+    assert all(service.state in abi.STATE_NAMES for service in table.services)
+
+
+@pytest.mark.parametrize(
+    ("kind", "faults", "within_s"),
+    [
+        ("crash", {"EXCEPTION", "INJECTED"}, 1),
+        ("spin", {"BUDGET"}, 1),
+        ("hang", {"HEARTBEAT"}, HEARTBEAT_S),
+        ("leak", {"MEMORY", "BUDGET"}, 1),
+    ],
+)
+def test_an_injection_faults_its_target_alone_and_it_is_back(
+    client: Client, log: Log, kind: str, faults: set[str], within_s: float
+) -> None:
+    before = client.table()
+    inject(client, kind, "blink")
+    client.listen(within_s)
+    after = client.table()
+    expected = generations(before)
+    expected["blink"] += 1
+    assert generations(after) == expected
+    blink = after.named("blink")
+    assert blink is not None
+    assert blink.fault in faults
+    assert blink.state not in ("faulted", "dormant")
+    assert log.has("blink", "faulted", str(blink.fault))
+
+
+def test_a_dropped_reply_harms_nobody(client: Client) -> None:
+    before = client.table()
+    inject(client, "drop-reply", "led")
+    client.listen(8)
+    assert generations(client.table()) == generations(before)
+
+
+def test_the_text_of_a_fault_is_its_traceback(client: Client) -> None:
+    inject(client, "crash", "blink")
+    client.listen(1)
+    text = client.fault_text("blink")
+    assert "Traceback" in text
+    assert "InjectedCrash" in text
+
+
+def test_an_unknown_target_is_refused_by_name(client: Client) -> None:
+    with pytest.raises(UsageError) as caught:
+        inject(client, "crash", "nobody")
+    assert "crasher" in caught.value.next_step
+
+
+def test_watching_changes_no_generation_and_keeps_its_interval(client: Client) -> None:
+    before = client.table()
+    until_s = client.transport.clock_s() + 7
+    tables = [table for table in client.watch(interval_ms=500, until_s=until_s) if table]
+    assert 12 <= len(tables) <= 15
+    assert {json.dumps(generations(table)) for table in tables} == {
+        json.dumps(generations(before))
+    }
+
+
+def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
+    frame = abi.encode(abi.INJECT, 9, b"\x01blink")
+    before = client.table()
+    for noise in (
+        b"\x1e",
+        frame[:-6] + b"\n",
+        b"\x1e" + b"A" * 600 + b"\n",
+        frame[1:],
+        b"\x00\xff",
+    ):
+        client.transport.write(noise)
+        client.listen(0.2)
+    assert generations(client.table()) == generations(before)
+
+
+def test_run_without_a_terminal_shows_a_crash_and_exits_0(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [BIN / "bulkhead", "run"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * WAIT_S,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("NAME") == 2
+    assert "injecting crash into blink" in done.stdout
+    assert "blink crashed and is back: generation 1 -> 2" in done.stdout
+
+
+def test_the_monitor_goes_on_after_a_reset_of_the_board(image: Path) -> None:
+    with BoardServer(EmulatedBoard(image=image), PtyPort()) as server:
+        watching = subprocess.Popen(
+            [BIN / "bulkhead", "monitor", "--interval-ms", "200", "--port", server.port.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert any("pico  demo" in line for line in watching.stdout)
+        server.call(lambda board: board.reset())
+        assert any("the board has restarted" in line for line in watching.stderr)
+        assert any("pico  demo" in line for line in watching.stdout)
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=WAIT_S)
+        assert watching.returncode == 0
+
+
+@pytest.fixture
+def served_port(image: Path) -> Iterator[str]:
+    with subprocess.Popen(
+        [BIN / "bulkhead", "sim", "--image", image],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.send_signal(signal.SIGTERM)
+        server.wait(WAIT_S)
+
+
+def program(name: str, *arguments: str, port: str = "") -> str:
+    done = subprocess.run(
+        [BIN / name, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        env={**os.environ, "BULKHEAD_PORT": port},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_programs_take_turns_on_a_served_board(served_port: str) -> None:
+    before = json.loads(program("bulkhead", "ps", "--json", port=served_port))["services"]
+    assert len(before) >= 8
+    program("bulkhead", "inject", "spin", "--target", "blink", port=served_port)
+    watched = program("bulkhead", "monitor", "--for", "2", port=served_port)
+    assert "blink" in watched
+    after = json.loads(program("bulkhead", "ps", "--json", port=served_port))["services"]
+    (old,) = [service for service in before if service["name"] == "blink"]
+    (new,) = [service for service in after if service["name"] == "blink"]
+    assert (new["generation"], new["fault"]) == (old["generation"] + 1, "BUDGET")
+    printed = program("mpremote", "connect", served_port, "resume", "exec", "print(1+1)")
+    assert printed.strip() == "2"
