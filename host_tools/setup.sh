@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+PYTHON=${PYTHON:-}
 venv=.venv
 lock=host_tools/requirements.lock
 
@@ -45,7 +46,7 @@ install() {
 # Print the first Python that is new enough.
 find_python() {
     for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
-        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             command -v "$name"
             return
         fi
@@ -53,15 +54,14 @@ find_python() {
     return 1
 }
 
-if ! python=$(find_python); then
-    if [ -z "${PYTHON:-}" ] && ! command -v python3 >/dev/null && install python3; then
-        python=$(find_python) || python=
-    fi
-    [ -n "${python:-}" ] || fail \
-        "this takes Python 3.11 or newer, and ${PYTHON:-python3} is not: $(
-            "${PYTHON:-python3}" --version 2>&1 || true)" \
-        "apt install python3 python3-venv, or make PYTHON=/path/to/a/newer/python3"
+python=$(find_python) || python=
+if [ -z "$python$PYTHON" ] && ! command -v python3 >/dev/null && install python3; then
+    python=$(find_python) || python=
 fi
+[ -n "$python" ] || fail \
+    "this takes Python 3.11 or newer, and ${PYTHON:-python3} is: $(
+        "${PYTHON:-python3}" --version 2>&1 || true)" \
+    "apt install python3 python3-venv, or make PYTHON=/path/to/a/newer/python3"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -70,6 +70,10 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         "apt install python$version-venv, then make again"
 fi
 
+# Programs in a virtual environment know their folder: one that was moved is made anew.
+if [ -e "$venv/.ready" ] && [ "$(cat "$venv/.ready")" != "$PWD" ]; then
+    rm -rf "$venv"
+fi
 if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     say "making $venv with Python $version"
     rm -rf "$venv"
@@ -96,5 +100,5 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; then
     install "$packages" ||
         say "the emulator will run at a fifth of its speed, until: apt install $packages"
 fi
-pwd >"$venv/.ready"
+echo "$PWD" >"$venv/.ready"
 say "ready"
