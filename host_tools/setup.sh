@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-}
+here=$(pwd -P)
 venv=.venv
 lock=host_tools/requirements.lock
 
@@ -71,14 +72,14 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 # Programs in a virtual environment know their folder: one that was moved is made anew.
-if [ -e "$venv/.ready" ] && [ "$(cat "$venv/.ready")" != "$PWD" ]; then
+if [ -e "$venv/.ready" ] && [ "$(cat "$venv/.ready")" != "$here" ]; then
     rm -rf "$venv"
 fi
 if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     say "making $venv with Python $version"
     rm -rf "$venv"
     "$python" -m venv "$venv" || fail \
-        "no virtual environment could be made in $PWD" "make sure the folder can be written to"
+        "no virtual environment could be made in $here" "make sure the folder can be written to"
 fi
 
 say "installing the packages pinned in $lock:"
@@ -100,5 +101,5 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; then
     install "$packages" ||
         say "the emulator will run at a fifth of its speed, until: apt install $packages"
 fi
-echo "$PWD" >"$venv/.ready"
+echo "$here" >"$venv/.ready"
 say "ready"
