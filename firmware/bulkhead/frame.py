@@ -34,7 +34,9 @@ class Frame:
         """Return the handle of the capability that service.toml calls `name`."""
         handle = self.handles.get(name)
         if handle is None:
-            raise NoCapability("no capability '" + name + "': name it under [uses] in service.toml")
+            raise NoCapability(
+                "no capability '" + name + "': name it under [uses] in service.toml"
+            )
         return handle
 
     @micropython.native

@@ -6,7 +6,7 @@ from kernel.abi import (
     REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.layout import RECORD, RECORD_SHIFT, TASKS_END
-from kernel.levels import enter_interrupt_level, main_level, pad, swallowed
+from kernel.levels import enter_interrupt_level, swallowed
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.state import Kernel
 from kernel.tasks import start
@@ -19,7 +19,6 @@ def build(table, port):
     kernel itself needs is allocated here.
     """
     kernel = Kernel(table, port)
-    kernel.pad = pad
     kernel.swallowed = swallowed
     kernel.guard_supervisor = guard_supervisor
     kernel.handlers = _handlers(control.Control(kernel))

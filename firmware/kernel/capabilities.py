@@ -9,7 +9,7 @@ trap through it answers DEAD until `reopen` asks anew.
 from kernel.abi import DEAD, FAULTED, HANDLE_SHIFT, OK, SLOT_MASK
 from kernel.layout import (
     BADGE_SHIFT, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, GENERATION, GENERATION_MASK, NAMED,
-    OFFSET_MASK, RESULT, RIGHTS_SHIFT, STATE, TASKS_END,
+    OFFSET_MASK, RESULT, RIGHTS_SHIFT, STATE, TARGET, TASKS_END,
 )  # fmt: skip
 import micropython
 
@@ -28,7 +28,7 @@ def lookup(w: ptr32, task: int, trap: int, right: int) -> int:
     if slot >= w[task + CAPABILITY_COUNT]:
         raise NoRight
     capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    if (w[capability] >> RIGHTS_SHIFT) & right == 0:
+    if (w[capability + TARGET] >> RIGHTS_SHIFT) & right == 0:
         raise NoRight
     return capability
 
@@ -36,14 +36,16 @@ def lookup(w: ptr32, task: int, trap: int, right: int) -> int:
 @micropython.viper
 def is_alive(w: ptr32, capability: int) -> int:
     """Return 1 if the capability's generation is that of its target, else 0."""
-    target = w[capability] & OFFSET_MASK
+    target = w[capability + TARGET] & OFFSET_MASK
     return 1 if w[capability + NAMED] & GENERATION_MASK == w[target + GENERATION] else 0
 
 
 @micropython.viper
 def rename(w: ptr32, capability: int):
-    """Let the capability name the present incarnation of its target."""
-    target = w[capability] & OFFSET_MASK
+    """Let the capability name the present incarnation of its target, if that is a task."""
+    target = w[capability + TARGET] & OFFSET_MASK
+    if target >= w[TASKS_END]:
+        return
     badge = w[capability + NAMED] >> BADGE_SHIFT
     w[capability + NAMED] = badge << BADGE_SHIFT | w[target + GENERATION]
 
@@ -55,7 +57,7 @@ def reopen(w: ptr32, frames, task: int, trap: int) -> int:
     if slot >= w[task + CAPABILITY_COUNT]:
         raise NoRight
     capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    target = w[capability] & OFFSET_MASK
+    target = w[capability + TARGET] & OFFSET_MASK
     if target < w[TASKS_END] and w[target + STATE] == FAULTED:
         w[task + RESULT] = DEAD
         return task

@@ -14,7 +14,7 @@ raises leaves the loop, `levels.land` finds out what it means, and the loop is e
 
 from kernel.layout import (
     ARMED, BUDGET_US, CPU_US, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SLICE_END, STATE, STEP_DEADLINE, STEPS, STRUCK,
+    RECORD_SHIFT, RESULT, RUNNING_TASK, SLICE_END, STATE, STEP_DEADLINE, STEPS, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import RUNNING, TRAP_SHIFT
 from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
@@ -40,7 +40,7 @@ def dispatch(kernel):
     first_bit = ptr8(kernel.first_bit)
     task = 0
     now = clock[0] & TIME_MASK
-    while True:
+    while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
             deliver(w)
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
@@ -83,3 +83,5 @@ def dispatch(kernel):
             task = 0
             continue
         task = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
+    if task:
+        push_front(w, task)

@@ -10,7 +10,7 @@ from kernel.layout import (
     ARMED, BASE, BUDGET_US, CLIENTS, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK, LINE,
     LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER, PEER,
     PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    STEP_DEADLINE, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
+    STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXTS, TIME_MASK
 from kernel.notifications import post
@@ -124,7 +124,7 @@ def _close(kernel, task, generator):
     w[ARMED] = 0
     if w[STRUCK]:
         w[STRUCK] = 0
-        kernel.pad()
+        kernel.port.pad()
     w[RUNNING_TASK] = running
 
 
@@ -143,6 +143,8 @@ def keep_words(kernel, task, error):
         kernel.text_length[index] = stream.tell()
     except MemoryError:
         pass
+    except KeyboardInterrupt:  # an operator's: the kernel's own kills are landed before
+        kernel.words[STOPPED] = 1
 
 
 def last_words(kernel, number, limit):

@@ -6,29 +6,19 @@ running task's bytecode; it resumes what is more important on top of that task a
 
 A kill is a KeyboardInterrupt that the tick injects into whatever runs. `land` tells it from an
 operator's Ctrl-C by the STRUCK word, which only the tick sets. It may arrive late, after the
-step it was meant for has ended: then it is still pending, and `pad` gives it a branch to land on
-before anything else is resumed.
+step it was meant for has ended: then it is still pending, and the port's `pad` gives it a branch
+to land on before anything else is resumed.
 """
 
 from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault
 from kernel.layout import (
-    ARMED, IRQ_PENDING, DEADLINES, DOOMED, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED, SLICE_END,
-    STATE, STEP_DEADLINE, STRUCK,
+    ARMED, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED, SLICE_END,
+    STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 import micropython
-
-
-def pad():
-    """Give a pending kill a branch to land on; return whether one has landed."""
-    try:
-        for _ in range(2):
-            pass
-    except KeyboardInterrupt:
-        return True
-    return False
 
 
 @micropython.native
@@ -55,9 +45,9 @@ def land(kernel, error):
         if isinstance(error, KeyboardInterrupt):
             kind = w[task + DOOMED] or BUDGET
         else:
-            pad()
+            kernel.port.pad()
     elif isinstance(error, KeyboardInterrupt):
-        kernel.stop_requested = True
+        w[STOPPED] = 1
         kind = INJECTED
     if not in_task:
         kind = SYSCALL
@@ -83,7 +73,7 @@ def swallowed(kernel, task):
     """
     w = kernel.words
     w[STRUCK] = 0
-    if pad():
+    if kernel.port.pad():
         return 0
     fault(kernel, task, BUDGET, None)
     return 1
@@ -109,8 +99,11 @@ def enter_interrupt_level(kernel):
     w[OUTER] = outer
     run(kernel)
     w[OUTER] = 0
-    if w[STRUCK] and pad():
+    if w[STRUCK]:
+        kernel.port.pad()
         w[STRUCK] = 0
+        remaining = 0
+    if w[outer + DOOMED]:
         remaining = 0
     w[RUNNING_TASK] = outer
     w[SLICE_END] = slice_end
@@ -127,13 +120,13 @@ def main_level(kernel):
     w = kernel.words
     port = kernel.port
     w[ARMED] = 0
-    kernel.stop_requested = False
+    w[STOPPED] = 0
     port.guest = False
     port.start_tick()
     try:
-        while not kernel.stop_requested:
+        while not w[STOPPED]:
             run(kernel)
-            if not (kernel.stop_requested or w[IRQ_PENDING]):
+            if not (w[STOPPED] or w[IRQ_PENDING]):
                 port.idle(_idle_us(kernel))
     except KeyboardInterrupt:
         pass

@@ -54,9 +54,7 @@ class Kernel:
         self.supervisor = 0
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0
-        self.stop_requested = False
         # Kernel functions that modules below the one that defines them call, set by `boot`.
-        self.pad = None
         self.swallowed = None
         self.guard_supervisor = None
         _lay_out(self)
@@ -72,7 +70,9 @@ class Kernel:
 def _size(table):
     words = RECORD * (len(table) + 1)
     for row in table:
-        words += LINE * len(row[ROW_LINES]) + CAPABILITY * (len(row[ROW_USES]) + len(row[ROW_LINES]))
+        words += LINE * len(row[ROW_LINES]) + CAPABILITY * (
+            len(row[ROW_USES]) + len(row[ROW_LINES])
+        )
         if row[ROW_MAILBOX]:
             words += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
     return words

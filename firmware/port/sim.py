@@ -9,18 +9,30 @@ A test may ask for more: `interrupt_when(predicate)`, lines fired at a given tim
 `chance` of an extra entry to the interrupt level at every bytecode, drawn from the seed.
 """
 
+import collections
+import ctypes
+import dis
+import functools
 import random
 import sys
+import threading
 import traceback
 
 from kernel.layout import (
     ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STRUCK, STRUCK_AT,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
 
 US_PER_BYTECODE = 1
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
+INJECTED = "/firmware/kernel/inject.py"  # runs as the task it is injected into
+
+# Where a pending exception is taken, as on a branch of MicroPython's bytecode. Both raise it after
+# the jump (CPython's eval breaker), in the frame that jumps.
+_BRANCHES = frozenset(
+    code for name, code in dis.opmap.items() if name == "JUMP_BACKWARD"
+)
 
 
 class Deadlock(Exception):
@@ -53,6 +65,9 @@ class SimPort:
         self.enter = None
         self.next_tick = TICK_US
         self.in_interrupt = False
+        self.pending = False  # a kill on its way: taken at the next bytecode of a task
+        self.kill = _kill_at_branch()
+        self.guest = False
         self.events = []  # (time in us, order, function), sorted
         self.until = None  # simulated time at which the run ends
         self.after_step = None
@@ -84,7 +99,7 @@ class SimPort:
             target = self.events[0][0]
         if self.until is not None and (target is None or target >= self.until):
             self.clock.us = self.until
-            self.kernel.stop_requested = True
+            self.kernel.words[STOPPED] = 1
             return
         if target is None:
             raise Deadlock("nothing is ready and nothing will be")
@@ -97,11 +112,18 @@ class SimPort:
 
         self.until = self.clock.us + milliseconds * 1000
         main_level(self.kernel)
+        self.stop_tick()
 
     def at(self, milliseconds, function):
         """Call `function` at that simulated time, in interrupt context."""
         self.events.append((milliseconds * 1000, len(self.events), function))
         self.events.sort()
+
+    def pad(self):
+        """Let a pending kill land; return whether one has."""
+        landed = self.pending
+        self.pending = False
+        return landed
 
     def line(self, _kernel, offset, _source, _argument, _trigger):
         """Return the source of a line: its offset, for `fire`."""
@@ -141,21 +163,28 @@ class SimPort:
             self.events.pop(0)[2]()
 
     def _trace_call(self, frame, event, _argument):
-        if event != "call" or any(part in frame.f_code.co_filename for part in KERNEL_FOLDERS):
+        if not self.kernel.words[ARMED] or event != "call":
+            return None
+        path = frame.f_code.co_filename
+        if any(part in path for part in KERNEL_FOLDERS) and not path.endswith(INJECTED):
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self._trace_opcode
 
-    def _trace_opcode(self, _frame, event, _argument):
-        if event != "opcode":
+    def _trace_opcode(self, frame, event, _argument):
+        if event != "opcode" or not self.kernel.words[ARMED]:
+            return self._trace_opcode
+        if self.pending and frame.f_code.co_code[frame.f_lasti] in _BRANCHES:
+            self.pending = False
+            self.kill.clear()
+            self.kill[self]
             return self._trace_opcode
         self.clock.us += US_PER_BYTECODE
         self._play_events()
         if self.until is not None and self.clock.us >= self.until:
-            self.kernel.stop_requested = True
             self.until = None
-            raise KeyboardInterrupt
+            self.pending = True
         if self.chance and self.random.random() < self.chance:
             self.kernel.words[SCHEDULED] = 1
         if self.clock.us >= self.next_tick:
@@ -164,10 +193,15 @@ class SimPort:
         if self.kernel.words[SCHEDULED] and not self.in_interrupt:
             self.in_interrupt = True
             try:
-                sys.call_tracing(self.enter, (self.kernel,))
+                sys.call_tracing(self._interrupt, ())
             finally:
                 self.in_interrupt = False
         return self._trace_opcode
+
+    def _interrupt(self):
+        """Enter the interrupt level, with tracing on again: CPython 3.11 leaves it off here."""
+        sys.settrace(self._trace_call)
+        self.enter(self.kernel)
 
     def _tick(self):
         """Do what the hardware timer's handler does on a board."""
@@ -176,10 +210,23 @@ class SimPort:
         if _passed(now, w[NEXT_DEADLINE]) and w[DEADLINES] or _passed(now, w[SLICE_END]):
             w[SCHEDULED] = 1
         if w[ARMED] and _passed(now, w[STEP_DEADLINE]):
-            if w[STRUCK] == 0 or (now - w[STRUCK_AT]) & TIME_MASK >= STRIKE_AGAIN_US:
-                w[STRUCK] += 1
-                w[STRUCK_AT] = now
-                raise KeyboardInterrupt
+            w[STRUCK] += 1
+            w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
+            self.pending = True
+
+
+def _kill_at_branch():
+    """Return a mapping; looking up a key it lacks raises KeyboardInterrupt at the next branch.
+
+    That is the jump the trace function was called for. Raising from the trace function itself
+    would end all tracing, and so would calling PyThreadState_SetAsyncExc in it, since the return
+    from a call is a branch too: a lookup is none.
+    """
+    set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    thread = ctypes.c_ulong(threading.get_ident())
+    return collections.defaultdict(
+        functools.partial(set_exception, thread, ctypes.py_object(KeyboardInterrupt))
+    )
 
 
 def _passed(now, deadline):

@@ -1,0 +1,188 @@
+"""The unix port: MicroPython's own unix build, with a thread for the tick.
+
+It has no hardware interrupts; lines of source `console` and `test` are fired by software. The
+kill is the SIGINT that a Ctrl-C at a terminal would be, sent by a child process, so it comes a
+few milliseconds late; the clock is a word that the tick thread keeps, exact to a tick.
+"""
+
+import _thread
+import os
+import select
+import sys
+import time
+from array import array
+
+import micropython
+from kernel.layout import (
+    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
+)  # fmt: skip
+from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
+from micropython import const
+
+_STRIKE_AGAIN_US = const(30_000)
+_PAD_MS = const(25)
+
+# `system` ignores SIGINT in this process while the shell runs, so the shell leaves that to a
+# child of its own that waits until it has gone.
+_STRIKE = "(sleep 0.002; kill -INT $PPID) &"
+
+
+class SoftLine:
+    """An interrupt line that software fires."""
+
+    def __init__(self, kernel, offset):
+        self.words = kernel.words
+        self.offset = offset
+        self.port = kernel.port
+        self.masked = True
+
+    def mask(self):
+        """Fire no more until unmasked."""
+        self.masked = True
+
+    def unmask(self):
+        """Let the line fire again."""
+        self.masked = False
+
+    def fire(self):
+        """Be the interrupt of this line."""
+        if self.masked:
+            return
+        self.masked = True
+        w = self.words
+        w[self.offset + LINE_MASKED] = 1
+        w[self.offset + LINE_FIRED_AT] = self.port.now()
+        w[self.offset + LINE_FIRED] = 1
+        w[IRQ_PENDING] = 1
+        self.port.request()
+
+
+class Port:
+    """The contract of `firmware/port/README.md` on a unix system."""
+
+    name = "unix"
+
+    def __init__(self):
+        micropython.kbd_intr(3)
+        self.clock = array("i", [0])
+        self.kernel = None
+        self.enter = None
+        self.words = None
+        self.ticking = False
+        self.has_thread = False
+        self.guest = False
+        self.lines = []
+        self.input = select.poll()
+        self.input.register(sys.stdin, select.POLLIN)
+        self.console = None
+        self.now()
+
+    def attach(self, kernel, enter):
+        """Take the kernel and its entry to the interrupt level."""
+        self.kernel = kernel
+        self.enter = enter
+        self.words = kernel.words
+
+    def now(self):
+        """Return the time in microseconds modulo 2**30."""
+        self.clock[0] = time.ticks_us() & TIME_MASK
+        return self.clock[0]
+
+    def start_tick(self):
+        """Begin to look at deadlines and budgets every TICK_US."""
+        self.ticking = True
+        if not self.has_thread:
+            self.has_thread = True
+            _thread.start_new_thread(self._tick_thread, ())
+
+    def stop_tick(self):
+        """Stop looking."""
+        self.ticking = False
+
+    def pad(self):
+        """Give a pending kill, whose signal may be on its way, a branch to land on.
+
+        Return whether one has landed within the time that a signal takes.
+        """
+        end = time.ticks_add(time.ticks_ms(), _PAD_MS)
+        try:
+            while time.ticks_diff(end, time.ticks_ms()) > 0:
+                pass
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    def idle(self, limit_us):
+        """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit)."""
+        console = self.console
+        end = 0 if limit_us < 0 else time.ticks_add(time.ticks_us(), limit_us)
+        while not self.words[IRQ_PENDING]:
+            self.now()
+            if limit_us >= 0 and time.ticks_diff(end, time.ticks_us()) <= 0:
+                return
+            if console is None or console.masked:
+                time.sleep_us(TICK_US)
+            elif self.input.poll(TICK_US // 1000):
+                console.fire()
+
+    def line(self, kernel, offset, source, _argument, _trigger):
+        """Return the interrupt source of a manifest line, masked."""
+        line = SoftLine(kernel, offset)
+        if source == "console":
+            self.console = line
+        self.lines.append(line)
+        return line
+
+    def mask(self, line):
+        """Let the line interrupt no more."""
+        line.mask()
+
+    def unmask(self, line):
+        """Let the line interrupt again; console input that waits already fires it."""
+        line.unmask()
+        if line is self.console and not self.guest and self.input.poll(0):
+            line.fire()
+
+    def request(self):
+        """Have the interpreter enter the interrupt level at its next branch."""
+        w = self.words
+        if w[SCHEDULED] == 0:
+            w[SCHEDULED] = 1
+            try:
+                micropython.schedule(self.enter, self.kernel)
+            except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+                w[SCHEDULED] = 0
+
+    def print_exception(self, error, stream):
+        """Write the traceback of `error` to a stream of bytes."""
+        sys.print_exception(error, stream)
+
+    def panic(self, reason):
+        """Print why and leave, as a board would reset."""
+        print("bulkhead: panic:", reason)
+        sys.exit(70)
+
+    def _tick_thread(self):
+        while True:
+            try:
+                self._tick()
+            except KeyboardInterrupt:  # the signal went to this thread: strike again
+                pass
+
+    def _tick(self):
+        w = self.words
+        clock = self.clock
+        while True:
+            time.sleep_us(TICK_US)
+            now = time.ticks_us() & TIME_MASK
+            clock[0] = now
+            if not self.ticking:
+                continue
+            if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+                self.request()
+            if w[ARMED] and w[RUNNING_TASK]:
+                if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+                    w[STRUCK] += 1
+                    w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
+                    os.system(_STRIKE)

@@ -1,0 +1,20 @@
+"""The kernel cases by name, read from their files without running them."""
+
+import ast
+from pathlib import Path
+
+CASES = Path(__file__).parent / "cases"
+MODULES = ("messages", "scheduling", "faults", "interrupts")
+
+
+def case_ids() -> list[str]:
+    """Return `module:name` of every case, in file order."""
+    found = []
+    for module in MODULES:
+        tree = ast.parse((CASES / f"{module}.py").read_text())
+        found += [
+            f"{module}:{node.name}"
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        ]
+    return found

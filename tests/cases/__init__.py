@@ -1,0 +1,1 @@
+"""Kernel cases, the same on every port: see `rig.py`."""

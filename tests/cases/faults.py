@@ -1,0 +1,415 @@
+"""Cases: faults and what others see of them, control of tasks, capabilities, injection."""
+
+from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT, UNKNOWN
+from cases.rig import echo, idle, silent
+from kernel.abi import (
+    BUDGET, CRASH, DORMANT, DROP_REPLY, EXCEPTION, FAULT_BIT, FAULTED, HANG, HEARTBEAT, LEAK,
+    MEMORY, PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SYSCALL,
+)  # fmt: skip
+from kernel.layout import STATE
+
+
+def test_exception_ends_the_service_alone(rig):
+    def main(sys):
+        raise ValueError("the reason")
+        yield
+
+    rig.add("bad", main)
+    rig.add("good", idle)
+    rig.run(5)
+    rig.expect((rig.state("bad"), rig.fault("bad")), (FAULTED, EXCEPTION))
+    rig.expect(rig.generation("bad"), 2)
+    rig.expect((rig.state("good"), rig.generation("good")), (RECEIVING, 1))
+
+
+def test_last_words_hold_the_traceback(rig):
+    def main(sys):
+        yield sys.sleep(1)
+        raise ValueError("the reason")
+
+    rig.add("bad", main)
+    rig.run(10)
+    words = rig.words_of("bad")
+    if "ValueError: the reason" not in words or "in main" not in words:
+        raise AssertionError(words)
+
+
+def test_return_of_main_is_told_apart(rig):
+    def main(sys):
+        yield sys.sleep(1)
+
+    rig.add("short", main)
+    rig.run(10)
+    rig.expect(rig.fault("short"), RETURNED)
+
+
+def test_main_that_is_no_generator_is_a_fault(rig):
+    def main(sys):
+        return None
+
+    rig.add("wrong", main)
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), EXCEPTION)
+    if "generator" not in rig.words_of("wrong"):
+        raise AssertionError(rig.words_of("wrong"))
+
+
+def test_memory_error_is_a_memory_fault(rig):
+    def main(sys):
+        raise MemoryError
+        yield
+
+    rig.add("fat", main)
+    rig.run(5)
+    rig.expect(rig.fault("fat"), MEMORY)
+
+
+def wrong_trap(rig, value):
+    def main(sys):
+        yield value
+
+    rig.add("wrong", main)
+    rig.add("good", idle)
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+    rig.expect(rig.fault("good"), 0)
+
+
+def test_trap_without_a_meaning_is_a_syscall_fault(rig):
+    wrong_trap(rig, 31 << 8)
+
+
+def test_negative_trap_is_a_syscall_fault(rig):
+    wrong_trap(rig, -1)
+
+
+def test_yield_of_something_else_is_contained(rig):
+    def main(sys):
+        yield "text"
+
+    rig.add("wrong", main)
+    rig.add("good", idle)
+    rig.run(5)
+    rig.expect(rig.state("wrong"), FAULTED)
+    rig.expect(rig.state("good"), RECEIVING)
+
+
+def test_handle_that_was_not_granted_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.call(5 << 13, 1)
+
+    rig.add("wrong", main)
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+
+
+def test_call_without_the_right_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.call(sys.cap("server"), 1)
+
+    rig.add("server", echo)
+    rig.add("wrong", main, uses="server:notify")
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+
+
+def test_send_without_the_right_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.send(sys.cap("server"), 1)
+
+    rig.add("server", echo, mailbox=(1, 0))
+    rig.add("wrong", main, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+
+
+def test_notify_without_the_right_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.notify(sys.cap("server"), 1)
+
+    rig.add("server", echo)
+    rig.add("wrong", main, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+
+
+def test_control_without_the_capability_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.stop(sys.cap("server"), 1)
+
+    rig.add("server", echo)
+    rig.add("wrong", main, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+    rig.expect(rig.state("server"), RECEIVING)
+
+
+def test_unknown_capability_name_says_what_to_do(rig):
+    def main(sys):
+        sys.cap("nothing")
+        yield
+
+    rig.add("wrong", main)
+    rig.run(5)
+    if "service.toml" not in rig.words_of("wrong"):
+        raise AssertionError(rig.words_of("wrong"))
+
+
+def test_frame_that_was_taken_apart_is_contained(rig):
+    def main(sys):
+        trap = sys.call(sys.cap("server"), 1)
+        del sys.arg
+        sys.arg = [1]
+        yield trap
+
+    rig.add("server", echo)
+    rig.add("wrong", main, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.fault("wrong"), SYSCALL)
+
+
+def control(rig, script, *others):
+    """Run `script(sys, kernel)` as a service that may control tasks; others come first."""
+    for name, main, options in others:
+        rig.add(name, main, **options)
+
+    def main(sys):
+        yield sys.sleep(2)
+        yield from script(sys, sys.cap("kernel"))
+        yield sys.recv()
+
+    rig.add("controller", main, priority=0, uses="kernel:control")
+    rig.run(60)
+    rig.expect(rig.fault("controller"), 0)
+
+
+def test_stopped_task_is_dormant_and_can_start_again(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.stop(kernel, 1)))
+        rig.log.append(rig.state("echo"))
+        rig.log.append((yield sys.start(kernel, 1)))
+        yield sys.sleep(2)
+        rig.log.append((rig.state("echo"), rig.generation("echo")))
+
+    control(rig, script, ("echo", echo, {}))
+    rig.expect(rig.log, [OK, DORMANT, OK, (RECEIVING, 2)])
+
+
+def test_start_of_a_running_task_is_unknown(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.start(kernel, 1)))
+
+    control(rig, script, ("echo", echo, {}))
+    rig.expect(rig.log, [UNKNOWN])
+
+
+def test_control_of_a_task_that_is_not_there_is_unknown(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.start(kernel, 99)))
+        rig.log.append((yield sys.inspect(kernel, 99)))
+
+    control(rig, script, ("echo", echo, {}))
+    rig.expect(rig.log, [UNKNOWN, UNKNOWN])
+
+
+def test_stop_with_a_fault_records_its_kind(rig):
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1, HEARTBEAT)
+        rig.log.append((yield sys.next_fault(kernel)))
+        rig.log.append((yield sys.next_fault(kernel)))
+
+    control(rig, script, ("echo", echo, {}))
+    rig.expect(rig.fault("echo"), HEARTBEAT)
+    rig.expect(rig.log, [1, 0])
+
+
+def test_stop_runs_the_finally_blocks(rig):
+    def main(sys):
+        try:
+            yield sys.recv()
+        finally:
+            rig.log.append("closed")
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+
+    control(rig, script, ("held", main, {}))
+    rig.expect(rig.log, ["closed"])
+
+
+def test_finally_block_that_spins_is_killed(rig):
+    def main(sys):
+        try:
+            yield sys.recv()
+        finally:
+            while True:
+                pass
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        rig.log.append("stopped")
+
+    control(rig, script, ("held", main, {"budget_ms": 10}))
+    rig.expect(rig.log, ["stopped"])
+    rig.expect(rig.state("held"), DORMANT)
+
+
+def test_preempted_task_that_is_stopped_is_struck(rig):
+    def spin(sys):
+        while True:
+            pass
+        yield
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.stop(kernel, 1, HEARTBEAT)))
+
+    control(rig, script, ("spin", spin, {"priority": 7, "budget_ms": 10000}))
+    rig.expect(rig.log, [OK])
+    rig.expect((rig.state("spin"), rig.fault("spin")), (FAULTED, HEARTBEAT))
+
+
+def test_handle_of_an_earlier_incarnation_answers_dead_until_reopened(rig):
+    def client(sys):
+        server = sys.cap("echo")
+        yield sys.sleep(10)
+        rig.log.append((yield sys.call(server, 1, 1)))
+        rig.log.append((yield sys.reopen(server)))
+        rig.log.append((yield sys.call(server, 1, 1)))
+        yield sys.recv()
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+
+    control(rig, script, ("echo", echo, {}), ("client", client, {"uses": "echo:call"}))
+    rig.expect(rig.log, [DEAD, OK, OK])
+
+
+def test_module_state_starts_afresh_with_each_incarnation(rig):
+    def main(sys):
+        sys.private = getattr(sys, "private", 0) + 1
+        rig.log.append(sys.private)
+        yield sys.recv()
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+
+    control(rig, script, ("one", main, {}))
+    rig.expect(rig.log, [1, 1])
+
+
+def inject(rig, kind, *others, wait=40, **options):
+    """Inject into an echo service and let it show; `others` are more services."""
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, kind)))
+        yield sys.sleep(wait)
+
+    control(rig, script, ("echo", echo, options), *others)
+
+
+def test_injected_crash_is_an_exception(rig):
+    inject(rig, CRASH)
+    rig.expect(rig.fault("echo"), EXCEPTION)
+    if "InjectedCrash" not in rig.words_of("echo"):
+        raise AssertionError(rig.words_of("echo"))
+
+
+def test_injected_spin_is_a_budget_fault(rig):
+    inject(rig, SPIN, budget_ms=10)
+    rig.expect(rig.fault("echo"), BUDGET)
+
+
+def test_injected_hang_sleeps_without_end(rig):
+    inject(rig, HANG)
+    rig.expect((rig.state("echo"), rig.fault("echo")), (SLEEPING, 0))
+
+
+def test_dropped_reply_times_the_caller_out_once(rig):
+    def client(sys):
+        server = sys.cap("echo")
+        yield sys.sleep(8)
+        rig.log.append((yield sys.call(server, 1, 1, 5)))
+        rig.log.append((yield sys.call(server, 1, 1, 5)))
+        yield sys.recv()
+
+    inject(rig, DROP_REPLY, ("client", client, {"uses": "echo:call"}))
+    rig.expect(rig.log, [OK, TIMEOUT, OK])
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injection_of_an_unknown_kind_is_refused(rig):
+    inject(rig, 99)
+    rig.expect(rig.log, [UNKNOWN])
+
+
+def test_reply_fault_faults_the_caller(rig):
+    def server(sys):
+        yield sys.recv()
+        rig.log.append((yield sys.reply_fault()))
+        yield sys.recv()
+
+    def client(sys):
+        yield sys.call(sys.cap("server"), 1)
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.fault("client"), PROTOCOL)
+    rig.expect(rig.log, [OK])
+    rig.expect(rig.state("server"), RECEIVING)
+
+
+def test_supervisor_is_notified_of_a_fault(rig):
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        yield sys.start(kernel, 2)
+        status = yield sys.recv()
+        rig.log.append((status, sys.bits() == FAULT_BIT, (yield sys.next_fault(kernel))))
+        yield sys.recv()
+
+    def bad(sys):
+        raise ValueError
+        yield
+
+    rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
+    rig.add("bad", bad)
+    rig.run(10)
+    rig.expect(rig.log, [(NOTIFIED, True, 2)])
+
+
+def test_supervisor_is_restarted_by_the_kernel(rig):
+    def supervisor(sys):
+        rig.log.append("start")
+        if len(rig.log) < 3:
+            raise ValueError("the supervisor's own fault")
+        yield sys.recv()
+
+    rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
+    rig.add("echo", echo)
+    rig.run(10)
+    rig.expect(rig.log, ["start"] * 3)
+    rig.expect(rig.generation("supervisor"), 3)
+
+
+def test_supervisor_that_keeps_dying_resets_the_board(rig):
+    def supervisor(sys):
+        rig.log.append("start")
+        raise ValueError
+        yield
+
+    rig.add("supervisor", supervisor, priority=0)
+    reasons = []
+
+    def panic(reason):
+        reasons.append(reason)
+        raise SystemExit
+
+    rig.port.panic = panic
+    try:
+        rig.run(10)
+    except SystemExit:
+        pass
+    rig.expect(len(reasons) > 0, True)
+    rig.expect(rig.log, ["start"] * 6)

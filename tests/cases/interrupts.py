@@ -1,0 +1,107 @@
+"""Cases: interrupt lines, from firing to the driver's notification and back."""
+
+from bulkhead import NOTIFIED, OK
+from cases.rig import idle
+from kernel.abi import SYSCALL
+from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
+
+
+def driver(rig):
+    def main(sys):
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        while True:
+            status = yield sys.recv()
+            rig.log.append((status, sys.bits()))
+            yield sys.acknowledge(line)
+
+    return main
+
+
+def test_interrupt_reaches_its_driver_as_a_notification(rig):
+    rig.add("driver", driver(rig), lines=("edge",))
+    rig.start()
+    rig.port.at(5, lambda: rig.port.fire(rig.line(0)))
+    rig.run(20)
+    rig.expect(rig.log, [(NOTIFIED, 1)])
+
+
+def test_interrupt_preempts_a_spinning_service(rig):
+    def periodic(sys):
+        yield sys.sleep(5)
+        rig.port.fire(rig.line(0))
+        yield sys.sleep(2)
+        rig.log.append("after")
+        yield sys.recv()
+
+    def spin(sys):
+        while True:
+            pass
+        yield
+
+    rig.add("driver", driver(rig), priority=1, lines=("edge",))
+    rig.add("periodic", periodic, priority=2)
+    rig.add("spin", spin, priority=7, budget_ms=500)
+    rig.run(30)
+    rig.expect(rig.log, [(NOTIFIED, 1), "after"])
+
+
+def test_line_is_masked_until_its_driver_acknowledges(rig):
+    def main(sys):
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        yield sys.recv()
+        rig.port.fire(rig.line(0))
+        rig.log.append((yield sys.recv(5)))
+        yield sys.acknowledge(line)
+        rig.port.fire(rig.line(0))
+        rig.log.append((yield sys.recv(5)))
+        yield sys.recv()
+
+    rig.add("driver", main, lines=("edge",))
+    rig.start()
+    rig.port.at(3, lambda: rig.port.fire(rig.line(0)))
+    rig.run(40)
+    rig.expect(rig.log, [192, NOTIFIED])
+    rig.expect(rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_COUNT], 2)
+
+
+def test_each_line_of_a_driver_has_its_bit(rig):
+    def main(sys):
+        for name in ("one", "two", "three"):
+            yield sys.acknowledge(sys.cap(name))
+        while True:
+            yield sys.recv()
+            rig.log.append(sys.bits())
+
+    rig.add("driver", main, lines=("one", "two", "three"))
+    rig.start()
+    rig.port.at(3, lambda: rig.port.fire(rig.line(2)))
+    rig.port.at(6, lambda: rig.port.fire(rig.line(1)))
+    rig.run(20)
+    rig.expect(rig.log, [4, 2])
+
+
+def test_lines_of_a_dead_driver_are_masked(rig):
+    def main(sys):
+        yield sys.acknowledge(sys.cap("edge"))
+        yield sys.recv()
+        raise ValueError
+
+    rig.add("driver", main, lines=("edge",))
+    rig.add("other", idle)
+    rig.start()
+    for time in (3, 6, 9):
+        rig.port.at(time, lambda: rig.port.fire(rig.line(0)))
+    rig.run(20)
+    rig.expect(rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_COUNT], 1)
+
+
+def test_acknowledging_a_line_of_another_is_a_syscall_fault(rig):
+    def main(sys):
+        yield sys.acknowledge(1 << 13)
+
+    rig.add("driver", idle, lines=("edge",))
+    rig.add("thief", main)
+    rig.run(5)
+    rig.expect(rig.fault("thief"), SYSCALL)

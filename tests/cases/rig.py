@@ -1,0 +1,106 @@
+"""What a kernel case is written with. Runs under CPython (sim) and MicroPython (unix, device).
+
+A case is a function `test_...(rig)`: it adds services, runs them for some milliseconds of the
+port's time and says what it expects. `rig.log` takes what services note; a service is any
+generator function of its frame.
+"""
+
+from bulkhead import OK
+from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
+from kernel.boot import build
+from kernel.faults import last_words
+from kernel.layout import (
+    DROPPED, FAULT, GENERATION, LINE, PRIORITY, RECORD_SHIFT, STATE, STEPS, TASKS_END,
+)  # fmt: skip
+from kernel.levels import main_level
+
+RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
+
+
+class Rig:
+    """One kernel under test, on the port it is given."""
+
+    def __init__(self, port):
+        self.port = port
+        self.rows = []
+        self.log = []
+        self.kernel = None
+
+    def add(self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=()):
+        """Add a service. `uses` is "led:call logger:send,notify"; its badge is the task's number."""
+        number = len(self.rows) + 1
+        grants = []
+        for word in uses.split():
+            target, rights = word.split(":")
+            bits = 0
+            for right in rights.split(","):
+                bits |= RIGHTS[right]
+            grants.append((target, target, bits, number))
+        rows = tuple((line, "test", 0, "rising none", 1000) for line in lines)
+        self.rows.append(
+            (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None)
+        )
+
+    def start(self):
+        """Build the kernel, with every service ready (or the supervisor alone, if there is one)."""
+        self.kernel = build(tuple(self.rows), self.port)
+        return self.kernel
+
+    def run(self, milliseconds):
+        """Run the system for that long; builds it first if that has not been done."""
+        if self.kernel is None:
+            self.start()
+        self.port.run_cases(self.kernel, main_level, milliseconds)
+
+    def task(self, name):
+        """Return the offset of a service's record."""
+        return self.kernel.number(name) << RECORD_SHIFT
+
+    def word(self, name, field):
+        """Return a word of a service's record."""
+        return self.kernel.words[self.task(name) + field]
+
+    def state(self, name):
+        """Return a service's state."""
+        return self.word(name, STATE)
+
+    def fault(self, name):
+        """Return the kind of a service's last fault."""
+        return self.word(name, FAULT)
+
+    def generation(self, name):
+        """Return a service's generation."""
+        return self.word(name, GENERATION)
+
+    def words_of(self, name):
+        """Return a service's last words."""
+        return last_words(self.kernel, self.kernel.number(name), 400)
+
+    def line(self, index):
+        """Return the port's source of the line with that index, in the order added."""
+        return self.kernel.line_sources[index]
+
+    def expect(self, got, wanted):
+        """Fail the case unless the two are equal."""
+        if got != wanted:
+            raise AssertionError("got %r, wanted %r" % (got, wanted))
+
+
+def echo(sys):
+    """Answer every call with its operation's value plus one, or as it came."""
+    yield sys.recv()
+    while True:
+        value = sys.arg
+        yield sys.reply_recv(OK, value + 1 if type(value) is int else value)
+
+
+def silent(sys):
+    """Receive and never reply."""
+    while True:
+        yield sys.recv()
+
+
+def idle(sys):
+    """Receive what nobody sends."""
+    while True:
+        yield sys.recv()

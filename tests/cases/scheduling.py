@@ -1,0 +1,378 @@
+"""Cases: priorities, preemption, priority lent by callers, timeouts, budgets and kills."""
+
+from bulkhead import OK, TIMEOUT
+from cases.rig import echo, idle, silent
+from kernel.abi import BUDGET, CALLING, FAULTED, RECEIVING, RUNNING, SLEEPING
+from kernel.layout import BASE, CLIENTS, PRIORITY, STEPS
+
+
+def spin(sys):
+    while True:
+        pass
+    yield
+
+
+def test_more_important_service_runs_first(rig):
+    def named(value):
+        def main(sys):
+            rig.log.append(value)
+            yield sys.recv()
+
+        return main
+
+    for value in (6, 0, 3, 7):
+        rig.add("s%d" % value, named(value), priority=value)
+    rig.run(5)
+    rig.expect(rig.log, [0, 3, 6, 7])
+
+
+def test_equals_take_turns(rig):
+    def named(value):
+        def main(sys):
+            for _ in range(3):
+                rig.log.append(value)
+                yield sys.sleep(0)
+
+        return main
+
+    for value in (1, 2):
+        rig.add("s%d" % value, named(value))
+    rig.run(5)
+    rig.expect(rig.log, [1, 2, 1, 2, 1, 2])
+
+
+def test_spinning_service_is_preempted_by_a_timeout(rig):
+    def periodic(sys):
+        for _ in range(3):
+            rig.log.append((yield sys.sleep(5)))
+
+    rig.add("spin", spin, priority=7, budget_ms=1000)
+    rig.add("periodic", periodic, priority=1)
+    rig.run(40)
+    rig.expect(rig.log, [OK, OK, OK])
+
+
+def test_preempted_service_goes_on_where_it_was(rig):
+    def worker(sys):
+        total = 0
+        for value in range(20000):
+            total += value
+        rig.log.append(total)
+        yield sys.recv()
+
+    def periodic(sys):
+        while True:
+            yield sys.sleep(1)
+
+    rig.add("worker", worker, priority=7, budget_ms=5000)
+    rig.add("periodic", periodic, priority=1)
+    rig.run(400)
+    rig.expect(rig.log, [199990000])
+
+
+def test_less_important_service_does_not_preempt(rig):
+    def important(sys):
+        yield sys.sleep(2)
+        rig.log.append("begin")
+        for _ in range(3000):
+            pass
+        rig.log.append("end")
+        yield sys.recv()
+
+    def lesser(sys):
+        yield sys.sleep(2)
+        rig.log.append("lesser")
+        yield sys.recv()
+
+    rig.add("important", important, priority=1, budget_ms=500)
+    rig.add("lesser", lesser, priority=5)
+    rig.run(100)
+    rig.expect(rig.log, ["begin", "end", "lesser"])
+
+
+def test_spinning_service_is_killed_at_its_budget(rig):
+    rig.add("spin", spin, priority=5, budget_ms=10)
+    rig.run(80)
+    rig.expect(rig.state("spin"), FAULTED)
+    rig.expect(rig.fault("spin"), BUDGET)
+
+
+def test_service_within_its_budget_lives(rig):
+    def worker(sys):
+        for _ in range(5):
+            for _ in range(100):
+                pass
+            yield sys.sleep(1)
+        rig.log.append("done")
+        yield sys.recv()
+
+    rig.add("worker", worker, budget_ms=500)
+    rig.run(60)
+    rig.expect(rig.log, ["done"])
+
+
+def test_spinning_service_at_the_interrupt_level_is_killed(rig):
+    def important(sys):
+        yield sys.sleep(3)
+        while True:
+            pass
+
+    def worker(sys):
+        for _ in range(2):
+            for _ in range(20000):
+                pass
+        rig.log.append("worker")
+        yield sys.recv()
+
+    rig.add("worker", worker, priority=6, budget_ms=5000)
+    rig.add("important", important, priority=1, budget_ms=10)
+    rig.run(300)
+    rig.expect(rig.fault("important"), BUDGET)
+    rig.expect(rig.fault("worker"), 0)
+    rig.expect(rig.log, ["worker"])
+
+
+def test_service_that_swallows_the_kill_is_faulted_at_its_next_trap(rig):
+    def stubborn(sys):
+        try:
+            while True:
+                pass
+        except BaseException:
+            rig.log.append("swallowed")
+        yield sys.recv()
+        rig.log.append("went on")
+
+    rig.add("stubborn", stubborn, budget_ms=10)
+    rig.run(120)
+    rig.expect(rig.log, ["swallowed"])
+    rig.expect(rig.fault("stubborn"), BUDGET)
+
+
+def test_service_that_swallows_every_kill_is_struck_again(rig):
+    def stubborn(sys):
+        for _ in range(3):
+            try:
+                while True:
+                    pass
+            except KeyboardInterrupt:
+                rig.log.append("swallowed")
+        yield sys.recv()
+
+    rig.add("stubborn", stubborn, budget_ms=10)
+    rig.run(300)
+    rig.expect(rig.log, ["swallowed"] * 3)
+    rig.expect(rig.fault("stubborn"), BUDGET)
+
+
+def test_kill_in_a_finally_block_is_contained(rig):
+    def nested(sys):
+        try:
+            while True:
+                pass
+        finally:
+            rig.log.append("finally")
+        yield
+
+    rig.add("nested", nested, budget_ms=10)
+    rig.add("echo", echo)
+    rig.run(80)
+    rig.expect(rig.log, ["finally"])
+    rig.expect(rig.state("echo"), RECEIVING)
+
+
+def test_others_go_on_after_a_kill(rig):
+    def periodic(sys):
+        while True:
+            yield sys.sleep(5)
+            rig.log.append("tick")
+
+    rig.add("spin", spin, priority=6, budget_ms=10)
+    rig.add("periodic", periodic, priority=2)
+    rig.run(100)
+    if len(rig.log) < 8:
+        raise AssertionError("only %d ticks" % len(rig.log))
+
+
+def test_sleep_lasts_at_least_its_time(rig):
+    def sleeper(sys):
+        start = rig.port.now()
+        yield sys.sleep(10)
+        rig.log.append(rig.port.now() - start)
+        yield sys.recv()
+
+    rig.add("sleeper", sleeper)
+    rig.run(40)
+    if not 10000 <= rig.log[0] < 15000:
+        raise AssertionError("slept %d us" % rig.log[0])
+
+
+def test_timeouts_end_in_their_order(rig):
+    def named(value):
+        def main(sys):
+            yield sys.sleep(value)
+            rig.log.append(value)
+            yield sys.recv()
+
+        return main
+
+    for value in (30, 10, 20):
+        rig.add("s%d" % value, named(value))
+    rig.run(60)
+    rig.expect(rig.log, [10, 20, 30])
+
+
+def lent(rig, *, until):
+    """A caller at 1 waits for a server at 6 that is busy; return what the server's words say."""
+
+    def server(sys):
+        yield sys.recv()
+        rig.log.append(rig.word("server", PRIORITY))
+        yield sys.sleep(until)
+        yield sys.reply_recv(OK)
+
+    def client(sys):
+        rig.log.append((yield sys.call(sys.cap("server"), 1, None, 10)))
+        rig.log.append(rig.word("server", PRIORITY))
+        yield sys.recv()
+
+    rig.add("server", server, priority=6)
+    rig.add("client", client, priority=1, uses="server:call")
+
+
+def test_server_runs_at_its_callers_priority(rig):
+    lent(rig, until=1)
+    rig.run(30)
+    rig.expect(rig.log, [1, OK, 6])
+
+
+def test_priority_is_given_back_when_the_call_times_out(rig):
+    lent(rig, until=30)
+    rig.run(60)
+    rig.expect(rig.log, [1, TIMEOUT, 6])
+
+
+def test_priority_is_lent_through_a_chain(rig):
+    def end(sys):
+        yield sys.recv()
+        rig.log.append(rig.word("end", PRIORITY))
+        yield sys.reply_recv(OK)
+
+    def middle(sys):
+        yield sys.recv()
+        yield sys.call(sys.cap("end"), 1)
+        yield sys.reply_recv(OK)
+
+    def client(sys):
+        yield sys.sleep(2)
+        yield sys.call(sys.cap("middle"), 1)
+        rig.log.append((rig.word("middle", PRIORITY), rig.word("end", PRIORITY)))
+        yield sys.recv()
+
+    rig.add("end", end, priority=7)
+    rig.add("middle", middle, priority=5, uses="end:call")
+    rig.add("client", client, priority=0, uses="middle:call")
+    rig.run(30)
+    rig.expect(rig.log, [0, (5, 7)])
+
+
+def test_priority_reaches_a_chain_that_waits_already(rig):
+    def end(sys):
+        yield sys.sleep(10)
+        yield sys.recv()
+        rig.log.append(rig.word("end", PRIORITY))
+        yield sys.reply_recv(OK)
+
+    def middle(sys):
+        yield sys.recv()
+        yield sys.call(sys.cap("end"), 1)
+        yield sys.reply_recv(OK)
+        yield sys.reply_recv(OK)
+
+    def caller(sys):
+        yield sys.call(sys.cap("middle"), 1)
+        yield sys.recv()
+
+    def urgent(sys):
+        yield sys.sleep(4)
+        yield sys.call(sys.cap("middle"), 1)
+        yield sys.recv()
+
+    rig.add("end", end, priority=7)
+    rig.add("middle", middle, priority=6, uses="end:call")
+    rig.add("caller", caller, priority=5, uses="middle:call")
+    rig.add("urgent", urgent, priority=1, uses="middle:call")
+    rig.run(50)
+    rig.expect(rig.log, [1])
+    rig.expect(rig.word("middle", PRIORITY), 6)
+    rig.expect(rig.word("end", PRIORITY), 7)
+
+
+def test_lent_priority_keeps_a_middle_service_from_running_first(rig):
+    """The inversion that lost Mars Pathfinder its data: high waits for low while middle runs."""
+
+    def low(sys):
+        yield sys.recv()
+        for _ in range(3000):
+            pass
+        rig.log.append("low served")
+        yield sys.reply_recv(OK)
+
+    def middle(sys):
+        yield sys.sleep(2)
+        rig.log.append("middle")
+        yield sys.recv()
+
+    def high(sys):
+        yield sys.call(sys.cap("low"), 1)
+        rig.log.append("high")
+        yield sys.recv()
+
+    rig.add("low", low, priority=7, budget_ms=500)
+    rig.add("middle", middle, priority=4)
+    rig.add("high", high, priority=1, uses="low:call")
+    rig.run(100)
+    rig.expect(rig.log, ["low served", "high", "middle"])
+
+
+def test_call_to_a_preempted_server_is_served_when_it_goes_on(rig):
+    def server(sys):
+        for _ in range(20000):
+            pass
+        yield sys.recv()
+        rig.log.append("served")
+        yield sys.reply_recv(OK)
+
+    def client(sys):
+        yield sys.sleep(3)
+        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+        yield sys.recv()
+
+    rig.add("server", server, priority=6, budget_ms=5000)
+    rig.add("client", client, priority=1, uses="server:call")
+    rig.run(200)
+    rig.expect(rig.log, ["served", OK])
+
+
+def test_death_of_the_caller_takes_the_priority_back(rig):
+    def client(sys):
+        yield sys.call(sys.cap("server"), 1)
+
+    def killer(sys):
+        yield sys.sleep(3)
+        rig.log.append(rig.word("server", PRIORITY))
+        yield sys.stop(sys.cap("kernel"), rig.kernel.number("client"))
+        rig.log.append((rig.word("server", PRIORITY), rig.word("server", CLIENTS)))
+        yield sys.recv()
+
+    rig.add("server", silent, priority=6)
+    rig.add("client", client, priority=2, uses="server:call")
+    rig.add("killer", killer, priority=0, uses="kernel:control")
+    rig.run(20)
+    rig.expect(rig.log, [2, (6, 0)])
+
+
+def test_idle_system_makes_no_steps(rig):
+    rig.add("one", idle)
+    rig.add("two", idle)
+    rig.run(50)
+    rig.expect(rig.word("one", STEPS) + rig.word("two", STEPS), 2)

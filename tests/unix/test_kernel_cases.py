@@ -1,0 +1,24 @@
+"""Every kernel case under MicroPython's unix port: real time, a thread for the tick."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from case_list import case_ids
+
+_TIMEOUT_S = 30
+
+
+@pytest.mark.parametrize("case", case_ids())
+def test_case(case: str, micropython: Path, folded_firmware: Path) -> None:
+    module, name = case.split(":")
+    tests = Path(__file__).parents[1]
+    done = subprocess.run(
+        [micropython, tests / "cases" / "run.py", module, name],
+        env={"MICROPYPATH": f"{folded_firmware}:{tests}:.frozen"},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout.endswith("ok\n"), done.stdout + done.stderr
