@@ -6,6 +6,8 @@ and use it as a person does, with one program after the other on its port.
 
 import json
 import os
+import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import started
 
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
@@ -26,9 +29,10 @@ from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
 
 BIN = Path(sys.executable).parent
+BULKHEAD = str(BIN / "bulkhead")
 WAIT_S = 60
 HEARTBEAT_S = 5
-"""Device seconds within which a hung blink is found (heartbeat_ms in its service.toml) and back."""
+"""Device seconds in which a hung blink is found, by heartbeat_ms in its service.toml, and back."""
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +147,8 @@ def test_watching_changes_no_generation_and_keeps_its_interval(client: Client) -
 def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
     frame = abi.encode(abi.INJECT, 9, b"\x01blink")
     before = client.table()
-    for noise in (
-        b"\x1e",
-        frame[:-6] + b"\n",
-        b"\x1e" + b"A" * 600 + b"\n",
-        frame[1:],
-        b"\x00\xff",
-    ):
+    endless = b"\x1e" + b"A" * 600 + b"\n"
+    for noise in (b"\x1e", frame[:-6] + b"\n", endless, frame[1:], b"\x00\xff"):
         client.transport.write(noise)
         client.listen(0.2)
     assert generations(client.table()) == generations(before)
@@ -157,7 +156,7 @@ def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
 
 def test_run_without_a_terminal_shows_a_crash_and_exits_0(tmp_path: Path) -> None:
     done = subprocess.run(
-        [BIN / "bulkhead", "run"],
+        [BULKHEAD, "run"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -173,31 +172,51 @@ def test_run_without_a_terminal_shows_a_crash_and_exits_0(tmp_path: Path) -> Non
 
 def test_the_monitor_goes_on_after_a_reset_of_the_board(image: Path) -> None:
     with BoardServer(EmulatedBoard(image=image), PtyPort()) as server:
-        watching = subprocess.Popen(
-            [BIN / "bulkhead", "monitor", "--interval-ms", "200", "--port", server.port.name],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert watching.stdout is not None
-        assert watching.stderr is not None
-        assert any("pico  demo" in line for line in watching.stdout)
-        server.call(lambda board: board.reset())
-        assert any("the board has restarted" in line for line in watching.stderr)
-        assert any("pico  demo" in line for line in watching.stdout)
-        watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=WAIT_S)
-        assert watching.returncode == 0
+        monitor = [BULKHEAD, "monitor", "--interval-ms", "200", "--port", server.port.name]
+        with started(monitor) as watching:
+            assert watching.stdout is not None
+            assert watching.stderr is not None
+            assert any("pico  demo" in line for line in watching.stdout)
+            server.call(lambda board: board.reset())
+            assert any("the board has restarted" in line for line in watching.stderr)
+            assert any("pico  demo" in line for line in watching.stdout)
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(WAIT_S) == 0
+
+
+def test_run_on_a_terminal_is_live_and_lets_another_program_inject(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "130", "LINES": "40"}
+    run = [BULKHEAD, "run"]
+    with started(run, terminal=slave, environment=environment, folder=tmp_path) as running:
+        os.close(slave)
+        hint = re.compile(rb"--port (/dev/pts/\d+)")
+        match = hint.search(read_until(master, hint))
+        assert match is not None
+        program("bulkhead", "inject", "crash", "--target", "blink", port=match[1].decode())
+        read_until(master, re.compile(rb"blink: generation 1 -> 2"))
+        running.send_signal(signal.SIGINT)
+        read_until(master, None)
+        assert running.wait(WAIT_S) == 0
+    os.close(master)
+
+
+def read_until(descriptor: int, pattern: re.Pattern[bytes] | None) -> bytes:
+    """Return what a terminal shows up to a match, or to the end of the program on it."""
+    shown = b""
+    while select.select([descriptor], [], [], WAIT_S)[0]:
+        try:
+            shown += os.read(descriptor, 65536)
+        except OSError:  # how Linux tells that the other side is closed
+            return shown
+        if pattern is not None and pattern.search(shown):
+            return shown
+    raise AssertionError(f"it hangs after {shown!r}")
 
 
 @pytest.fixture
 def served_port(image: Path) -> Iterator[str]:
-    with subprocess.Popen(
-        [BIN / "bulkhead", "sim", "--image", image],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
+    with started([BULKHEAD, "sim", "--image", str(image)]) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
         server.send_signal(signal.SIGTERM)

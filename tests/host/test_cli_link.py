@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fake_board import FakeBoard, served
+from processes import started
 
 PROGRAM = str(Path(sys.executable).parent / "bulkhead")
 WAIT_S = 20
@@ -109,18 +111,12 @@ def test_a_port_that_is_not_there_exits_3_with_what_to_do(command: list[str]) ->
 
 
 def test_a_port_in_use_exits_4_and_names_the_program_that_has_it(desk: Desk) -> None:
-    other = subprocess.Popen(
-        [PROGRAM, "monitor", "--port", desk.port], stdout=subprocess.PIPE, text=True
-    )
-    try:
+    with started([PROGRAM, "monitor", "--port", desk.port]) as other:
         assert other.stdout is not None
         other.stdout.readline()
         done = bulkhead("ps", port=desk.port)
-    finally:
-        other.send_signal(signal.SIGINT)
-        other.communicate(timeout=WAIT_S)
-    assert done.returncode == 4
-    assert f"(process {other.pid})" in done.stderr
+        assert done.returncode == 4
+        assert f"(process {other.pid})" in done.stderr
 
 
 def test_a_silent_board_exits_5_with_what_to_do(desk: Desk) -> None:
@@ -146,33 +142,23 @@ def test_monitor_without_a_terminal_prints_lines_and_ends_by_itself(desk: Desk) 
 
 
 def test_monitor_tells_a_change_and_ends_with_0_at_ctrl_c(desk: Desk) -> None:
-    watching = subprocess.Popen(
-        [PROGRAM, "monitor", "--interval-ms", "100", "--port", desk.port],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert watching.stdout is not None
-    for _ in range(10):
-        watching.stdout.readline()
-    desk.board.services[6].generation = 2
-    assert "blink: generation 1 -> 2" in watching.stdout.readline()
-    watching.send_signal(signal.SIGINT)
-    _, notices = watching.communicate(timeout=WAIT_S)
-    assert (watching.returncode, notices) == (0, "")
+    with started([PROGRAM, "monitor", "--interval-ms", "100", "--port", desk.port]) as watching:
+        assert watching.stdout is not None
+        for _ in range(10):
+            watching.stdout.readline()
+        desk.board.services[6].generation = 2
+        assert "blink: generation 1 -> 2" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        _, notices = watching.communicate(timeout=WAIT_S)
+        assert (watching.returncode, notices) == (0, "")
     assert b"\x03" not in desk.board.received
 
 
 def test_monitor_on_a_terminal_is_live_and_leaves_at_ctrl_c(desk: Desk) -> None:
     master, slave = os.openpty()
     command = [PROGRAM, "monitor", "--interval-ms", "100", "--port", desk.port]
-    with subprocess.Popen(
-        command,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"},
-    ) as watching:
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    with started(command, terminal=slave, environment=environment) as watching:
         os.close(slave)
         shown = _read_until(master, b"CPU %")
         watching.send_signal(signal.SIGINT)
@@ -188,24 +174,22 @@ def test_monitor_waits_for_a_port_that_comes_back(tmp_path: Path) -> None:
     """A link to a pseudo-terminal is the port: first one board's, then the next one's."""
     link = tmp_path / "port"
     command = [PROGRAM, "monitor", "--interval-ms", "100", "--port", str(link)]
-    with served(FakeBoard()) as port:
-        link.symlink_to(port)
-        watching = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert watching.stdout is not None
-        assert watching.stderr is not None
-        for _ in range(10):
-            watching.stdout.readline()
-        link.unlink()
-    assert "went away" in watching.stderr.readline()
-    with served(FakeBoard(uptime_ms=7)) as port:
-        link.symlink_to(port)
-        assert "is back" in watching.stderr.readline()
-        assert "up 0.007 s" in watching.stdout.readline()
-        watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=WAIT_S)
-    assert watching.returncode == 0
+    with ExitStack() as stack:
+        with served(FakeBoard()) as port:
+            link.symlink_to(port)
+            watching = stack.enter_context(started(command))
+            assert watching.stdout is not None
+            assert watching.stderr is not None
+            for _ in range(10):
+                watching.stdout.readline()
+            link.unlink()
+        assert "went away" in watching.stderr.readline()
+        with served(FakeBoard(uptime_ms=7)) as port:
+            link.symlink_to(port)
+            assert "is back" in watching.stderr.readline()
+            assert "up 0.007 s" in watching.stdout.readline()
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(WAIT_S) == 0
 
 
 @pytest.mark.parametrize("command", ["ps", "inject", "monitor", "run", "doctor"])
