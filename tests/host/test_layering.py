@@ -1,10 +1,11 @@
 """Who may import whom: the tree keeps to it, and each way to break it is found."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from bulkhead_host.checks.layers import check_cycles, check_layers, is_allowed
+from bulkhead_host.checks.layers import HOST_PARTS, check_cycles, check_layers, is_allowed
 from bulkhead_host.checks.problem import Problem
 from bulkhead_host.paths import source_root
 
@@ -62,6 +63,8 @@ def test_every_file_keeps_to_its_layer() -> None:
         ("services/led/service.py", 'exec("import machine")'),
         ("host_tools/bulkhead_host/link/frames.py", "import kernel.abi"),
         ("host_tools/bulkhead_host/link/frames.py", "import requests"),
+        ("host_tools/bulkhead_host/link/frames.py", "from bulkhead_host.image import uf2"),
+        ("host_tools/bulkhead_host/system/checks.py", "from bulkhead_host.cli import main"),
     ],
 )
 def test_an_import_out_of_layer_is_found(tmp_path: Path, file: str, line: str) -> None:
@@ -121,6 +124,16 @@ def test_an_import_inside_a_function_makes_no_circle(tmp_path: Path) -> None:
     }
     root = _tree(tmp_path, files)
     assert check_cycles(root / "firmware", ("kernel",), root) == []
+
+
+def test_the_host_readme_shows_the_parts_and_what_each_may_use() -> None:
+    shown = {}
+    for line in (source_root() / "host_tools" / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[0].startswith("`") and cells[0].endswith("/`"):
+            part = re.findall(r"`(\w+)/`", cells[0])[0]
+            shown[part] = tuple(re.findall(r"`(\w+)`", cells[2]))
+    assert shown == HOST_PARTS
 
 
 def test_a_star_stands_for_one_component() -> None:

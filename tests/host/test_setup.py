@@ -10,6 +10,7 @@ import pytest
 
 from bulkhead_host.paths import source_root
 
+_OF_AN_OUTER_MAKE = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "PYTHON")
 _FILES = ("Makefile", "pyproject.toml", "host_tools/setup.sh", "host_tools/requirements.lock")
 
 
@@ -32,6 +33,7 @@ def _fake(clone: Path, name: str, script: str) -> None:
 
 def _make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     settings["PATH"] = f"{clone.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    settings |= dict.fromkeys(_OF_AN_OUTER_MAKE, "")
     return subprocess.run(
         ["make", *arguments],
         cwd=clone,

@@ -38,6 +38,18 @@ AREAS = {
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
 }
+# The parts of the host tools, and which others each may use; all may use what is in no folder.
+HOST_PARTS = {
+    "bench": ("emulator", "image", "link", "system"),
+    "checks": ("system",),
+    "commands": ("bench", "doctor", "emulator", "image", "link", "system", "view"),
+    "doctor": ("image", "link"),
+    "emulator": ("image",),
+    "image": ("link", "system"),
+    "link": ("emulator",),
+    "system": (),
+    "view": ("link",),
+}
 SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
 # What a service would get around its manifest with.
 FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "open"})
@@ -60,6 +72,7 @@ def check_layers(root: Path) -> list[Problem]:
         for file in python_files(root, folder)
         for problem in check_imports(root, file, allowed)
     ]
+    problems += check_host_parts(root)
     for manifest in sorted((root / "services").glob("*/service.toml")):
         problems += check_service(root, manifest.parent)
     for packages_root, folders in (
@@ -79,6 +92,20 @@ def check_imports(root: Path, file: Path, allowed: Sequence[str]) -> list[Proble
         for found in imports(tree)
         if not is_allowed(found.name, allowed)
     ]
+
+
+def check_host_parts(root: Path) -> list[Problem]:
+    """Return the imports by which a part of the host tools uses one it may not."""
+    package = "host_tools/bulkhead_host"
+    problems = []
+    for part, others in HOST_PARTS.items():
+        hidden = (*(HOST_PARTS.keys() - {part, *others}), "cli")
+        for file in python_files(root, f"{package}/{part}"):
+            for found in imports(ast.parse((root / file).read_text())):
+                if is_allowed(found.name, [f"bulkhead_host.{name}" for name in hidden]):
+                    text = f"{part} may not use {found.name}"
+                    problems.append(Problem(path=file, line=found.line, text=text))
+    return problems
 
 
 def check_service(root: Path, folder: Path) -> list[Problem]:
