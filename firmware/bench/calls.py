@@ -1,0 +1,69 @@
+"""A call and its reply, on a running kernel with its tick.
+
+Between start and stop: `_CALLS` times `yield sys.call(server, ECHO, number)` in the client's own
+loop, the loop's cost included. The server is one `yield sys.reply_recv(OK, sys.arg)` in a loop.
+Both are at the same priority, so that nothing is lent, unless the figure says so.
+"""
+
+import gc
+from time import ticks_diff, ticks_us
+
+from bench.stage import CALL_SERVER, Stage, figure, row
+from bulkhead import OK
+from micropython import const
+
+_CALLS = const(500)
+_ECHO = const(1)
+_PRIORITY = const(4)
+
+
+def server(sys):
+    """Answer every message with its own value."""
+    yield sys.recv()
+    while True:
+        yield sys.reply_recv(OK, sys.arg)
+
+
+def idle(sys):
+    """Sleep a second at a time."""
+    while True:
+        yield sys.sleep(1000)
+
+
+def measure(idle_tasks=0, server_priority=_PRIORITY):
+    """Return (microseconds, bytes of heap) per call, beside tasks that sleep."""
+    stage = Stage()
+    result = [0.0, 0.0]
+
+    def client(sys):
+        handle = sys.cap("server")
+        yield sys.sleep(1)  # the others begin and wait
+        start = ticks_us()
+        for number in range(_CALLS):
+            yield sys.call(handle, _ECHO, number)
+        result[0] = ticks_diff(ticks_us(), start) / _CALLS
+        gc.collect()
+        before = gc.mem_alloc()
+        for number in range(_CALLS):
+            yield sys.call(handle, _ECHO, number)
+        result[1] = (gc.mem_alloc() - before) / _CALLS
+        stage.finish()
+
+    table = [
+        row("server", server, server_priority),
+        row("client", client, _PRIORITY, (CALL_SERVER,)),
+    ]
+    for number in range(idle_tasks):
+        table.append(row("idle%d" % number, idle, _PRIORITY))
+    stage.perform(table)
+    return result
+
+
+def main():
+    """Measure."""
+    microseconds, size = measure()
+    figure("call_reply_us", microseconds)
+    figure("call_reply_bytes", size)
+    figure("call_reply_8_tasks_us", measure(idle_tasks=8)[0])
+    figure("call_reply_64_tasks_us", measure(idle_tasks=64)[0])
+    figure("call_reply_raised_us", measure(server_priority=_PRIORITY + 1)[0])

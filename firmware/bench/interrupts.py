@@ -1,0 +1,51 @@
+"""From an edge on a pin to its driver's first instruction, while a lowest-priority service spins.
+
+The host makes the edges and measures with the emulator's clock, to the cycle: from the falling
+edge on `EDGE_PIN` to the change of `ANSWER_PIN`, which the driver toggles as the first thing after
+its `yield sys.recv()`. The toggle itself, a call of a bound C method, is included. The edges come
+at every phase of the tick; a driver's other work is done and its line unmasked well before each.
+"""
+
+from bench.stage import Stage, row
+from machine import Pin
+from micropython import const
+
+EDGE_PIN = const(2)
+ANSWER_PIN = const(3)
+READY_PIN = const(4)  # rises when the driver is about to wait for the first edge
+EDGES = const(200)
+
+_DRIVER_PRIORITY = const(2)
+_LOWEST_PRIORITY = const(7)
+# The kill at the end of its budget is what ends the spinning service, and so the benchmark.
+_SPIN_US = const(450_000)
+
+
+def spinner(sys):
+    """Never yield."""
+    while True:
+        pass
+    yield
+
+
+def main():
+    """Take EDGES edges."""
+    stage = Stage()
+
+    def driver(sys):
+        edge = sys.cap("edge")
+        toggle = Pin(ANSWER_PIN, Pin.OUT, value=0).toggle
+        ready = Pin(READY_PIN, Pin.OUT, value=0)
+        yield sys.acknowledge(edge)
+        ready.on()
+        for _ in range(EDGES):
+            yield sys.recv()
+            toggle()
+            yield sys.acknowledge(edge)
+        stage.finish()
+
+    edge = ("edge", "pin", EDGE_PIN, "falling none", 1000)
+    stage.perform([
+        row("driver", driver, _DRIVER_PRIORITY, lines=(edge,)),
+        row("spinner", spinner, _LOWEST_PRIORITY, budget_us=_SPIN_US),
+    ])  # fmt: skip

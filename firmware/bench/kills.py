@@ -1,0 +1,97 @@
+"""How far past the end of its budget a spinning service is killed, at both levels.
+
+From STEP_DEADLINE, the kernel's own end of the hog's budget, to the first instruction that
+another service runs after the kill: the supervisor's stand-in here, which the fault notifies and
+which is all that a real supervisor needs to act. So the tick's period, the injected exception,
+its landing, the fault with its kept traceback and the switch are all in it.
+
+The stand-in sleeps, computes for a while, a little longer each time so that budgets end at every
+phase of the tick, and starts the hog. At the main level nothing else is ready. At the interrupt
+level a less important service spins, so that the stand-in, and the hog with it, runs on top.
+"""
+
+from time import sleep_us, ticks_diff, ticks_us
+
+from bench.stage import CONTROL, Stage, figure, row
+from kernel.abi import BUDGET, INSPECT_FORMAT
+from kernel.layout import OUTER, STEP_DEADLINE
+from micropython import const
+from struct import unpack
+
+_KILLS = const(50)
+_BUDGET_US = const(2_000)
+_PHASE_STEP_US = const(20)
+_HOG = const(2)  # task numbers, in the order of the table
+_BASE = const(3)
+_FAULT_FIELD = const(4)  # of INSPECT_FORMAT
+
+
+class Witness:
+    """What the hog notes before it spins: when it must be dead, and at which level it runs."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.deadline = 0
+        self.on_top = 0
+
+    def note(self):
+        """Read the kernel's words as the running task."""
+        words = self.stage.kernel.words
+        self.deadline = words[STEP_DEADLINE]
+        self.on_top = 1 if words[OUTER] else 0
+
+
+def measure(at_interrupt_level):
+    """Return the microseconds over budget of each kill, sorted; raise if one was not a kill."""
+    stage = Stage()
+    witness = Witness(stage)
+    over = []
+
+    def hog(sys):
+        witness.note()
+        while True:
+            pass
+        yield
+
+    def base(sys):
+        while at_interrupt_level and not stage.is_finished:
+            pass
+        yield sys.recv()
+
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        yield sys.start(kernel, _BASE)
+        while len(over) < _KILLS:
+            yield sys.sleep(2)
+            sleep_us(len(over) * _PHASE_STEP_US % 1000)
+            yield sys.start(kernel, _HOG)
+            yield sys.recv()
+            over.append(ticks_diff(ticks_us(), witness.deadline))
+            number = yield sys.next_fault(kernel)
+            yield sys.inspect(kernel, number)
+            kind = unpack(INSPECT_FORMAT, sys.arg)[_FAULT_FIELD]
+            if number != _HOG or kind != BUDGET or witness.on_top != at_interrupt_level:
+                raise ValueError("task %d ended with fault %d" % (number, kind))
+        stage.finish()
+        while True:  # a supervisor that returned would be started again
+            yield sys.recv()
+
+    stage.perform([
+        row("supervisor", supervisor, 0, (CONTROL,)),
+        row("hog", hog, 3, budget_us=_BUDGET_US),
+        row("base", base, 7),
+    ])  # fmt: skip
+    if len(over) != _KILLS:
+        raise ValueError("%d kills of %d" % (len(over), _KILLS))
+    over.sort()
+    return over
+
+
+def main():
+    """Measure."""
+    main_level = measure(0)
+    interrupt_level = measure(1)
+    figure("hog_kill_main_level_ms", main_level[-1] / 1000)
+    figure("hog_kill_interrupt_level_ms", interrupt_level[-1] / 1000)
+    figure("hog_kill_median_ms", sorted(main_level + interrupt_level)[_KILLS] / 1000)
+    figure("hog_kill_over_budget_ms", max(main_level[-1], interrupt_level[-1]) / 1000)

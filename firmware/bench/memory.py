@@ -1,0 +1,74 @@
+"""RAM: what the kernel takes at boot, and what one more service takes.
+
+`kernel_ram_bytes`: heap in use (`gc.mem_alloc` after a collection) after the kernel of the default
+application is built, less before kernel, port, user library and the application's table were
+imported. Its services have not begun.
+
+`task_ram_bytes`: heap in use when all services of a table wait, for 24 services more than for 8,
+divided by 16. A service here is the smallest there is: one capability, a loop around `recv`. Its
+record, frame, handles, generator and list places count; its row does not, which is frozen.
+"""
+
+import gc
+
+from micropython import const
+
+_FEW = const(8)
+_MANY = const(24)
+
+
+def in_use():
+    """Return the bytes of heap in use."""
+    gc.collect()
+    gc.collect()  # what the first one's finalisers let go
+    return gc.mem_alloc()
+
+
+def measure_kernel():
+    """Return the bytes that a built kernel takes. To be called before anything imports it."""
+    before = in_use()
+    from bulkhead_system import SERVICES
+    from kernel.boot import build
+    from port.rp2 import Port
+
+    kernel = build(SERVICES, Port())
+    after = in_use()
+    for line in kernel.line_sources:
+        kernel.port.mask(line)
+    return after - before
+
+
+def measure_task():
+    """Return the bytes that one more service takes."""
+    from bench.stage import CALL_SERVER, Stage, row
+
+    stage = Stage()
+    used = [0]
+
+    def service(sys):
+        while True:
+            yield sys.recv()
+
+    def last(sys):
+        yield sys.sleep(1)
+        used[0] = in_use()
+        stage.finish()
+
+    rows = [row("server", last, 7)]
+    rows.extend(row("service%d" % number, service, 4, (CALL_SERVER,)) for number in range(_MANY))
+    few, many = rows[: _FEW + 1], rows[: _MANY + 1]
+    results = []
+    for table in (few, few, many):  # the first run makes what is made once
+        stage.perform(table)
+        results.append(used[0])
+    return (results[2] - results[1]) / (_MANY - _FEW)
+
+
+def main():
+    """Measure."""
+    kernel_bytes = measure_kernel()
+    task_bytes = measure_task()
+    from bench.stage import figure
+
+    figure("kernel_ram_bytes", kernel_bytes)
+    figure("task_ram_bytes", task_bytes)

@@ -1,0 +1,1 @@
+"""The same work under the schedulers that people use now, on the same image."""

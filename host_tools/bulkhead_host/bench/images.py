@@ -1,0 +1,61 @@
+"""The images that are measured, and which modules are the kernel's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead_host.image.application import system_files
+from bulkhead_host.image.build import Image, build_image, stock_image
+from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.recipe import board_named
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.fold import fold_tree
+
+BOARD = "pico"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """The images by what they are for.
+
+    `bench` is the default application with the benchmarks and without its `main.py`, so that it
+    gives a REPL; `default` is the one that ships; `kernel` has kernel, port and user library alone
+    and `stock` nothing of ours, to weigh them.
+    """
+
+    bench: Image
+    default: Image
+    kernel: Image
+    stock: Image
+
+
+def build_images(progress: Progress = quiet) -> Images:
+    """Build what the cache has not."""
+    firmware = source_root() / "firmware"
+    default = system_files(source_root() / "services", board=BOARD)
+    bench = {**default, **fold_tree(modules("bench"), firmware)}
+    del bench["main.py"]
+
+    def build(files: Mapping[str, Path | bytes]) -> Image:
+        return build_image(board=BOARD, files=files, progress=progress)
+
+    return Images(
+        bench=build(bench),
+        default=build(default),
+        kernel=build({**fold_tree(kernel_modules(), firmware)}),
+        stock=stock_image(board=BOARD, progress=progress),
+    )
+
+
+def kernel_modules() -> dict[str, Path]:
+    """Return kernel, the board's port and user library: path on the board to source."""
+    ports = modules("port")
+    wanted = ("port/__init__.py", f"port/{board_named(BOARD).port}.py")
+    return {**modules("kernel"), **{path: ports[path] for path in wanted}, **modules("bulkhead")}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Return the modules of a folder of `firmware`: path on the board to source."""
+    firmware = source_root() / "firmware"
+    found = sorted((firmware / package).rglob("*.py"))
+    return {file.relative_to(firmware).as_posix(): file for file in found}

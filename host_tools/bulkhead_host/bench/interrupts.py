@@ -1,0 +1,56 @@
+"""Latency of an interrupt: the host makes the edges and reads the emulator's clock.
+
+The program is `firmware/bench/interrupts.py`; it says what lies between the two edges.
+"""
+
+from bulkhead_host.bench.board import bench_board, percentile, run_program
+from bulkhead_host.bench.images import Images
+from bulkhead_host.emulator.chip import CYCLE_NS
+from bulkhead_host.emulator.pins import Edge
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.fold import constants_of
+
+_MODULE = "interrupts"
+_CYCLES_IN_US = 1000 // CYCLE_NS
+_FIRST_CYCLES = 5_000 * _CYCLES_IN_US
+_APART_CYCLES = 1_250 * _CYCLES_IN_US
+_LOW_CYCLES = 100 * _CYCLES_IN_US
+# Moves each edge on through the tick's period of 1 ms; prime, so that no two have the same phase.
+_PHASE_CYCLES = 17_749
+_TICK_CYCLES = 1_000 * _CYCLES_IN_US
+
+
+def measure(images: Images) -> dict[str, float]:
+    """Return the percentiles of the time from an edge to its driver's first instruction."""
+    program = constants_of((source_root() / "firmware/bench" / f"{_MODULE}.py").read_text())
+    with bench_board(images) as board:
+        edge = board.pin(program["EDGE_PIN"])
+        answer = board.pin(program["ANSWER_PIN"])
+        edge.drive(1)
+
+        def begin(ready: Edge) -> None:
+            if not ready.level:
+                return
+            edge.clear_edges()
+            answer.clear_edges()
+            for number in range(program["EDGES"]):
+                phase = number * _PHASE_CYCLES % _TICK_CYCLES
+                cycle = ready.cycle + _FIRST_CYCLES + number * (_APART_CYCLES + _TICK_CYCLES)
+                edge.drive_at(0, cycle=cycle + phase)
+                edge.drive_at(1, cycle=cycle + phase + _LOW_CYCLES)
+
+        board.pin(program["READY_PIN"]).on_edge(begin)
+        run_program(board, _MODULE)
+        asked = [change.cycle for change in edge.edges if change.level == 0]
+        answered = [change.cycle for change in answer.edges]
+    if len(asked) != program["EDGES"] or len(answered) != len(asked):
+        raise BulkheadError(f"the driver saw {len(answered)} of {len(asked)} edges")
+    pairs = zip(asked, answered, strict=True)
+    latencies = [(after - before) / _CYCLES_IN_US for before, after in pairs]
+    if min(latencies) <= 0 or max(latencies) * _CYCLES_IN_US >= _APART_CYCLES:
+        raise BulkheadError("an edge was answered before it came, or after the next")
+    return {
+        "irq_to_driver_us_p50": percentile(latencies, 50),
+        "irq_to_driver_us_p99": percentile(latencies, 99),
+    }

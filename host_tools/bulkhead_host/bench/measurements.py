@@ -1,0 +1,133 @@
+"""What is measured: the one table of measurements, figures, targets and goals.
+
+To add a figure to a program that runs on the board, have it print `name=value` and add a row
+here; to add a program, write `firmware/bench/NAME.py` and add a measurement. One that needs the
+host, or no board at all, names its function. Times are microseconds or milliseconds of the device,
+see each module's docstring for what lies between start and stop.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bulkhead_host.bench import boot, interrupts, sizes
+from bulkhead_host.bench.board import bench_board, run_program
+from bulkhead_host.bench.figures import Figure, Values
+from bulkhead_host.bench.images import Images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Measures some figures together: `function`, or the program `firmware/bench/NAME.py`."""
+
+    name: str
+    figures: tuple[Figure, ...] = ()
+    function: Callable[[Images], Values] | None = None
+
+    def measure(self, images: Images) -> Values:
+        """Return the values by name. Raises what went wrong on the way."""
+        if self.function is not None:
+            return self.function(images)
+        with bench_board(images) as board:
+            return run_program(board, self.name)
+
+
+def _times_two_switches(values: Values) -> float:
+    return values["call_reply_us"] / (2 * values["generator_switch_us"])
+
+
+def _grown_percent(values: Values) -> float:
+    return 100 * (values["call_reply_64_tasks_us"] / values["call_reply_us"] - 1)
+
+
+# The longest first, so that parallel runs end together.
+MEASUREMENTS = (
+    Measurement(
+        name="kills",
+        figures=(
+            Figure(name="hog_kill_over_budget_ms", unit="ms", target=2, goal=1.2),
+            Figure(name="hog_kill_main_level_ms", unit="ms", goal=1.2),
+            Figure(name="hog_kill_interrupt_level_ms", unit="ms", goal=1.2),
+            Figure(name="hog_kill_median_ms", unit="ms"),
+        ),
+    ),
+    Measurement(
+        name="restarts",
+        figures=(
+            Figure(name="restart_ms_p50", unit="ms", goal=2),
+            Figure(name="restart_ms_p99", unit="ms", goal=10),
+        ),
+    ),
+    Measurement(
+        name="calls",
+        figures=(
+            Figure(name="call_reply_us", unit="us", target=120, goal=60),
+            Figure(name="call_reply_bytes", unit="bytes", target=0, goal=0),
+            Figure(name="call_reply_8_tasks_us", unit="us"),
+            Figure(name="call_reply_64_tasks_us", unit="us"),
+            Figure(name="call_reply_raised_us", unit="us"),
+        ),
+    ),
+    Measurement(
+        name="fairness",
+        figures=(
+            Figure(name="fairness_median_ms", unit="ms", target=12, goal=10.5),
+            Figure(name="fairness_max_ms", unit="ms", goal=12),
+        ),
+    ),
+    Measurement(name="peers.asyncio_fairness"),
+    Measurement(name="peers.asyncio_rpc"),
+    Measurement(
+        name="interrupts",
+        figures=(
+            Figure(name="irq_to_driver_us_p50", unit="us", goal=90),
+            Figure(name="irq_to_driver_us_p99", unit="us", target=300, goal=150),
+        ),
+        function=interrupts.measure,
+    ),
+    Measurement(
+        name="boot",
+        figures=(Figure(name="boot_ms", unit="ms", goal=250),),
+        function=boot.measure,
+    ),
+    Measurement(
+        name="sends",
+        figures=(
+            Figure(name="send_recv_us", unit="us", goal=60),
+            Figure(name="send_recv_bytes", unit="bytes", goal=0),
+        ),
+    ),
+    Measurement(
+        name="switches",
+        figures=(
+            Figure(name="function_call_us", unit="us"),
+            Figure(name="generator_switch_us", unit="us"),
+        ),
+    ),
+    Measurement(name="tick", figures=(Figure(name="tick_overhead_percent", unit="%", goal=3),)),
+    Measurement(
+        name="memory",
+        figures=(
+            Figure(name="kernel_ram_bytes", unit="bytes", goal=10_240),
+            Figure(name="task_ram_bytes", unit="bytes", goal=512),
+        ),
+    ),
+    Measurement(
+        name="sizes",
+        figures=(
+            Figure(name="kernel_flash_bytes", unit="bytes", goal=32_768),
+            Figure(name="kernel_code_lines", unit="lines", goal=1_000),
+        ),
+        function=sizes.measure,
+    ),
+)
+
+# Computed from the values of several measurements.
+DERIVED = (
+    Figure(
+        name="call_reply_per_two_switches",
+        unit="times",
+        goal=2.5,
+        derive=_times_two_switches,
+    ),
+    Figure(name="call_reply_64_tasks_percent", unit="%", goal=3, derive=_grown_percent),
+)
