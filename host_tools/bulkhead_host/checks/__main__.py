@@ -39,7 +39,7 @@ def main() -> int:
     for name, check in checks(root).items():
         begin = time.monotonic()
         problems = check()
-        verdict = f"{len(problems)} problems" if problems else "ok"
+        verdict = f"{len(problems)} wrong" if problems else "ok"
         print(f"check: {name:<13} {verdict:<13} {time.monotonic() - begin:5.1f} s", flush=True)
         for problem in problems:
             print(f"  {problem}", flush=True)
