@@ -113,6 +113,15 @@ def test_an_injection_faults_its_target_alone_and_it_is_back(
     assert log.has("blink", "faulted", str(blink.fault))
 
 
+def test_the_service_that_answers_can_be_crashed_too(client: Client, log: Log) -> None:
+    before = client.table()
+    assert inject(client, "crash", "console") == "asked console to raise an exception"
+    expected = generations(before)
+    expected["console"] += 1
+    assert generations(client.table()) == expected
+    assert log.has("console faulted")
+
+
 def test_a_dropped_reply_harms_nobody(client: Client) -> None:
     before = client.table()
     inject(client, "drop-reply", "led")

@@ -17,6 +17,8 @@ import pytest
 from fake_board import FakeBoard, served
 from processes import started
 
+from bulkhead_host import abi
+
 PROGRAM = str(Path(sys.executable).parent / "bulkhead")
 WAIT_S = 20
 
@@ -100,6 +102,22 @@ def test_inject_into_a_faulted_service_says_that_it_is(desk: Desk) -> None:
     done = bulkhead("inject", "crash", "--target", "blink", port=desk.port)
     assert done.returncode == 1
     assert "it is faulted" in done.stderr
+
+
+def test_inject_whose_answer_is_lost_is_told_by_the_generation(desk: Desk) -> None:
+    def lose(line: bytes) -> bytes:
+        decoded = abi.decode(line[1:-1])
+        return b"" if decoded is not None and decoded[0] == abi.STATUS else line
+
+    desk.board.lose = lose
+    done = bulkhead("inject", "crash", "--target", "blink", port=desk.port)
+    assert (done.returncode, done.stdout) == (0, "asked blink to raise an exception\n")
+    assert desk.board.injections == [("blink", "crash")]
+    desk.board.lose = lambda line: b"" if desk.board.injections[1:] else line
+    done = bulkhead("inject", "hang", "--target", "blink", port=desk.port)
+    assert done.returncode == 5
+    assert "is not known" in done.stderr
+    assert len(desk.board.injections) == 2
 
 
 @pytest.mark.parametrize("command", [["ps"], ["monitor"], ["inject", "crash", "--target", "x"]])

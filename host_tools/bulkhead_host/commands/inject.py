@@ -4,8 +4,9 @@ import click
 
 from bulkhead_host import abi
 from bulkhead_host.commands.options import connected, port_option
-from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.services import Service, Table
 
 KINDS = tuple(name for name in abi.INJECTION_NAMES if name)
 
@@ -22,33 +23,44 @@ def inject(client: Client, kind: str, target: str) -> str:
     """Make the service `target` fail in the way `kind`; return what was asked, for a person.
 
     Raises `UsageError` that lists what there is when either is unknown, and `BulkheadError`
-    when the service is not in a state to fail.
+    when the service is not in a state to fail. When the answer is lost, as it is with the
+    service that answers, the target's generation tells whether it was done.
     """
     _check_kind(kind)
     client.hello()
+    before = _named(client.table(), target)
     try:
         client.inject(target, kind)
     except NoSuchTarget:
-        raise _why_refused(client, target) from None
+        state = _named(client.table(), target).state
+        raise BulkheadError(
+            f"{target} cannot be made to fail now: it is {state}", "see what holds it: bulkhead ps"
+        ) from None
+    except DeviceTimeout as error:
+        if not _has_failed_since(client, before):
+            raise error from None
     return f"asked {target} to {_MEANINGS.get(kind, kind)}"
+
+
+def _named(table: Table, target: str) -> Service:
+    service = table.named(target)
+    if service is None:
+        known = ", ".join(table.names)
+        raise UsageError(f"the board has no service {target!r}", f"one of: {known}")
+    return service
+
+
+def _has_failed_since(client: Client, before: Service) -> bool:
+    try:
+        after = client.table().named(before.name)
+    except DeviceTimeout:
+        return False
+    return after is not None and after.generation != before.generation
 
 
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise UsageError(f"there is no injection {kind!r}", f"one of: {', '.join(KINDS)}")
-
-
-def _why_refused(client: Client, target: str) -> BulkheadError:
-    table = client.table()
-    service = table.named(target)
-    if service is None:
-        return UsageError(
-            f"the board has no service {target!r}", f"one of: {', '.join(table.names)}"
-        )
-    return BulkheadError(
-        f"{target} cannot be made to fail now: it is {service.state}",
-        "see what holds it: bulkhead ps",
-    )
 
 
 _HELP = """Make a service on a board fail in a chosen way.

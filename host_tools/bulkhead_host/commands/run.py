@@ -19,7 +19,6 @@ from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
-from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
 from bulkhead_host.link.services import Table
 from bulkhead_host.view.monitor import log_text
 from bulkhead_host.view.services import STOPPED_STATES, console, grid, title
@@ -151,9 +150,7 @@ def _image(application: Path | None) -> Path:
     "run", epilog="Examples: bulkhead run;  bulkhead run --app my_robot;  bulkhead run --port auto"
 )
 @click.option(
-    "--port",
-    envvar=ENVIRONMENT_VARIABLE,
-    show_envvar=True,
+    "--port",  # not from the environment: without it, an emulated board is what is asked for
     help="Watch this board; without it an emulated one is built for, booted and watched.",
 )
 @click.option(
