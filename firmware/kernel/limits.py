@@ -27,6 +27,10 @@ CALL_TIMEOUT_US = const(1_000_000)
 # A step (the time between two traps) without a budget of its own.
 STEP_BUDGET_US = const(20_000)
 
+# Loading a service's module, in its first step: 1 ms when frozen, up to 30 ms from a file system,
+# and its first time with all that it imports.
+LOAD_BUDGET_US = const(300_000)
+
 # Running beside equals before one of them may be resumed on top.
 TIME_SLICE_US = const(20_000)
 

@@ -6,9 +6,10 @@ from bulkhead import Frame
 from kernel.abi import DORMANT, FAULTED
 from kernel.capabilities import rename
 from kernel.layout import (
-    CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
-    STATE,
+    BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, RECORD_SHIFT, REGISTERS, REGISTERS_END,
+    RESULT, STATE, STEP_DEADLINE,
 )  # fmt: skip
+from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.state import ENTRY
 
@@ -29,7 +30,14 @@ class Beginning:
         kernel = self.kernel
         number = self.number
         entry = kernel.table[number - 1][ENTRY]
-        main = _load(entry).main if isinstance(entry, str) else entry
+        main = entry
+        if isinstance(entry, str):
+            w = kernel.words
+            w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
+            main = _load(entry).main
+            w[STEP_DEADLINE] = (
+                kernel.port.now() + w[(number << RECORD_SHIFT) + BUDGET_US]
+            ) & TIME_MASK
         generator = main(kernel.frames[number])
         if not hasattr(generator, "send"):
             raise TypeError("main(sys) must be a generator function: it has no yield")

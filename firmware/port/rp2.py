@@ -33,6 +33,9 @@ _PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None
 # The tick stays on through an idle spell shorter than this: arming a timer takes 50 us.
 _IDLE_WITHOUT_TICK_US = const(3_000)
 
+# Before 1.26 timers are soft: what hogs the interrupt level is out of the tick's reach.
+_HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
+
 
 class Wake(io.IOBase):
     """A pollable object that is readable once an interrupt line has fired."""
@@ -164,7 +167,11 @@ class Port:
         """Begin to look at deadlines and budgets every TICK_US."""
         if not self.ticking:
             self.ticking = True
-            self.timer.init(freq=1_000_000 // TICK_US, hard=True, callback=self.tick_handler)
+            frequency = 1_000_000 // TICK_US
+            if _HARD_TIMERS:
+                self.timer.init(freq=frequency, hard=True, callback=self.tick_handler)
+            else:
+                self.timer.init(freq=frequency, callback=self.tick_handler)
 
     def stop_tick(self):
         """Stop the tick."""

@@ -1,11 +1,13 @@
 """The unix port: MicroPython's own unix build, with a thread for the tick.
 
 It has no hardware interrupts; lines of source `console` and `test` are fired by software. The
-kill is the SIGINT that a Ctrl-C at a terminal would be, sent by a child process, so it comes a
-few milliseconds late; the clock is a word that the tick thread keeps, exact to a tick.
+kill is the SIGINT that a Ctrl-C at a terminal would be; MicroPython cannot send itself one, so a
+shell that reads a fifo does, a fraction of a millisecond later. The clock is a word that the tick thread keeps, exact to a tick; it counts
+the time this process was let run, so a busy machine does not use up a service's budget.
 """
 
 import _thread
+import binascii
 import os
 import select
 import sys
@@ -21,11 +23,12 @@ from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
 _STRIKE_AGAIN_US = const(30_000)
-_PAD_MS = const(25)
+_PAD_MS = const(300)
+# Of a longer gap between two ticks no more than this counts: the process was not running.
+_CREDIT_US = const(2_000)
 
-# `system` ignores SIGINT in this process while the shell runs, so the shell leaves that to a
-# child of its own that waits until it has gone.
-_STRIKE = "(sleep 0.002; kill -INT $PPID) &"
+# The shell ends, and removes the fifo, when this process ends and so closes its side.
+_STRIKER = "mkfifo %s; (while read _; do kill -INT $PPID; done <%s; rm -f %s) &"
 
 
 class SoftLine:
@@ -66,6 +69,10 @@ class Port:
     def __init__(self):
         micropython.kbd_intr(3)
         self.clock = array("i", [0])
+        self.clock_stands = False
+        fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
+        os.system(_STRIKER % (fifo, fifo, fifo))
+        self.striker = open(fifo, "wb")
         self.kernel = None
         self.enter = None
         self.words = None
@@ -76,7 +83,6 @@ class Port:
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
         self.console = None
-        self.now()
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -86,7 +92,6 @@ class Port:
 
     def now(self):
         """Return the time in microseconds modulo 2**30."""
-        self.clock[0] = time.ticks_us() & TIME_MASK
         return self.clock[0]
 
     def start_tick(self):
@@ -103,8 +108,16 @@ class Port:
     def pad(self):
         """Give a pending kill, whose signal may be on its way, a branch to land on.
 
-        Return whether one has landed within the time that a signal takes.
+        Return whether one has landed within the time that a signal takes; that time does not
+        count.
         """
+        self.clock_stands = True
+        try:
+            return self._landed()
+        finally:
+            self.clock_stands = False
+
+    def _landed(self):
         end = time.ticks_add(time.ticks_ms(), _PAD_MS)
         try:
             while time.ticks_diff(end, time.ticks_ms()) > 0:
@@ -116,10 +129,9 @@ class Port:
     def idle(self, limit_us):
         """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit)."""
         console = self.console
-        end = 0 if limit_us < 0 else time.ticks_add(time.ticks_us(), limit_us)
+        start = self.now()
         while not self.words[IRQ_PENDING]:
-            self.now()
-            if limit_us >= 0 and time.ticks_diff(end, time.ticks_us()) <= 0:
+            if limit_us >= 0 and (self.now() - start) & TIME_MASK >= limit_us:
                 return
             if console is None or console.masked:
                 time.sleep_us(TICK_US)
@@ -173,9 +185,14 @@ class Port:
     def _tick(self):
         w = self.words
         clock = self.clock
+        seen = time.ticks_us()
         while True:
             time.sleep_us(TICK_US)
-            now = time.ticks_us() & TIME_MASK
+            before = seen
+            seen = time.ticks_us()
+            if self.clock_stands:
+                continue
+            now = (clock[0] + min(time.ticks_diff(seen, before), _CREDIT_US)) & TIME_MASK
             clock[0] = now
             if not self.ticking:
                 continue
@@ -185,4 +202,4 @@ class Port:
                 if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
                     w[STRUCK] += 1
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
-                    os.system(_STRIKE)
+                    self.striker.write(b"\n")

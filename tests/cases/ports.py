@@ -1,7 +1,6 @@
 """The ports that cases run on, with what cases need beyond the contract."""
 
 import sys
-import time
 
 if sys.implementation.name == "cpython":
     from port.sim import SimPort
@@ -16,7 +15,7 @@ if sys.implementation.name == "cpython":
         def close(self):
             """Nothing to end."""
 else:
-    from kernel.layout import DEADLINES, NEXT_DEADLINE, STOPPED
+    from kernel.layout import STOPPED
     from kernel.limits import TIME_MASK
 
     if sys.platform == "linux":
@@ -30,7 +29,8 @@ else:
         def __init__(self):
             super().__init__()
             self.events = []
-            self.end_ms = 0
+            self.start_us = 0
+            self.length_us = 0
 
         def at(self, milliseconds, function):
             """Call `function` that long after the run has begun."""
@@ -42,12 +42,12 @@ else:
 
         def idle(self, limit_us):
             """Sleep in pieces, to play events and to notice the end of the run."""
-            now = time.ticks_ms()
-            if time.ticks_diff(now, self.end_ms) >= 0:
+            elapsed_us = (self.now() - self.start_us) & TIME_MASK
+            if elapsed_us >= self.length_us:
                 self.kernel.words[STOPPED] = 1
                 return
             for event in list(self.events):
-                if time.ticks_diff(now, time.ticks_add(self.start_ms, event[0])) >= 0:
+                if elapsed_us >= event[0] * 1000:
                     self.events.remove(event)
                     event[1]()
                     return
@@ -56,8 +56,8 @@ else:
 
         def run_cases(self, kernel, main_level, milliseconds):
             """Run for real milliseconds, and until the system idles after that."""
-            self.start_ms = time.ticks_ms()
-            self.end_ms = time.ticks_add(self.start_ms, milliseconds)
+            self.start_us = self.now()
+            self.length_us = milliseconds * 1000
             main_level(kernel)
             self.stop_tick()
 
