@@ -11,6 +11,7 @@ record, frame, handles, generator and list places count; its row does not, which
 
 import gc
 
+from bench.report import figure
 from micropython import const
 
 _FEW = const(8)

@@ -14,11 +14,9 @@ from bulkhead_host.system.fold import constants_of
 _MODULE = "interrupts"
 _CYCLES_IN_US = 1000 // CYCLE_NS
 _FIRST_CYCLES = 5_000 * _CYCLES_IN_US
-_APART_CYCLES = 1_250 * _CYCLES_IN_US
+# Not a divisor of the tick's 1 ms, nor has it one with that: no two edges have the same phase.
+_APART_CYCLES = 1_392 * _CYCLES_IN_US - 1
 _LOW_CYCLES = 100 * _CYCLES_IN_US
-# Moves each edge on through the tick's period of 1 ms; prime, so that no two have the same phase.
-_PHASE_CYCLES = 17_749
-_TICK_CYCLES = 1_000 * _CYCLES_IN_US
 
 
 def measure(images: Images) -> dict[str, float]:
@@ -35,10 +33,9 @@ def measure(images: Images) -> dict[str, float]:
             edge.clear_edges()
             answer.clear_edges()
             for number in range(program["EDGES"]):
-                phase = number * _PHASE_CYCLES % _TICK_CYCLES
-                cycle = ready.cycle + _FIRST_CYCLES + number * (_APART_CYCLES + _TICK_CYCLES)
-                edge.drive_at(0, cycle=cycle + phase)
-                edge.drive_at(1, cycle=cycle + phase + _LOW_CYCLES)
+                cycle = ready.cycle + _FIRST_CYCLES + number * _APART_CYCLES
+                edge.drive_at(0, cycle=cycle)
+                edge.drive_at(1, cycle=cycle + _LOW_CYCLES)
 
         board.pin(program["READY_PIN"]).on_edge(begin)
         run_program(board, _MODULE)
