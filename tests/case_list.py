@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
-MODULES = ("messages", "scheduling", "faults", "interrupts")
+MODULES = ("messages", "mailboxes", "scheduling", "faults", "interrupts")
 
 
 def case_ids() -> list[str]:

@@ -88,7 +88,7 @@ class Frame:
 
     @micropython.native
     def send(self, handle, operation, arg=None, timeout_ms=None):
-        """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, or TIMEOUT if it blocks."""
+        """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, TIMEOUT if it blocks."""
         self.arg = arg
         if timeout_ms is None:
             return handle + operation + SEND
@@ -116,7 +116,7 @@ class Frame:
 
     @micropython.native
     def reopen(self, handle):
-        """After DEAD: name the present incarnation of the peer. OK, or DEAD while there is none."""
+        """After DEAD: name the peer's present incarnation. OK, or DEAD while there is none."""
         return handle + REOPEN
 
     @micropython.native

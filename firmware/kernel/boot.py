@@ -5,7 +5,7 @@ from kernel.abi import (
     ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
     REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
-from kernel.layout import RECORD, RECORD_SHIFT, TASKS_END
+from kernel.layout import RECORD, TASKS_END
 from kernel.levels import enter_interrupt_level, swallowed
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.state import Kernel

@@ -14,9 +14,9 @@ from kernel.capabilities import NoRight, lookup
 from kernel.faults import end, fault, last_words
 from kernel.inject import inject
 from kernel.layout import (
-    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_MASKED, MAIL_COUNT,
-    OFFSET_MASK, OUTER, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE,
-    STATE, STEPS, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_MASKED, MAIL_COUNT, OFFSET_MASK,
+    OUTER, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS,
+    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX
 from kernel.ready import push_back

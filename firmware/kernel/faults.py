@@ -9,8 +9,9 @@ from kernel.abi import DEAD, FAULT_BIT, FAULTED, READY
 from kernel.layout import (
     ARMED, BASE, BUDGET_US, CLIENTS, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK, LINE,
     LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER, PEER,
-    PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
+    PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE,
+    SEQUENCE_MASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT,
+    UNREPORTED,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXTS, TIME_MASK
 from kernel.notifications import post
@@ -148,7 +149,7 @@ def keep_words(kernel, task, error):
 
 
 def last_words(kernel, number, limit):
-    """Return the newest traceback kept for task `number`, at most `limit` characters of its end."""
+    """Return the newest traceback of task `number`, at most `limit` characters of its end."""
     for back in range(1, FAULT_TEXTS + 1):
         index = (kernel.text_next - back) % FAULT_TEXTS
         length = kernel.text_length[index]

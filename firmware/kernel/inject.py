@@ -5,8 +5,8 @@ under its budget, and the kernel's answer to it is the answer to the real thing.
 """
 
 from kernel.abi import (
-    CRASH, DROP_REPLY, FAULTED, DORMANT, HANG, LEAK, OK, READY, RECV, REPLY, REPLY_RECV, RUNNING, SLEEP,
-    SPIN, TIMED, YIELD,
+    CRASH, DROP_REPLY, FAULTED, DORMANT, HANG, LEAK, OK, READY, RECV, REPLY, REPLY_RECV, RUNNING,
+    SLEEP, SPIN, TIMED, YIELD,
 )  # fmt: skip
 from kernel.layout import OUTER, RECORD_SHIFT, RESULT, STATE, TIMED_WAIT
 from kernel.ready import push_back

@@ -12,16 +12,15 @@ returns the caller.
 """
 
 from kernel.abi import (
-    CALLING, DEAD, HANDLE_SHIFT, MAY_CALL, NOTIFIED, OK, OPERATIONS, RECEIVING, SERVED,
-    SLOT_MASK, TIMED,
+    CALLING, DEAD, HANDLE_SHIFT, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, SLOT_MASK, TIMED,
 )  # fmt: skip
 from kernel.capabilities import NoRight
 from kernel.layout import (
     BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE,
     DEADLINES, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, NEXT_DEADLINE, NOW,
-    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE,
-    SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
+    REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
+    TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK
 from kernel.mailbox import take_mail
@@ -190,7 +189,7 @@ def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
 
 @micropython.viper
 def recv(w: ptr32, frames, task: int, trap: int) -> int:
-    """Take what waits, or wait: notifications, then the most important caller, then the mailbox."""
+    """Take what waits, or wait: notifications, then callers by importance, then the mailbox."""
     w[task + SERVING] = 0
     if w[task + PENDING]:
         take_bits(w, task)

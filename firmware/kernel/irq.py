@@ -5,12 +5,9 @@ and asks for the interrupt level; it touches nothing else. Here, in kernel conte
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
-from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE, OK
-from kernel.capabilities import lookup
 from kernel.notifications import post
 from kernel.layout import (
-    IRQ_PENDING, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED, LINE_MASKED, LINE_OWNER, LINES_END,
-    OFFSET_MASK, RESULT, TASKS_END,
+    IRQ_PENDING, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED, LINE_OWNER, LINES_END, TASKS_END,
 )  # fmt: skip
 import micropython
 

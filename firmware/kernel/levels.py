@@ -14,8 +14,8 @@ from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault
 from kernel.layout import (
-    ARMED, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED, SLICE_END,
-    STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED,
+    SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 import micropython

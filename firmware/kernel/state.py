@@ -117,7 +117,7 @@ def _grant(kernel, number, line, free):
             raise ValueError(row[NAME] + " uses " + target + ", which is not in the system")
         handles[handle] = _add(w, task, free, offset, rights, badge)
         free += CAPABILITY
-    for bit, (name, source, argument, trigger, rate) in enumerate(row[ROW_LINES]):
+    for bit, (name, source, argument, trigger, _rate) in enumerate(row[ROW_LINES]):
         w[line + LINE_OWNER] = task
         w[line + LINE_BITS] = 1 << bit
         kernel.line_sources.append(kernel.port.line(kernel, line, source, argument, trigger))

@@ -92,8 +92,11 @@ class PinLine:
 
 
 class ConsoleLine:
-    """Console input as an interrupt line. USB input raises no interrupt that Python can see: the
-    port looks when the board idles, and when the driver acknowledges."""
+    """Console input as an interrupt line.
+
+    USB input raises no interrupt that Python can see: the port looks when the board idles, and
+    when the driver acknowledges.
+    """
 
     def __init__(self, kernel, offset):
         self.words = kernel.words
@@ -133,7 +136,7 @@ class Port:
     def __init__(self):
         micropython.alloc_emergency_exception_buf(100)
         micropython.kbd_intr(3)
-        self.timer = machine.Timer()
+        self.timer = machine.Timer(-1)
         self.ring = micropython.RingIO(16)
         self.wake = Wake()
         # Two sets to sleep on: with console input, and without it while its line is masked.

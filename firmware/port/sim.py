@@ -20,7 +20,7 @@ import traceback
 
 from kernel.layout import (
     ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
 
@@ -30,9 +30,7 @@ INJECTED = "/firmware/kernel/inject.py"  # runs as the task it is injected into
 
 # Where a pending exception is taken, as on a branch of MicroPython's bytecode. Both raise it after
 # the jump (CPython's eval breaker), in the frame that jumps.
-_BRANCHES = frozenset(
-    code for name, code in dis.opmap.items() if name == "JUMP_BACKWARD"
-)
+_BRANCHES = frozenset(code for name, code in dis.opmap.items() if name == "JUMP_BACKWARD")
 
 
 class Deadlock(Exception):

@@ -2,8 +2,9 @@
 
 It has no hardware interrupts; lines of source `console` and `test` are fired by software. The
 kill is the SIGINT that a Ctrl-C at a terminal would be; MicroPython cannot send itself one, so a
-shell that reads a fifo does, a fraction of a millisecond later. The clock is a word that the tick thread keeps, exact to a tick; it counts
-the time this process was let run, so a busy machine does not use up a service's budget.
+shell that reads a fifo does, a fraction of a millisecond later. The clock is a word that the tick
+thread keeps, exact to a tick; it counts the time this process was let run, so a busy machine does
+not use up a service's budget.
 """
 
 import _thread

@@ -13,7 +13,7 @@ import time
 from bulkhead import NOTIFIED, OK, TIMEOUT
 from bulkhead import link
 from bulkhead_system import APPLICATION, BOARD, SERVICES, VERSION
-from kernel.abi import ABI, FAULT_NAMES, UNKNOWN
+from kernel.abi import ABI, UNKNOWN
 from micropython import const
 
 from services.console.lines import event_line, log_line
@@ -109,8 +109,7 @@ class Watch:
     def __init__(self):
         self.sequence = 0
         self.interval_ms = 0
-        self.next_ms = 0
-        self.end_ms = 0
+        self.next_ms = self.end_ms = time.ticks_ms()
 
     def begin(self, sequence, interval_ms, for_ms):
         """Take a new wish in place of the last."""

@@ -9,15 +9,11 @@ import time
 
 from bulkhead import NOTIFIED, OK
 from bulkhead_system import SERVICES
-from kernel.abi import (
-    DORMANT, FAULTED, FULL, HEARTBEAT, INSPECT_FORMAT, RECEIVING, RETURNED,
-)  # fmt: skip
+from kernel.abi import DORMANT, FAULTED, FULL, HEARTBEAT, INSPECT_FORMAT, RECEIVING, RETURNED
 from micropython import const
 from struct import unpack
 
-from services.supervisor.api import (
-    EMPTY, EVENT, EVENTS_BIT, FAULT_TEXT, INJECT, ROW, UNKNOWN,
-)  # fmt: skip
+from services.supervisor.api import EMPTY, EVENT, EVENTS_BIT, FAULT_TEXT, INJECT, ROW, UNKNOWN
 
 # Pauses before a restart: none at first, then doubling from FIRST up to LAST.
 _PAUSE_FIRST_MS = const(50)

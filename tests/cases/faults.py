@@ -1,12 +1,11 @@
 """Cases: faults and what others see of them, control of tasks, capabilities, injection."""
 
 from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT, UNKNOWN
-from cases.rig import echo, idle, silent
+from cases.rig import echo, idle
 from kernel.abi import (
-    BUDGET, CRASH, DORMANT, DROP_REPLY, EXCEPTION, FAULT_BIT, FAULTED, HANG, HEARTBEAT, LEAK,
-    MEMORY, PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SYSCALL,
+    BUDGET, CRASH, DORMANT, DROP_REPLY, EXCEPTION, FAULT_BIT, FAULTED, HANG, HEARTBEAT, MEMORY,
+    PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SYSCALL,
 )  # fmt: skip
-from kernel.layout import STATE
 
 
 def test_exception_ends_the_service_alone(rig):

@@ -1,9 +1,9 @@
 """Cases: interrupt lines, from firing to the driver's notification and back."""
 
-from bulkhead import NOTIFIED, OK
+from bulkhead import NOTIFIED
 from cases.rig import idle
 from kernel.abi import SYSCALL
-from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
+from kernel.layout import LINE_COUNT, TASKS_END
 
 
 def driver(rig):

@@ -9,9 +9,7 @@ from bulkhead import OK
 from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.faults import last_words
-from kernel.layout import (
-    DROPPED, FAULT, GENERATION, LINE, PRIORITY, RECORD_SHIFT, STATE, STEPS, TASKS_END,
-)  # fmt: skip
+from kernel.layout import FAULT, GENERATION, RECORD_SHIFT, STATE
 from kernel.levels import main_level
 
 RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
@@ -27,7 +25,7 @@ class Rig:
         self.kernel = None
 
     def add(self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=()):
-        """Add a service. `uses` is "led:call logger:send,notify"; its badge is the task's number."""
+        """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number."""
         number = len(self.rows) + 1
         grants = []
         for word in uses.split():
@@ -42,7 +40,7 @@ class Rig:
         )
 
     def start(self):
-        """Build the kernel, with every service ready (or the supervisor alone, if there is one)."""
+        """Build the kernel, with every service ready (of several, only the supervisor)."""
         self.kernel = build(tuple(self.rows), self.port)
         return self.kernel
 

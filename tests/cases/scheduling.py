@@ -2,8 +2,8 @@
 
 from bulkhead import OK, TIMEOUT
 from cases.rig import echo, idle, silent
-from kernel.abi import BUDGET, CALLING, FAULTED, RECEIVING, RUNNING, SLEEPING
-from kernel.layout import BASE, CLIENTS, PRIORITY, STEPS
+from kernel.abi import BUDGET, FAULTED, RECEIVING
+from kernel.layout import CLIENTS, PRIORITY, STEPS
 
 
 def spin(sys):

@@ -1,6 +1,7 @@
 """Every kernel case in the simulator: simulated time, an interrupt possible at every bytecode."""
 
 import pytest
+
 from case_list import case_ids
 from cases.run import run
 

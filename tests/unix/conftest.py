@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import fold_tree
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from case_list import case_ids
 
 _TIMEOUT_S = 30
