@@ -8,11 +8,12 @@ Both are at the same priority, so that nothing is lent, unless the figure says s
 import gc
 from time import ticks_diff, ticks_us
 
-from bench.stage import CALL_SERVER, Stage, figure, row
+from bench.report import figure
+from bench.stage import CALL_SERVER, Stage, row
 from bulkhead import OK
 from micropython import const
 
-_CALLS = const(500)
+_CALLS = const(300)
 _ECHO = const(1)
 _PRIORITY = const(4)
 

@@ -12,7 +12,8 @@ level a less important service spins, so that the stand-in, and the hog with it,
 
 from time import sleep_us, ticks_diff, ticks_us
 
-from bench.stage import CONTROL, Stage, figure, row
+from bench.report import figure
+from bench.stage import CONTROL, Stage, row
 from kernel.abi import BUDGET, INSPECT_FORMAT
 from kernel.layout import OUTER, STEP_DEADLINE
 from micropython import const

@@ -69,7 +69,5 @@ def main():
     """Measure."""
     kernel_bytes = measure_kernel()
     task_bytes = measure_task()
-    from bench.stage import figure
-
     figure("kernel_ram_bytes", kernel_bytes)
     figure("task_ram_bytes", task_bytes)

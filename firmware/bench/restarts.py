@@ -9,7 +9,8 @@ instruction of `main` in its next generation.
 
 import bulkhead_system
 from bench.notes import NOTES
-from bench.stage import Stage, figure, row
+from bench.report import figure
+from bench.stage import Stage, row
 from micropython import const
 
 _VICTIMS = const(6)

@@ -9,7 +9,8 @@ fills it, the receiver empties it, and so on.
 import gc
 from time import ticks_diff, ticks_us
 
-from bench.stage import SEND_SERVER, Stage, figure, row
+from bench.report import figure
+from bench.stage import SEND_SERVER, Stage, row
 from kernel.abi import BLOCK
 from micropython import const
 

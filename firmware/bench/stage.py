@@ -22,11 +22,6 @@ def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BU
     return (name, main, priority, budget_us, mailbox, uses, lines, ("permanent", 0))
 
 
-def figure(name, value):
-    """Print one result for the host."""
-    print("%s=%.3f" % (name, value))
-
-
 class Stage:
     """One run of a system: `perform` it; a service calls `finish`, and then ends or waits."""
 

@@ -2,7 +2,7 @@
 
 from time import ticks_diff, ticks_us
 
-from bench.stage import figure
+from bench.report import figure
 from micropython import const
 
 _COUNT = const(1000)

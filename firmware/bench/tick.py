@@ -6,7 +6,8 @@ of a kernel: the overhead is how much longer it takes there, in percent.
 
 from time import ticks_diff, ticks_us
 
-from bench.stage import Stage, figure, row
+from bench.report import figure
+from bench.stage import Stage, row
 from micropython import const
 
 _TURNS = const(50_000)

@@ -9,7 +9,7 @@ from time import ticks_diff, ticks_us
 from bench.work import HOGS, PERIOD_MS, burn, report
 from micropython import const
 
-_SAMPLES = const(4)
+_SAMPLES = const(3)
 
 
 async def hog():

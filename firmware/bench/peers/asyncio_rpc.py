@@ -10,7 +10,7 @@ import asyncio
 import gc
 from time import ticks_diff, ticks_us
 
-from bench.stage import figure
+from bench.report import figure
 from micropython import const
 
 _CALLS = const(200)
