@@ -36,12 +36,13 @@ install() {
     command -v apt-get >/dev/null || return 1
     sudo=$(privilege) || return 1
     say "installing with apt: $*"
-    DEBIAN_FRONTEND=noninteractive
-    export DEBIAN_FRONTEND
-    line="apt-get install -y --no-install-recommends $*"
+    line="env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $*"
     $sudo $line >/dev/null 2>&1 && return 0
     $sudo apt-get update >/dev/null 2>&1 || true
-    $sudo $line >/dev/null
+    words=$($sudo $line 2>&1) || {
+        echo "$words" >&2
+        return 1
+    }
 }
 
 # Print the first Python that is new enough.
