@@ -150,7 +150,7 @@ class Control:
         kernel = self.kernel
         target = self._target(task, trap)
         kind = kernel.frames[task >> RECORD_SHIFT].arg
-        done = target and target != task and inject(kernel, target, kind)
+        done = target and inject(kernel, target, kind)
         kernel.words[task + RESULT] = OK if done else UNKNOWN
         return task
 

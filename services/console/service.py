@@ -10,7 +10,7 @@ import struct
 import sys as interpreter
 import time
 
-from bulkhead import NOTIFIED, OK, TIMEOUT
+from bulkhead import DEAD, NOTIFIED, OK
 from bulkhead import link
 from bulkhead_system import APPLICATION, BOARD, SERVICES, VERSION
 from kernel.abi import ABI, UNKNOWN
@@ -88,17 +88,19 @@ def main(sys):
     line = sys.cap("input")
     watch = Watch()
     yield sys.acknowledge(line)
+    news = True
     while True:
+        if news:
+            yield from print_events(sys, serial)
+            yield from print_log(sys, serial)
         status = yield sys.recv(_LOOK_MS)
-        if status == NOTIFIED or status == TIMEOUT:
-            if status == NOTIFIED and sys.bits() & _INPUT:
-                while serial.more():
-                    frame = serial.read_line()
-                    if frame:
-                        yield from answer(sys, serial, watch, frame)
-            yield sys.acknowledge(line)
-        yield from print_events(sys, serial)
-        yield from print_log(sys, serial)
+        news = status == NOTIFIED
+        if news and sys.bits() & _INPUT:
+            while serial.more():
+                frame = serial.read_line()
+                if frame:
+                    yield from answer(sys, serial, watch, frame)
+        yield sys.acknowledge(line)
         if watch.is_due():
             yield from send_table(sys, serial, watch.sequence)
 
@@ -146,7 +148,9 @@ def answer(sys, serial, watch, frame):
     elif kind == link.INJECT and payload:
         operands = (str(payload[1:], "utf-8"), payload[0])
         status = yield sys.call(supervisor, supervisor_api.INJECT, operands)
-        code = OK if status == OK else UNKNOWN
+        if status == DEAD:  # the supervisor was the target
+            yield sys.reopen(supervisor)
+        code = OK if status in (OK, DEAD) else UNKNOWN
         yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((code,))))
     elif kind == link.FAULT_TEXT:
         name = str(payload, "utf-8")
