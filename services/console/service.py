@@ -100,6 +100,8 @@ def main(sys):
                 frame = serial.read_line()
                 if frame:
                     yield from answer(sys, serial, watch, frame)
+                else:  # a burst takes many steps, each within the budget
+                    yield sys.sleep(1)
         yield sys.acknowledge(line)
         if watch.is_due():
             yield from send_table(sys, serial, watch.sequence)

@@ -156,7 +156,7 @@ def test_watching_changes_no_generation_and_keeps_its_interval(client: Client) -
 def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
     frame = abi.encode(abi.INJECT, 9, b"\x01blink")
     before = client.table()
-    endless = b"\x1e" + b"A" * 600 + b"\n"
+    endless = b"\x1e" + b"A" * 3000 + b"\n"
     for noise in (b"\x1e", frame[:-6] + b"\n", endless, frame[1:], b"\x00\xff"):
         client.transport.write(noise)
         client.listen(0.2)
