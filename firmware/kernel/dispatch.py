@@ -10,19 +10,34 @@ The loop is compiled by the viper emitter. Compiled code reaches no branch of th
 interpreter, so between two resumes nothing preempts it and no kill lands in it: that is what
 makes the kernel's state atomic, without a lock. It has no `try` of its own either: what a task
 raises leaves the loop, `levels.land` finds out what it means, and the loop is entered again.
+
+A call to a server that waits, and its reply, are what nearly every step ends with, so those two
+stand in the loop itself, and nothing else does: `ipc` has them for every other case.
 """
 
-from kernel.layout import (
-    ARMED, BUDGET_US, CPU_US, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY,
-    READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SLICE_END, STATE, STEP_DEADLINE, STEPS,
-    STOPPED, STRUCK,
-)  # fmt: skip
-from kernel.abi import RUNNING, TRAP_SHIFT
-from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
-from kernel.ready import pop, push_back, push_front
-from kernel.irq import deliver
-from kernel.timeouts import expire
 import micropython
+from micropython import const
+from kernel.abi import (
+    CALL, HANDLE_SHIFT, MAY_CALL, OPERATIONS, RECEIVING, REPLY_RECV, RUNNING, SERVED, SLOT_MASK,
+    TIMED, TRAP_SHIFT,
+)  # fmt: skip
+from kernel.layout import (
+    ARMED, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
+    DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING, MAIL_COUNT, NAMED, NEXT_DEADLINE, NOW,
+    OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_CALLER, RESULT, RIGHTS_SHIFT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING,
+    SLICE_END, STATE, STEP_DEADLINE, STEPS, STOPPED, STRUCK, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+)  # fmt: skip
+from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK, TIME_SLICE_US
+from kernel.irq import deliver
+from kernel.message import admit
+from kernel.priority import restore
+from kernel.ready import pop, push_back, push_front
+from kernel.timeouts import expire
+
+_KIND = const(31 << 8)
+# The commonest type of a message value, told apart without a call.
+_INT = int
 
 
 @micropython.viper
@@ -36,6 +51,8 @@ def dispatch(kernel):
     frames = kernel.frames
     resume = kernel.resume
     handlers = kernel.handlers
+    kind_of = type
+    int_kind = _INT
     w = ptr32(words)
     clock = ptr32(kernel.clock)
     first_bit = ptr8(kernel.first_bit)
@@ -71,18 +88,80 @@ def dispatch(kernel):
             return
         w[task + STATE] = RUNNING
         w[RUNNING_TASK] = task
-        start = clock[0] & TIME_MASK
-        w[STEP_DEADLINE] = (start + w[task + BUDGET_US]) & TIME_MASK
+        w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
         w[ARMED] = 1
         trap = int(resume[task >> RECORD_SHIFT](w[task + RESULT]))
         w[ARMED] = 0
+        start = now
         now = clock[0] & TIME_MASK
+        w[NOW] = now
         w[task + CPU_US] = (w[task + CPU_US] + now - start) & TIME_MASK
         w[task + STEPS] = (w[task + STEPS] + 1) & TIME_MASK
-        w[NOW] = now
         if w[STRUCK] and int(kernel.swallowed(kernel, task)):
             task = 0
             continue
+        kind = trap & (_KIND | TIMED)
+        if kind == CALL:
+            slot = trap >> HANDLE_SHIFT & SLOT_MASK
+            capability = w[task + CAPABILITIES] + slot + slot
+            target = w[capability]
+            server = target & OFFSET_MASK
+            named = w[capability + NAMED]
+            if (
+                slot < w[task + CAPABILITY_COUNT]
+                and (target >> RIGHTS_SHIFT) & MAY_CALL
+                and w[server + STATE] == RECEIVING
+                and named & GENERATION_MASK == w[server + GENERATION]
+                and trap & 0xFF < OPERATIONS
+            ):
+                value = frames[task >> RECORD_SHIFT].arg
+                if kind_of(value) is not int_kind:
+                    value = admit(value)
+                deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
+                w[task + DEADLINE] = deadline
+                w[task + TIMED_WAIT] = 1
+                if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+                    w[NEXT_DEADLINE] = deadline
+                    w[DEADLINES] = 1
+                w[task + PEER] = server
+                w[task + STATE] = SERVED
+                w[server + CLIENTS] += 1
+                if w[task + PRIORITY] < w[server + PRIORITY]:
+                    w[server + PRIORITY] = w[task + PRIORITY]
+                token = w[task + SEQUENCE] << TOKEN_SHIFT | task >> RECORD_SHIFT
+                frames[server >> RECORD_SHIFT].arg = value
+                w[server + TIMED_WAIT] = 0
+                w[server + RESULT] = trap & 0xFF
+                w[server + SERVING] = token
+                w[server + REGISTER_CALLER] = token
+                w[server + REGISTER_BADGE] = named >> BADGE_SHIFT
+                task = server
+                continue
+        elif kind == REPLY_RECV:
+            token = w[task + SERVING]
+            client = (token & TOKEN_TASK) << RECORD_SHIFT
+            if (
+                w[client + STATE] == SERVED
+                and w[client + PEER] == task
+                and w[client + SEQUENCE] == token >> TOKEN_SHIFT
+                and trap & 0xFF < OPERATIONS
+                and w[task + SENDERS] | w[task + PENDING] | w[task + MAIL_COUNT] == 0
+            ):
+                value = frames[task >> RECORD_SHIFT].arg
+                if kind_of(value) is not int_kind:
+                    value = admit(value)
+                frames[client >> RECORD_SHIFT].arg = value
+                w[client + RESULT] = trap & 0xFF
+                w[client + TIMED_WAIT] = 0
+                w[client + PEER] = 0
+                w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
+                w[task + SERVING] = 0
+                w[task + CLIENTS] -= 1
+                w[task + STATE] = RECEIVING
+                if w[task + PRIORITY] != w[task + BASE]:
+                    restore(w, task)
+                task = client
+                continue
         task = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
     if task:
         push_front(w, task)

@@ -5,10 +5,11 @@ the task to run next (0: look in the ready queues). It never switches by itself.
 kernel context, allocate nothing, and raise only what the operands in the task's own frame cause
 (`BadMessage`, `NoRight`): that task's fault.
 
-The way of a call: `call` finds the server behind the handle and, when it is receiving, raises
-its priority to the caller's, gives it the message and returns it as the next to run. The reply
-finds the caller by its token, gives it the status and the value, takes the priority back and
-returns the caller.
+The way of a call: `call` finds the server behind the handle, queues the caller there and lends
+the server its priority; a server that is receiving takes the message at once and is returned as
+the next to run. The reply finds the caller by its token, gives it the status and the value, takes
+the priority back and returns the caller. The commonest way of both, to a server that waits and
+back to the one that called, is short-cut in `dispatch` with the same effects.
 """
 
 from kernel.abi import (
@@ -16,23 +17,19 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.capabilities import NoRight
 from kernel.layout import (
-    BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE,
-    DEADLINES, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, NEXT_DEADLINE, NOW,
-    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
-    REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+    BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, GENERATION,
+    GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY,
+    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS,
+    SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
-from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK
+from kernel.limits import CALL_TIMEOUT_US
 from kernel.mailbox import take_mail
 from kernel.message import BadMessage, admit
 from kernel.notifications import take_bits
 from kernel.priority import queue_sender, raise_to, restore
 from kernel.ready import push_back
-from kernel.timeouts import arm_ms
+from kernel.timeouts import arm, arm_ms
 import micropython
-
-# The commonest message values are told apart without a call.
-_INT = int
 
 
 @micropython.viper
@@ -52,40 +49,22 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
         w[task + RESULT] = DEAD
         return task
     frame = frames[task >> RECORD_SHIFT]
-    value = frame.arg
-    if type(value) is not _INT:
-        value = admit(value)
+    frame.arg = admit(frame.arg)
     if trap & TIMED:
         arm_ms(w, task)
     else:
-        deadline = (w[NOW] + CALL_TIMEOUT_US) & TIME_MASK
-        w[task + DEADLINE] = deadline
-        w[task + TIMED_WAIT] = 1
-        if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
-            w[NEXT_DEADLINE] = deadline
-            w[DEADLINES] = 1
+        arm(w, task, CALL_TIMEOUT_US)
     w[task + PEER] = server
+    w[task + OPERATION] = operation
+    w[task + BADGE] = named >> BADGE_SHIFT
+    w[task + STATE] = CALLING
     w[server + CLIENTS] += 1
-    priority = w[task + PRIORITY]
+    queue_sender(w, server, task)
+    raise_to(w, server, w[task + PRIORITY])
     if w[server + STATE] != RECEIVING:
-        frame.arg = value
-        w[task + OPERATION] = operation
-        w[task + BADGE] = named >> BADGE_SHIFT
-        w[task + STATE] = CALLING
-        queue_sender(w, server, task)
-        raise_to(w, server, priority)
         return 0
-    if priority < w[server + PRIORITY]:
-        w[server + PRIORITY] = priority
-    token = w[task + SEQUENCE] << TOKEN_SHIFT | task >> RECORD_SHIFT
-    w[task + STATE] = SERVED
-    frames[server >> RECORD_SHIFT].arg = value
     w[server + TIMED_WAIT] = 0
-    w[server + RESULT] = operation
-    w[server + SERVING] = token
-    w[server + REGISTER_CALLER] = token
-    w[server + REGISTER_BADGE] = named >> BADGE_SHIFT
-    return server
+    return int(recv(w, frames, server, 0))
 
 
 @micropython.viper
@@ -104,10 +83,7 @@ def answer(w: ptr32, frames, server: int, token: int, status: int) -> int:
         or w[client + SEQUENCE] != token >> TOKEN_SHIFT
     ):
         return 0
-    value = frames[server >> RECORD_SHIFT].arg
-    if type(value) is not _INT:
-        value = admit(value)
-    frames[client >> RECORD_SHIFT].arg = value
+    frames[client >> RECORD_SHIFT].arg = admit(frames[server >> RECORD_SHIFT].arg)
     w[client + RESULT] = status
     release(w, client, server)
     return client
@@ -148,42 +124,18 @@ def reply(w: ptr32, frames, task: int, trap: int) -> int:
 
 @micropython.viper
 def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
-    """Answer the caller received last and wait for the next, in one trap.
-
-    What nearly every server does nearly always stands here in full; the rest is `reply`, `recv`.
-    """
+    """Answer the caller received last and wait for the next, in one trap."""
     token = w[task + SERVING]
-    client = (token & TOKEN_TASK) << RECORD_SHIFT
-    if (
-        w[client + STATE] != SERVED
-        or w[client + PEER] != task
-        or w[client + SEQUENCE] != token >> TOKEN_SHIFT
-    ):
-        return int(recv(w, frames, task, trap))
-    value = frames[task >> RECORD_SHIFT].arg
-    if type(value) is not _INT:
-        value = admit(value)
-    status = trap & 0xFF
-    if status >= OPERATIONS:
-        raise BadMessage("a reply's status is below 192")
-    w[task + SERVING] = 0
-    frames[client >> RECORD_SHIFT].arg = value
-    w[client + RESULT] = status
-    w[client + TIMED_WAIT] = 0
-    w[client + PEER] = 0
-    w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
-    w[task + CLIENTS] -= 1
-    if w[task + PRIORITY] != w[task + BASE]:
-        restore(w, task)
-    if w[task + SENDERS] | w[task + PENDING] | w[task + MAIL_COUNT] | trap & TIMED:
-        here = int(recv(w, frames, task, trap))
-        if here:
-            if w[here + PRIORITY] < w[client + PRIORITY]:
-                push_back(w, client)
-                return here
-            push_back(w, here)
+    client = int(answer(w, frames, task, token, trap & 0xFF)) if token else 0
+    here = int(recv(w, frames, task, trap))
+    if client == 0:
+        return here
+    if here == 0:
         return client
-    w[task + STATE] = RECEIVING
+    if w[here + PRIORITY] < w[client + PRIORITY]:
+        push_back(w, client)
+        return here
+    push_back(w, here)
     return client
 
 

@@ -159,7 +159,7 @@ def test_service_that_swallows_every_kill_is_struck_again(rig):
         yield sys.recv()
 
     rig.add("stubborn", stubborn, budget_ms=10)
-    rig.run(300)
+    rig.run(700)
     rig.expect(rig.log, ["swallowed"] * 3)
     rig.expect(rig.fault("stubborn"), BUDGET)
 

@@ -9,6 +9,11 @@ from pathlib import Path
 from bulkhead_host.checks.problem import Problem, tree_files
 
 FUNCTION_LINES_MAX = 70
+# Functions that may be longer, and why.
+LONG_FUNCTIONS = {
+    # The kernel's hot loop: a call out of it costs 5 us of the 75 that a call and its reply take.
+    ("firmware/kernel/dispatch.py", "dispatch"): 130,
+}
 MODULE_LINES_MAX = 500
 LINE_COLUMNS_MAX = 99  # of Python files ruff knows better which lines cannot be broken
 # Above these a function or module is unusual; `make check` counts them.
@@ -97,8 +102,9 @@ def _sizes(file: Path, lines: list[str]) -> list[Problem]:
         text = f"{len(lines)} lines; a module has at most {MODULE_LINES_MAX}"
         problems.append(Problem(path=file, text=text))
     for name, line, length in _functions(lines):
-        if length > FUNCTION_LINES_MAX:
-            text = f"{name} has {length} lines; a function has at most {FUNCTION_LINES_MAX}"
+        most = LONG_FUNCTIONS.get((file.as_posix(), name), FUNCTION_LINES_MAX)
+        if length > most:
+            text = f"{name} has {length} lines; a function has at most {most}"
             problems.append(Problem(path=file, line=line, text=text))
     return problems
 
