@@ -1,0 +1,53 @@
+"""The READMEs: a page for each folder, with links that lead somewhere and tables that are true.
+
+What the commands of the top one print is compared by `device/test_readme.py`.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.checks.problem import tree_files
+from bulkhead_host.cli import COMMANDS
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.manifest import load_application
+
+ROOT = source_root()
+PAGES = [file for file in tree_files(ROOT) if file.suffix == ".md"]
+
+
+def _text(page: Path) -> str:
+    return (ROOT / page).read_text()
+
+
+def test_every_folder_at_the_top_has_a_page() -> None:
+    folders = {file.parts[0] for file in tree_files(ROOT) if len(file.parts) > 1}
+    visible = {name for name in folders if not name.startswith(".")}
+    assert {name for name in visible if Path(name, "README.md") not in PAGES} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_to_a_file_and_its_heading(page: Path) -> None:
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", _text(page)):
+        path = (ROOT / page.parent / target) if target else ROOT / page
+        assert path.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert heading in {title.lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_make_and_bulkhead_are_called_by_names_that_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", _text(Path("Makefile")), re.MULTILINE))
+    for quoted in re.findall(r"`([^`\n]+)`", _text(page)):
+        make = re.match(r"make ([a-z-]+)", quoted)
+        assert make is None or make[1] in targets, quoted
+        command = re.match(r"bulkhead ([a-z]+)", quoted)
+        assert command is None or command[1] in COMMANDS, quoted
+
+
+def test_the_services_page_lists_the_application_that_ships() -> None:
+    shown = re.findall(r"^\| (\w+) \| (\d) \|", _text(Path("services/README.md")), re.MULTILINE)
+    services = load_application(ROOT / "services", shipped=ROOT / "services").services
+    assert dict(shown) == {service.name: str(service.priority) for service in services}
