@@ -58,6 +58,7 @@ def dispatch(kernel):
     first_bit = ptr8(kernel.first_bit)
     task = 0
     now = clock[0] & TIME_MASK
+    w[NOW] = now
     while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
             deliver(w)

@@ -152,8 +152,8 @@ def last_words(kernel, number, limit):
     """Return the newest traceback of task `number`, at most `limit` characters of its end."""
     for back in range(1, FAULT_TEXTS + 1):
         index = (kernel.text_next - back) % FAULT_TEXTS
-        length = kernel.text_length[index]
-        if kernel.text_owner[index] == number and length:
+        if kernel.text_owner[index] == number:
+            length = kernel.text_length[index]
             stream = kernel.texts[index]
             stream.seek(max(0, length - limit))
             return str(stream.read(min(length, limit)), "utf-8")

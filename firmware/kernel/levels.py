@@ -14,8 +14,8 @@ from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault
 from kernel.layout import (
-    ARMED, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, OUTER, RUNNING_TASK, SCHEDULED,
-    SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, CPU_US, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, RUNNING_TASK,
+    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 import micropython
@@ -39,6 +39,9 @@ def land(kernel, error):
     in_task = w[ARMED]
     w[ARMED] = 0
     task = w[RUNNING_TASK]
+    if in_task:
+        spent = (kernel.port.now() - w[NOW]) & TIME_MASK
+        w[task + CPU_US] = (w[task + CPU_US] + spent) & TIME_MASK
     kind = _kind_of(error)
     if w[STRUCK]:
         w[STRUCK] = 0

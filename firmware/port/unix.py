@@ -17,11 +17,13 @@ from array import array
 
 import micropython
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE,
     RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
+
+from port.soft import SoftLine
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
 # after the kill it was meant for would be an operator's.
@@ -32,36 +34,6 @@ _CREDIT_US = const(2_000)
 
 # The shell ends, and removes the fifo, when this process ends and so closes its side.
 _STRIKER = "mkfifo %s; (while read _; do kill -INT $PPID; done <%s; rm -f %s) &"
-
-
-class SoftLine:
-    """An interrupt line that software fires."""
-
-    def __init__(self, kernel, offset):
-        self.words = kernel.words
-        self.offset = offset
-        self.port = kernel.port
-        self.masked = True
-
-    def mask(self):
-        """Fire no more until unmasked."""
-        self.masked = True
-
-    def unmask(self):
-        """Let the line fire again."""
-        self.masked = False
-
-    def fire(self):
-        """Be the interrupt of this line."""
-        if self.masked:
-            return
-        self.masked = True
-        w = self.words
-        w[self.offset + LINE_MASKED] = 1
-        w[self.offset + LINE_FIRED_AT] = self.port.now()
-        w[self.offset + LINE_FIRED] = 1
-        w[IRQ_PENDING] = 1
-        self.port.request()
 
 
 class Port:

@@ -7,6 +7,8 @@ from kernel.abi import (
     PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SYSCALL,
 )  # fmt: skip
 
+from kernel.layout import CPU_US
+
 
 def test_exception_ends_the_service_alone(rig):
     def main(sys):
@@ -31,6 +33,38 @@ def test_last_words_hold_the_traceback(rig):
     words = rig.words_of("bad")
     if "ValueError: the reason" not in words or "in main" not in words:
         raise AssertionError(words)
+
+
+def test_fault_without_a_traceback_has_no_words_of_an_earlier_one(rig):
+    def main(sys):
+        yield sys.sleep(1)
+        if rig.log:
+            yield sys.recv()
+        rig.log.append("first")
+        raise ValueError("the first reason")
+
+    def script(sys, kernel):
+        yield sys.sleep(5)
+        yield sys.start(kernel, 1)
+        yield sys.sleep(5)
+        yield sys.stop(kernel, 1, HEARTBEAT)
+        yield sys.fault_text(kernel, 1)
+        rig.log.append(sys.arg)
+
+    control(rig, script, ("bad", main, {}))
+    rig.expect(rig.log, ["first", ""])
+
+
+def test_time_of_a_killed_step_is_charged(rig):
+    def spin(sys):
+        while True:
+            pass
+        yield
+
+    rig.add("spin", spin, budget_ms=10)
+    rig.run(80)
+    if rig.word("spin", CPU_US) < 9000:
+        raise AssertionError(rig.word("spin", CPU_US))
 
 
 def test_return_of_main_is_told_apart(rig):

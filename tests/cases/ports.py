@@ -17,6 +17,7 @@ if sys.implementation.name == "cpython":
 else:
     from kernel.layout import STOPPED
     from kernel.limits import TIME_MASK
+    from port.soft import SoftLine
 
     if sys.platform == "linux":
         from port.unix import Port
@@ -24,7 +25,7 @@ else:
         from port.rp2 import Port
 
     class CasePort(Port):
-        """Real time; planned events are fired while the kernel idles."""
+        """A board's or a process's own time; planned events are fired while the kernel idles."""
 
         def __init__(self):
             super().__init__()
@@ -39,6 +40,18 @@ else:
         def fire(self, line):
             """Be the interrupt of `line`."""
             line.fire()
+
+        def line(self, kernel, offset, source, argument, trigger):
+            """Return a line that the case fires."""
+            return SoftLine(kernel, offset)
+
+        def mask(self, line):
+            """Let `line` fire no more."""
+            line.mask()
+
+        def unmask(self, line):
+            """Let `line` fire again."""
+            line.unmask()
 
         def idle(self, limit_us):
             """Sleep in pieces, to play events and to notice the end of the run."""

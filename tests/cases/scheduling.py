@@ -180,6 +180,45 @@ def test_kill_in_a_finally_block_is_contained(rig):
     rig.expect(rig.state("echo"), RECEIVING)
 
 
+def test_kill_as_the_step_ends_harms_nobody_else(rig):
+    """Steps that end from just before to just after their budget, so that strikes come late."""
+    budget_us = 4000
+
+    def edge(sys):
+        while True:
+            length = budget_us - 600 + 50 * len(rig.log)
+            rig.log.append(length)
+            start = rig.port.now()
+            while True:
+                if (rig.port.now() - start) & 0x3FFFFFFF >= length:
+                    break
+            yield sys.sleep(1)
+
+    def keeper(sys):
+        kernel = sys.cap("kernel")
+        while len(rig.log) < 50:
+            yield sys.sleep(1)
+            if (yield sys.next_fault(kernel)):
+                yield sys.start(kernel, rig.kernel.number("edge"))
+        rig.log.append("end")
+        yield sys.stop(kernel, rig.kernel.number("edge"))
+        yield sys.recv()
+
+    def client(sys):
+        while True:
+            yield sys.call(sys.cap("echo"), 1, 1)
+            yield sys.sleep(1)
+
+    rig.add("echo", echo, priority=5)
+    rig.add("client", client, priority=6, uses="echo:call")
+    rig.add("edge", edge, priority=4, budget_ms=4)
+    rig.add("keeper", keeper, priority=0, uses="kernel:control")
+    rig.run(900)
+    rig.expect(rig.log[-1], "end")
+    rig.expect(rig.fault("edge"), BUDGET)
+    rig.expect([rig.fault(name) for name in ("echo", "client", "keeper")], [0, 0, 0])
+
+
 def test_others_go_on_after_a_kill(rig):
     def periodic(sys):
         while True:

@@ -1,0 +1,46 @@
+"""Each failure that crasher commits on request: its client gets a code, and it comes back."""
+
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator import EmulatedBoard
+
+TIMEOUT, DEAD, OK = 192, 193, 0
+APPLICATION = Path(__file__).parent / "crash_app"
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Run the application to its end and return what the board wrote."""
+    image = tmp_path_factory.mktemp("image") / "crash.uf2"
+    build(BuildOptions(application=APPLICATION, output=image))
+    with EmulatedBoard(image=image) as board:
+        return board.run_until(b"all done", timeout_ms=40_000).decode()
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "faults"),
+    [
+        ("raise", DEAD, ("EXCEPTION",)),
+        ("spin", DEAD, ("BUDGET",)),
+        ("sleep", TIMEOUT, ("HEARTBEAT",)),
+        ("leak", DEAD, ("MEMORY",)),
+        ("never_reply", TIMEOUT, ()),
+    ],
+)
+def test_failure(output: str, failure: str, status: int, faults: tuple[str, ...]) -> None:
+    lines = output.splitlines()
+    end = next(i for i, line in enumerate(lines) if f" {failure}: " in line)
+    assert f"{failure}: status {status}, then {OK} 7" in lines[end]
+    before = [i for i, line in enumerate(lines[:end]) if "status" in line]
+    since = lines[before[-1] if before else 0 : end]
+    seen = [line for line in since if "crasher faulted" in line]
+    assert bool(seen) == bool(faults)
+    assert all(any(f": {fault}," in line for fault in faults) for line in seen)
+
+
+def test_nobody_else_faulted(output: str) -> None:
+    faulted = {line.split(": ")[1].split()[0] for line in output.splitlines() if "faulted" in line}
+    assert faulted == {"crasher"}
