@@ -1,5 +1,6 @@
 """The four rings: a marker for each by its folder, and the quick ones first."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,15 @@ import pytest
 # In the order they run: what fails early should be cheap to find.
 RINGS = ("sim", "unix", "host", "device")
 _TESTS = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C work in programs that tests start, also where a shell started this with `&`.
+
+    Such a shell has SIGINT ignored, and children inherit that; a handler they do not inherit.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

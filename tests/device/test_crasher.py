@@ -8,7 +8,7 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 
 TIMEOUT, DEAD, OK = 192, 193, 0
-APPLICATION = Path(__file__).parent / "crash_app"
+APPLICATION = Path(__file__).parents[1] / "cases" / "crash_app"
 
 
 @pytest.fixture(scope="module")
