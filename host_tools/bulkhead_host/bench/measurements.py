@@ -104,6 +104,7 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(name="tick", figures=(Figure(name="tick_overhead_percent", unit="%", goal=3),)),
+    Measurement(name="entries", figures=(Figure(name="irq_entry_bytes", unit="bytes", goal=0),)),
     Measurement(
         name="memory",
         figures=(
