@@ -86,6 +86,11 @@ def test_the_table_sets_value_bounds_and_peer_side_by_side() -> None:
     assert row.split() == ["speed_us", "60.0", "us", "100", "yes", "50", "NO", "70.0"]
 
 
+def test_a_value_that_rounds_to_nothing_has_no_sign() -> None:
+    figure = Figure(name="growth", unit="%")
+    assert table([result_of(figure, {"growth": -0.001}, "")]).split()[-2:] == ["0.00", "%"]
+
+
 def test_figures_are_read_from_among_other_output() -> None:
     output = "1.234 W blink: level=3\nspeed_us=1.500\nbytes=0.000\nname = 5\nnegative=-2\n"
     assert figures_in(output) == {"speed_us": 1.5, "bytes": 0.0, "negative": -2.0}

@@ -69,7 +69,8 @@ def _bound(bound: float | None, is_kept: bool) -> tuple[str, str]:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{value:.{_DECIMALS.get(unit, _DECIMALS_ELSE)}f}"
+    decimals = _DECIMALS.get(unit, _DECIMALS_ELSE)
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # never -0.00
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
