@@ -18,11 +18,10 @@ def build(table, port):
     Without a supervisor in the table (tests) every task is started, in order. All that the
     kernel itself needs is allocated here.
     """
-    kernel = Kernel(table, port)
+    kernel = Kernel(table, port, enter_interrupt_level)
     kernel.swallowed = swallowed
     kernel.guard_supervisor = guard_supervisor
     kernel.handlers = _handlers(control.Control(kernel))
-    port.attach(kernel, enter_interrupt_level)
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:

@@ -17,10 +17,11 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.capabilities import NoRight
 from kernel.layout import (
-    BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, GENERATION,
-    GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY,
-    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SENDERS,
-    SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+    TARGET, BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS,
+    GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING,
+    PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT,
+    RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT,
+    TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.mailbox import take_mail
@@ -40,7 +41,7 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
     if slot >= w[task + CAPABILITY_COUNT] or operation >= OPERATIONS:
         raise NoRight
     capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    target = w[capability]
+    target = w[capability + TARGET]
     if (target >> RIGHTS_SHIFT) & MAY_CALL == 0:
         raise NoRight
     server = target & OFFSET_MASK

@@ -99,7 +99,9 @@ MAIL_POLICY = const(1)
 MAIL_FIRST = const(2)
 MAIL_VALUES = const(3)  # index of its first value in the list `frames[0]`
 MAIL_SLOTS = const(4)
-MAIL = const(2)  # words a message: operation, badge
+MAIL = const(2)  # words a message
+MAIL_OPERATION = const(0)
+MAIL_BADGE = const(1)
 
 # A caller token: sequence from bit 8, task number below.
 TOKEN_SHIFT = const(8)

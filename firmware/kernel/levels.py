@@ -82,22 +82,21 @@ def swallowed(kernel, task):
     return 1
 
 
-@micropython.native
+@micropython.viper
 def enter_interrupt_level(kernel):
     """Run what is more important than the preempted task, on top of it. Never raises.
 
     Called by the interpreter at a branch of whatever runs. If that is the kernel itself (idle,
-    or in the fault path) there is nothing to do: its own loop looks next.
+    or in the fault path) there is nothing to do: its own loop looks next. Allocates nothing.
     """
-    w = kernel.words
+    w = ptr32(kernel.words)
     w[SCHEDULED] = 0
-    if not w[ARMED]:
+    if w[ARMED] == 0:
         return
     w[ARMED] = 0
     outer = w[RUNNING_TASK]
-    clock = kernel.port.now
-    entered = clock()
-    remaining = (w[STEP_DEADLINE] - entered) & TIME_MASK
+    clock = ptr32(kernel.clock)
+    remaining = (w[STEP_DEADLINE] - clock[0]) & TIME_MASK
     slice_end = w[SLICE_END]
     w[OUTER] = outer
     run(kernel)
@@ -110,7 +109,7 @@ def enter_interrupt_level(kernel):
         remaining = 0
     w[RUNNING_TASK] = outer
     w[SLICE_END] = slice_end
-    w[STEP_DEADLINE] = (clock() + remaining) & TIME_MASK
+    w[STEP_DEADLINE] = (clock[0] + remaining) & TIME_MASK
     w[ARMED] = 1
 
 

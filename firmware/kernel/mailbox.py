@@ -9,9 +9,10 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.capabilities import NoRight, is_alive, lookup
 from kernel.layout import (
-    BADGE, BADGE_SHIFT, BASE, CLIENTS, DROPPED, MAIL, MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST,
-    MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, OFFSET_MASK, OPERATION, PEER, PRIORITY,
-    RECORD, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, RESULT, STATE, TASKS_END, TIMED_WAIT,
+    MAIL_BADGE, MAIL_OPERATION, TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, DROPPED, MAIL,
+    MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED,
+    OFFSET_MASK, OPERATION, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
+    RESULT, STATE, TASKS_END, TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.message import admit
@@ -26,7 +27,7 @@ def send(w: ptr32, frames, task: int, trap: int) -> int:
     """Put a message into the receiver's mailbox; OK, FULL or DEAD."""
     capability = int(lookup(w, task, trap, MAY_SEND))
     operation = trap & 0xFF
-    server = w[capability] & OFFSET_MASK
+    server = w[capability + TARGET] & OFFSET_MASK
     mailbox = w[server + MAILBOX]
     if operation >= OPERATIONS or mailbox == 0:
         raise NoRight
@@ -88,8 +89,8 @@ def put(w: ptr32, frames, server: int, operation: int, badge: int, value):
     if place >= w[mailbox + MAIL_DEPTH]:
         place -= w[mailbox + MAIL_DEPTH]
     slot = mailbox + MAIL_SLOTS + place * MAIL
-    w[slot] = operation
-    w[slot + 1] = badge
+    w[slot + MAIL_OPERATION] = operation
+    w[slot + MAIL_BADGE] = badge
     values = frames[0]
     values[w[mailbox + MAIL_VALUES] + place] = value
     w[server + MAIL_COUNT] += 1
@@ -114,7 +115,7 @@ def take_mail(w: ptr32, frames, server: int):
     slot = mailbox + MAIL_SLOTS + first * MAIL
     values = frames[0]
     index = w[mailbox + MAIL_VALUES] + first
-    give(w, frames, server, w[slot], w[slot + 1], values[index])
+    give(w, frames, server, w[slot + MAIL_OPERATION], w[slot + MAIL_BADGE], values[index])
     values[index] = None
     advance(w, server)
     if w[server + CLIENTS]:

@@ -6,7 +6,7 @@ The only thing an interrupt does, and the only way to reach a task that must not
 from kernel.abi import DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import is_alive, lookup
 from kernel.layout import (
-    OFFSET_MASK, PENDING, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE,
+    TARGET, OFFSET_MASK, PENDING, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE,
     TIMED_WAIT,
 )  # fmt: skip
 from kernel.ready import push_back
@@ -25,7 +25,7 @@ def notify(w: ptr32, frames, task: int, trap: int) -> int:
         w[task + RESULT] = DEAD
         return task
     w[task + RESULT] = OK
-    post(w, w[capability] & OFFSET_MASK, w[task + REGISTER_TIMEOUT] & TASK_BITS)
+    post(w, w[capability + TARGET] & OFFSET_MASK, w[task + REGISTER_TIMEOUT] & TASK_BITS)
     return task
 
 
@@ -34,8 +34,8 @@ def post(w: ptr32, task: int, bits: int):
     """OR `bits` into the pending word of `task`, and wake it if it receives."""
     w[task + PENDING] |= bits
     if w[task + STATE] == RECEIVING and w[task + PENDING]:
-        take_bits(w, task)
         w[task + TIMED_WAIT] = 0
+        take_bits(w, task)
         push_back(w, task)
 
 

@@ -33,7 +33,7 @@ KERNEL_TARGET = "kernel"  # target name of the right to control tasks
 class Kernel:
     """All of the kernel's state."""
 
-    def __init__(self, table, port):
+    def __init__(self, table, port, enter):
         if len(table) >= TASKS_MAX:
             raise ValueError("more services than TASKS_MAX")
         self.table = table
@@ -57,6 +57,7 @@ class Kernel:
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.swallowed = None
         self.guard_supervisor = None
+        port.attach(self, enter)
         _lay_out(self)
 
     def number(self, name):

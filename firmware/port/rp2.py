@@ -37,6 +37,10 @@ _IDLE_WITHOUT_TICK_US = const(3_000)
 _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 
 
+# Bound once: in interrupt context an attribute of a module costs 3 us.
+_SCHEDULE = micropython.schedule
+
+
 class Wake(io.IOBase):
     """A pollable object that is readable once an interrupt line has fired."""
 
@@ -54,9 +58,10 @@ class PinLine:
 
     def __init__(self, kernel, offset, pin, trigger):
         edge, _, pull = trigger.partition(" ")
+        self.kernel = kernel
         self.words = kernel.words
+        self.enter = kernel.port.enter
         self.offset = offset
-        self.port = kernel.port
         self.shift = 4 * (pin & 7)
         self.raw = _IO_BANK0_INTR0 + 4 * (pin >> 3)
         self.enable = _IO_BANK0_INTE0 + _SET + 4 * (pin >> 3)
@@ -77,7 +82,11 @@ class PinLine:
         w[line + LINE_FIRED] = 1
         w[IRQ_PENDING] = 1
         if w[SCHEDULED] == 0:
-            self.port.request()
+            w[SCHEDULED] = 1
+            try:
+                _SCHEDULE(self.enter, self.kernel)
+            except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+                w[SCHEDULED] = 0
 
     @micropython.viper
     def mask(self):

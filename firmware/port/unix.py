@@ -17,8 +17,7 @@ from array import array
 
 import micropython
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE,
-    RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
+    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
 from micropython import const

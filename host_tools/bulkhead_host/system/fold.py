@@ -25,6 +25,7 @@ USER_LIBRARY = "bulkhead"
 
 _CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
 _NOT_FOLDED = ("NAMES", "FORMAT")
+_SCALED = ("ptr16", "ptr32")
 
 Constants = Mapping[str, Mapping[str, int]]
 
@@ -76,15 +77,56 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
     return _substitute("\n".join(lines), values)
 
 
+def check_viper(source: str) -> None:
+    """Refuse `pointer[name]` in viper code: MicroPython 1.26 compiles it wrong for Thumb.
+
+    With a bare local as the index of a ptr16 or ptr32 the emitter scales the local itself when it
+    lives in a register (`ASM_LOAD32_REG_REG_REG` in py/asmthumb.h), so it is wrong from then on.
+    An index that is an expression, as in `pointer[name + FIELD]`, is scaled in a copy.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and any(map(_is_viper, node.decorator_list)):
+            _check_indexes(node)
+
+
 def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
     """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}."""
     constants = load_constants(firmware)
-    return {
-        name: fold(
-            path.read_text(), constants, keep_names=name == f"{USER_LIBRARY}/__init__.py"
-        ).encode()
-        for name, path in files.items()
+    folded = {}
+    for name, path in files.items():
+        is_library = name == f"{USER_LIBRARY}/__init__.py"
+        source = fold(path.read_text(), constants, keep_names=is_library)
+        check_viper(source)
+        folded[name] = source.encode()
+    return folded
+
+
+def _is_viper(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Attribute) and decorator.attr == "viper"
+
+
+def _check_indexes(function: ast.FunctionDef) -> None:
+    pointers = {
+        argument.arg
+        for argument in function.args.args
+        if isinstance(argument.annotation, ast.Name) and argument.annotation.id in _SCALED
     }
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=cast))
+            ) if cast in _SCALED:
+                pointers.add(name)
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(value=ast.Name(id=pointer), slice=ast.Name(id=index)) if (
+                pointer in pointers and not index.isupper()
+            ):
+                raise BulkheadError(
+                    f"{function.name}: {pointer}[{index}] (line {node.lineno}) is compiled wrong"
+                    " by MicroPython's viper emitter for Thumb",
+                    f"write {pointer}[{index} + FIELD], with the field's name",
+                )
 
 
 def _split(node: ast.ImportFrom, table: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:

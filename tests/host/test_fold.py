@@ -1,0 +1,79 @@
+"""Folding kernel constants into the modules that import them, and what viper code may not say."""
+
+import pytest
+
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.fold import check_viper, constants_of, fold, load_constants
+
+CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
+
+
+def test_names_become_values() -> None:
+    assert fold("from kernel.abi import CALL, OK\nx = CALL + OK\n", CONSTANTS) == (
+        "\nx = 256 + 0\n"
+    )
+
+
+def test_lines_stay_where_they_are() -> None:
+    source = "from kernel.abi import (\n    CALL,\n    OK,\n)\nx = CALL\n"
+    assert fold(source, CONSTANTS).splitlines()[4] == "x = 256"
+
+
+def test_other_names_of_the_module_are_still_imported() -> None:
+    folded = fold(
+        "from kernel.abi import CALL, STATE_NAMES\nprint(CALL, STATE_NAMES)\n", CONSTANTS
+    )
+    assert folded == "from kernel.abi import STATE_NAMES\nprint(256, STATE_NAMES)\n"
+
+
+def test_import_under_another_name() -> None:
+    assert fold("from kernel.abi import CALL as C\nx = C\n", CONSTANTS) == "\nx = 256\n"
+
+
+def test_attributes_and_keywords_are_left_alone() -> None:
+    source = "from kernel.abi import OK\nf(x.OK, OK=OK)\n"
+    assert fold(source, CONSTANTS) == "\nf(x.OK, OK=0)\n"
+
+
+def test_library_keeps_the_names() -> None:
+    folded = fold("from kernel.abi import CALL, OK\n", CONSTANTS, keep_names=True)
+    assert folded == "CALL = 256; OK = 0\n"
+
+
+def test_unknown_constant_is_refused_with_its_line() -> None:
+    with pytest.raises(BulkheadError, match=r"no constant COLL \(line 2\)"):
+        fold("\nfrom kernel.abi import COLL\n", CONSTANTS)
+
+
+def test_constants_may_use_earlier_ones() -> None:
+    assert constants_of("A = const(3)\nB = const(1 << A)\nC = 4\n") == {"A": 3, "B": 8}
+
+
+def test_the_kernels_own_constants_load() -> None:
+    tables = load_constants(source_root() / "firmware")
+    assert tables["kernel.abi"]["TRAP_SHIFT"] == 8
+    assert tables["bulkhead"] == tables["kernel.abi"]
+
+
+VIPER = "@micropython.viper\ndef f(w: ptr32, name: int):\n    "
+
+
+@pytest.mark.parametrize(
+    "line", ["return w[name]", "w[name] = 1", "p = ptr16(w)\n    p[name] = 1"]
+)
+def test_bare_local_as_an_index_is_refused(line: str) -> None:
+    with pytest.raises(BulkheadError, match="compiled wrong"):
+        check_viper(VIPER + line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["return w[name + 1]", "return w[3]", "return w[_FIELD]", "b = ptr8(w)\n    return b[name]"],
+)
+def test_other_indexes_pass(line: str) -> None:
+    check_viper(VIPER + line)
+
+
+def test_bytecode_may_index_as_it_likes() -> None:
+    check_viper("def f(w: ptr32, name: int):\n    return w[name]\n")
