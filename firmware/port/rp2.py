@@ -30,6 +30,11 @@ _PANIC_MAGIC = const(0x0BADCAFE)
 _TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
 _PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
 
+# Built-in modules that services import. MicroPython looks for each on the file system first, which
+# takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
+# another of its name in its place.
+_BUILT_IN = ("machine", "micropython", "os", "select", "struct", "sys", "time")
+
 # The tick stays on through an idle spell shorter than this: arming a timer takes 50 us.
 _IDLE_WITHOUT_TICK_US = const(3_000)
 
@@ -144,6 +149,8 @@ class Port:
 
     def __init__(self):
         micropython.alloc_emergency_exception_buf(100)
+        for name in _BUILT_IN:
+            sys.modules[name] = __import__(name)
         micropython.kbd_intr(3)
         self.timer = machine.Timer(-1)
         self.ring = micropython.RingIO(16)
