@@ -103,10 +103,13 @@ def start_due(sys, house, now):
     kernel = sys.cap("kernel")
     for ward in house.wards:
         if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
-            if (yield sys.start(kernel, ward.number)) == FULL:
-                ward.postpone(now)
-            else:
+            status = yield sys.start(kernel, ward.number)
+            if status == OK:
                 ward.started(now)
+            elif status == FULL:
+                ward.postpone(now)
+            else:  # it runs already: an earlier incarnation of the supervisor has started it
+                ward.is_due = False
 
 
 def stop_hung(sys, house, now):

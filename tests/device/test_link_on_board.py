@@ -258,3 +258,14 @@ def test_programs_take_turns_on_a_served_board(served_port: str) -> None:
     assert (new["generation"], new["fault"]) == (old["generation"] + 1, "BUDGET")
     printed = program("mpremote", "connect", served_port, "resume", "exec", "print(1+1)")
     assert printed.strip() == "2"
+
+
+def test_supervisor_counts_its_own_restart_once(client: Client) -> None:
+    before = {service.name: service for service in client.table().services}
+    inject(client, "crash", "supervisor")
+    client.listen(1)
+    after = {service.name: service for service in client.table().services}
+    assert after["supervisor"].generation == before["supervisor"].generation + 1
+    assert after["supervisor"].restarts == before["supervisor"].restarts + 1
+    for name in before.keys() - {"supervisor"}:
+        assert after[name].generation == before[name].generation

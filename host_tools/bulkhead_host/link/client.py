@@ -238,7 +238,8 @@ class Client:
         if any(echo in line for line in (*self._recent, unfinished)):
             raise DeviceTimeout(
                 f"the board at {self.transport.name} is at its REPL, where requests are not heard",
-                f"leave the REPL with Ctrl-D, or mpremote connect {self.transport.name} reset",
+                "type resume() at its prompt, or restart it: "
+                f"mpremote connect {self.transport.name} reset",
             )
 
 
