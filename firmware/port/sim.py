@@ -166,6 +166,7 @@ class SimPort:
         path = frame.f_code.co_filename
         if any(part in path for part in KERNEL_FOLDERS) and not path.endswith(INJECTED):
             return None
+        frame.f_trace = self._trace_opcode  # first: CPython 3.13 looks for it
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self._trace_opcode
