@@ -31,8 +31,6 @@ INSPECT = const(13 << 8)
 NEXT_FAULT = const(14 << 8)
 FAULT_TEXT = const(15 << 8)
 INJECT = const(16 << 8)
-STASH = const(17 << 8)
-TRAPS = const(18)
 
 # Set in a trap word: the timeout is in the frame's first register. The handle's slot lies below.
 TIMED = const(1 << 28)
@@ -93,7 +91,6 @@ DROP_REPLY = const(5)
 # Notification bits the kernel itself raises; a service's own start at bit 0, interrupt lines of
 # a driver from bit 0 in manifest order.
 FAULT_BIT = const(1 << 28)
-INPUT_BIT = const(1 << 27)
 
 STATE_NAMES = (
     "dormant",

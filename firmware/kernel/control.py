@@ -8,17 +8,18 @@ import struct
 
 from kernel.abi import (
     DORMANT, FAULTED, FULL, INSPECT_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, OK, PROTOCOL, SERVED,
-    SLEEPING, TIMED, UNKNOWN,
+    SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import end, fault, last_words
 from kernel.inject import inject
 from kernel.layout import (
-    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_MASKED, MAIL_COUNT, OFFSET_MASK,
-    OUTER, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS,
-    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_FIRED_AT, LINE_IN_WINDOW,
+    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, OUTER, PEER, PRIORITY, RECORD,
+    RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, TASKS_END, TOKEN_SHIFT,
+    TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
-from kernel.limits import MESSAGE_BYTES_MAX
+from kernel.limits import MESSAGE_BYTES_MAX, RATE_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.tasks import start
 from kernel.timeouts import arm_ms
@@ -54,10 +55,17 @@ class Control:
 
     @micropython.native
     def acknowledge(self, _w, _frames, task, trap):
-        """Unmask the line behind the handle: its driver is ready for the next interrupt."""
+        """Unmask the line behind the handle: its driver is ready for the next interrupt.
+
+        Every firing takes an acknowledgement, so here is where a storm shows: a driver whose line
+        fires more often than its manifest allows is faulted, and the line stays masked.
+        """
         kernel = self.kernel
         w = kernel.words
         line = w[lookup(w, task, trap, MAY_ACKNOWLEDGE)] & OFFSET_MASK
+        if w[line + LINE_MASKED] and _is_storm(w, line):
+            fault(kernel, task, STORM, None)
+            return 0
         w[line + LINE_MASKED] = 0
         kernel.port.unmask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
         w[task + RESULT] = OK
@@ -161,6 +169,17 @@ class Control:
         lookup(w, task, trap, MAY_CONTROL)
         target = (trap & 0xFF) << RECORD_SHIFT
         return target if target < w[TASKS_END] else 0
+
+
+@micropython.native
+def _is_storm(w, line):
+    """Count a firing; return whether there were too many in the present window."""
+    now = w[line + LINE_FIRED_AT]
+    if (now - w[line + LINE_WINDOW]) & TIME_MASK >= RATE_WINDOW_US or not w[line + LINE_IN_WINDOW]:
+        w[line + LINE_WINDOW] = now
+        w[line + LINE_IN_WINDOW] = 0
+    w[line + LINE_IN_WINDOW] += 1
+    return w[line + LINE_IN_WINDOW] > w[line + LINE_RATE]
 
 
 def _snapshot(w, task):

@@ -74,7 +74,7 @@ LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
 
 # --- a line: one interrupt source --------------------------------------------------------
-LINE = const(8)
+LINE = const(9)
 LINE_OWNER = const(0)
 LINE_BITS = const(1)
 LINE_FIRED = const(2)  # set in interrupt context, cleared by the kernel
@@ -82,7 +82,8 @@ LINE_FIRED_AT = const(3)  # us
 LINE_COUNT = const(4)
 LINE_MASKED = const(5)  # 1 from firing to acknowledgement
 LINE_WINDOW = const(6)  # start of the current rate window, us
-LINE_IN_WINDOW = const(7)  # firings in it
+LINE_IN_WINDOW = const(7)  # acknowledgements in it
+LINE_RATE = const(8)  # most a second, from the manifest
 
 # --- a capability: two words -------------------------------------------------------------
 CAPABILITY = const(2)

@@ -133,6 +133,7 @@ def main_level(kernel):
     except KeyboardInterrupt:
         pass
     port.guest = True
+    w[STOPPED] = 0
     w[OUTER] = 0
     w[RUNNING_TASK] = 0
     w[ARMED] = 1

@@ -18,18 +18,17 @@ MESSAGE_ITEMS_MAX = const(16)
 TIME_MASK = const(0x3FFFFFFF)
 TIME_HALF = const(0x20000000)
 FAR_PIECE_MS = const(268_000)
-TIMEOUT_MS_MAX = const(0x3FFFFFFF)  # 12 days
 
 # A call without a timeout of its own: long enough for flash, short enough that a person
 # watching sees an error and not a hang.
 CALL_TIMEOUT_US = const(1_000_000)
 
-# A step (the time between two traps) without a budget of its own.
-STEP_BUDGET_US = const(20_000)
-
 # Loading a service's module, in its first step: 1 ms when frozen, up to 30 ms from a file system,
 # and its first time with all that it imports.
 LOAD_BUDGET_US = const(300_000)
+
+# Over which a line's rate is judged.
+RATE_WINDOW_US = const(1_000_000)
 
 # Running beside equals before one of them may be resumed on top.
 TIME_SLICE_US = const(20_000)
@@ -37,9 +36,8 @@ TIME_SLICE_US = const(20_000)
 # The tick: looks at deadlines, budgets and slices while a task runs.
 TICK_US = const(1_000)
 
-# A struck task that still runs is struck again after this long, so often at the most.
+# A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)
-STRIKES_MAX = const(5)
 
 # Last words kept per fault, and how many faults.
 FAULT_TEXT_BYTES = const(400)

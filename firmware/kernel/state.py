@@ -11,8 +11,8 @@ from io import BytesIO
 from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE
 from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, GENERATION, LINE,
-    LINE_BITS, LINE_OWNER, LINES_END, MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES,
-    MAILBOX, NAMED, PRIORITY, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END,
+    LINE_BITS, LINE_OWNER, LINE_RATE, LINES_END, MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS,
+    MAIL_VALUES, MAILBOX, NAMED, PRIORITY, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXT_BYTES, FAULT_TEXTS, IDLE_PRIORITY, TASKS_MAX
 from kernel.ready import FIRST_BIT
@@ -118,9 +118,10 @@ def _grant(kernel, number, line, free):
             raise ValueError(row[NAME] + " uses " + target + ", which is not in the system")
         handles[handle] = _add(w, task, free, offset, rights, badge)
         free += CAPABILITY
-    for bit, (name, source, argument, trigger, _rate) in enumerate(row[ROW_LINES]):
+    for bit, (name, source, argument, trigger, rate) in enumerate(row[ROW_LINES]):
         w[line + LINE_OWNER] = task
         w[line + LINE_BITS] = 1 << bit
+        w[line + LINE_RATE] = rate
         kernel.line_sources.append(kernel.port.line(kernel, line, source, argument, trigger))
         handles[name] = _add(w, task, free, line, MAY_ACKNOWLEDGE, 0)
         line += LINE

@@ -183,20 +183,24 @@ class Port:
         return ptr32(_TIMERAWL)[0] & TIME_MASK
 
     def start_tick(self):
-        """Begin to look at deadlines and budgets every TICK_US."""
+        """Begin to look at deadlines and budgets every TICK_US.
+
+        An operator's Ctrl-C may end this, or `stop_tick`, at any branch: the flag says that the
+        timer runs only when it does, and a second try does no harm.
+        """
         if not self.ticking:
-            self.ticking = True
             frequency = 1_000_000 // TICK_US
+            self.timer.deinit()
             if _HARD_TIMERS:
                 self.timer.init(freq=frequency, hard=True, callback=self.tick_handler)
             else:
                 self.timer.init(freq=frequency, callback=self.tick_handler)
+            self.ticking = True
 
     def stop_tick(self):
         """Stop the tick."""
-        if self.ticking:
-            self.ticking = False
-            self.timer.deinit()
+        self.ticking = False
+        self.timer.deinit()
 
     @micropython.viper
     def tick(self, _timer):

@@ -2,8 +2,8 @@
 
 from bulkhead import NOTIFIED
 from cases.rig import idle
-from kernel.abi import SYSCALL
-from kernel.layout import LINE_COUNT, TASKS_END
+from kernel.abi import STORM, SYSCALL
+from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
 
 
 def driver(rig):
@@ -105,3 +105,62 @@ def test_acknowledging_a_line_of_another_is_a_syscall_fault(rig):
     rig.add("thief", main)
     rig.run(5)
     rig.expect(rig.fault("thief"), SYSCALL)
+
+
+def storm(rig, firings, rate):
+    """Fire a line once every 2 ms, its driver acknowledging at once."""
+
+    def main(sys):
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        while True:
+            yield sys.recv()
+            rig.log.append("fired")
+            yield sys.acknowledge(line)
+
+    def source(sys):
+        for _ in range(firings):
+            yield sys.sleep(2)
+            rig.port.fire(rig.line(0))
+        yield sys.recv()
+
+    rig.add("driver", main, priority=1, lines=("edge",), rate=rate)
+    rig.add("source", source, priority=2)
+    rig.run(60)
+
+
+def test_line_at_its_declared_rate_is_served(rig):
+    storm(rig, 10, 10)
+    rig.expect(rig.log, ["fired"] * 10)
+    rig.expect(rig.fault("driver"), 0)
+
+
+def test_line_above_its_declared_rate_faults_its_driver(rig):
+    storm(rig, 15, 10)
+    rig.expect(rig.log, ["fired"] * 11)
+    rig.expect(rig.fault("driver"), STORM)
+    rig.expect(rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_MASKED], 1)
+
+
+def test_rate_is_judged_by_the_second(rig):
+    def main(sys):
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        while True:
+            yield sys.recv()
+            rig.log.append("fired")
+            yield sys.acknowledge(line)
+
+    def source(sys):
+        for _ in range(4):
+            for _ in range(2):
+                yield sys.sleep(2)
+                rig.port.fire(rig.line(0))
+            yield sys.sleep(1000)
+        yield sys.recv()
+
+    rig.add("driver", main, priority=1, lines=("edge",), rate=2)
+    rig.add("source", source, priority=2)
+    rig.run(4200)
+    rig.expect(rig.log, ["fired"] * 8)
+    rig.expect(rig.fault("driver"), 0)

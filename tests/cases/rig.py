@@ -24,7 +24,9 @@ class Rig:
         self.log = []
         self.kernel = None
 
-    def add(self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=()):
+    def add(
+        self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000
+    ):
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number."""
         number = len(self.rows) + 1
         grants = []
@@ -34,7 +36,7 @@ class Rig:
             for right in rights.split(","):
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
-        rows = tuple((line, "test", 0, "rising none", 1000) for line in lines)
+        rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
         self.rows.append(
             (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None)
         )

@@ -72,7 +72,12 @@ def test_services_go_on_while_a_person_is_at_the_prompt(board: EmulatedBoard) ->
     board.run_for(ms=100)
     board.read()
     after = client.table()
-    assert [(s.name, s.generation) for s in after.services] == [
-        (s.name, s.generation) for s in before.services
+    # The Ctrl-C itself ends the step it lands in, if it lands in one; nothing else may.
+    restarted = [
+        now
+        for then, now in zip(before.services, after.services, strict=True)
+        if now.generation != then.generation
     ]
+    assert len(restarted) <= 1
+    assert all(service.fault == "INJECTED" for service in restarted)
     assert paced(half_periods_ms(board, ms=2600), 500)
