@@ -10,7 +10,7 @@ from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.image.build import build_image
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import fold_tree
-from case_list import CASES, MODULES, case_ids
+from case_list import CASES, ON_MICROPYTHON, case_ids
 
 # Device milliseconds that no case needs.
 _CASE_MS = 20_000
@@ -27,7 +27,7 @@ def case_board() -> Iterator[EmulatedBoard]:
     }
     for name in ("__init__", "rp2", "soft"):
         sources[f"port/{name}.py"] = firmware / "port" / f"{name}.py"
-    for name in ("__init__", "ports", "rig", "run", *MODULES):
+    for name in ("__init__", "ports", "rig", "run", *ON_MICROPYTHON):
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"
     with EmulatedBoard(image=build_image(files=fold_tree(sources, firmware)).path) as board:
         wait_for_prompt(board)
@@ -35,7 +35,7 @@ def case_board() -> Iterator[EmulatedBoard]:
         yield board
 
 
-@pytest.mark.parametrize("case", case_ids())
+@pytest.mark.parametrize("case", case_ids(modules=ON_MICROPYTHON))
 def test_case(case: str, case_board: EmulatedBoard) -> None:
     module, name = case.split(":")
     execute(case_board, f"run({module!r}, {name!r})", timeout_ms=_CASE_MS)

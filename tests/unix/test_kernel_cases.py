@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from case_list import case_ids
+from case_list import ON_MICROPYTHON, case_ids
 
 _TIMEOUT_S = 30
 
 
-@pytest.mark.parametrize("case", case_ids())
+@pytest.mark.parametrize("case", case_ids(modules=ON_MICROPYTHON))
 def test_case(case: str, micropython: Path, folded_firmware: Path) -> None:
     module, name = case.split(":")
     tests = Path(__file__).parents[1]
