@@ -17,7 +17,8 @@ from array import array
 
 import micropython
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
+    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STEPS,
+    STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -172,8 +173,15 @@ class Port:
                 continue
             if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
                 self.request()
-            if w[ARMED] and w[RUNNING_TASK]:
-                if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
-                    w[STRUCK] += 1
+            task = w[RUNNING_TASK]
+            steps = w[task + STEPS]
+            if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+                # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a
+                # step looks at STRUCK after that: so count first, then see that it still runs.
+                struck = w[STRUCK]
+                w[STRUCK] = struck + 1
+                if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
                     self.striker.write(b"\n")
+                else:
+                    w[STRUCK] = struck

@@ -11,7 +11,7 @@ _TIMES = 20
 def counted(rig, main, *, uses=""):
     """Run a client whose `main` yields `_TIMES` traps a round; fail if a round allocates."""
     rig.add("client", main, priority=5, budget_ms=2000, uses=uses)
-    rig.run(400)
+    rig.run(4000)
     rig.expect(rig.fault("client"), 0)
     rig.expect(rig.log[-1], 0)
 
@@ -30,6 +30,7 @@ def test_call_and_reply_allocate_nothing(rig):
             for value in range(_TIMES):
                 yield sys.call(handle, 1, value)
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("server", server, priority=6)
@@ -50,6 +51,7 @@ def test_call_with_a_deadline_of_its_own_allocates_nothing(rig):
             for _ in range(_TIMES):
                 yield sys.call(handle, 1, None, 50)
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("server", server)
@@ -69,6 +71,7 @@ def test_send_and_recv_allocate_nothing(rig):
             for value in range(_TIMES):
                 yield sys.send(handle, 1, value)
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("receiver", receiver, priority=6, mailbox=(_TIMES, FAIL))
@@ -88,6 +91,7 @@ def test_notify_allocates_nothing(rig):
             for _ in range(_TIMES):
                 yield sys.notify(handle, 1)
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("receiver", receiver, priority=2)
@@ -108,6 +112,7 @@ def test_timeouts_allocate_nothing(rig):
                 yield sys.recv(2)
             yield sys.sleep(0)
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("spin", spin, priority=7, budget_ms=300)
@@ -127,6 +132,7 @@ def test_preemption_allocates_nothing(rig):
             while (rig.port.now() - start) & 0x3FFFFFFF < 20_000:
                 pass
             rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
         yield sys.recv()
 
     rig.add("periodic", periodic, priority=1)

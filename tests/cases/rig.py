@@ -9,7 +9,7 @@ from bulkhead import OK
 from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.faults import last_words
-from kernel.layout import FAULT, GENERATION, RECORD_SHIFT, STATE
+from kernel.layout import FAULT, GENERATION, RECORD_SHIFT, STATE, STOPPED
 from kernel.levels import main_level
 
 RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
@@ -51,6 +51,10 @@ class Rig:
         if self.kernel is None:
             self.start()
         self.port.run_cases(self.kernel, main_level, milliseconds)
+
+    def finish(self):
+        """End the run after the present step, for a service that has seen all it was to see."""
+        self.kernel.words[STOPPED] = 1
 
     def task(self, name):
         """Return the offset of a service's record."""

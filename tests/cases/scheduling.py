@@ -202,6 +202,7 @@ def test_kill_as_the_step_ends_harms_nobody_else(rig):
                 yield sys.start(kernel, rig.kernel.number("edge"))
         rig.log.append("end")
         yield sys.stop(kernel, rig.kernel.number("edge"))
+        rig.finish()
         yield sys.recv()
 
     def client(sys):
@@ -213,7 +214,7 @@ def test_kill_as_the_step_ends_harms_nobody_else(rig):
     rig.add("client", client, priority=6, uses="echo:call")
     rig.add("edge", edge, priority=4, budget_ms=4)
     rig.add("keeper", keeper, priority=0, uses="kernel:control")
-    rig.run(900)
+    rig.run(9000)
     rig.expect(rig.log[-1], "end")
     rig.expect(rig.fault("edge"), BUDGET)
     rig.expect([rig.fault(name) for name in ("echo", "client", "keeper")], [0, 0, 0])
