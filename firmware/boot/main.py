@@ -9,7 +9,13 @@ from kernel.levels import main_level
 from bulkhead_system import SERVICES
 from port.rp2 import Port
 
-kernel = build(SERVICES, Port())
+port = Port()
+number = port.reset_by()
+if number == 0:
+    print("bulkhead: the board was reset: the supervisor died too often")
+elif number > 0:
+    print("bulkhead: the board was reset: %s caught every kill" % SERVICES[number - 1][0])
+kernel = build(SERVICES, port)
 
 
 def resume():

@@ -39,6 +39,9 @@ TICK_US = const(1_000)
 # A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)
 
+# One that has caught this many strikes in one step will catch all: the board resets.
+STRIKES_MAX = const(50)
+
 # Last words kept per fault, and how many faults.
 FAULT_TEXT_BYTES = const(400)
 FAULT_TEXTS = const(4)

@@ -15,9 +15,9 @@ import machine
 import micropython
 from kernel.layout import (
     ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
+    RECORD_SHIFT, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
-from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
+from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -26,6 +26,7 @@ _IO_BANK0_INTE0 = const(0x40014100)  # interrupt enables of processor 0
 _SET = const(0x2000)  # atomic register access, 2.1.2
 _CLEAR = const(0x3000)
 _SCRATCH0 = const(0x4005800C)  # watchdog scratch: survives every reset but power-on
+_SCRATCH1 = const(0x40058010)
 _PANIC_MAGIC = const(0x0BADCAFE)
 _TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
 _PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
@@ -218,6 +219,8 @@ class Port:
             if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
                 w[STRUCK] += 1
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
+                if w[STRUCK] > STRIKES_MAX:
+                    self.reset(w[RUNNING_TASK] >> RECORD_SHIFT)
                 self.strike()
 
     @micropython.native
@@ -292,5 +295,18 @@ class Port:
     def panic(self, reason):
         """Print why, keep that it was a panic in a scratch register, and reset the board."""
         print("bulkhead: panic:", reason)
+        self.reset(0)
+
+    @micropython.native
+    def reset(self, number):
+        """Reset the board because of task `number` (0: panic). Any context; allocates nothing."""
         machine.mem32[_SCRATCH0] = _PANIC_MAGIC
+        machine.mem32[_SCRATCH1] = number
         machine.reset()
+
+    def reset_by(self):
+        """Return what `reset` was last called with, once; -1 if it was not why the board reset."""
+        if machine.mem32[_SCRATCH0] != _PANIC_MAGIC:
+            return -1
+        machine.mem32[_SCRATCH0] = 0
+        return machine.mem32[_SCRATCH1]

@@ -44,3 +44,11 @@ def test_failure(output: str, failure: str, status: int, faults: tuple[str, ...]
 def test_nobody_else_faulted(output: str) -> None:
     faulted = {line.split(": ")[1].split()[0] for line in output.splitlines() if "faulted" in line}
     assert faulted == {"crasher"}
+
+
+def test_service_that_cannot_be_killed_resets_the_board_and_is_named(tmp_path: Path) -> None:
+    image = tmp_path / "stubborn.uf2"
+    build(BuildOptions(application=APPLICATION.parent / "stubborn_app", output=image))
+    with EmulatedBoard(image=image) as board:
+        said = board.run_until(b"caught every kill", timeout_ms=2000)
+        assert b"the board was reset: stubborn" in said

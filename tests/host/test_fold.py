@@ -1,10 +1,18 @@
 """Folding kernel constants into the modules that import them, and what viper code may not say."""
 
+from pathlib import Path
+
 import pytest
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.paths import source_root
-from bulkhead_host.system.fold import check_viper, constants_of, fold, load_constants
+from bulkhead_host.system.fold import (
+    check_viper,
+    constants_of,
+    fold,
+    fold_tree,
+    load_constants,
+)
 
 CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
 
@@ -39,6 +47,13 @@ def test_attributes_and_keywords_are_left_alone() -> None:
 def test_library_keeps_the_names() -> None:
     folded = fold("from kernel.abi import CALL, OK\n", CONSTANTS, keep_names=True)
     assert folded == "CALL = 256; OK = 0\n"
+
+
+def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
+    service = tmp_path / "service.py"
+    service.write_text("def main(sys):\n    yield sys.recv(\n")
+    with pytest.raises(UsageError, match=r"service\.py:2: '\(' was never closed"):
+        fold_tree({"services/x/service.py": service}, source_root() / "firmware")
 
 
 def test_unknown_constant_is_refused_with_its_line() -> None:

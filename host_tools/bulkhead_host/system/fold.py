@@ -16,7 +16,7 @@ import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 
 # The modules whose integer constants are folded, by import name.
 CONSTANT_MODULES = ("kernel.abi", "kernel.layout", "kernel.limits")
@@ -95,7 +95,10 @@ def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
     folded = {}
     for name, path in files.items():
         is_library = name == f"{USER_LIBRARY}/__init__.py"
-        source = fold(path.read_text(), constants, keep_names=is_library)
+        try:
+            source = fold(path.read_text(), constants, keep_names=is_library)
+        except SyntaxError as error:
+            raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
         check_viper(source)
         folded[name] = source.encode()
     return folded
