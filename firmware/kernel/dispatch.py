@@ -105,15 +105,14 @@ def dispatch(kernel):
             task = 0
             continue
         kind = trap & (_KIND | TIMED)
-        if kind == CALL:
-            slot = trap >> HANDLE_SHIFT & SLOT_MASK
+        slot = trap >> HANDLE_SHIFT & SLOT_MASK
+        if kind == CALL and slot < w[task + CAPABILITY_COUNT]:
             capability = w[task + CAPABILITIES] + slot + slot
             target = w[capability + TARGET]
             server = target & OFFSET_MASK
             named = w[capability + NAMED]
             if (
-                slot < w[task + CAPABILITY_COUNT]
-                and (target >> RIGHTS_SHIFT) & MAY_CALL
+                (target >> RIGHTS_SHIFT) & MAY_CALL
                 and w[server + STATE] == RECEIVING
                 and named & GENERATION_MASK == w[server + GENERATION]
                 and trap & 0xFF < OPERATIONS
