@@ -6,117 +6,77 @@ from bulkhead import OK
 from kernel.abi import FAIL
 
 _TIMES = 20
+_ROUNDS = 3
 
 
-def counted(rig, main, *, uses=""):
-    """Run a client whose `main` yields `_TIMES` traps a round; fail if a round allocates."""
-    rig.add("client", main, priority=5, budget_ms=2000, uses=uses)
+def counted(rig, trap_of, *, peer="", right="call", times=_TIMES):
+    """Let a client yield `trap_of(sys, handle, value)` in rounds; fail if the last allocates."""
+
+    def client(sys):
+        handle = sys.cap(peer) if peer else 0
+        for _ in range(_ROUNDS):
+            gc.collect()
+            before = gc.mem_alloc()
+            for value in range(times):
+                yield trap_of(sys, handle, value)
+            rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
+        yield sys.recv()
+
+    uses = peer + ":" + right if peer else ""
+    rig.add("client", client, priority=5, budget_ms=2000, uses=uses)
     rig.run(4000)
     rig.expect(rig.fault("client"), 0)
-    rig.expect(rig.log[-1], 0)
+    rig.expect((len(rig.log), rig.log[-1]), (_ROUNDS, 0))
+
+
+def answering(sys):
+    """Answer every call with the value it came with."""
+    yield sys.recv()
+    while True:
+        yield sys.reply_recv(OK, sys.arg)
+
+
+def receiving(sys):
+    """Receive all there is."""
+    while True:
+        yield sys.recv()
+
+
+def spin(sys):
+    """Keep the system from idling: the cases' own way to idle allocates."""
+    while True:
+        pass
+    yield
 
 
 def test_call_and_reply_allocate_nothing(rig):
-    def server(sys):
-        yield sys.recv()
-        while True:
-            yield sys.reply_recv(OK, sys.arg)
-
-    def client(sys):
-        handle = sys.cap("server")
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            for value in range(_TIMES):
-                yield sys.call(handle, 1, value)
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
-
-    rig.add("server", server, priority=6)
-    counted(rig, client, uses="server:call")
+    rig.add("server", answering, priority=6)
+    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value), peer="server")
 
 
 def test_call_with_a_deadline_of_its_own_allocates_nothing(rig):
-    def server(sys):
-        yield sys.recv()
-        while True:
-            yield sys.reply_recv(OK, None)
-
-    def client(sys):
-        handle = sys.cap("server")
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            for _ in range(_TIMES):
-                yield sys.call(handle, 1, None, 50)
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
-
-    rig.add("server", server)
-    counted(rig, client, uses="server:call")
+    rig.add("server", answering)
+    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value, 50), peer="server")
 
 
 def test_send_and_recv_allocate_nothing(rig):
-    def receiver(sys):
-        while True:
-            yield sys.recv()
-
-    def client(sys):
-        handle = sys.cap("receiver")
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            for value in range(_TIMES):
-                yield sys.send(handle, 1, value)
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
-
-    rig.add("receiver", receiver, priority=6, mailbox=(_TIMES, FAIL))
-    counted(rig, client, uses="receiver:send")
+    rig.add("receiver", receiving, priority=6, mailbox=(_TIMES, FAIL))
+    counted(
+        rig, lambda sys, handle, value: sys.send(handle, 1, value), peer="receiver", right="send"
+    )
 
 
 def test_notify_allocates_nothing(rig):
-    def receiver(sys):
-        while True:
-            yield sys.recv()
-
-    def client(sys):
-        handle = sys.cap("receiver")
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            for _ in range(_TIMES):
-                yield sys.notify(handle, 1)
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
-
-    rig.add("receiver", receiver, priority=2)
-    counted(rig, client, uses="receiver:notify")
+    rig.add("receiver", receiving, priority=2)
+    counted(
+        rig, lambda sys, handle, _value: sys.notify(handle, 1), peer="receiver", right="notify"
+    )
 
 
 def test_timeouts_allocate_nothing(rig):
-    def spin(sys):  # so that the system does not idle: the cases' own way to idle allocates
-        while True:
-            pass
-        yield
-
-    def client(sys):
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            for _ in range(5):
-                yield sys.recv(2)
-            yield sys.sleep(0)
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
-
     rig.add("spin", spin, priority=7, budget_ms=300)
-    counted(rig, client)
+    counted(rig, lambda sys, _handle, _value: sys.recv(2), times=5)
 
 
 def test_preemption_allocates_nothing(rig):
@@ -124,16 +84,11 @@ def test_preemption_allocates_nothing(rig):
         while True:
             yield sys.recv(2)
 
-    def client(sys):
-        for _ in range(3):
-            gc.collect()
-            before = gc.mem_alloc()
-            start = rig.port.now()
-            while (rig.port.now() - start) & 0x3FFFFFFF < 20_000:
-                pass
-            rig.log.append(gc.mem_alloc() - before)
-        rig.finish()
-        yield sys.recv()
+    def busy(sys, _handle, _value):
+        start = rig.port.now()
+        while (rig.port.now() - start) & 0x3FFFFFFF < 20_000:
+            pass
+        return sys.sleep(0)
 
     rig.add("periodic", periodic, priority=1)
-    counted(rig, client)
+    counted(rig, busy, times=1)
