@@ -6,11 +6,11 @@ from bulkhead import OK
 from kernel.abi import FAIL
 
 _TIMES = 20
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 def counted(rig, trap_of, *, peer="", right="call", times=_TIMES):
-    """Let a client yield `trap_of(sys, handle, value)` in rounds; fail if the last allocates."""
+    """Let a client yield `trap_of(sys, handle, value)` in rounds; one must allocate nothing."""
 
     def client(sys):
         handle = sys.cap(peer) if peer else 0
@@ -27,7 +27,8 @@ def counted(rig, trap_of, *, peer="", right="call", times=_TIMES):
     rig.add("client", client, priority=5, budget_ms=2000, uses=uses)
     rig.run(4000)
     rig.expect(rig.fault("client"), 0)
-    rig.expect((len(rig.log), rig.log[-1]), (_ROUNDS, 0))
+    # What a trap allocates shows in every round; what comes or goes once does not count.
+    rig.expect((len(rig.log), 0 in rig.log), (_ROUNDS, True))
 
 
 def answering(sys):
