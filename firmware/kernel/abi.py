@@ -8,10 +8,14 @@ from micropython import const
 
 ABI = const(1)
 
-# Trap word: operation in bits 0-7, trap in bits 8-12, handle from bit 13 on. A handle is handed
-# out already shifted, so that a frame makes a trap word by adding.
+# Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-26. A handle is a slot of
+# the task's table and the slot's generation; it is handed out already shifted, so that a frame
+# makes a trap word by adding.
 TRAP_SHIFT = const(8)
 HANDLE_SHIFT = const(13)
+SLOT_MASK = const(0x7F)
+HANDLE_GENERATION_SHIFT = const(20)
+HANDLE_GENERATION_MASK = const(0x7F)
 
 # Traps, shifted into place.
 YIELD = const(0 << 8)
@@ -31,10 +35,19 @@ INSPECT = const(13 << 8)
 NEXT_FAULT = const(14 << 8)
 FAULT_TEXT = const(15 << 8)
 INJECT = const(16 << 8)
+MINT = const(17 << 8)
+DELETE = const(18 << 8)
+REVOKE = const(19 << 8)
+RECV_FROM = const(20 << 8)
+LEASE_READ = const(21 << 8)
+LEASE_WRITE = const(22 << 8)
+INSPECT_LINE = const(23 << 8)
+READ_TRACE = const(24 << 8)
 
-# Set in a trap word: the timeout is in the frame's first register. The handle's slot lies below.
+# Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
-SLOT_MASK = const(0x7F)
+# The message lends a window on memory, or grants a capability: see `ipc`.
+EXTRA = const(1 << 29)
 
 # What a trap returns. 0 to 191 belong to the services: a message's operation, a reply's status.
 OK = const(0)

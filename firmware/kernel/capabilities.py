@@ -1,15 +1,18 @@
 """Capabilities: what a task may reach, and what it may do there.
 
-A handle is the number of a slot in the task's own table, shifted into its place in a trap word.
-A slot holds the target's offset with the rights, and the target's generation with the badge that
-tells the receiver who calls. A handle names one incarnation of its target: when that has died a
-trap through it answers DEAD until `reopen` asks anew.
+A handle is the number of a slot in the task's own table with the slot's generation, shifted into
+their place in a trap word: one kept beyond a delete names nothing. A slot holds the target's
+offset with the rights, and the target's generation with the badge that tells the receiver who
+calls. A handle names one incarnation of its target: when that has died a trap through it answers
+DEAD until `reopen` asks anew.
 """
 
-from kernel.abi import DEAD, FAULTED, HANDLE_SHIFT, OK, SLOT_MASK
+from kernel.abi import (
+    DEAD, FAULTED, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, OK, SLOT_MASK,
+)  # fmt: skip
 from kernel.layout import (
     BADGE_SHIFT, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, GENERATION, GENERATION_MASK, NAMED,
-    OFFSET_MASK, RESULT, RIGHTS_SHIFT, STATE, TARGET, TASKS_END,
+    OFFSET_MASK, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET, TASKS_END, USES,
 )  # fmt: skip
 import micropython
 
@@ -28,8 +31,11 @@ def lookup(w: ptr32, task: int, trap: int, right: int) -> int:
     if slot >= w[task + CAPABILITY_COUNT]:
         raise NoRight
     capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    if (w[capability + TARGET] >> RIGHTS_SHIFT) & right == 0:
+    target = w[capability + TARGET]
+    generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
+    if target >> SLOT_SHIFT != generation or (target >> RIGHTS_SHIFT) & right == 0:
         raise NoRight
+    w[capability + USES] += 1
     return capability
 
 
@@ -53,10 +59,7 @@ def rename(w: ptr32, capability: int):
 @micropython.viper
 def reopen(w: ptr32, frames, task: int, trap: int) -> int:
     """Ask for the present incarnation behind a handle: OK, or DEAD while there is none."""
-    slot = trap >> HANDLE_SHIFT & SLOT_MASK
-    if slot >= w[task + CAPABILITY_COUNT]:
-        raise NoRight
-    capability = w[task + CAPABILITIES] + slot * CAPABILITY
+    capability = int(lookup(w, task, trap, RIGHTS_MASK))
     target = w[capability + TARGET] & OFFSET_MASK
     if target < w[TASKS_END] and w[target + STATE] == FAULTED:
         w[task + RESULT] = DEAD

@@ -15,9 +15,9 @@ from kernel.faults import end, fault, last_words
 from kernel.inject import inject
 from kernel.layout import (
     BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_FIRED_AT, LINE_IN_WINDOW,
-    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, OUTER, PEER, PRIORITY, RECORD,
-    RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, TASKS_END, TOKEN_SHIFT,
-    TOKEN_TASK, UNREPORTED,
+    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, OUTER, PARTICULAR_SHIFT,
+    PARTICULARS, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE,
+    STEPS, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX, RATE_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
@@ -136,8 +136,9 @@ class Control:
         lookup(w, task, trap, MAY_CONTROL)
         w[task + RESULT] = 0
         for target in range(RECORD, w[TASKS_END], RECORD):
-            if w[target + UNREPORTED]:
-                w[target + UNREPORTED] = 0
+            particulars = w[PARTICULARS] + (target >> PARTICULAR_SHIFT)
+            if w[particulars + UNREPORTED]:
+                w[particulars + UNREPORTED] = 0
                 w[task + RESULT] = target >> RECORD_SHIFT
                 break
         return task
@@ -183,18 +184,19 @@ def _is_storm(w, line):
 
 
 def _snapshot(w, task):
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     return struct.pack(
         INSPECT_FORMAT,
         task >> RECORD_SHIFT,
         w[task + STATE],
         w[task + BASE],
         w[task + PRIORITY],
-        w[task + FAULT],
+        w[particulars + FAULT],
         min(w[task + CLIENTS], 255),
         min(w[task + MAIL_COUNT], 255),
         w[task + GENERATION],
         w[task + CPU_US],
         w[task + STEPS],
-        min(w[task + DROPPED], 65535),
+        min(w[particulars + DROPPED], 65535),
         w[task + PEER] >> RECORD_SHIFT,
     )

@@ -18,16 +18,16 @@ stand in the loop itself, and nothing else does: `ipc` has them for every other 
 import micropython
 from micropython import const
 from kernel.abi import (
-    CALL, HANDLE_SHIFT, MAY_CALL, OPERATIONS, RECEIVING, REPLY_RECV, RUNNING, SERVED, SLOT_MASK,
-    TIMED, TRAP_SHIFT,
+    CALL, EXTRA, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_CALL,
+    OPERATIONS, RECEIVING, REPLY_RECV, RUNNING, SERVED, SLOT_MASK, TIMED, TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
-    TARGET, ARMED, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY_COUNT, CLIENTS, CPU_US,
-    DEADLINE, DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING, MAIL_COUNT, NAMED,
-    NEXT_DEADLINE, NOW, OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS, RECORD_SHIFT,
-    REGISTER_BADGE, REGISTER_CALLER, RESULT, RIGHTS_SHIFT, RUNNING_TASK, SENDERS, SEQUENCE,
-    SEQUENCE_MASK, SERVING, SLICE_END, STATE, STEP_DEADLINE, STEPS, STOPPED, STRUCK, TIMED_WAIT,
-    TOKEN_SHIFT, TOKEN_TASK,
+    TARGET, ARMED, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT,
+    CLIENTS, CPU_US, DEADLINE, DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING, MAIL_COUNT,
+    NAMED, NEXT_DEADLINE, NOW, OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS,
+    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, RESULT, RIGHTS_SHIFT, RUNNING_TASK, SENDERS,
+    SEQUENCE, SEQUENCE_MASK, SERVING, SLICE_END, SLOT_SHIFT, STATE, STEP_DEADLINE, STEPS, STOPPED,
+    STRUCK, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver
@@ -104,19 +104,22 @@ def dispatch(kernel):
         if w[STRUCK] and int(kernel.swallowed(kernel, task)):
             task = 0
             continue
-        kind = trap & (_KIND | TIMED)
+        kind = trap & (_KIND | TIMED | EXTRA)
         slot = trap >> HANDLE_SHIFT & SLOT_MASK
         if kind == CALL and slot < w[task + CAPABILITY_COUNT]:
-            capability = w[task + CAPABILITIES] + slot + slot
+            capability = w[task + CAPABILITIES] + slot * CAPABILITY
             target = w[capability + TARGET]
             server = target & OFFSET_MASK
             named = w[capability + NAMED]
             if (
                 (target >> RIGHTS_SHIFT) & MAY_CALL
+                and target >> SLOT_SHIFT
+                == trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
                 and w[server + STATE] == RECEIVING
                 and named & GENERATION_MASK == w[server + GENERATION]
                 and trap & 0xFF < OPERATIONS
             ):
+                w[capability + USES] += 1
                 value = frames[task >> RECORD_SHIFT].arg
                 if kind_of(value) is not int_kind:
                     value = admit(value)

@@ -8,10 +8,10 @@ the supervisor's policy; only the supervisor's own fault is the kernel's busines
 from kernel.abi import DEAD, FAULT_BIT, FAULTED, READY
 from kernel.layout import (
     ARMED, BASE, BUDGET_US, CLIENTS, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK, LINE,
-    LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER, PEER,
-    PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE,
-    SEQUENCE_MASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT,
-    UNREPORTED,
+    LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER,
+    PARTICULAR_SHIFT, PARTICULARS, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT,
+    RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXTS, TIME_MASK
 from kernel.notifications import post
@@ -32,8 +32,9 @@ def fault(kernel, task, kind, error):
         w[task + DOOMED] = kind
         return
     end(kernel, task, FAULTED)
-    w[task + FAULT] = kind
-    w[task + UNREPORTED] = 1
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    w[particulars + FAULT] = kind
+    w[particulars + UNREPORTED] = 1
     keep_words(kernel, task, error)
     if task == kernel.supervisor:
         kernel.guard_supervisor(kernel)
@@ -102,7 +103,7 @@ def _answer_dead(w: ptr32, server: int):
 def _clear_mailbox(kernel, task):
     w = kernel.words
     if w[task + MAIL_COUNT]:
-        w[task + DROPPED] += w[task + MAIL_COUNT]
+        w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + DROPPED] += w[task + MAIL_COUNT]
         w[task + MAIL_COUNT] = 0
         mailbox = w[task + MAILBOX]
         first = w[mailbox + MAIL_VALUES]

@@ -12,16 +12,13 @@ the priority back and returns the caller. The commonest way of both, to a server
 back to the one that called, is short-cut in `dispatch` with the same effects.
 """
 
-from kernel.abi import (
-    CALLING, DEAD, HANDLE_SHIFT, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, SLOT_MASK, TIMED,
-)  # fmt: skip
-from kernel.capabilities import NoRight
+from kernel.abi import CALLING, DEAD, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED
+from kernel.capabilities import NoRight, lookup
 from kernel.layout import (
-    TARGET, BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS,
-    GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING,
-    PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT,
-    RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT,
-    TOKEN_SHIFT, TOKEN_TASK,
+    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED,
+    NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
+    TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.mailbox import take_mail
@@ -36,15 +33,11 @@ import micropython
 @micropython.viper
 def call(w: ptr32, frames, task: int, trap: int) -> int:
     """Send a message and wait for its reply, at most until the deadline."""
-    slot = trap >> HANDLE_SHIFT & SLOT_MASK
+    capability = int(lookup(w, task, trap, MAY_CALL))
     operation = trap & 0xFF
-    if slot >= w[task + CAPABILITY_COUNT] or operation >= OPERATIONS:
+    if operation >= OPERATIONS:
         raise NoRight
-    capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    target = w[capability + TARGET]
-    if (target >> RIGHTS_SHIFT) & MAY_CALL == 0:
-        raise NoRight
-    server = target & OFFSET_MASK
+    server = w[capability + TARGET] & OFFSET_MASK
     named = w[capability + NAMED]
     if named & GENERATION_MASK != w[server + GENERATION]:
         w[task + RESULT] = DEAD

@@ -34,24 +34,37 @@ FAR_MS = const(15)  # what of a long timeout lies beyond DEADLINE, in millisecon
 BUDGET_US = const(16)
 CPU_US = const(17)
 STEPS = const(18)
+CPU_LIMIT = const(22)  # value of CPU_US at which this period's budget is used up
 # identity
 GENERATION = const(19)
 CAPABILITIES = const(20)  # offset of the table
 CAPABILITY_COUNT = const(21)
-FAULT = const(22)  # kind of the last one
-UNREPORTED = const(23)  # 1 until the supervisor has taken the fault
 # mailbox
 MAILBOX = const(24)  # offset of its words, 0 for none
 MAIL_COUNT = const(25)
-DROPPED = const(26)
+# a window on this task's memory, lent with its call
+LENT = const(23)  # rights in bits 0-1, the call's SEQUENCE above: dead with the call
 # registers: the task's own window, `Frame.registers`; the kernel trusts none of it
-REGISTERS = const(27)
-REGISTER_TIMEOUT = const(27)  # in: timeout in ms, or the caller to reply to
-REGISTER_CALLER = const(28)  # out: token of the caller, 0 for a message that wants no reply
-REGISTER_BADGE = const(29)  # out
-REGISTER_BITS = const(30)  # out: notification bits
+REGISTERS = const(26)
+REGISTER_TIMEOUT = const(26)  # in: timeout in ms, or the caller to reply to
+REGISTER_CALLER = const(27)  # out: token of the caller, 0 for a message that wants no reply
+REGISTER_BADGE = const(28)  # out
+REGISTER_BITS = const(29)  # out: notification bits
+REGISTER_HANDLE = const(30)  # in: the capability to grant; out: the one granted, 0 for none
 REGISTERS_END = const(31)
 DOOMED = const(31)  # to be faulted with this kind as soon as it is not preempted any more
+
+# --- what of a task no hot path touches: at w[PARTICULARS] + (task >> PARTICULAR_SHIFT) ----
+PARTICULAR_WORDS = const(8)
+PARTICULAR_SHIFT = const(2)  # RECORD_SHIFT less the bits of PARTICULAR_WORDS
+FAULT = const(0)  # kind of the last one
+UNREPORTED = const(1)  # 1 until the supervisor has taken the fault
+DROPPED = const(2)  # messages, by a full mailbox or a restart
+PERIOD_US = const(3)  # 0: only the step has a budget
+PERIOD_BUDGET_US = const(4)
+PERIOD_END = const(5)
+QUOTA_BYTES = const(6)  # of heap; 0: none
+USED_BYTES = const(7)  # as sampled
 
 # --- record 0: the kernel ----------------------------------------------------------------
 # Word 0 is its PRIORITY, 8: everything is more important than the kernel's own loop.
@@ -67,8 +80,14 @@ NEXT_DEADLINE = const(9)  # no timed wait ends before this
 DEADLINES = const(10)  # 1 while NEXT_DEADLINE counts
 IRQ_PENDING = const(11)  # 1 when a line has fired since the last look
 SCHEDULED = const(12)  # 1 while the entry to the interrupt level is queued
-HEADS = const(13)  # 8 words
-TAILS = const(21)  # 8 words
+TAILS = const(13)  # 8 words: the last task of each queue, whose NEXT is the first
+SHARE = const(21)  # 1 while equals of OUTER, whose slice is used up, may run on top of it
+PARTICULARS = const(22)
+TRACE = const(23)  # offset of the trace ring
+TRACE_END = const(24)
+TRACE_AT = const(25)  # offset of the next record
+CAPABILITIES_FROM = const(26)  # all tables of capabilities, one after the other
+CAPABILITIES_END = const(27)
 TASKS_END = const(29)  # offset after the last record; the lines follow
 LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
@@ -85,11 +104,15 @@ LINE_WINDOW = const(6)  # start of the current rate window, us
 LINE_IN_WINDOW = const(7)  # acknowledgements in it
 LINE_RATE = const(8)  # most a second, from the manifest
 
-# --- a capability: two words -------------------------------------------------------------
-CAPABILITY = const(2)
-TARGET = const(0)  # task or line offset, rights from bit 16
+# --- a capability ------------------------------------------------------------------------
+CAPABILITY = const(4)
+TARGET = const(0)  # task or line offset; rights from bit 16; generation of the slot from bit 23
 NAMED = const(1)  # generation of the target in bits 0-15, badge from bit 16
+PARENT = const(2)  # offset of the capability this one was derived from, 0: from the manifest
+USES = const(3)  # traps through it
 RIGHTS_SHIFT = const(16)
+RIGHTS_MASK = const(0x7F)
+SLOT_SHIFT = const(23)
 OFFSET_MASK = const(0xFFFF)
 BADGE_SHIFT = const(16)
 GENERATION_MASK = const(0xFFFF)
@@ -103,6 +126,14 @@ MAIL_SLOTS = const(4)
 MAIL = const(2)  # words a message
 MAIL_OPERATION = const(0)
 MAIL_BADGE = const(1)
+
+# --- a trace record ------------------------------------------------------------------------
+TRACE_RECORD = const(2)
+TRACE_TIME = const(0)  # us: when the step ended, or the event happened
+TRACE_WHAT = const(1)  # trap word in bits 0-12, task number, event from bit 20, repeats above
+TRACE_TASK_SHIFT = const(13)
+TRACE_EVENT_SHIFT = const(20)
+TRACE_REPEAT_SHIFT = const(24)
 
 # A caller token: sequence from bit 8, task number below.
 TOKEN_SHIFT = const(8)

@@ -9,6 +9,13 @@ TASKS_MAX = const(72)
 PRIORITIES = const(8)
 IDLE_PRIORITY = const(8)
 
+# Slots of a task's table beyond its manifest's capabilities, for what it mints and is granted,
+# where the manifest does not say.
+FREE_SLOTS = const(0)
+
+# Records of the trace ring, 8 bytes each.
+TRACE_RECORDS = const(64)
+
 # Message values: bytes of a str or bytes, items of a tuple; larger data belongs in a lease.
 MESSAGE_BYTES_MAX = const(256)
 MESSAGE_ITEMS_MAX = const(16)

@@ -11,8 +11,8 @@ from kernel.capabilities import NoRight, is_alive, lookup
 from kernel.layout import (
     MAIL_BADGE, MAIL_OPERATION, TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, DROPPED, MAIL,
     MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED,
-    OFFSET_MASK, OPERATION, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
-    RESULT, STATE, TASKS_END, TIMED_WAIT,
+    OFFSET_MASK, OPERATION, PARTICULAR_SHIFT, PARTICULARS, PEER, PRIORITY, RECORD, RECORD_SHIFT,
+    REGISTER_BADGE, REGISTER_CALLER, RESULT, STATE, TASKS_END, TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.message import admit
@@ -49,7 +49,7 @@ def send(w: ptr32, frames, task: int, trap: int) -> int:
             w[task + OPERATION] = operation
             w[task + BADGE] = badge
             return int(block_sender(w, server, task, trap))
-        w[server + DROPPED] += 1
+        w[w[PARTICULARS] + (server >> PARTICULAR_SHIFT) + DROPPED] += 1
         if policy != DROP_OLDEST:
             w[task + RESULT] = FULL
             return task

@@ -1,11 +1,12 @@
 """The ready queues: one first-in first-out list per priority, and a bitmap of those not empty.
 
-A task that runs, or waits, is in none of them. Priorities, queue heads and links are words of the
-kernel's array (`layout`), so every operation but `remove` takes the same few cycles however many
-tasks there are. Called in kernel context only.
+A task that runs, or waits, is in none of them. A queue is a ring: the kernel knows the last task,
+whose link is the first. Priorities, queues and links are words of the kernel's array (`layout`),
+so every operation but `remove` takes the same few cycles however many tasks there are. Called in
+kernel context only.
 """
 
-from kernel.layout import HEADS, NEXT, PRIORITY, READY_BITS, STATE, TAILS
+from kernel.layout import NEXT, PRIORITY, READY_BITS, STATE, TAILS
 from kernel.abi import READY
 import micropython
 
@@ -18,11 +19,12 @@ def push_back(w: ptr32, task: int):
     """Queue `task` behind its equals."""
     priority = w[task + PRIORITY]
     w[task + STATE] = READY
-    w[task + NEXT] = 0
     if w[READY_BITS] & (1 << priority):
-        w[w[TAILS + priority] + NEXT] = task
+        last = w[TAILS + priority]
+        w[task + NEXT] = w[last + NEXT]
+        w[last + NEXT] = task
     else:
-        w[HEADS + priority] = task
+        w[task + NEXT] = task
         w[READY_BITS] |= 1 << priority
     w[TAILS + priority] = task
 
@@ -33,21 +35,22 @@ def push_front(w: ptr32, task: int):
     priority = w[task + PRIORITY]
     w[task + STATE] = READY
     if w[READY_BITS] & (1 << priority):
-        w[task + NEXT] = w[HEADS + priority]
+        last = w[TAILS + priority]
+        w[task + NEXT] = w[last + NEXT]
+        w[last + NEXT] = task
     else:
-        w[task + NEXT] = 0
-        w[TAILS + priority] = task
+        w[task + NEXT] = task
         w[READY_BITS] |= 1 << priority
-    w[HEADS + priority] = task
+        w[TAILS + priority] = task
 
 
 @micropython.viper
 def pop(w: ptr32, priority: int) -> int:
     """Take the first task of `priority`, whose queue must not be empty."""
-    task = w[HEADS + priority]
-    after = w[task + NEXT]
-    w[HEADS + priority] = after
-    if after == 0:
+    last = w[TAILS + priority]
+    task = w[last + NEXT]
+    w[last + NEXT] = w[task + NEXT]
+    if task == last:
         w[READY_BITS] &= 0xFF ^ (1 << priority)
     return task
 
@@ -56,17 +59,11 @@ def pop(w: ptr32, priority: int) -> int:
 def remove(w: ptr32, task: int):
     """Take `task`, which is READY, out of the middle of its queue."""
     priority = w[task + PRIORITY]
-    before = 0
-    here = w[HEADS + priority]
-    while here != task:
-        before = here
-        here = w[here + NEXT]
-    after = w[task + NEXT]
-    if before:
-        w[before + NEXT] = after
-    else:
-        w[HEADS + priority] = after
-    if after == 0:
+    before = task
+    while w[before + NEXT] != task:
+        before = w[before + NEXT]
+    w[before + NEXT] = w[task + NEXT]
+    if before == task:
+        w[READY_BITS] &= 0xFF ^ (1 << priority)
+    elif w[TAILS + priority] == task:
         w[TAILS + priority] = before
-        if before == 0:
-            w[READY_BITS] &= 0xFF ^ (1 << priority)

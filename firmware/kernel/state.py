@@ -10,11 +10,15 @@ from io import BytesIO
 
 from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE
 from kernel.layout import (
-    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, GENERATION, LINE,
-    LINE_BITS, LINE_OWNER, LINE_RATE, LINES_END, MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS,
-    MAIL_VALUES, MAILBOX, NAMED, PRIORITY, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END,
+    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
+    CAPABILITY_COUNT, CPU_LIMIT, GENERATION, LINE, LINE_BITS, LINE_OWNER, LINE_RATE, LINES_END,
+    MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, PARTICULAR_SHIFT,
+    PARTICULAR_WORDS, PARTICULARS, PERIOD_BUDGET_US, PERIOD_US, PRIORITY, QUOTA_BYTES, RECORD,
+    RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
-from kernel.limits import FAULT_TEXT_BYTES, FAULT_TEXTS, IDLE_PRIORITY, TASKS_MAX
+from kernel.limits import (
+    FAULT_TEXT_BYTES, FAULT_TEXTS, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
+)  # fmt: skip
 from kernel.ready import FIRST_BIT
 from micropython import const
 
@@ -27,6 +31,9 @@ ROW_MAILBOX = const(4)  # (depth, policy), or None
 ROW_USES = const(5)  # ((handle name, target name, rights, badge), ...)
 ROW_LINES = const(6)  # ((line name, source, argument, trigger, most a second), ...)
 ROW_POLICY = const(7)  # the supervisor's, opaque to the kernel
+ROW_OPTIONS = const(8)  # may be left out: (period_us, budget a period us, quota bytes, free slots,
+# HARD | ASYNC)
+_NO_OPTIONS = (0, 0, 0, FREE_SLOTS, 0)
 KERNEL_TARGET = "kernel"  # target name of the right to control tasks
 
 
@@ -69,11 +76,9 @@ class Kernel:
 
 
 def _size(table):
-    words = RECORD * (len(table) + 1)
+    words = (RECORD + PARTICULAR_WORDS) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
     for row in table:
-        words += LINE * len(row[ROW_LINES]) + CAPABILITY * (
-            len(row[ROW_USES]) + len(row[ROW_LINES])
-        )
+        words += LINE * len(row[ROW_LINES]) + CAPABILITY * _slots(row)
         if row[ROW_MAILBOX]:
             words += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
     return words
@@ -88,6 +93,15 @@ def _lay_out(kernel):
     for row in table:
         free += LINE * len(row[ROW_LINES])
     w[LINES_END] = free
+    w[PARTICULARS] = free
+    free += PARTICULAR_WORDS * (len(table) + 1)
+    w[TRACE] = w[TRACE_AT] = free
+    free += TRACE_RECORD * TRACE_RECORDS
+    w[TRACE_END] = w[CAPABILITIES_FROM] = free
+    for index, row in enumerate(table):
+        w[RECORD * (index + 1) + CAPABILITIES] = free
+        free += CAPABILITY * _slots(row)
+    w[CAPABILITIES_END] = free
     values = 0
     for index, row in enumerate(table):
         task = RECORD * (index + 1)
@@ -100,17 +114,33 @@ def _lay_out(kernel):
             w[free + MAIL_VALUES] = values
             values += row[ROW_MAILBOX][0]
             free += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
-        w[task + CAPABILITIES] = free
-        lines, free = _grant(kernel, index + 1, lines, free)
+        particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+        options = row_options(row)
+        w[particulars + PERIOD_US], w[particulars + PERIOD_BUDGET_US] = options[:2]
+        w[particulars + QUOTA_BYTES] = options[2]
+        w[task + CPU_LIMIT] = TIME_HALF - 1
+        lines = _grant(kernel, index + 1, lines)
     kernel.frames[0] = [None] * values
     kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
 
 
-def _grant(kernel, number, line, free):
+def row_options(row):
+    """Return the options of a row of the system's table."""
+    return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else _NO_OPTIONS
+
+
+def _slots(row):
+    """Return how many capabilities a task's table holds: the manifest's, and free slots."""
+    return len(row[ROW_USES]) + len(row[ROW_LINES]) + row_options(row)[3]
+
+
+def _grant(kernel, number, line):
     """Fill a task's table from its manifest: services it uses, then its interrupt lines."""
     w = kernel.words
     row = kernel.table[number - 1]
     task = number << RECORD_SHIFT
+    free = w[task + CAPABILITIES]
+    w[task + CAPABILITY_COUNT] = _slots(row)
     handles = {}
     for handle, target, rights, badge in row[ROW_USES]:
         offset = 0 if target == KERNEL_TARGET else kernel.number(target) << RECORD_SHIFT
@@ -127,13 +157,11 @@ def _grant(kernel, number, line, free):
         line += LINE
         free += CAPABILITY
     kernel.handles[number] = handles
-    return line, free
+    return line
 
 
 def _add(w, task, free, offset, rights, badge):
-    """Append a capability to the task's table and return its handle."""
+    """Write a capability into a free slot of the task's table and return its handle."""
     w[free] = rights << RIGHTS_SHIFT | offset
     w[free + NAMED] = badge << BADGE_SHIFT | 1
-    slot = w[task + CAPABILITY_COUNT]
-    w[task + CAPABILITY_COUNT] = slot + 1
-    return slot << HANDLE_SHIFT
+    return (free - w[task + CAPABILITIES]) // CAPABILITY << HANDLE_SHIFT

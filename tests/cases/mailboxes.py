@@ -47,13 +47,13 @@ def test_mailbox_keeps_order(rig):
 def test_full_mailbox_fails_the_send(rig):
     mailbox(rig, FAIL, 4)
     rig.expect(rig.log, [[OK, OK, FULL, FULL], 0, 1])
-    rig.expect(rig.word("receiver", DROPPED), 2)
+    rig.expect(rig.particular("receiver", DROPPED), 2)
 
 
 def test_full_mailbox_drops_the_oldest(rig):
     mailbox(rig, DROP_OLDEST, 4)
     rig.expect(rig.log, [[OK, OK, OK, OK], 2, 3])
-    rig.expect(rig.word("receiver", DROPPED), 2)
+    rig.expect(rig.particular("receiver", DROPPED), 2)
 
 
 def test_full_mailbox_blocks_the_sender_until_there_is_room(rig):

@@ -9,7 +9,9 @@ from bulkhead import OK
 from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.faults import last_words
-from kernel.layout import FAULT, GENERATION, RECORD_SHIFT, STATE, STOPPED
+from kernel.layout import (
+    FAULT, GENERATION, PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, STATE, STOPPED,
+)  # fmt: skip
 from kernel.levels import main_level
 
 RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
@@ -64,13 +66,18 @@ class Rig:
         """Return a word of a service's record."""
         return self.kernel.words[self.task(name) + field]
 
+    def particular(self, name, field):
+        """Return a word of what no hot path touches of a service."""
+        w = self.kernel.words
+        return w[w[PARTICULARS] + (self.task(name) >> PARTICULAR_SHIFT) + field]
+
     def state(self, name):
         """Return a service's state."""
         return self.word(name, STATE)
 
     def fault(self, name):
         """Return the kind of a service's last fault."""
-        return self.word(name, FAULT)
+        return self.particular(name, FAULT)
 
     def generation(self, name):
         """Return a service's generation."""
