@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
-MODULES = ("messages", "mailboxes", "scheduling", "faults", "interrupts")
+MODULES = ("messages", "mailboxes", "scheduling", "faults", "interrupts", "awaits")
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation")
 

@@ -3,6 +3,7 @@
 Between start and stop: `_CALLS` times `yield sys.call(server, ECHO, number)` in the client's own
 loop, the loop's cost included. The server is one `yield sys.reply_recv(OK, sys.arg)` in a loop.
 Both are at the same priority, so that nothing is lent, unless the figure says so.
+`await_extra_us` is what a trap costs more when it is awaited: a call and its reply are two.
 """
 
 import gc
@@ -11,6 +12,7 @@ from time import ticks_diff, ticks_us
 from bench.report import figure
 from bench.stage import CALL_SERVER, Stage, row
 from bulkhead import OK
+from kernel.abi import ASYNC
 from micropython import const
 
 _CALLS = const(300)
@@ -23,6 +25,13 @@ def server(sys):
     yield sys.recv()
     while True:
         yield sys.reply_recv(OK, sys.arg)
+
+
+async def async_server(sys):
+    """Answer every message with its own value, awaiting."""
+    await sys.recv()
+    while True:
+        await sys.reply_recv(OK, sys.arg)
 
 
 def idle(sys):
@@ -60,9 +69,41 @@ def measure(idle_tasks=0, server_priority=_PRIORITY):
     return result
 
 
+def measure_awaiting():
+    """Return (microseconds, bytes of heap) per call where client and server are `async def`."""
+    stage = Stage()
+    result = [0.0, 0.0]
+
+    async def client(sys):
+        handle = sys.cap("server")
+        await sys.sleep(1)
+        await sys.call(handle, _ECHO, 0)  # keeps the end of an await that was OK
+        start = ticks_us()
+        for number in range(_CALLS):
+            await sys.call(handle, _ECHO, number)
+        result[0] = ticks_diff(ticks_us(), start) / _CALLS
+        gc.collect()
+        before = gc.mem_alloc()
+        for number in range(_CALLS):
+            await sys.call(handle, _ECHO, number)
+        result[1] = (gc.mem_alloc() - before) / _CALLS
+        stage.finish()
+
+    stage.perform(
+        [
+            row("server", async_server, _PRIORITY, flags=ASYNC),
+            row("client", client, _PRIORITY, (CALL_SERVER,), flags=ASYNC),
+        ]
+    )
+    return result
+
+
 def main():
     """Measure."""
     microseconds, size = measure()
+    awaiting, awaiting_size = measure_awaiting()
+    figure("await_extra_us", (awaiting - microseconds) / 2)
+    figure("await_bytes", awaiting_size / 2)
     figure("call_reply_us", microseconds)
     figure("call_reply_bytes", size)
     figure("call_reply_8_tasks_us", measure(idle_tasks=8)[0])

@@ -6,6 +6,7 @@ from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_SEND
 from kernel.boot import build
 from kernel.layout import ARMED, STOPPED
 from kernel.levels import main_level
+from kernel.limits import FREE_SLOTS
 from micropython import const
 from port.rp2 import Port
 
@@ -17,9 +18,10 @@ SEND_SERVER = ("server", "server", MAY_SEND, 1)
 CONTROL = ("kernel", "kernel", MAY_CONTROL, 0)
 
 
-def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BUDGET_US):
+def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BUDGET_US, flags=0):
     """Return a row of a system table: `main` is a generator function or a module's name."""
-    return (name, main, priority, budget_us, mailbox, uses, lines, ("permanent", 0))
+    options = (0, 0, 0, FREE_SLOTS, flags)
+    return (name, main, priority, budget_us, mailbox, uses, lines, ("permanent", 0), options)
 
 
 class Stage:

@@ -94,6 +94,10 @@ FAIL = const(0)
 BLOCK = const(1)
 DROP_OLDEST = const(2)
 
+# Flags of a service, in its row of the system's table.
+HARD = const(1)  # a driver that is resumed in the hardware interrupt
+ASYNC = const(2)  # `main` is an `async def`
+
 # Injections.
 CRASH = const(1)
 SPIN = const(2)

@@ -3,7 +3,7 @@
 import sys
 
 from bulkhead import Frame
-from kernel.abi import DORMANT, FAULTED
+from kernel.abi import ASYNC, DORMANT, FAULTED
 from kernel.capabilities import rename
 from kernel.layout import (
     BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, RECORD_SHIFT, REGISTERS, REGISTERS_END,
@@ -11,7 +11,7 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
-from kernel.state import ENTRY
+from kernel.state import ENTRY, row_options
 
 
 class Beginning:
@@ -40,7 +40,9 @@ class Beginning:
             ) & TIME_MASK
         generator = main(kernel.frames[number])
         if not hasattr(generator, "send"):
-            raise TypeError("main(sys) must be a generator function: it has no yield")
+            raise TypeError(
+                "main(sys) must be a generator function or an async def: no yield in it"
+            )
         kernel.generators[number] = generator
         kernel.resume[number] = generator.send
         return generator.send(None)
@@ -56,7 +58,10 @@ def start(kernel, task):
     if state != DORMANT and state != FAULTED:
         return False
     number = task >> RECORD_SHIFT
-    frame = Frame(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
+    kind = Frame
+    if row_options(kernel.table[number - 1])[4] & ASYNC:
+        from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
+    frame = kind(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
     capability = w[task + CAPABILITIES]
     for _ in range(w[task + CAPABILITY_COUNT]):
         rename(w, capability)

@@ -58,6 +58,7 @@ ABI: int = _abi.ABI
 STATE_NAMES: tuple[str, ...] = _abi.STATE_NAMES
 FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
 INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
+ASYNC: int = _abi.ASYNC
 OK: int = _abi.OK
 UNKNOWN: int = _abi.UNKNOWN
 REFUSED: int = _abi.REFUSED

@@ -93,3 +93,26 @@ def test_preemption_allocates_nothing(rig):
 
     rig.add("periodic", periodic, priority=1)
     counted(rig, busy, times=1)
+
+
+def test_awaited_call_and_reply_allocate_nothing(rig):
+    async def server(sys):
+        await sys.recv()
+        while True:
+            await sys.reply_recv(OK, sys.arg)
+
+    async def client(sys):
+        handle = sys.cap("server")
+        for _ in range(_ROUNDS):
+            gc.collect()
+            before = gc.mem_alloc()
+            for value in range(_TIMES):
+                await sys.call(handle, 1, value)
+            rig.log.append(gc.mem_alloc() - before)
+        rig.finish()
+        await sys.recv()
+
+    rig.add("server", server, priority=6, asynchronous=True)
+    rig.add("client", client, priority=5, budget_ms=2000, uses="server:call", asynchronous=True)
+    rig.run(4000)
+    rig.expect((len(rig.log), 0 in rig.log), (_ROUNDS, True))

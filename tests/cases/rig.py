@@ -6,13 +6,14 @@ generator function of its frame.
 """
 
 from bulkhead import OK
-from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
+from kernel.abi import ASYNC, MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.faults import last_words
 from kernel.layout import (
     FAULT, GENERATION, PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, STATE, STOPPED,
 )  # fmt: skip
 from kernel.levels import main_level
+from kernel.limits import FREE_SLOTS
 
 RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
 
@@ -27,9 +28,13 @@ class Rig:
         self.kernel = None
 
     def add(
-        self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000
-    ):
-        """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number."""
+        self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000,
+        asynchronous=False,
+    ):  # fmt: skip
+        """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
+
+        `asynchronous` says that `main` is an `async def`.
+        """
         number = len(self.rows) + 1
         grants = []
         for word in uses.split():
@@ -38,9 +43,10 @@ class Rig:
             for right in rights.split(","):
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
+        options = (0, 0, 0, FREE_SLOTS, ASYNC if asynchronous else 0)
         rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
         self.rows.append(
-            (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None)
+            (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None, options)
         )
 
     def start(self):

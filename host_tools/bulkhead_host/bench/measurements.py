@@ -65,6 +65,8 @@ MEASUREMENTS = (
             Figure(name="call_reply_8_tasks_us", unit="us"),
             Figure(name="call_reply_64_tasks_us", unit="us"),
             Figure(name="call_reply_raised_us", unit="us"),
+            Figure(name="await_extra_us", unit="us"),
+            Figure(name="await_bytes", unit="bytes", goal=0),
         ),
     ),
     Measurement(

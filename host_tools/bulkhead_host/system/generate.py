@@ -1,8 +1,9 @@
 """From manifests to the modules frozen beside the kernel: `bulkhead_system`, `bulkhead_board`."""
 
+import ast
 from pathlib import Path
 
-from bulkhead_host import __version__
+from bulkhead_host import __version__, abi
 from bulkhead_host.errors import UsageError
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.checks import check
@@ -38,8 +39,9 @@ def system_module(application: Path, board: str) -> str:
     """Return the source of `bulkhead_system`: the table that the kernel is built from.
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
-    (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), and
-    the supervisor's policy (restart, heartbeat in ms). Badges are task numbers.
+    (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
+    supervisor's policy (restart, heartbeat in ms), and the kernel's options (`kernel.state`).
+    Badges are task numbers.
     """
     loaded, config = load_system(application, board)
     rows = [
@@ -71,7 +73,20 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
         tuple((use.handle, use.target, use.rights, number) for use in service.uses),
         tuple(_line(line, board) for line in service.lines),
         (service.restart, service.heartbeat_ms),
+        (0, 0, 0, 0, abi.ASYNC if is_async(service.folder) else 0),
     )
+
+
+def is_async(folder: Path) -> bool:
+    """Tell whether the `main` of a service is an `async def`."""
+    path = folder / "service.py"
+    try:
+        body = ast.parse(path.read_text()).body
+    except OSError:
+        raise UsageError(f"{path} is missing", "write it, with main(sys) in it") from None
+    except SyntaxError as error:
+        raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
+    return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in body)
 
 
 def _line(line: Line, board: Board) -> tuple[object, ...]:
