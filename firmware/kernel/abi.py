@@ -65,6 +65,7 @@ MAY_SEND = const(2)
 MAY_NOTIFY = const(4)
 MAY_ACKNOWLEDGE = const(8)
 MAY_CONTROL = const(16)
+MAY_GRANT = const(32)  # to give it to others in a message, and to choose the badge of a copy
 
 # Task states.
 DORMANT = const(0)  # never started, or stopped

@@ -40,8 +40,8 @@ def system_module(application: Path, board: str) -> str:
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
     (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
-    supervisor's policy (restart, heartbeat in ms), and the kernel's options (`kernel.state`).
-    Badges are task numbers.
+    supervisor's policy (restart, heartbeat in ms), and options (period and budget of a period in
+    us, quota in bytes, free slots, flags). Badges are task numbers.
     """
     loaded, config = load_system(application, board)
     rows = [
@@ -73,7 +73,7 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
         tuple((use.handle, use.target, use.rights, number) for use in service.uses),
         tuple(_line(line, board) for line in service.lines),
         (service.restart, service.heartbeat_ms),
-        (0, 0, 0, 0, abi.ASYNC if is_async(service.folder) else 0),
+        (0, 0, 0, service.slots, abi.ASYNC if is_async(service.folder) else 0),
     )
 
 

@@ -15,7 +15,8 @@ from bulkhead_host.system.fields import Fields
 PRIORITIES = 8
 RESTARTS = ("permanent", "transient", "temporary")
 POLICIES = {"fail": 0, "block": 1, "drop_oldest": 2}
-RIGHTS = {"call": 1, "send": 2, "notify": 4, "control": 16}
+RIGHTS = {"call": 1, "send": 2, "notify": 4, "control": 16, "grant": 32}
+SLOTS_MAX = 128
 TRIGGERS = ("falling", "rising", "both")
 PULLS = ("up", "down", "none")
 SOURCES = ("pin", "console")
@@ -45,7 +46,10 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service's manifest and the folder it was read from."""
+    """A service's manifest and the folder it was read from.
+
+    `slots` is the room in its table for capabilities that it mints or is granted.
+    """
 
     name: str
     folder: Path
@@ -54,6 +58,7 @@ class Service:
     budget_ms: int = 20
     restart: str = "permanent"
     heartbeat_ms: int = 0
+    slots: int = 0
     modules: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     mailbox: tuple[int, int] | None = None
@@ -93,7 +98,7 @@ def load_service(folder: Path) -> Service:
     table = document.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "restart"),
-        *("heartbeat_ms", "modules", "pins"),
+        *("heartbeat_ms", "slots", "modules", "pins"),
     )
     name = table.text("name")
     if name != folder.name:
@@ -106,6 +111,7 @@ def load_service(folder: Path) -> Service:
         budget_ms=table.integer("budget_ms", low=1, high=60_000, default=20),
         restart=table.choice("restart", RESTARTS, default="permanent"),
         heartbeat_ms=table.integer("heartbeat_ms", low=0, high=3_600_000, default=0),
+        slots=table.integer("slots", low=0, high=64, default=0),
         modules=table.texts("modules"),
         pins=table.texts("pins"),
         mailbox=_mailbox(document),
