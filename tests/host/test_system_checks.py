@@ -11,12 +11,13 @@ BOARD = "pico"
 
 
 def application(folder: Path, **services: str) -> Path:
-    """Write an application of services given by the end of their manifests."""
+    """Write an application of services, each given by the end of its manifest."""
     for name, rest in services.items():
         (folder / name).mkdir()
         (folder / name / "service.toml").write_text(
             f'[service]\nname = "{name}"\npriority = 3\n{rest}\n'
         )
+        (folder / name / "service.py").write_text("def main(sys):\n    yield sys.recv()\n")
     names = ", ".join(f'"{name}"' for name in services)
     (folder / "system.toml").write_text(
         f'[system]\nname = "app"\nboard = "{BOARD}"\nstart = [{names}]\n'
