@@ -1,8 +1,9 @@
 """The numbers and the frame format that the host shares with the firmware, from its own files.
 
-`firmware/kernel/abi.py` and `firmware/bulkhead/link.py` are loaded under private names, with a
-stand-in for MicroPython's `micropython` module that is there only while they load: the packages
-`kernel` and `bulkhead` stay out of `sys.modules` and the source tree out of `sys.path`.
+`abi.py` and `limits.py` of `firmware/kernel` and `firmware/bulkhead/link.py` are loaded under
+private names, with a stand-in for MicroPython's `micropython` module that is there only while
+they load: the packages `kernel` and `bulkhead` stay out of `sys.modules` and the source tree out
+of `sys.path`.
 """
 
 import importlib.util
@@ -51,6 +52,7 @@ def _load(name: str, path: Path) -> Any:
 
 
 _abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
+_limits = _load("limits", source_root() / "firmware" / "kernel" / "limits.py")
 _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
 
 # kernel/abi.py
@@ -65,6 +67,10 @@ REFUSED: int = _abi.REFUSED
 TIMEOUT: int = _abi.TIMEOUT
 CPU_US_MODULUS = 1 << 30
 """The CPU time of a task counts modulo this."""
+
+# kernel/limits.py
+TASKS_MAX: int = _limits.TASKS_MAX
+PRIORITIES: int = _limits.PRIORITIES
 
 # bulkhead/link.py
 MARK: bytes = _link.MARK

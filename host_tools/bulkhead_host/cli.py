@@ -13,6 +13,7 @@ from bulkhead_host.errors import BulkheadError, DeviceBusy
 # Each name is a module of `bulkhead_host.commands` that has a click command `command`.
 COMMANDS = {
     "build": "Build the firmware image with the kernel and services frozen in.",
+    "check": "Say what is wrong with an application, before anything is built.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
     "flash": "Put an image on a board.",
     "inject": "Make a named service fail in a chosen way.",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead_host.checks.layers import HOST_PARTS, check_cycles, check_layers, is_allowed
-from bulkhead_host.checks.problem import Problem
+from bulkhead_host.checks.layers import HOST_PARTS, check_cycles, check_layers
 from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Problem
+from bulkhead_host.system.imports import is_allowed
 
 _MANIFEST = '[service]\nname = "{name}"\npriority = 3\nmodules = [{modules}]\n'
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead_host.checks.problem import tree_files
+from bulkhead_host.checks.files import tree_files
 from bulkhead_host.cli import COMMANDS
 from bulkhead_host.paths import source_root
-from bulkhead_host.system.manifest import load_application
+from bulkhead_host.system.examine import load_system
 
 ROOT = source_root()
 PAGES = [file for file in tree_files(ROOT) if file.suffix == ".md"]
@@ -49,5 +49,5 @@ def test_make_and_bulkhead_are_called_by_names_that_exist(page: Path) -> None:
 
 def test_the_services_page_lists_the_application_that_ships() -> None:
     shown = re.findall(r"^\| (\w+) \| (\d) \|", _text(Path("services/README.md")), re.MULTILINE)
-    services = load_application(ROOT / "services", shipped=ROOT / "services").services
-    assert dict(shown) == {service.name: str(service.priority) for service in services}
+    application, _ = load_system(ROOT / "services")
+    assert dict(shown) == {row.name: str(row.priority) for row in application.services}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead_host.checks.problem import tree_files
+from bulkhead_host.checks.files import tree_files
 from bulkhead_host.checks.ruff import check_format, check_lint
 from bulkhead_host.checks.style import (
     FUNCTION_LINES_MAX,

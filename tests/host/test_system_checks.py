@@ -11,11 +11,16 @@ BOARD = "pico"
 
 
 def application(folder: Path, **services: str) -> Path:
-    """Write an application of services, each given by the end of its manifest."""
+    """Write an application of services, each given by the end of its manifest.
+
+    After them comes a supervisor, as every application has one.
+    """
+    services["supervisor"] = ""
     for name, rest in services.items():
         (folder / name).mkdir()
+        priority = 0 if name == "supervisor" else 3
         (folder / name / "service.toml").write_text(
-            f'[service]\nname = "{name}"\npriority = 3\n{rest}\n'
+            f'[service]\nname = "{name}"\npriority = {priority}\n{rest}\n'
         )
         (folder / name / "service.py").write_text("def main(sys):\n    yield sys.recv()\n")
     names = ", ".join(f'"{name}"' for name in services)
@@ -49,13 +54,13 @@ def test_slots_out_of_range_are_refused(tmp_path: Path, slots: str) -> None:
         rows(application(tmp_path, names=f"slots = {slots}"))
 
 
-@pytest.mark.parametrize(("lines", "fits"), [(64, True), (65, False)])
-def test_table_holds_128_capabilities(tmp_path: Path, lines: int, fits: bool) -> None:
-    line = '\n[[line]]\nname = "l{}"\nsource = "console"'
-    text = "slots = 64" + "".join(line.format(index) for index in range(lines))
-    folder = application(tmp_path, driver=text)
+@pytest.mark.parametrize(("uses", "fits"), [(64, True), (65, False)])
+def test_table_holds_128_capabilities(tmp_path: Path, uses: int, fits: bool) -> None:
+    names = [f"s{index}" for index in range(uses)]
+    text = "slots = 64\n[uses]\n" + "".join(f'{name} = ["call"]\n' for name in names)
+    folder = application(tmp_path, client=text, **dict.fromkeys(names, ""))
     if fits:
-        assert len(rows(folder)) == 1
+        assert len(rows(folder)) == uses + 2
         return
     with pytest.raises(UsageError, match="more than 128 capabilities"):
         rows(folder)
@@ -78,7 +83,7 @@ def test_cycle_through_what_a_call_may_grant_is_refused(
         logger=f"slots = {slots}",
     )
     if fits:
-        assert len(rows(folder)) == 3
+        assert len(rows(folder)) == 4
         return
     with pytest.raises(UsageError, match="logger may be granted a call of files"):
         rows(folder)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead_host.checks.problem import Problem
 from bulkhead_host.checks.types import (
     check_device_types,
     check_host_types,
     check_simulator_types,
 )
 from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Problem
 
 # Each seed is one error in otherwise good device code, and a word of what is said about it.
 SEEDS = {

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bulkhead_host.checks.layers import check_layers
-from bulkhead_host.checks.problem import Problem
 from bulkhead_host.checks.ruff import check_format, check_lint
 from bulkhead_host.checks.style import check_style, unusual_sizes
 from bulkhead_host.checks.types import (
@@ -16,6 +15,7 @@ from bulkhead_host.checks.types import (
 )
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Problem
 
 
 def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:

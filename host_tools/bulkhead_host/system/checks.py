@@ -1,105 +1,238 @@
 """Checks of a system as a whole, before anything of it reaches a board."""
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from bulkhead_host.errors import UsageError
-from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Board, Service
+from bulkhead_host import abi
+from bulkhead_host.problem import Report
+from bulkhead_host.system.boards import Board
+from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
+from bulkhead_host.system.uphill import cycles
+
+SUPERVISOR = "supervisor"
+SUPERVISOR_PRIORITY = 0
+
+LINES_MAX = 28
+"""Interrupt lines of one service: each has a notification bit, and the kernel's own is bit 28."""
 
 
-def check(application: Application, board: Board) -> None:
-    """Raise UsageError for the first thing that cannot work.
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What the checks look at: an application, the board it is for, and where problems go."""
 
-    Unknown targets, rights that the target cannot grant, tables of capabilities that are too
-    long, cycles of calls (the uphill rule), pins the board does not have or that two services own.
+    application: Application
+    board: Board | None
+    report: Report
+
+    @property
+    def services(self) -> dict[str, Service]:
+        """The services by name, in start order."""
+        return {service.name: service for service in self.application.services}
+
+    def wrong(
+        self,
+        service: Service,
+        keys: tuple[str | int, ...],
+        text: str,
+        next_step: str = "",
+        *,
+        is_warning: bool = False,
+    ) -> None:
+        """Report what is wrong with a key of a service's manifest."""
+        line = service.line(*keys)
+        self.report.add(service.manifest, line, text, next_step, is_warning=is_warning)
+
+
+def check(application: Application, board: Board | None, report: Report) -> None:
+    """Report all that cannot work, and warn of what is likely not meant.
+
+    Without a board the checks of pins are left out.
     """
-    services = {service.name: service for service in application.services}
-    for service in application.services:
+    system = System(application=application, board=board, report=report)
+    for one in CHECKS:
+        one(system)
+
+
+def check_supervisor(system: System) -> None:
+    """Want a supervisor, most important of all, that waits for nobody."""
+    document = system.application.document
+    supervisor = system.services.get(SUPERVISOR)
+    if supervisor is None:
+        if system.services and SUPERVISOR not in system.application.missing:
+            text = "the system has no supervisor: nothing would start the services"
+            line = document.line("system", "start")
+            system.report.add(document.path, line, text, 'add "supervisor" to system.start')
+        return
+    if supervisor.priority != SUPERVISOR_PRIORITY:
+        text = f"the supervisor has priority {supervisor.priority}, and must have 0"
+        system.wrong(supervisor, ("service", "priority"), text)
+    for use in supervisor.uses:
+        if use.rights & (RIGHTS["call"] | RIGHTS["send"]):
+            text = f"the supervisor may not wait for {use.target}, nor send to it"
+            system.wrong(supervisor, ("uses", use.handle), text, 'use ["notify"]')
+
+
+def check_count(system: System) -> None:
+    """Stay within the kernel's tables."""
+    document = system.application.document
+    count = len(system.application.services)
+    if count >= abi.TASKS_MAX:
+        text = f"more services than TASKS_MAX: {count}, and at most {abi.TASKS_MAX - 1} fit"
+        system.report.add(document.path, document.line("system", "start"), text)
+    for service in system.application.services:
+        if len(service.lines) > LINES_MAX:
+            text = f"{len(service.lines)} interrupt lines; a service has at most {LINES_MAX}"
+            system.wrong(service, ("line", LINES_MAX), text)
         if len(service.uses) + len(service.lines) + service.slots > SLOTS_MAX:
-            raise UsageError(
-                f"{service.folder}/service.toml: more than {SLOTS_MAX} capabilities",
-                "lower service.slots, or use fewer services",
-            )
+            text = f"more than {SLOTS_MAX} capabilities"
+            system.wrong(service, ("service", "slots"), text, "lower slots, or use fewer services")
+
+
+def check_uses(system: System) -> None:
+    """Let each capability name a service there is, and rights that it can grant."""
+    for service in system.application.services:
         for use in service.uses:
-            _check_use(service, use.target, use.rights, services)
-    _check_uphill(services)
-    _check_pins(application.services, board)
+            key = ("uses", use.handle)
+            if use.target == KERNEL:
+                if use.rights != RIGHTS["control"]:
+                    system.wrong(service, key, 'kernel grants "control" and nothing else')
+                continue
+            target = system.services.get(use.target)
+            if target is None:
+                if use.target not in system.application.missing:
+                    text = f"{service.name} uses {use.target}, which is not in the system"
+                    system.wrong(service, key, text, "add it to system.start, or mend the name")
+                continue
+            if use.rights & RIGHTS["control"]:
+                system.wrong(service, key, f'only kernel grants "control", not {use.target}')
+            if use.rights & RIGHTS["send"] and target.mailbox is None:
+                text = f"{service.name} sends to {use.target}, which has no mailbox"
+                hint = f"add [mailbox] to {target.folder.name}/service.toml, or call it"
+                system.wrong(service, key, text, hint)
 
 
-def _check_use(service: Service, target: str, rights: int, services: dict[str, Service]) -> None:
-    place = f"{service.folder}/service.toml [uses]"
-    if target == KERNEL:
-        if rights != RIGHTS["control"]:
-            raise UsageError(f'{place}: kernel grants only "control"')
-        return
-    if target not in services:
-        raise UsageError(
-            f"{place}: {service.name} uses {target!r}, which the system does not start",
-            "add it to system.start, or correct the name",
-        )
-    if rights & RIGHTS["control"]:
-        raise UsageError(f'{place}: only kernel grants "control", not {target!r}')
-    if rights & RIGHTS["send"] and services[target].mailbox is None:
-        raise UsageError(
-            f"{place}: {service.name} sends to {target!r}, which has no mailbox",
-            f"add [mailbox] to {services[target].folder}/service.toml, or call it",
-        )
+def check_handles(system: System) -> None:
+    """Let a name stand for one capability: interrupt lines and [uses] share the names."""
+    for service in system.application.services:
+        taken = {use.handle for use in service.uses}
+        for index, line in enumerate(service.lines):
+            if line.name in taken:
+                text = f"two capabilities of {service.name} are called {line.name}"
+                system.wrong(service, ("line", index, "name"), text, "rename the line")
+            taken.add(line.name)
 
 
-def _check_uphill(services: dict[str, Service]) -> None:
+def check_uphill(system: System) -> None:
     """Refuse cycles of calls: two services that wait for each other wait for ever."""
-    calls = {
-        name: {use.target: "calls" for use in service.uses if use.rights & RIGHTS["call"]}
-        for name, service in services.items()
-    }
-    for receiver, target in _grants(services, calls):
-        calls[receiver].setdefault(target, "may be granted a call of")
-    done: set[str] = set()
-    for start in services:
-        _walk(start, [start], done, calls)
+    for cycle in cycles(system.services):
+        text = f"calls go in a cycle: {', '.join(cycle.steps)}"
+        hint = "let one of them notify or send instead"
+        system.wrong(cycle.service, ("uses", cycle.handle), text, hint)
 
 
-def _grants(
-    services: dict[str, Service], calls: dict[str, dict[str, str]]
-) -> list[tuple[str, str]]:
-    """Return who may come to call whom by a grant.
+def check_inversion(system: System) -> None:
+    """Warn of calls that let a less important service hold up what is more important.
 
-    With a call, that is. What is granted with a reply closes no circle that is not there: from
-    the granter, which calls the target, there would be a way to the receiver, and one back.
+    A server runs at the priority of its most important caller, so that a call to a less
+    important one is legal: nothing in between can come first. But each step of the server
+    then takes its own budget at the caller's priority: one that is longer than the caller's
+    delays all of that priority by more than its own services may.
     """
-    return [
-        (receiver, use.target)
-        for name, service in services.items()
-        for use in service.uses
-        if use.rights & RIGHTS["grant"] and use.rights & RIGHTS["call"]
-        for receiver in calls[name]
-        if services[receiver].slots and receiver != use.target
-    ]
-
-
-def _walk(name: str, path: list[str], done: set[str], calls: dict[str, dict[str, str]]) -> None:
-    if name in done:
-        return
-    for target in calls[name]:
-        if target in path:
-            cycle = [*path[path.index(target) :], target]
-            steps = [f"{a} {calls[a][b]} {b}" for a, b in pairwise(cycle)]
-            raise UsageError(
-                f"calls go in a cycle: {', '.join(steps)}",
-                "let one of them notify or send instead",
-            )
-        _walk(target, [*path, target], done, calls)
-    done.add(name)
-
-
-def _check_pins(services: Iterable[Service], board: Board) -> None:
-    owner: dict[str, str] = {}
-    for service in services:
-        for pin in (*service.pins, *(line.pin for line in service.lines if line.pin)):
-            if pin not in board.pins:
-                raise UsageError(
-                    f"{service.folder}/service.toml: board {board.name} has no pin {pin!r}",
-                    f"use one of {', '.join(board.pins)}, or add it to board.toml",
+    wrong = {problem.path for problem in system.report.errors}  # whose values are not the file's
+    for service in system.application.services:
+        for use in service.uses:
+            target = system.services.get(use.target)
+            if target is None or not use.rights & RIGHTS["call"]:
+                continue
+            if wrong & {service.manifest, target.manifest}:
+                continue
+            if target.priority > service.priority and target.budget_ms > service.budget_ms:
+                text = (
+                    f"priority inversion: {service.name} (priority {service.priority}) waits for "
+                    f"{target.name} (priority {target.priority}), whose steps may take "
+                    f"{target.budget_ms} ms at priority {service.priority} then; those of "
+                    f"{service.name} may take {service.budget_ms} ms"
                 )
-            if owner.setdefault(pin, service.name) != service.name:
-                raise UsageError(f"pin {pin!r} belongs to {owner[pin]} and to {service.name}")
+                hint = f"send to {target.name}, or lower its budget_ms"
+                system.wrong(service, ("uses", use.handle), text, hint, is_warning=True)
+
+
+def check_budgets(system: System) -> None:
+    """Let what services may use of their periods come to no more than there is."""
+    total = 0.0
+    shares = []
+    for service in system.application.services:
+        if not service.period_budget_ms:
+            continue
+        share = min(100.0, 100 * service.period_budget_ms / service.period_ms)
+        shares.append(f"{service.name} {share:.0f} %")
+        is_over = total <= 100 < total + share  # noqa: PLR2004  (of the processor)
+        total += share
+        if is_over:
+            last = service
+    if total > 100:  # noqa: PLR2004
+        text = f"the budgets come to {total:.0f} % of the processor: {', '.join(shares)}"
+        system.wrong(last, ("service", "period_budget_ms"), text, "lower one, or its priority")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """One use of a pin or of an interrupt source: by whom, where, and whether as a line."""
+
+    service: Service
+    keys: tuple[str | int, ...]
+    pin: str
+    is_line: bool
+
+
+def check_pins(system: System) -> None:
+    """Want each pin on the board, and one owner for each pin and interrupt source."""
+    owners: dict[int | str, _Claim] = {}
+    for claim in _claims(system.application):
+        place: int | str = claim.pin
+        if claim.pin and system.board is not None:
+            if claim.pin not in system.board.pins:
+                text = f"board {system.board.name} has no pin {claim.pin}"
+                hint = f"use one of {', '.join(system.board.pins)}"
+                system.wrong(claim.service, claim.keys, text, hint)
+                continue
+            place = system.board.pins[claim.pin]
+        first = owners.setdefault(place, claim)
+        is_other = first.service is not claim.service
+        if first is claim or not (is_other or first.is_line == claim.is_line):
+            continue
+        both = (
+            f"{first.service.name} and to {claim.service.name}"
+            if is_other
+            else (f"{claim.service.name} twice")
+        )
+        if first.is_line and claim.is_line:
+            what = f"the interrupt line of pin {claim.pin}" if claim.pin else "the console's input"
+        else:
+            what = f"pin {claim.pin}"
+        other = f" ({first.pin} is the same pin)" if first.pin != claim.pin else ""
+        system.wrong(claim.service, claim.keys, f"{what} belongs to {both}{other}")
+
+
+def _claims(application: Application) -> Iterator[_Claim]:
+    for service in application.services:
+        for index, pin in enumerate(service.pins):
+            keys = ("service", "pins", index)
+            yield _Claim(service=service, keys=keys, pin=pin, is_line=False)
+        for index, line in enumerate(service.lines):
+            if line.source == "pin" and not line.pin:
+                continue  # which is reported already
+            key = "pin" if line.pin else "source"
+            yield _Claim(service=service, keys=("line", index, key), pin=line.pin, is_line=True)
+
+
+CHECKS: tuple[Callable[[System], None], ...] = (
+    check_supervisor,
+    check_count,
+    check_uses,
+    check_handles,
+    check_uphill,
+    check_inversion,
+    check_budgets,
+    check_pins,
+)

@@ -4,34 +4,14 @@ import ast
 from pathlib import Path
 
 from bulkhead_host import __version__, abi
-from bulkhead_host.errors import UsageError
-from bulkhead_host.paths import source_root
-from bulkhead_host.system.checks import check
-from bulkhead_host.system.manifest import (
-    Application,
-    Board,
-    Line,
-    Service,
-    load_application,
-    load_board,
-)
-
-
-def load_system(application: Path, board: str) -> tuple[Application, Board]:
-    """Load and check an application for a board."""
-    boards = source_root() / "board_configs"
-    if not (boards / board / "board.toml").is_file():
-        known = sorted(path.parent.name for path in boards.glob("*/board.toml"))
-        raise UsageError(f"there is no board {board!r}", f"use one of {', '.join(known)}")
-    loaded = load_application(application, shipped=source_root() / "services")
-    config = load_board(boards / board)
-    check(loaded, config)
-    return loaded, config
+from bulkhead_host.system.boards import Board, board_named
+from bulkhead_host.system.examine import load_system
+from bulkhead_host.system.manifest import Line, Service
 
 
 def service_folders(application: Path) -> list[Path]:
     """Return the folders of an application's services, in start order."""
-    loaded = load_application(application, shipped=source_root() / "services")
+    loaded, _ = load_system(application)
     return [service.folder for service in loaded.services]
 
 
@@ -57,7 +37,7 @@ def system_module(application: Path, board: str) -> str:
 
 def board_module(board: str) -> str:
     """Return the source of `bulkhead_board`: the board's pins by name, in capitals."""
-    config = load_board(source_root() / "board_configs" / board)
+    config = board_named(board)
     lines = [f"{name.upper()} = const({number})" for name, number in config.pins.items()]
     head = f'"""Pins of the board {board}, generated from its board.toml."""\n\n'
     return head + "from micropython import const\n\n" + "\n".join(lines) + "\n"
@@ -73,19 +53,18 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
         tuple((use.handle, use.target, use.rights, number) for use in service.uses),
         tuple(_line(line, board) for line in service.lines),
         (service.restart, service.heartbeat_ms),
-        (0, 0, 0, service.slots, abi.ASYNC if is_async(service.folder) else 0),
+        _options(service),
     )
 
 
+def _options(service: Service) -> tuple[int, ...]:
+    flags = abi.ASYNC if is_async(service.folder) else 0
+    return (service.period_ms * 1000, service.period_budget_ms * 1000, 0, service.slots, flags)
+
+
 def is_async(folder: Path) -> bool:
-    """Tell whether the `main` of a service is an `async def`."""
-    path = folder / "service.py"
-    try:
-        body = ast.parse(path.read_text()).body
-    except OSError:
-        raise UsageError(f"{path} is missing", "write it, with main(sys) in it") from None
-    except SyntaxError as error:
-        raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
+    """Tell whether the `main` of a service, whose code is checked, is an `async def`."""
+    body = ast.parse((folder / "service.py").read_bytes()).body
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in body)
 
 

@@ -1,18 +1,20 @@
-"""What the TOML files say: a service's manifest, an application, a board.
+"""What the TOML files of an application say: a service's manifest, the list of services.
 
-Loading checks each file by itself and says which key of which file is wrong; `checks` looks at
-the system as a whole.
+Loading looks at each file by itself and reports what is wrong in it, with the line; `checks`
+looks at the system as a whole. What is wrong is read as something harmless, so that all
+problems are found in one go; `examine.load_system` refuses a system that has any.
 """
 
-import tomllib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
+from bulkhead_host.problem import Report
+from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
 
-PRIORITIES = 8
 RESTARTS = ("permanent", "transient", "temporary")
 POLICIES = {"fail": 0, "block": 1, "drop_oldest": 2}
 RIGHTS = {"call": 1, "send": 2, "notify": 4, "control": 16, "grant": 32}
@@ -21,6 +23,12 @@ TRIGGERS = ("falling", "rising", "both")
 PULLS = ("up", "down", "none")
 SOURCES = ("pin", "console")
 KERNEL = "kernel"
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""A service's name: it is a Python package on the board, and a column on the screen."""
+
+BUDGET_MS_MAX = 60_000
+PERIOD_MS_MAX = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +56,8 @@ class Use:
 class Service:
     """A service's manifest and the folder it was read from.
 
-    `slots` is the room in its table for capabilities that it mints or is granted.
+    `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
+    not 0. `slots` is the room in its table for capabilities that it mints or is granted.
     """
 
     name: str
@@ -56,6 +65,8 @@ class Service:
     priority: int
     version: int = 1
     budget_ms: int = 20
+    period_ms: int = 0
+    period_budget_ms: int = 0
     restart: str = "permanent"
     heartbeat_ms: int = 0
     slots: int = 0
@@ -64,143 +75,181 @@ class Service:
     mailbox: tuple[int, int] | None = None
     uses: tuple[Use, ...] = ()
     lines: tuple[Line, ...] = ()
+    document: Document = field(compare=False, repr=False)
+
+    @property
+    def manifest(self) -> Path:
+        """The file that says all this."""
+        return self.document.path
+
+    def line(self, *keys: str | int) -> int:
+        """Return the line of the manifest on which a key stands."""
+        return self.document.line(*keys)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """An application: its services in start order."""
+    """An application: its services in start order. `missing` are those that cannot be read."""
 
     name: str
     board: str
     folder: Path
     services: tuple[Service, ...] = ()
+    missing: frozenset[str] = frozenset()
+    document: Document = field(compare=False, repr=False)
+
+    def line(self, *keys: str | int) -> int:
+        """Return the line of system.toml on which a key stands."""
+        return self.document.line(*keys)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Board:
-    """A board: which port runs it and which pins have names."""
-
-    name: str
-    port: str
-    architecture: str
-    tier: str
-    flash_bytes: int
-    ram_bytes: int
-    pins: dict[str, int] = field(default_factory=dict)
-    flash: dict[str, Any] = field(default_factory=dict)
-
-
-def load_service(folder: Path) -> Service:
-    """Return the manifest in `folder`/service.toml; raise UsageError with what is wrong in it."""
-    path = folder / "service.toml"
-    document = _read(path)
-    document.only("service", "mailbox", "line", "uses")
-    table = document.table("service")
+def load_service(folder: Path, report: Report) -> Service | None:
+    """Return the manifest in `folder`/service.toml, None when it is no TOML."""
+    document = read_document(folder / "service.toml", report)
+    if document is None:
+        return None
+    found_before = len(report.problems)
+    top = Fields(document, report)
+    top.only("service", "mailbox", "line", "uses")
+    table = top.table("service")
     table.only(
-        *("name", "version", "priority", "budget_ms", "restart"),
-        *("heartbeat_ms", "slots", "modules", "pins"),
+        *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
+        *("restart", "heartbeat_ms", "slots", "modules", "pins"),
     )
     name = table.text("name")
-    if name != folder.name:
-        raise UsageError(f"{path}: service.name is {name!r} in folder {folder.name!r}")
-    return Service(
-        name=name,
+    if name and name != folder.name:
+        table.problem("name", f'service.name is "{name}", and its folder is {folder.name}')
+    elif name and not NAME.fullmatch(name):
+        table.problem("name", f'"{name}" is no name for a service', "use a-z, 0-9 and _")
+    elif name == KERNEL:
+        table.problem("name", f'"{name}" is the kernel\'s own name', "choose another")
+    has_period = "period_ms" in table.values or "period_budget_ms" in table.values
+    service = Service(
+        name=folder.name,
         folder=folder,
         version=table.integer("version", low=1, high=65535, default=1),
-        priority=table.integer("priority", low=0, high=PRIORITIES - 1),
-        budget_ms=table.integer("budget_ms", low=1, high=60_000, default=20),
+        priority=table.integer("priority", low=0, high=abi.PRIORITIES - 1),
+        budget_ms=table.integer("budget_ms", low=1, high=BUDGET_MS_MAX, default=20),
+        period_ms=table.integer("period_ms", low=1, high=PERIOD_MS_MAX) if has_period else 0,
+        period_budget_ms=(
+            table.integer("period_budget_ms", low=1, high=PERIOD_MS_MAX) if has_period else 0
+        ),
         restart=table.choice("restart", RESTARTS, default="permanent"),
         heartbeat_ms=table.integer("heartbeat_ms", low=0, high=3_600_000, default=0),
         slots=table.integer("slots", low=0, high=64, default=0),
         modules=table.texts("modules"),
         pins=table.texts("pins"),
-        mailbox=_mailbox(document),
-        uses=_uses(document),
-        lines=tuple(_line(row) for row in document.tables("line")),
+        mailbox=_mailbox(top),
+        uses=_uses(top),
+        lines=tuple(_line(row) for row in top.tables("line")),
+        document=document,
     )
+    if len(report.problems) == found_before:  # all its values are as the file says
+        _check_times(service, table)
+    return service
 
 
-def load_application(folder: Path, *, shipped: Path) -> Application:
-    """Return the application in `folder`/system.toml with its services' manifests.
+def load_application(folder: Path, *, shipped: Path, report: Report) -> Application | None:
+    """Return the application in `folder`/system.toml, None when it is no TOML.
 
-    A service is looked for in the application's own folder, then among those `shipped`.
+    A service is looked for in the application's own folder, then among those `shipped`. Raises
+    UsageError when there is no system.toml.
     """
-    path = folder / "system.toml"
-    document = _read(path)
-    document.only("system")
-    table = document.table("system")
+    try:
+        document = read_document(folder / "system.toml", report)
+    except UsageError:
+        raise UsageError(
+            f"{folder} holds no application: {folder / 'system.toml'} does not exist",
+            "name the folder of a system.toml, or make one: bulkhead new NAME",
+        ) from None
+    if document is None:
+        return None
+    top = Fields(document, report)
+    top.only("system")
+    table = top.table("system")
     table.only("name", "board", "start")
     names = table.texts("start")
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if not names or doubled:
-        raise UsageError(f"{path}: system.start lists {', '.join(doubled) or 'nothing'} twice")
+    if not table.values.get("start"):
+        table.wrong("start", "an array of services, in start order")
+    services = [_find_service(table, name, folder, shipped) for name in names]
+    found = tuple(service for service in services if service is not None)
     return Application(
         name=table.text("name"),
         board=table.text("board"),
         folder=folder,
-        services=tuple(
-            load_service(_service_folder(path, name, folder, shipped)) for name in names
-        ),
+        services=found,
+        missing=frozenset(names) - {service.name for service in found},
+        document=document,
     )
 
 
-def load_board(folder: Path) -> Board:
-    """Return the board in `folder`/board.toml."""
-    document = _read(folder / "board.toml")
-    document.only("board", "flash", "pins")
-    table = document.table("board")
-    table.only("name", "port", "architecture", "tier", "flash_bytes", "ram_bytes")
-    return Board(
-        name=table.text("name"),
-        port=table.text("port"),
-        architecture=table.text("architecture"),
-        tier=table.choice("tier", ("emulated", "type-checked")),
-        flash_bytes=table.integer("flash_bytes", low=1, high=1 << 30),
-        ram_bytes=table.integer("ram_bytes", low=1, high=1 << 30),
-        pins=document.numbers("pins"),
-        flash=dict(document.table("flash").values),
+def _find_service(start: Fields, name: str, folder: Path, shipped: Path) -> Service | None:
+    line = start.document.line("system", "start", list(start.values["start"]).index(name))
+    own = [
+        candidate
+        for candidate in (folder / name, folder / "services" / name)
+        if (candidate / "service.toml").is_file()
+    ]
+    if len(own) > 1:
+        text = f"there are two services {name}: {own[0]} and {own[1]}"
+        start.report.add(start.document.path, line, text, "rename or remove one")
+    candidates = [*own, shipped / name]
+    if (candidates[0] / "service.toml").is_file() and NAME.match(name):
+        return load_service(candidates[0], start.report)
+    start.report.add(
+        start.document.path,
+        line,
+        f"system.start names {name}, and there is no folder {name} with a service.toml in it",
+        f"bulkhead new-service {name}, or correct the name",
     )
+    return None
 
 
-def _read(path: Path) -> Fields:
-    try:
-        return Fields(str(path), tomllib.loads(path.read_text()))
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist", "name a folder that holds one") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}", "correct the TOML there") from None
+def _check_times(service: Service, table: Fields) -> None:
+    if service.period_budget_ms > service.period_ms:
+        text = (
+            f"service.period_budget_ms is {service.period_budget_ms}, "
+            f"more than the period of {service.period_ms} ms"
+        )
+        table.problem("period_budget_ms", text)
+    if 0 < service.period_budget_ms < service.budget_ms:
+        text = (
+            f"service.budget_ms is {service.budget_ms}: one step may use more than a whole "
+            f"period may, which is {service.period_budget_ms} ms"
+        )
+        table.problem("budget_ms", text, "lower budget_ms, or raise period_budget_ms")
+    if 0 < service.heartbeat_ms <= service.budget_ms:
+        text = (
+            f"service.heartbeat_ms is {service.heartbeat_ms}, "
+            f"and one step may take {service.budget_ms} ms (budget_ms)"
+        )
+        table.problem("heartbeat_ms", text, "raise heartbeat_ms, or lower budget_ms")
 
 
-def _service_folder(path: Path, name: str, folder: Path, shipped: Path) -> Path:
-    for candidate in (folder / name, folder / "services" / name, shipped / name):
-        if (candidate / "service.toml").is_file():
-            return candidate
-    raise UsageError(
-        f"{path}: system.start names {name!r}, and there is no such service",
-        f"make {folder / name}/service.toml, or correct the name",
-    )
-
-
-def _mailbox(document: Fields) -> tuple[int, int] | None:
-    if "mailbox" not in document.values:
+def _mailbox(top: Fields) -> tuple[int, int] | None:
+    if "mailbox" not in top.values:
         return None
-    table = document.table("mailbox")
+    table = top.table("mailbox")
     table.only("depth", "when_full")
     policy = POLICIES[table.choice("when_full", tuple(POLICIES))]
     return table.integer("depth", low=1, high=64), policy
 
 
-def _uses(document: Fields) -> tuple[Use, ...]:
-    if "uses" not in document.values:
+def _uses(top: Fields) -> tuple[Use, ...]:
+    if "uses" not in top.values:
         return ()
-    table = document.table("uses")
+    table = top.table("uses")
     found = []
     for handle in table.values:
         rights = 0
-        for right in table.texts(handle):
+        given = table.texts(handle)
+        for right in given:
             if right not in RIGHTS:
-                raise table.wrong(handle, f"one or more of {', '.join(RIGHTS)}")
-            rights |= RIGHTS[right]
+                text = f'unknown right "{right}" to {handle}'
+                table.problem(handle, text, f"use one or more of {', '.join(RIGHTS)}")
+            rights |= RIGHTS.get(right, 0)
+        if not given and table.values[handle] == []:
+            table.problem(handle, f"{handle} is used without any right")
         found.append(Use(handle=handle, target=handle, rights=rights))
     return tuple(found)
 
@@ -208,6 +257,8 @@ def _uses(document: Fields) -> tuple[Use, ...]:
 def _line(table: Fields) -> Line:
     table.only("name", "source", "pin", "trigger", "pull", "rate_max_hz")
     source = table.choice("source", SOURCES)
+    if source != "pin" and "pin" in table.values:
+        table.problem("pin", f"line.pin is for lines whose source is a pin, not {source}")
     return Line(
         name=table.text("name"),
         source=source,

@@ -1,23 +1,9 @@
-"""What a check found, and which files it looks at."""
+"""Which files of the tree the checks look at."""
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Problem:
-    """One thing wrong: where, by a path from the root of the tree, and what to do about it."""
-
-    path: Path
-    line: int = 0
-    text: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.path.as_posix()}:{self.line}" if self.line else self.path.as_posix()
-        return f"{place}: {self.text}"
 
 
 def tree_files(root: Path) -> list[Path]:

@@ -1,0 +1,93 @@
+"""Checks of a service's Python files, read and not run."""
+
+import ast
+from collections.abc import Collection
+from pathlib import Path
+
+from bulkhead_host.problem import Report
+from bulkhead_host.system.imports import beyond_manifest, imports
+from bulkhead_host.system.manifest import Service
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def check_code(service: Service, names: Collection[str], report: Report) -> None:
+    """Report what is wrong in the files of a service; `names` are the services there are."""
+    for file in sorted(service.folder.rglob("*.py")):
+        tree = _parsed(file, report)
+        if tree is None:
+            continue
+        for line, text in beyond_manifest(tree, service.name, service.modules):
+            report.add(file, line, text)
+        _check_apis(service, tree, file, names, report)
+        _check_handles(service, tree, file, report)
+        if file == service.folder / "service.py":
+            _check_main(tree, file, report)
+    if not (service.folder / "service.py").is_file():
+        report.add(
+            service.manifest,
+            service.line("service", "name"),
+            f"{service.name} has no service.py",
+            f"write {service.folder / 'service.py'} with main(sys) in it",
+        )
+
+
+def _parsed(file: Path, report: Report) -> ast.Module | None:
+    try:
+        return ast.parse(file.read_bytes(), file.name)
+    except SyntaxError as error:
+        report.add(file, error.lineno or 0, f"invalid syntax: {error.msg}")
+    except ValueError as error:  # a NUL in the text
+        report.add(file, 0, f"invalid syntax: {error}")
+    return None
+
+
+def _check_main(tree: ast.Module, file: Path, report: Report) -> None:
+    mains = [node for node in tree.body if isinstance(node, _Function) and node.name == "main"]
+    if not mains:
+        report.add(file, 0, "it has no main(sys)", "def main(sys): with a yield in it")
+        return
+    main = mains[-1]
+    taken = [*main.args.posonlyargs, *main.args.args]
+    if len(taken) - len(main.args.defaults) > 1 or not (taken or main.args.vararg):
+        text = f"main takes {len(taken)} arguments, and is called with one: main(sys)"
+        report.add(file, main.lineno, text)
+    if isinstance(main, ast.FunctionDef) and not _has_yield(main):
+        text = "main(sys) must be a generator function: it has no yield"
+        report.add(file, main.lineno, text, "yield sys.recv(), or what else it waits for")
+
+
+def _has_yield(function: ast.AST) -> bool:
+    """Tell whether a function is a generator: a yield in it, and not in one inside it."""
+    for node in ast.iter_child_nodes(function):
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, _Function | ast.Lambda) and _has_yield(node):
+            return True
+    return False
+
+
+def _check_apis(
+    service: Service, tree: ast.Module, file: Path, names: Collection[str], report: Report
+) -> None:
+    """Report imports of services that are not there, or that have no api."""
+    for found in imports(tree):
+        parts = found.name.split(".")
+        if parts[0] != "services" or parts[1:2] in ([service.name], []):
+            continue
+        if parts[1] not in names:
+            text = f"imports {'.'.join(parts[:3])}: {parts[1]} is not in the system"
+            report.add(file, found.line, text, f'add "{parts[1]}" to system.start')
+
+
+def _check_handles(service: Service, tree: ast.Module, file: Path, report: Report) -> None:
+    """Report `sys.cap("name")` of a name that the manifest does not grant."""
+    granted = {use.handle for use in service.uses} | {line.name for line in service.lines}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
+                args=[ast.Constant(value=str(name))],
+            ) if name not in granted:
+                text = f"no capability '{name}': name it under [uses] in service.toml"
+                report.add(file, node.lineno, text)

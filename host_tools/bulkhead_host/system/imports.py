@@ -1,0 +1,81 @@
+"""What Python files import, and what a service may.
+
+A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
+stands for one component: `services.*.api` allows `from services.led.api import SET`.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Modules of MicroPython that only compute: no authority over chip, interpreter or files.
+PLAIN_MODULES = (
+    *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq", "io"),
+    *("json", "math", "random", "re", "struct", "time"),
+    *("micropython.const", "micropython.native", "micropython.viper"),
+)
+GENERATED = ("bulkhead_system", "bulkhead_board")
+SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
+# What a service would get around its manifest with.
+FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "open"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One name that a file imports, dotted, and whether the file's own loading needs it."""
+
+    line: int
+    name: str
+    at_load: bool
+
+
+def imports(tree: ast.Module) -> Iterator[Import]:
+    """Yield what a file imports, also inside functions; a relative import by its dots."""
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        at_load = id(node) not in inside
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(line=node.lineno, name=alias.name, at_load=at_load)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            for alias in node.names:
+                name = f"{module}.{alias.name}"
+                yield Import(line=node.lineno, name=name, at_load=at_load)
+
+
+def is_allowed(name: str, allowed: Sequence[str]) -> bool:
+    """Tell whether a dotted name is covered by an entry."""
+    parts = name.split(".")
+    return any(
+        len(entry) <= len(parts)
+        and all(want in ("*", part) for want, part in zip(entry, parts, strict=False))
+        for entry in (text.split(".") for text in allowed)
+    )
+
+
+def beyond_manifest(
+    tree: ast.Module, name: str, modules: Sequence[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what a file of the service `name` reaches past its manifest."""
+    allowed = (*SERVICE, f"services.{name}", *modules)
+    for found in imports(tree):
+        if not is_allowed(found.name, allowed):
+            yield found.line, _refusal(found.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS:
+            yield node.lineno, f"{node.id} reaches past the manifest"
+
+
+def _refusal(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] == "services":
+        return f"may not import {name}: of another service only its api"
+    if parts[0] in ("", "kernel", "port"):
+        return f"may not import {name}: it is not for services"
+    return f"may not import {name}: name '{parts[0]}' under modules in service.toml"
