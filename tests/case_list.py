@@ -4,7 +4,10 @@ import ast
 from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
-MODULES = ("messages", "mailboxes", "scheduling", "faults", "interrupts", "awaits")
+MODULES = (
+    *("messages", "mailboxes", "scheduling", "faults", "budgets"),
+    *("interrupts", "awaits"),
+)
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation")
 

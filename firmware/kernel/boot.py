@@ -5,8 +5,9 @@ from kernel.abi import (
     ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
     REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
+from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
-from kernel.levels import enter_interrupt_level, swallowed
+from kernel.levels import enter_interrupt_level
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.state import Kernel
 from kernel.tasks import start
@@ -19,7 +20,7 @@ def build(table, port):
     kernel itself needs is allocated here.
     """
     kernel = Kernel(table, port, enter_interrupt_level)
-    kernel.swallowed = swallowed
+    kernel.overrun = overrun
     kernel.guard_supervisor = guard_supervisor
     kernel.handlers = _handlers(control.Control(kernel))
     if kernel.supervisor:

@@ -7,17 +7,17 @@ is the operation field, a number from 1 in start order. They may allocate.
 import struct
 
 from kernel.abi import (
-    DORMANT, FAULTED, FULL, INSPECT_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, OK, PROTOCOL, SERVED,
-    SLEEPING, STORM, TIMED, UNKNOWN,
+    DORMANT, FAULTED, FULL, INSPECT_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, OK, PROTOCOL,
+    SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
-from kernel.faults import end, fault, last_words
+from kernel.faults import fault, last_words
 from kernel.inject import inject
 from kernel.layout import (
     BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_FIRED_AT, LINE_IN_WINDOW,
-    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, OUTER, PARTICULAR_SHIFT,
-    PARTICULARS, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE,
-    STEPS, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, PARTICULAR_SHIFT, PARTICULARS,
+    PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS,
+    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX, RATE_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
@@ -111,10 +111,7 @@ class Control:
         w[task + RESULT] = UNKNOWN
         if target and target != task and w[target + STATE] not in (DORMANT, FAULTED):
             w[task + RESULT] = OK
-            if kind or target == w[OUTER]:
-                fault(kernel, target, kind or 0, None)
-            else:
-                end(kernel, target, DORMANT)
+            fault(kernel, target, kind or NO_FAULT, None)
         return task
 
     @micropython.native

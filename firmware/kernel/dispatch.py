@@ -23,8 +23,8 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.layout import (
     TARGET, ARMED, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT,
-    CLIENTS, CPU_US, DEADLINE, DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING, MAIL_COUNT,
-    NAMED, NEXT_DEADLINE, NOW, OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS,
+    CLIENTS, CPU_LIMIT, CPU_US, DEADLINE, DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING,
+    MAIL_COUNT, NAMED, NEXT_DEADLINE, NOW, OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS,
     RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, RESULT, RIGHTS_SHIFT, RUNNING_TASK, SENDERS,
     SEQUENCE, SEQUENCE_MASK, SERVING, SLICE_END, SLOT_SHIFT, STATE, STEP_DEADLINE, STEPS, STOPPED,
     STRUCK, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
@@ -99,11 +99,13 @@ def dispatch(kernel):
         start = now
         now = clock[0] & TIME_MASK
         w[NOW] = now
-        w[task + CPU_US] = (w[task + CPU_US] + now - start) & TIME_MASK
+        used = (w[task + CPU_US] + now - start) & TIME_MASK
+        w[task + CPU_US] = used
         w[task + STEPS] = (w[task + STEPS] + 1) & TIME_MASK
-        if w[STRUCK] and int(kernel.swallowed(kernel, task)):
-            task = 0
-            continue
+        if w[STRUCK] or (used - w[task + CPU_LIMIT]) & TIME_MASK < TIME_HALF:
+            if int(kernel.overrun(kernel, task)):
+                task = 0
+                continue
         kind = trap & (_KIND | TIMED | EXTRA)
         slot = trap >> HANDLE_SHIFT & SLOT_MASK
         if kind == CALL and slot < w[task + CAPABILITY_COUNT]:

@@ -5,10 +5,10 @@ lines are masked, its last words are kept and the supervisor is notified. What h
 the supervisor's policy; only the supervisor's own fault is the kernel's business.
 """
 
-from kernel.abi import DEAD, FAULT_BIT, FAULTED, READY
+from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
 from kernel.layout import (
-    ARMED, BASE, BUDGET_US, CLIENTS, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK, LINE,
-    LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER,
+    ARMED, BASE, BUDGET_US, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
+    LINE, LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER,
     PARTICULAR_SHIFT, PARTICULARS, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT,
     RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK,
     TASKS_END, TIMED_WAIT, UNREPORTED,
@@ -22,16 +22,18 @@ import micropython
 
 @micropython.native
 def fault(kernel, task, kind, error):
-    """End the present incarnation of `task` with a fault of `kind`.
+    """End the present incarnation of `task` with a fault of `kind`, or of NO_FAULT for good.
 
     `error` is the exception that caused it, or None. A preempted task cannot be ended while its
     bytecode is on the stack: it is marked DOOMED and struck when it would go on. Never raises.
     """
     w = kernel.words
     if task == w[OUTER]:
-        w[task + DOOMED] = kind
+        w[task + DOOMED] = DOOM | kind
         return
-    end(kernel, task, FAULTED)
+    end(kernel, task, FAULTED if kind else DORMANT)
+    if not kind:
+        return
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     w[particulars + FAULT] = kind
     w[particulars + UNREPORTED] = 1

@@ -52,7 +52,9 @@ REGISTER_BADGE = const(28)  # out
 REGISTER_BITS = const(29)  # out: notification bits
 REGISTER_HANDLE = const(30)  # in: the capability to grant; out: the one granted, 0 for none
 REGISTERS_END = const(31)
-DOOMED = const(31)  # to be faulted with this kind as soon as it is not preempted any more
+DOOMED = const(31)  # DOOM and the kind of fault it ends with when it is not preempted any more
+DOOM = const(0x100)
+FAULT_MASK = const(0xFF)
 
 # --- what of a task no hot path touches: at w[PARTICULARS] + (task >> PARTICULAR_SHIFT) ----
 PARTICULAR_WORDS = const(8)
@@ -60,9 +62,9 @@ PARTICULAR_SHIFT = const(2)  # RECORD_SHIFT less the bits of PARTICULAR_WORDS
 FAULT = const(0)  # kind of the last one
 UNREPORTED = const(1)  # 1 until the supervisor has taken the fault
 DROPPED = const(2)  # messages, by a full mailbox or a restart
-PERIOD_US = const(3)  # 0: only the step has a budget
+PERIOD_MS = const(3)  # 0: only the step has a budget
 PERIOD_BUDGET_US = const(4)
-PERIOD_END = const(5)
+PERIOD_END_MS = const(5)  # of the port's uptime
 QUOTA_BYTES = const(6)  # of heap; 0: none
 USED_BYTES = const(7)  # as sampled
 

@@ -14,8 +14,8 @@ from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault
 from kernel.layout import (
-    ARMED, CPU_US, DEADLINES, DOOMED, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, RUNNING_TASK,
-    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 import micropython
@@ -46,7 +46,7 @@ def land(kernel, error):
     if w[STRUCK]:
         w[STRUCK] = 0
         if isinstance(error, KeyboardInterrupt):
-            kind = w[task + DOOMED] or BUDGET
+            kind = BUDGET
         else:
             kernel.port.pad()
     elif isinstance(error, KeyboardInterrupt):
@@ -54,8 +54,8 @@ def land(kernel, error):
         kind = INJECTED
     if not in_task:
         kind = SYSCALL
-    w[task + DOOMED] = 0
-    fault(kernel, task, kind, error)
+    doomed = w[task + DOOMED]
+    fault(kernel, task, doomed & FAULT_MASK if doomed else kind, error)
 
 
 @micropython.native
@@ -67,36 +67,24 @@ def _kind_of(error):
     return EXCEPTION
 
 
-@micropython.native
-def swallowed(kernel, task):
-    """Handle a strike during a step that nevertheless ended with a trap.
-
-    Return 0 if it was only late: it has landed now and the trap counts. Otherwise the task caught
-    the kill: it is faulted, and 1 returned.
-    """
-    w = kernel.words
-    w[STRUCK] = 0
-    if kernel.port.pad():
-        return 0
-    fault(kernel, task, BUDGET, None)
-    return 1
-
-
 @micropython.viper
 def enter_interrupt_level(kernel):
     """Run what is more important than the preempted task, on top of it. Never raises.
 
     Called by the interpreter at a branch of whatever runs. If that is the kernel itself (idle,
-    or in the fault path) there is nothing to do: its own loop looks next. Allocates nothing.
+    or in the fault path), or a task that has been struck, there is nothing to do: the kernel's
+    loop looks next. Allocates nothing.
     """
     w = ptr32(kernel.words)
     w[SCHEDULED] = 0
-    if w[ARMED] == 0:
+    if w[ARMED] == 0 or w[STRUCK]:
         return
     w[ARMED] = 0
     outer = w[RUNNING_TASK]
     clock = ptr32(kernel.clock)
-    remaining = (w[STEP_DEADLINE] - clock[0]) & TIME_MASK
+    entered = clock[0]
+    began = w[NOW]
+    remaining = (w[STEP_DEADLINE] - entered) & TIME_MASK
     slice_end = w[SLICE_END]
     w[OUTER] = outer
     run(kernel)
@@ -104,12 +92,16 @@ def enter_interrupt_level(kernel):
     if w[STRUCK]:
         kernel.port.pad()
         w[STRUCK] = 0
-        remaining = 0
-    if w[outer + DOOMED]:
-        remaining = 0
+    left = clock[0]
+    if outer:
+        if w[outer + DOOMED]:  # judged when its step ends, if the tick's strike comes too late
+            w[STRUCK] = 1
+            remaining = 0
+        w[outer + CPU_US] = (w[outer + CPU_US] - (left - entered)) & TIME_MASK
+    w[NOW] = began
     w[RUNNING_TASK] = outer
     w[SLICE_END] = slice_end
-    w[STEP_DEADLINE] = (clock[0] + remaining) & TIME_MASK
+    w[STEP_DEADLINE] = (left + remaining) & TIME_MASK
     w[ARMED] = 1
 
 

@@ -13,7 +13,7 @@ from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
     CAPABILITY_COUNT, CPU_LIMIT, GENERATION, LINE, LINE_BITS, LINE_OWNER, LINE_RATE, LINES_END,
     MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, PARTICULAR_SHIFT,
-    PARTICULAR_WORDS, PARTICULARS, PERIOD_BUDGET_US, PERIOD_US, PRIORITY, QUOTA_BYTES, RECORD,
+    PARTICULAR_WORDS, PARTICULARS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUOTA_BYTES, RECORD,
     RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
@@ -62,7 +62,7 @@ class Kernel:
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0
         # Kernel functions that modules below the one that defines them call, set by `boot`.
-        self.swallowed = None
+        self.overrun = None
         self.guard_supervisor = None
         port.attach(self, enter)
         _lay_out(self)
@@ -116,7 +116,8 @@ def _lay_out(kernel):
             free += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
         particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
         options = row_options(row)
-        w[particulars + PERIOD_US], w[particulars + PERIOD_BUDGET_US] = options[:2]
+        w[particulars + PERIOD_MS] = options[0] // 1000
+        w[particulars + PERIOD_BUDGET_US] = options[1]
         w[particulars + QUOTA_BYTES] = options[2]
         w[task + CPU_LIMIT] = TIME_HALF - 1
         lines = _grant(kernel, index + 1, lines)

@@ -4,10 +4,11 @@ import sys
 
 from bulkhead import Frame
 from kernel.abi import ASYNC, DORMANT, FAULTED
+from kernel.budgets import begin_period
 from kernel.capabilities import rename
 from kernel.layout import (
-    BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, RECORD_SHIFT, REGISTERS, REGISTERS_END,
-    RESULT, STATE, STEP_DEADLINE,
+    BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, NOW, RECORD_SHIFT, REGISTERS,
+    REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
@@ -35,9 +36,10 @@ class Beginning:
             w = kernel.words
             w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
             main = _load(entry).main
-            w[STEP_DEADLINE] = (
-                kernel.port.now() + w[(number << RECORD_SHIFT) + BUDGET_US]
-            ) & TIME_MASK
+            task = number << RECORD_SHIFT
+            now = kernel.port.now()
+            w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
+            begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
         generator = main(kernel.frames[number])
         if not hasattr(generator, "send"):
             raise TypeError(
@@ -71,6 +73,7 @@ def start(kernel, task):
     kernel.frames[number] = frame
     kernel.resume[number] = Beginning(kernel, number).step
     w[task + RESULT] = 0
+    begin_period(kernel, task, 0)
     push_back(w, task)
     return True
 

@@ -183,6 +183,10 @@ class Port:
         """Return the time in microseconds modulo 2**30."""
         return ptr32(_TIMERAWL)[0] & TIME_MASK
 
+    def uptime_ms(self):
+        """Return the milliseconds since reset, modulo 2^30."""
+        return time.ticks_ms()
+
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US.
 
@@ -217,7 +221,8 @@ class Port:
                 self.request()
         if w[ARMED] and w[RUNNING_TASK]:
             if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
-                w[STRUCK] += 1
+                if w[STRUCK] == 0 or int(self.pad()) == 0:  # it was caught
+                    w[STRUCK] += 1
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     self.reset(w[RUNNING_TASK] >> RECORD_SHIFT)

@@ -80,6 +80,10 @@ class SimPort:
         """Return the time in microseconds modulo 2**30."""
         return self.clock.us & TIME_MASK
 
+    def uptime_ms(self):
+        """Return the milliseconds since the start, modulo 2**30."""
+        return (self.clock.us // 1000) & TIME_MASK
+
     def start_tick(self):
         """Begin to see bytecodes."""
         self.clock.tracer = self._trace_call
@@ -189,7 +193,7 @@ class SimPort:
         if self.clock.us >= self.next_tick:
             self.next_tick = self.clock.us + TICK_US
             self._tick()
-        if self.kernel.words[SCHEDULED] and not self.in_interrupt:
+        if self.kernel.words[SCHEDULED] and not self.in_interrupt and not self.pending:
             self.in_interrupt = True
             try:
                 sys.call_tracing(self._interrupt, ())
@@ -209,7 +213,8 @@ class SimPort:
         if _passed(now, w[NEXT_DEADLINE]) and w[DEADLINES] or _passed(now, w[SLICE_END]):
             w[SCHEDULED] = 1
         if w[ARMED] and _passed(now, w[STEP_DEADLINE]):
-            w[STRUCK] += 1
+            if not self.pending:  # the last one has not even come to where it can be caught
+                w[STRUCK] += 1
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             self.pending = True
 

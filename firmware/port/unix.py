@@ -45,6 +45,7 @@ class Port:
         micropython.kbd_intr(3)
         self.clock = array("i", [0])
         self.clock_stands = False
+        self.uptime_us = 0
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
         os.system(_STRIKER % (fifo, fifo, fifo))
         self.striker = open(fifo, "wb")
@@ -68,6 +69,10 @@ class Port:
     def now(self):
         """Return the time in microseconds modulo 2**30."""
         return self.clock[0]
+
+    def uptime_ms(self):
+        """Return the milliseconds that the clock has counted, modulo 2^30."""
+        return (self.uptime_us // 1000) & TIME_MASK
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US."""
@@ -167,7 +172,9 @@ class Port:
             seen = time.ticks_us()
             if self.clock_stands:
                 continue
-            now = (clock[0] + min(time.ticks_diff(seen, before), _CREDIT_US)) & TIME_MASK
+            gone_us = min(time.ticks_diff(seen, before), _CREDIT_US)
+            self.uptime_us += gone_us
+            now = (clock[0] + gone_us) & TIME_MASK
             clock[0] = now
             if not self.ticking:
                 continue

@@ -29,7 +29,7 @@ class Rig:
 
     def add(
         self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000,
-        asynchronous=False,
+        asynchronous=False, period_ms=0, period_budget_ms=0, quota_bytes=0,
     ):  # fmt: skip
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
 
@@ -43,8 +43,11 @@ class Rig:
             for right in rights.split(","):
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
-        options = (0, 0, 0, FREE_SLOTS, ASYNC if asynchronous else 0)
         rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
+        options = (
+            *(period_ms * 1000, period_budget_ms * 1000, quota_bytes),
+            *(FREE_SLOTS, ASYNC if asynchronous else 0),
+        )
         self.rows.append(
             (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None, options)
         )

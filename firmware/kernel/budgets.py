@@ -1,0 +1,66 @@
+"""What a task may take of the processor: the end of a step that overran, and budgets a period.
+
+A step has a budget of its own, which the tick watches: `levels.land` sees the kill. Here is what
+the dispatcher asks for when a step has ended by itself, but was struck, or was the one that used
+up what its task may take in a period.
+
+A period begins with the first step after the last one has ended, so a task may take up to twice
+its budget in any stretch of that length, and never has less than its budget in one.
+"""
+
+from kernel.abi import BUDGET
+from kernel.faults import fault
+from kernel.layout import (
+    CPU_LIMIT, CPU_US, DOOMED, FAULT_MASK, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US,
+    PERIOD_END_MS, PERIOD_MS, RECORD_SHIFT, STRUCK,
+)  # fmt: skip
+from kernel.limits import TIME_HALF, TIME_MASK
+
+
+def overrun(kernel, task):
+    """Judge a step that ended with a trap: return 1 if its task was faulted for it.
+
+    A kill that comes late lands here and is forgotten: the trap counts. One that is nowhere to be
+    found was caught by the task, whose generator is dropped and not closed: its `finally` blocks
+    would get another chance to hold the processor.
+    """
+    w = kernel.words
+    if w[STRUCK]:
+        w[STRUCK] = 0
+        landed = kernel.port.pad()
+        doomed = w[task + DOOMED]
+        if doomed:
+            fault(kernel, task, doomed & FAULT_MASK, None)
+            return 1
+        if not landed:
+            kernel.generators[task >> RECORD_SHIFT] = None
+            fault(kernel, task, BUDGET, None)
+            return 1
+    if (w[task + CPU_US] - w[task + CPU_LIMIT]) & TIME_MASK >= TIME_HALF:
+        return 0
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    period_ms = w[particulars + PERIOD_MS]
+    left_ms = (w[particulars + PERIOD_END_MS] - kernel.port.uptime_ms()) & TIME_MASK
+    if period_ms and 0 < left_ms <= period_ms:
+        fault(kernel, task, BUDGET, OverPeriod("the budget of a period is used up"))
+        return 1
+    begin_period(kernel, task, 0)
+    return 0
+
+
+class OverPeriod(Exception):
+    """Stands in the last words of a task that took too much in a period."""
+
+
+def begin_period(kernel, task, spent_us):
+    """Give `task` its budget for a period that begins now.
+
+    `spent_us`, of the present step, is not charged: what it took to load the service's module. A
+    task without a period gets as much as its clock can tell.
+    """
+    w = kernel.words
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    period_ms = w[particulars + PERIOD_MS]
+    budget_us = w[particulars + PERIOD_BUDGET_US] if period_ms else TIME_HALF - 1
+    w[particulars + PERIOD_END_MS] = (kernel.port.uptime_ms() + period_ms) & TIME_MASK
+    w[task + CPU_LIMIT] = (w[task + CPU_US] + spent_us + budget_us) & TIME_MASK

@@ -1,0 +1,240 @@
+"""Cases: budgets of a step and of a period; kills, and tasks that catch them."""
+
+from bulkhead import OK
+from cases.rig import echo, idle
+from kernel.abi import BUDGET, DORMANT, EXCEPTION, FAULTED, RECEIVING, SLEEPING
+from kernel.layout import CPU_US
+
+
+def burn(rig, milliseconds):
+    """Compute for that long on the port's clock."""
+    start = rig.port.now()
+    while True:
+        if (rig.port.now() - start) & 0x3FFFFFFF >= milliseconds * 1000:
+            break
+
+
+def worker(rig, *, step_ms, pause_ms, steps):
+    """Return a service that computes in steps of one length and sleeps between them."""
+
+    def main(sys):
+        for _ in range(steps):
+            burn(rig, step_ms)
+            rig.log.append("step")
+            yield sys.sleep(pause_ms)
+        yield sys.recv()
+
+    return main
+
+
+def test_period_budget_that_is_kept_is_no_fault(rig):
+    main = worker(rig, step_ms=4, pause_ms=16, steps=6)
+    rig.add("worker", main, period_ms=20, period_budget_ms=15)
+    rig.run(150)
+    rig.expect((len(rig.log), rig.fault("worker")), (6, 0))
+
+
+def test_period_budget_that_is_exceeded_is_a_budget_fault(rig):
+    main = worker(rig, step_ms=5, pause_ms=5, steps=20)
+    rig.add("worker", main, period_ms=400, period_budget_ms=12)
+    rig.run(150)
+    rig.expect((rig.state("worker"), rig.fault("worker")), (FAULTED, BUDGET))
+    rig.expect(len(rig.log), 3)
+    if "period" not in rig.words_of("worker"):
+        raise AssertionError(rig.words_of("worker"))
+
+
+def test_period_budget_begins_again_with_the_next_period(rig):
+    main = worker(rig, step_ms=5, pause_ms=45, steps=5)
+    rig.add("worker", main, period_ms=40, period_budget_ms=8)
+    rig.run(350)
+    rig.expect((len(rig.log), rig.fault("worker")), (5, 0))
+
+
+def test_task_without_a_period_may_compute_for_ever(rig):
+    rig.add("worker", worker(rig, step_ms=5, pause_ms=0, steps=12))
+    rig.run(150)
+    rig.expect((len(rig.log), rig.fault("worker")), (12, 0))
+
+
+def test_time_on_top_of_a_task_is_not_charged_to_it(rig):
+    def on_top(sys):
+        while True:
+            burn(rig, 5)
+            yield sys.sleep(5)
+
+    def below(sys):
+        burn(rig, 40)
+        rig.log.append(rig.state("on_top") == SLEEPING)
+        yield sys.sleep(1)
+        rig.log.append("charged for itself alone")
+        yield sys.recv()
+
+    rig.add("on_top", on_top, priority=1)
+    rig.add("below", below, budget_ms=300, period_ms=1000, period_budget_ms=36)
+    rig.run(100)
+    rig.expect((rig.log, rig.fault("below")), ([True, "charged for itself alone"], 0))
+
+
+def test_next_incarnation_begins_with_a_whole_budget(rig):
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        while True:
+            yield sys.start(kernel, 2)
+            yield sys.recv()
+            rig.log.append((yield sys.next_fault(kernel)))
+
+    rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
+    main = worker(rig, step_ms=6, pause_ms=1, steps=20)
+    rig.add("worker", main, period_ms=1000, period_budget_ms=10)
+    rig.run(60)
+    rig.expect(rig.log[:6], ["step", "step", 2] * 2)
+
+
+def test_client_of_a_server_over_its_period_gets_its_answer_first(rig):
+    def server(sys):
+        yield sys.recv()
+        while True:
+            burn(rig, 4)
+            yield sys.reply_recv(OK)
+
+    def client(sys):
+        for _ in range(3):
+            rig.log.append((yield sys.call(sys.cap("server"), 1, None, 100)))
+        yield sys.recv()
+
+    rig.add("server", server, period_ms=1000, period_budget_ms=6)
+    rig.add("client", client, uses="server:call")
+    rig.run(60)
+    rig.expect(rig.log, [OK, 193, 193])
+
+
+def test_step_that_ends_within_its_budget_is_not_killed(rig):
+    rig.add("worker", worker(rig, step_ms=15, pause_ms=1, steps=3), budget_ms=20)
+    rig.run(100)
+    rig.expect((len(rig.log), rig.fault("worker")), (3, 0))
+
+
+def test_step_over_its_budget_is_killed(rig):
+    rig.add("worker", worker(rig, step_ms=50, pause_ms=1, steps=1), budget_ms=20)
+    rig.run(100)
+    rig.expect((rig.log, rig.fault("worker")), ([], BUDGET))
+
+
+def test_kill_runs_the_finally_blocks(rig):
+    def main(sys):
+        try:
+            burn(rig, 100)
+        finally:
+            rig.log.append("closed")
+        yield
+
+    rig.add("worker", main, budget_ms=10)
+    rig.run(60)
+    rig.expect((rig.log, rig.fault("worker")), (["closed"], BUDGET))
+
+
+def test_task_that_catches_a_kill_and_traps_is_dropped_without_being_closed(rig):
+    kept = []
+
+    def main(sys):
+        kept.append(rig.kernel.generators[1])
+        try:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                rig.log.append("caught")
+            yield sys.sleep(1)
+        finally:
+            rig.log.append("closed")
+
+    rig.add("stubborn", main, budget_ms=10)
+    rig.add("good", echo)
+    rig.run(600)
+    rig.expect((rig.state("stubborn"), rig.fault("stubborn")), (FAULTED, BUDGET))
+    rig.expect(rig.log, ["caught"])
+    rig.expect(rig.state("good"), RECEIVING)
+    if rig.kernel.generators[1] is not None:
+        raise AssertionError("the generator is kept")
+
+
+def test_task_that_catches_a_kill_and_spins_on_is_struck_again(rig):
+    def main(sys):
+        try:
+            while True:
+                pass
+        except BaseException:
+            rig.log.append("caught")
+        while True:
+            pass
+        yield
+
+    rig.add("stubborn", main, budget_ms=10)
+    rig.run(600)
+    rig.expect((rig.log, rig.fault("stubborn")), (["caught"], BUDGET))
+
+
+def test_task_that_raises_after_it_caught_a_kill_has_that_fault(rig):
+    def main(sys):
+        try:
+            while True:
+                pass
+        except BaseException:
+            raise ValueError("instead") from None
+        yield
+
+    rig.add("stubborn", main, budget_ms=10)
+    rig.run(600)
+    rig.expect(rig.fault("stubborn"), EXCEPTION)
+
+
+def stop_preempted(rig, spin, kind):
+    """Have a controller stop the service `spin` while it is preempted by that controller."""
+
+    def controller(sys):
+        yield sys.sleep(5)
+        rig.log.append((yield sys.stop(sys.cap("kernel"), 2, kind)))
+        yield sys.recv()
+
+    rig.add("controller", controller, priority=0, uses="kernel:control")
+    rig.add("spin", spin, priority=7, budget_ms=10_000)
+    rig.add("good", idle)
+    rig.run(600)
+    rig.expect(rig.fault("controller"), 0)
+
+
+def test_preempted_task_that_is_stopped_for_good_is_dormant(rig):
+    def spin(sys):
+        while True:
+            pass
+        yield
+
+    stop_preempted(rig, spin, None)
+    rig.expect((rig.log, rig.state("spin"), rig.fault("spin")), ([OK], DORMANT, 0))
+    rig.expect(rig.generation("spin"), 2)
+
+
+def test_preempted_task_that_traps_before_the_strike_is_stopped_all_the_same(rig):
+    def spin(sys):
+        while not rig.log:
+            pass
+        yield sys.sleep(1)
+        rig.log.append("went on")
+        yield sys.recv()
+
+    stop_preempted(rig, spin, None)
+    rig.expect((rig.log, rig.state("spin")), ([OK], DORMANT))
+
+
+def test_killed_tasks_time_is_charged_to_it_alone(rig):
+    def good(sys):
+        while True:
+            yield sys.sleep(1)
+
+    rig.add("worker", worker(rig, step_ms=100, pause_ms=1, steps=1), budget_ms=30)
+    rig.add("good", good, priority=1)
+    rig.run(80)
+    if rig.word("good", CPU_US) > 20_000 or rig.word("worker", CPU_US) < 15_000:
+        raise AssertionError((rig.word("good", CPU_US), rig.word("worker", CPU_US)))
+    rig.expect(rig.fault("good"), 0)
