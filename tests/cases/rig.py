@@ -44,10 +44,9 @@ class Rig:
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
         rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
-        options = (
-            *(period_ms * 1000, period_budget_ms * 1000, quota_bytes),
-            *(FREE_SLOTS, ASYNC if asynchronous else 0),
-        )
+        flags = ASYNC if asynchronous else 0
+        period_us, period_budget_us = period_ms * 1000, period_budget_ms * 1000
+        options = (period_us, period_budget_us, quota_bytes, FREE_SLOTS, flags)
         self.rows.append(
             (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None, options)
         )
