@@ -6,7 +6,7 @@ from pathlib import Path
 CASES = Path(__file__).parent / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "budgets"),
-    *("interrupts", "awaits"),
+    *("interrupts", "awaits", "capabilities"),
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation")

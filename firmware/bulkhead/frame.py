@@ -10,8 +10,8 @@ No method allocates; timeouts are milliseconds.
 """
 
 from kernel.abi import (
-    ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TIMED, YIELD,
+    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, MINT, NEXT_FAULT, NOTIFY,
+    RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -136,6 +136,25 @@ class Frame:
     def bits(self):
         """Return the notification bits that the last NOTIFIED stands for."""
         return self.registers[3]
+
+    def copy(self, handle):
+        """Copy a capability: OK and the copy's handle in `arg`, or FULL without a free slot."""
+        return handle + (MINT + ALL_RIGHTS)
+
+    def mint(self, handle, rights, badge=None):
+        """Copy a capability with some of its rights; a badge of one's own needs MAY_GRANT."""
+        if badge is None:
+            return handle + MINT + rights
+        self.registers[0] = badge
+        return handle + MINT + TIMED + rights
+
+    def delete(self, handle):
+        """Give a capability up: OK. What was derived from it goes on."""
+        return handle + DELETE
+
+    def revoke(self, handle):
+        """Take back every copy that was derived from a capability, in every task: OK."""
+        return handle + REVOKE
 
     # What follows needs the capability "kernel" with the right to control tasks.
 

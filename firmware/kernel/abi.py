@@ -66,6 +66,7 @@ MAY_NOTIFY = const(4)
 MAY_ACKNOWLEDGE = const(8)
 MAY_CONTROL = const(16)
 MAY_GRANT = const(32)  # to give it to others in a message, and to choose the badge of a copy
+ALL_RIGHTS = const(0x7F)  # mint: those of the original
 
 # Task states.
 DORMANT = const(0)  # never started, or stopped

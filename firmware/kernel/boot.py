@@ -2,8 +2,8 @@
 
 from kernel import capabilities, control, ipc, mailbox, notifications
 from kernel.abi import (
-    ACKNOWLEDGE, CALL, FAULT_TEXT, INJECT, INSPECT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
+    ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, MINT, NEXT_FAULT, NOTIFY, RECV,
+    REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -56,6 +56,9 @@ def _handlers(bound):
         (NOTIFY, notifications.notify),
         (SLEEP, control.sleep),
         (REOPEN, capabilities.reopen),
+        (MINT, capabilities.mint),
+        (DELETE, capabilities.delete),
+        (REVOKE, capabilities.revoke),
         (ACKNOWLEDGE, bound.acknowledge),
         (REPLY_FAULT, bound.reply_fault),
         (START, bound.start),

@@ -5,16 +5,29 @@ their place in a trap word: one kept beyond a delete names nothing. A slot holds
 offset with the rights, and the target's generation with the badge that tells the receiver who
 calls. A handle names one incarnation of its target: when that has died a trap through it answers
 DEAD until `reopen` asks anew.
+
+Every capability is derived from another, its PARENT, in the same table (`mint`) or in another
+(a grant, see `ipc`), up to one that a manifest names. One that was revoked answers DEAD, also to
+`reopen`, until it is deleted: its holder could not know. It names generation 0, which no task ever
+has. A slot without rights is free; one whose capability came from the manifest keeps what that
+was in PARENT, until its task starts again.
 """
 
 from kernel.abi import (
-    DEAD, FAULTED, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, OK, SLOT_MASK,
+    ALL_RIGHTS, DEAD, FAULTED, FULL, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT,
+    HANDLE_SHIFT, MAY_GRANT, OK, SLOT_MASK, TIMED,
 )  # fmt: skip
 from kernel.layout import (
-    BADGE_SHIFT, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, GENERATION, GENERATION_MASK, NAMED,
-    OFFSET_MASK, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET, TASKS_END, USES,
+    BADGE_MAX, BADGE_SHIFT, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
+    CAPABILITY_COUNT, CAPABILITY_SHIFT, GENERATION, GENERATION_MASK, NAMED, OFFSET_MASK, PARENT,
+    RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET,
+    TASKS_END, USES,
 )  # fmt: skip
 import micropython
+from micropython import const
+
+# Rights whose traps look at the generation that the capability names.
+_CHECKED = const(1 | 2 | 4)  # MAY_CALL, MAY_SEND, MAY_NOTIFY
 
 
 class NoRight(Exception):
@@ -50,7 +63,7 @@ def is_alive(w: ptr32, capability: int) -> int:
 def rename(w: ptr32, capability: int):
     """Let the capability name the present incarnation of its target, if that is a task."""
     target = w[capability + TARGET] & OFFSET_MASK
-    if target >= w[TASKS_END]:
+    if target == 0 or target >= w[TASKS_END]:
         return
     badge = w[capability + NAMED] >> BADGE_SHIFT
     w[capability + NAMED] = badge << BADGE_SHIFT | w[target + GENERATION]
@@ -61,9 +74,173 @@ def reopen(w: ptr32, frames, task: int, trap: int) -> int:
     """Ask for the present incarnation behind a handle: OK, or DEAD while there is none."""
     capability = int(lookup(w, task, trap, RIGHTS_MASK))
     target = w[capability + TARGET] & OFFSET_MASK
-    if target < w[TASKS_END] and w[target + STATE] == FAULTED:
+    revoked = w[capability + NAMED] & GENERATION_MASK == 0
+    if revoked or (target < w[TASKS_END] and w[target + STATE] == FAULTED):
         w[task + RESULT] = DEAD
         return task
     rename(w, capability)
     w[task + RESULT] = OK
     return task
+
+
+@micropython.viper
+def mint(w: ptr32, frames, task: int, trap: int) -> int:
+    """Copy a capability within the table: OK with the new handle in `arg`, or FULL.
+
+    The operation field has the rights to keep, ALL_RIGHTS for all; with TIMED the first register
+    has a new badge. Whoever may hand a capability on says for whom: that takes MAY_GRANT.
+    """
+    parent = int(lookup(w, task, trap, RIGHTS_MASK))
+    held = (w[parent + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK
+    rights = trap & 0xFF
+    if rights == ALL_RIGHTS:
+        rights = held
+    badge = w[parent + NAMED] >> BADGE_SHIFT
+    if trap & TIMED:
+        badge = w[task + REGISTER_TIMEOUT]
+        if held & MAY_GRANT == 0 or badge < 0 or badge > BADGE_MAX:
+            raise NoRight
+    if rights == 0 or rights & held != rights:
+        raise NoRight
+    handle = int(derive(w, task, parent, rights, badge))
+    if handle:
+        frames[task >> RECORD_SHIFT].arg = handle
+    w[task + RESULT] = OK if handle else FULL
+    return task
+
+
+@micropython.viper
+def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
+    """Put a capability derived from `parent` into a free slot of `task`: its handle, 0 for none.
+
+    The handle is never 0: generations of slots that capabilities come and go in begin at 1.
+    """
+    table = w[task + CAPABILITIES]
+    here = table
+    end = table + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
+    while here < end:
+        target = w[here + TARGET]
+        if (target >> RIGHTS_SHIFT) & RIGHTS_MASK | w[here + PARENT] == 0:
+            generation = target >> SLOT_SHIFT
+            target = rights << RIGHTS_SHIFT | w[parent + TARGET] & OFFSET_MASK
+            w[here + TARGET] = generation << SLOT_SHIFT | target
+            w[here + NAMED] = badge << BADGE_SHIFT | w[parent + NAMED] & GENERATION_MASK
+            w[here + PARENT] = parent
+            w[here + USES] = 0
+            slot = (here - table) << (HANDLE_SHIFT - CAPABILITY_SHIFT)
+            return generation << HANDLE_GENERATION_SHIFT | slot
+        here += CAPABILITY
+    return 0
+
+
+@micropython.viper
+def delete(w: ptr32, frames, task: int, trap: int) -> int:
+    """Free a slot: OK. What was derived from it is its parent's from now on.
+
+    Only a capability from the manifest has no parent to leave it to: it is revoked.
+    """
+    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    parent = w[capability + PARENT]
+    if parent == 0:
+        revoke_all(w, capability, capability + CAPABILITY)
+    else:
+        here = w[CAPABILITIES_FROM]
+        end = w[CAPABILITIES_END]
+        while here < end:
+            live = (w[here + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK
+            if live and w[here + PARENT] == capability:
+                w[here + PARENT] = parent
+            here += CAPABILITY
+    clear(w, capability)
+    w[task + RESULT] = OK
+    return task
+
+
+@micropython.viper
+def clear(w: ptr32, capability: int):
+    """Free a slot: a handle of what was in it names nothing any more."""
+    target = w[capability + TARGET]
+    if w[capability + PARENT] == 0:
+        w[capability + PARENT] = target
+        w[capability + TARGET] = 1 << SLOT_SHIFT
+        return
+    generation = (target >> SLOT_SHIFT) + 1
+    if generation > HANDLE_GENERATION_MASK:
+        generation = 1
+    w[capability + PARENT] = 0
+    w[capability + TARGET] = generation << SLOT_SHIFT
+
+
+@micropython.viper
+def revoke(w: ptr32, frames, task: int, trap: int) -> int:
+    """Take back all that was derived from a capability, which itself stays: OK."""
+    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    revoke_all(w, capability, capability + CAPABILITY)
+    w[task + RESULT] = OK
+    return task
+
+
+@micropython.viper
+def revoke_all(w: ptr32, low: int, high: int):
+    """Take back every capability, of any task, derived from those from `low` up to `high`.
+
+    One whose parent is free, or was taken back itself, is derived from what this call has freed:
+    each pass over all tables takes at least one more generation of them.
+    """
+    found = 1
+    while found:
+        found = 0
+        here = w[CAPABILITIES_FROM]
+        end = w[CAPABILITIES_END]
+        while here < end:
+            parent = w[here + PARENT]
+            rights = (w[here + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK
+            if parent and rights and w[here + NAMED] & GENERATION_MASK:
+                live = (w[parent + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK
+                if w[parent + NAMED] & GENERATION_MASK == 0:
+                    live = 0
+                if live == 0 or (parent >= low and parent < high):
+                    bury(w, here, rights & _CHECKED)
+                    found = 1
+            here += CAPABILITY
+
+
+@micropython.viper
+def bury(w: ptr32, capability: int, rights: int):
+    """Leave `rights` of a capability, none of them of any use but to be told DEAD."""
+    if rights == 0:
+        clear(w, capability)
+        return
+    target = w[capability + TARGET]
+    slot = target >> SLOT_SHIFT << SLOT_SHIFT
+    w[capability + TARGET] = slot | rights << RIGHTS_SHIFT | target & OFFSET_MASK
+    w[capability + NAMED] = w[capability + NAMED] >> BADGE_SHIFT << BADGE_SHIFT
+
+
+@micropython.viper
+def forget(w: ptr32, task: int):
+    """Empty the table of a task that ends of all its manifest does not name, and revoke that.
+
+    What was derived in other tasks from its manifest's capabilities is revoked too.
+    """
+    table = w[task + CAPABILITIES]
+    end = table + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
+    here = table
+    while here < end:
+        if w[here + PARENT] and (w[here + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK:
+            clear(w, here)
+        here += CAPABILITY
+    revoke_all(w, table, end)
+
+
+@micropython.viper
+def renew(w: ptr32, task: int):
+    """Fill the table of a task that starts as its manifest says, naming present incarnations."""
+    here = w[task + CAPABILITIES]
+    end = here + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
+    while here < end:
+        if w[here + PARENT]:
+            w[here + TARGET] = w[here + PARENT]
+            w[here + PARENT] = 0
+        rename(w, here)
+        here += CAPABILITY

@@ -6,6 +6,7 @@ the supervisor's policy; only the supervisor's own fault is the kernel's busines
 """
 
 from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
+from kernel.capabilities import forget
 from kernel.layout import (
     ARMED, BASE, BUDGET_US, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
     LINE, LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER,
@@ -55,6 +56,7 @@ def end(kernel, task, state):
     w[task + GENERATION] = generation or 1
     _answer_dead(w, task)
     _clear_mailbox(kernel, task)
+    forget(w, task)
     line = w[TASKS_END]
     index = 0
     while line < w[LINES_END]:

@@ -107,16 +107,18 @@ LINE_IN_WINDOW = const(7)  # acknowledgements in it
 LINE_RATE = const(8)  # most a second, from the manifest
 
 # --- a capability ------------------------------------------------------------------------
-CAPABILITY = const(4)
+CAPABILITY_SHIFT = const(2)
+CAPABILITY = const(1 << 2)
 TARGET = const(0)  # task or line offset; rights from bit 16; generation of the slot from bit 23
 NAMED = const(1)  # generation of the target in bits 0-15, badge from bit 16
-PARENT = const(2)  # offset of the capability this one was derived from, 0: from the manifest
+PARENT = const(2)  # the capability it was derived from; 0: from the manifest, or a free slot
 USES = const(3)  # traps through it
 RIGHTS_SHIFT = const(16)
 RIGHTS_MASK = const(0x7F)
 SLOT_SHIFT = const(23)
 OFFSET_MASK = const(0xFFFF)
 BADGE_SHIFT = const(16)
+BADGE_MAX = const(0x3FFF)
 GENERATION_MASK = const(0xFFFF)
 
 # --- a mailbox: header, then two words a message ---------------------------------------

@@ -14,10 +14,11 @@ from kernel.layout import (
     CAPABILITY_COUNT, CPU_LIMIT, GENERATION, LINE, LINE_BITS, LINE_OWNER, LINE_RATE, LINES_END,
     MAIL, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, PARTICULAR_SHIFT,
     PARTICULAR_WORDS, PARTICULARS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUOTA_BYTES, RECORD,
-    RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD,
+    RECORD_SHIFT, RIGHTS_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD, SLOT_SHIFT,
 )  # fmt: skip
 from kernel.limits import (
-    FAULT_TEXT_BYTES, FAULT_TEXTS, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
+    FAULT_TEXT_BYTES, FAULT_TEXTS, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF,
+    TRACE_RECORDS,
 )  # fmt: skip
 from kernel.ready import FIRST_BIT
 from micropython import const
@@ -158,6 +159,9 @@ def _grant(kernel, number, line):
         line += LINE
         free += CAPABILITY
     kernel.handles[number] = handles
+    for _ in range(row_options(row)[3]):
+        w[free] = 1 << SLOT_SHIFT
+        free += CAPABILITY
     return line
 
 

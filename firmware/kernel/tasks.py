@@ -5,10 +5,9 @@ import sys
 from bulkhead import Frame
 from kernel.abi import ASYNC, DORMANT, FAULTED
 from kernel.budgets import begin_period
-from kernel.capabilities import rename
+from kernel.capabilities import renew
 from kernel.layout import (
-    BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, NOW, RECORD_SHIFT, REGISTERS,
-    REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
+    BUDGET_US, NOW, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
@@ -64,10 +63,7 @@ def start(kernel, task):
     if row_options(kernel.table[number - 1])[4] & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
     frame = kind(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
-    capability = w[task + CAPABILITIES]
-    for _ in range(w[task + CAPABILITY_COUNT]):
-        rename(w, capability)
-        capability += CAPABILITY
+    renew(w, task)
     for register in range(REGISTERS, REGISTERS_END):
         w[task + register] = 0
     kernel.frames[number] = frame

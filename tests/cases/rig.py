@@ -6,16 +6,23 @@ generator function of its frame.
 """
 
 from bulkhead import OK
-from kernel.abi import ASYNC, MAY_CALL, MAY_CONTROL, MAY_NOTIFY, MAY_SEND
+from kernel.abi import ASYNC, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.faults import last_words
 from kernel.layout import (
-    FAULT, GENERATION, PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, STATE, STOPPED,
+    BADGE_SHIFT, CAPABILITIES, CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED,
+    PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
 )  # fmt: skip
 from kernel.levels import main_level
 from kernel.limits import FREE_SLOTS
 
-RIGHTS = {"call": MAY_CALL, "send": MAY_SEND, "notify": MAY_NOTIFY, "control": MAY_CONTROL}
+RIGHTS = {
+    "call": MAY_CALL,
+    "send": MAY_SEND,
+    "notify": MAY_NOTIFY,
+    "control": MAY_CONTROL,
+    "grant": MAY_GRANT,
+}
 
 
 class Rig:
@@ -30,10 +37,11 @@ class Rig:
     def add(
         self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000,
         asynchronous=False, period_ms=0, period_budget_ms=0, quota_bytes=0,
+        slots=FREE_SLOTS,
     ):  # fmt: skip
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
 
-        `asynchronous` says that `main` is an `async def`.
+        `asynchronous` says that `main` is an `async def`; `slots` are free ones of its table.
         """
         number = len(self.rows) + 1
         grants = []
@@ -46,7 +54,7 @@ class Rig:
         rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
         flags = ASYNC if asynchronous else 0
         period_us, period_budget_us = period_ms * 1000, period_budget_ms * 1000
-        options = (period_us, period_budget_us, quota_bytes, FREE_SLOTS, flags)
+        options = (period_us, period_budget_us, quota_bytes, slots, flags)
         self.rows.append(
             (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None, options)
         )
@@ -94,6 +102,13 @@ class Rig:
     def words_of(self, name):
         """Return a service's last words."""
         return last_words(self.kernel, self.kernel.number(name), 400)
+
+    def capability(self, name, slot):
+        """Return (rights, generation named, badge) of a slot of a service's table."""
+        w = self.kernel.words
+        here = self.word(name, CAPABILITIES) + slot * CAPABILITY
+        rights = w[here + TARGET] >> RIGHTS_SHIFT & RIGHTS_MASK
+        return rights, w[here + NAMED] & GENERATION_MASK, w[here + NAMED] >> BADGE_SHIFT
 
     def line(self, index):
         """Return the port's source of the line with that index, in the order added."""

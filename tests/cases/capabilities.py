@@ -1,0 +1,371 @@
+"""Cases: handles and what becomes of them: copy, mint, delete, revoke."""
+
+from bulkhead import DEAD, FULL, OK
+from cases.rig import echo, idle
+from kernel.abi import (
+    HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_ACKNOWLEDGE, MAY_CALL, MAY_CONTROL, MAY_GRANT,
+    MAY_NOTIFY, MAY_SEND, SYSCALL,
+)  # fmt: skip
+from kernel.layout import BADGE_MAX
+
+FIRST_GENERATION = 1 << HANDLE_GENERATION_SHIFT
+
+
+def badge_server(sys):
+    """Answer every call with the badge it came with."""
+    yield sys.recv()
+    while True:
+        yield sys.reply_recv(OK, sys.badge())
+
+
+def alone(rig, main, *, uses="server:call", slots=2, server=echo):
+    """Run `main` beside a server that it may use."""
+    rig.add("server", server, mailbox=(2, 0))
+    rig.add("main", main, uses=uses, slots=slots)
+    rig.run(20)
+
+
+def faulting(rig, main, **options):
+    """Run `main`, which has to end with a SYSCALL fault, and the server without one."""
+    alone(rig, main, **options)
+    rig.expect((rig.fault("main"), rig.fault("server")), (SYSCALL, 0))
+
+
+def test_copy_reaches_what_the_original_reaches(rig):
+    def main(sys):
+        rig.log.append((yield sys.copy(sys.cap("server"))))
+        rig.log.append((yield sys.call(sys.arg, 1, 5)))
+        rig.log.append(sys.arg)
+
+    alone(rig, main)
+    rig.expect(rig.log, [OK, OK, 6])
+
+
+def test_copy_keeps_the_badge(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        yield sys.call(sys.arg, 1)
+        rig.log.append(sys.arg)
+
+    alone(rig, main, server=badge_server)
+    rig.expect(rig.log, [2])
+
+
+def test_handle_of_the_first_free_slot_is_not_zero(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        rig.log.append(sys.arg)
+
+    alone(rig, main)
+    rig.expect(rig.log, [FIRST_GENERATION + (1 << HANDLE_SHIFT)])
+
+
+def test_copies_fill_the_table_and_not_one_more(rig):
+    def main(sys):
+        for _ in range(3):
+            rig.log.append((yield sys.copy(sys.cap("server"))))
+
+    alone(rig, main)
+    rig.expect(rig.log, [OK, OK, FULL])
+
+
+def test_copy_without_slots_is_full(rig):
+    def main(sys):
+        rig.log.append((yield sys.copy(sys.cap("server"))))
+
+    alone(rig, main, slots=0)
+    rig.expect(rig.log, [FULL])
+
+
+def test_minted_capability_has_the_rights_asked_for(rig):
+    def main(sys):
+        rig.log.append((yield sys.mint(sys.cap("server"), MAY_CALL)))
+        rig.log.append((yield sys.call(sys.arg, 1, 1)))
+        yield sys.sleep(1000)
+
+    alone(rig, main, uses="server:call,send,notify")
+    rig.expect(rig.log, [OK, OK])
+    rig.expect(rig.capability("main", 1)[0], MAY_CALL)
+
+
+def lacking(rig, kept, trap_of):
+    """Let a task use a minted capability for what it has no right to any more."""
+
+    def main(sys):
+        yield sys.mint(sys.cap("server"), kept)
+        yield trap_of(sys, sys.arg)
+
+    faulting(rig, main, uses="server:call,send,notify")
+
+
+def test_call_without_the_right_faults(rig):
+    lacking(rig, MAY_SEND | MAY_NOTIFY, lambda sys, handle: sys.call(handle, 1))
+
+
+def test_send_without_the_right_faults(rig):
+    lacking(rig, MAY_CALL | MAY_NOTIFY, lambda sys, handle: sys.send(handle, 1))
+
+
+def test_notify_without_the_right_faults(rig):
+    lacking(rig, MAY_CALL | MAY_SEND, lambda sys, handle: sys.notify(handle, 1))
+
+
+def test_acknowledge_without_the_right_faults(rig):
+    lacking(rig, MAY_CALL, lambda sys, handle: sys.acknowledge(handle))
+
+
+def test_control_without_the_right_faults(rig):
+    lacking(rig, MAY_CALL, lambda sys, handle: sys.stop(handle, 1))
+
+
+def test_mint_of_a_right_that_is_not_held_faults(rig):
+    for right in (MAY_SEND, MAY_NOTIFY, MAY_ACKNOWLEDGE, MAY_CONTROL, MAY_GRANT):
+        rig.kernel = None
+        rig.rows = []
+        faulting(rig, lambda sys, right=right: (yield sys.mint(sys.cap("server"), right)))
+
+
+def test_mint_without_any_right_faults(rig):
+    faulting(rig, lambda sys: (yield sys.mint(sys.cap("server"), 0)))
+
+
+def test_minted_badge_reaches_the_server(rig):
+    def main(sys):
+        for badge in (0, 77, BADGE_MAX):
+            yield sys.mint(sys.cap("server"), MAY_CALL, badge)
+            yield sys.call(sys.arg, 1)
+            rig.log.append(sys.arg)
+
+    alone(rig, main, uses="server:call,grant", server=badge_server, slots=3)
+    rig.expect(rig.log, [0, 77, BADGE_MAX])
+
+
+def test_badge_of_ones_own_needs_the_right_to_grant(rig):
+    faulting(rig, lambda sys: (yield sys.mint(sys.cap("server"), MAY_CALL, 1)))
+
+
+def test_badge_above_the_limit_faults(rig):
+    def main(sys):
+        yield sys.mint(sys.cap("server"), MAY_CALL, BADGE_MAX + 1)
+
+    faulting(rig, main, uses="server:call,grant")
+
+
+def test_negative_badge_faults(rig):
+    def main(sys):
+        yield sys.mint(sys.cap("server"), MAY_CALL, -1)
+
+    faulting(rig, main, uses="server:call,grant")
+
+
+def test_deleted_handle_names_nothing(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        handle = sys.arg
+        rig.log.append((yield sys.delete(handle)))
+        yield sys.call(handle, 1)
+
+    faulting(rig, main)
+    rig.expect(rig.log, [OK])
+
+
+def test_kept_handle_does_not_name_what_came_into_its_slot(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        kept = sys.arg
+        yield sys.delete(kept)
+        yield sys.copy(sys.cap("server"))
+        rig.log.append((sys.arg - kept, (yield sys.call(sys.arg, 1))))
+        yield sys.call(kept, 1)
+
+    faulting(rig, main, slots=1)
+    rig.expect(rig.log, [(FIRST_GENERATION, OK)])
+
+
+def test_slot_is_used_again_more_often_than_it_has_generations(rig):
+    def main(sys):
+        handles = set()
+        for _ in range(130):
+            status = yield sys.copy(sys.cap("server"))
+            handles.add(sys.arg)
+            if status != OK or (yield sys.delete(sys.arg)) != OK:
+                break
+        rig.log.append(len(handles))
+
+    alone(rig, main, slots=1)
+    rig.expect(rig.log, [127])
+
+
+def test_copy_of_a_deleted_copy_goes_on(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        first = sys.arg
+        yield sys.copy(first)
+        second = sys.arg
+        yield sys.delete(first)
+        rig.log.append((yield sys.call(second, 1)))
+        yield sys.revoke(sys.cap("server"))
+        rig.log.append((yield sys.call(second, 1)))
+
+    alone(rig, main)
+    rig.expect(rig.log, [OK, DEAD])
+
+
+def test_revoked_copies_are_dead_and_the_original_is_not(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        first = sys.arg
+        yield sys.copy(first)
+        second = sys.arg
+        rig.log.append((yield sys.revoke(sys.cap("server"))))
+        for handle in (first, second, sys.cap("server")):
+            rig.log.append((yield sys.call(handle, 1)))
+
+    alone(rig, main)
+    rig.expect(rig.log, [OK, DEAD, DEAD, OK])
+
+
+def test_revoke_spares_what_was_not_derived_from_it(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        first = sys.arg
+        yield sys.copy(sys.cap("server"))
+        other = sys.arg
+        yield sys.revoke(first)
+        for handle in (first, other):
+            rig.log.append((yield sys.call(handle, 1)))
+
+    alone(rig, main)
+    rig.expect(rig.log, [OK, OK])
+
+
+def test_every_trap_through_a_revoked_capability_answers_dead(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        copy = sys.arg
+        yield sys.revoke(sys.cap("server"))
+        for trap in (
+            sys.call(copy, 1), sys.send(copy, 1), sys.notify(copy, 1), sys.reopen(copy)
+        ):  # fmt: skip
+            rig.log.append((yield trap))
+
+    alone(rig, main, uses="server:call,send,notify")
+    rig.expect(rig.log, [DEAD] * 4)
+
+
+def test_copy_of_a_revoked_capability_is_dead_too(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        copy = sys.arg
+        yield sys.revoke(sys.cap("server"))
+        yield sys.copy(copy)
+        rig.log.append((yield sys.reopen(sys.arg)))
+        rig.log.append((yield sys.call(sys.arg, 1)))
+
+    alone(rig, main)
+    rig.expect(rig.log, [DEAD, DEAD])
+
+
+def test_revoked_capability_keeps_its_slot_until_it_is_deleted(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        copy = sys.arg
+        yield sys.revoke(sys.cap("server"))
+        rig.log.append((yield sys.copy(sys.cap("server"))))
+        yield sys.delete(copy)
+        rig.log.append((yield sys.copy(sys.cap("server"))))
+
+    alone(rig, main, slots=1)
+    rig.expect(rig.log, [FULL, OK])
+
+
+def test_revoked_control_of_tasks_is_gone_at_once(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("kernel"))
+        copy = sys.arg
+        yield sys.revoke(sys.cap("kernel"))
+        yield sys.stop(copy, 1)
+
+    faulting(rig, main, uses="kernel:control")
+
+
+def test_deleted_manifest_capability_takes_its_copies_along(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        copy = sys.arg
+        yield sys.delete(sys.cap("server"))
+        rig.log.append((yield sys.call(copy, 1)))
+        yield sys.call(sys.cap("server"), 1)
+
+    faulting(rig, main)
+    rig.expect(rig.log, [DEAD])
+
+
+def test_deleted_manifest_slot_is_not_given_to_others(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        yield sys.delete(sys.cap("server"))
+        rig.log.append((yield sys.copy(sys.arg)))
+
+    alone(rig, main, slots=1)
+    rig.expect(rig.log, [FULL])
+
+
+def test_restart_restores_the_manifests_capabilities_only(rig):
+    def main(sys):
+        server = sys.cap("server")
+        rig.log.append((yield sys.call(server, 1)))
+        if len(rig.log) == 1:
+            yield sys.copy(server)
+            yield sys.delete(server)
+        yield sys.recv()
+
+    def control(sys):
+        yield sys.sleep(5)
+        kernel = sys.cap("kernel")
+        yield sys.stop(kernel, 2)
+        rig.log.append((rig.capability("main", 0)[0], rig.capability("main", 1)[0]))
+        yield sys.start(kernel, 2)
+
+    rig.add("server", echo)
+    rig.add("main", main, uses="server:call", slots=1)
+    rig.add("control", control, uses="kernel:control")
+    rig.run(20)
+    rig.expect(rig.log, [OK, (0, 0), OK])
+    rig.expect(rig.capability("main", 0), (MAY_CALL, 1, 2))
+    rig.expect(rig.capability("main", 1)[0], 0)
+
+
+def forged(rig, handle):
+    """Call through a handle that nobody gave out."""
+    faulting(rig, lambda sys: (yield sys.call(handle, 1)))
+
+
+def test_handle_of_a_slot_beyond_the_table_faults(rig):
+    forged(rig, 3 << HANDLE_SHIFT)
+
+
+def test_handle_of_a_free_slot_faults(rig):
+    forged(rig, FIRST_GENERATION + (1 << HANDLE_SHIFT))
+
+
+def test_handle_with_another_generation_faults(rig):
+    forged(rig, FIRST_GENERATION)
+
+
+def test_reopened_copy_names_the_next_incarnation(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        copy = sys.arg
+        kernel = sys.cap("kernel")
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+        rig.log.append((yield sys.call(copy, 1)))
+        rig.log.append((yield sys.reopen(copy)))
+        rig.log.append((yield sys.call(copy, 1)))
+
+    rig.add("server", echo)
+    rig.add("main", main, uses="server:call kernel:control", slots=1)
+    rig.add("idle", idle)
+    rig.run(20)
+    rig.expect(rig.log, [DEAD, OK, OK])
