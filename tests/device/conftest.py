@@ -1,4 +1,7 @@
-"""Boards for the device ring: real images on the emulated Pico, booted once for all tests."""
+"""Boards with stock MicroPython for the device ring: booted once for all tests.
+
+Boards that run Bulkhead come from the plugin, `pytest_bulkhead`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +28,7 @@ def booted_board(stock_image: Path) -> Iterator[EmulatedBoard]:
 
 
 @pytest.fixture
-def board(booted_board: EmulatedBoard) -> EmulatedBoard:
+def stock_board(booted_board: EmulatedBoard) -> EmulatedBoard:
     """Return the shared board after a reset, at its prompt."""
     booted_board.reset()
     booted_board.read()

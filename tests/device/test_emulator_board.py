@@ -12,6 +12,11 @@ from bulkhead_host.errors import DeviceException, DeviceTimeout, UsageError
 CYCLES_IN_MS = 125_000
 
 
+@pytest.fixture
+def board(stock_board: EmulatedBoard) -> EmulatedBoard:
+    return stock_board
+
+
 def test_two_boots_reach_the_prompt_in_the_same_cycle(stock_image: Path) -> None:
     cycles = []
     for _ in range(2):

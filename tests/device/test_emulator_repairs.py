@@ -9,6 +9,11 @@ from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.errors import UsageError
 
 
+@pytest.fixture
+def board(stock_board: EmulatedBoard) -> EmulatedBoard:
+    return stock_board
+
+
 def test_a_uart_sends_all_it_is_given_and_receives(board: EmulatedBoard) -> None:
     uart = board.chip.mcu.uart[0]
     sent = bytearray()

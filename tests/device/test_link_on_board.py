@@ -1,7 +1,7 @@
 """The link against the real console service: the image that ships, on the emulated Pico.
 
-In process the board's time passes only while the client waits. The last tests serve the board
-and use it as a person does, with one program after the other on its port.
+The first tests run on any target of the plugin. The last ones serve a board and use it as a
+person does, with one program after the other on its port.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from processes import started
+from pytest_bulkhead import Board
 
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
@@ -25,7 +26,6 @@ from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
 
 BIN = Path(sys.executable).parent
@@ -41,28 +41,24 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(BuildOptions(output=output)).path
 
 
-@pytest.fixture(scope="module")
-def started_board(image: Path) -> Iterator[EmulatedBoard]:
-    with EmulatedBoard(image=image) as board:
-        Client(BoardTransport(board)).listen(1)
-        yield board
+class Log:
+    """The lines a board has written since the test began."""
 
-
-class Log(list[str]):
-    """The lines a board has written."""
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
 
     def has(self, *words: str) -> bool:
-        return any(all(word in line for word in words) for line in self)
+        return any(all(word in line for word in words) for line in self._lines)
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log(board: Board) -> Log:
+    return Log(board.log)
 
 
 @pytest.fixture
-def client(started_board: EmulatedBoard, log: Log) -> Client:
-    return Client(BoardTransport(started_board), on_output=log.append)
+def client(board: Board) -> Client:
+    return board.kernel.client
 
 
 def generations(table: Table) -> dict[str, int]:

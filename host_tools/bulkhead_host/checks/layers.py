@@ -36,6 +36,9 @@ AREAS = {
         *("asyncio", "gc", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
+    "host_tools/pytest_bulkhead": (
+        *("pytest_bulkhead", "bulkhead_host", "pytest", "xdist", *STANDARD_LIBRARY),
+    ),
 }
 # The parts of the host tools, and which others each may use; all may use what is in no folder.
 HOST_PARTS = {
@@ -65,7 +68,7 @@ def check_layers(root: Path) -> list[Problem]:
     for packages_root, folders in (
         ("firmware", ("kernel", "bulkhead", "port", "bench")),
         (".", ("services",)),
-        ("host_tools", ("bulkhead_host",)),
+        ("host_tools", ("bulkhead_host", "pytest_bulkhead")),
     ):
         problems += check_cycles(root / packages_root, folders, root)
     return problems

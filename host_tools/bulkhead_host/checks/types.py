@@ -22,6 +22,7 @@ STUBS = "micropython-rp2-rpi_pico-stubs"
 LIBRARY_STUBS = "micropython-stdlib-stubs"
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
+HOST_FOLDERS = ("host_tools/bulkhead_host", "host_tools/pytest_bulkhead", "tests")
 # Device code has few annotations; what it says without them must still be right.
 _DEVICE_OPTIONS = (
     *("--check-untyped-defs", "--no-strict-optional", "--explicit-package-bases"),
@@ -31,7 +32,7 @@ _DEVICE_OPTIONS = (
 
 def check_host_types(root: Path) -> list[Problem]:
     """Return what mypy finds in the host tools and tests, by the settings of pyproject.toml."""
-    return _mypy(root, ["--no-error-summary", "host_tools/bulkhead_host", "tests"])
+    return _mypy(root, ["--no-error-summary", *HOST_FOLDERS])
 
 
 def check_device_types(root: Path, *, work: Path, extra: Sequence[Path] = ()) -> list[Problem]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bulkhead_host.emulator.board import EmulatedBoard
 
 _STEP_MS = 1.0
+_WAIT_MS_MIN = 0.001  # less may not move a clock that counts nanoseconds in a float
 
 
 class BoardTransport:
@@ -38,10 +39,9 @@ class BoardTransport:
         if not self.board.is_powered:
             raise LinkLost("the emulated board has no power")
         if timeout_s > 0 and not self.board.console.received:
+            timeout_ms = max(timeout_s * 1000, _WAIT_MS_MIN)
             try:
-                self.board.run_until(
-                    self._has_written, timeout_ms=timeout_s * 1000, step_ms=_STEP_MS
-                )
+                self.board.run_until(self._has_written, timeout_ms=timeout_ms, step_ms=_STEP_MS)
             except DeviceTimeout:
                 return b""
         data = self.board.read()

@@ -1,0 +1,130 @@
+"""The boards behind the fixtures: one emulated in this process, or one at a port."""
+
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.ports import find_address, find_again, open_address
+from bulkhead_host.link.transport import Transport
+from pytest_bulkhead.locks import port_lock
+
+_RETURN_TIMEOUT_S = 20.0
+_RETRY_S = 0.2
+_RESET_TIMEOUT_S = 30.0
+
+
+class Device(Protocol):
+    """A board for as long as the test run has it."""
+
+    @property
+    def transport(self) -> Transport:
+        """The line to it; another one after `restart`."""
+
+    @property
+    def emulated(self) -> EmulatedBoard | None:
+        """The emulated board, None for another."""
+
+    def restart(self) -> None:
+        """Boot it afresh."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class EmulatedDevice:
+    """A board that is made here; a fresh boot is a new one, with nothing on its pins."""
+
+    def __init__(self, image: Path) -> None:
+        self._image = image
+        self._board = self._made()
+
+    @property
+    def transport(self) -> Transport:
+        """The console of the board."""
+        return BoardTransport(self._board)
+
+    @property
+    def emulated(self) -> EmulatedBoard | None:
+        """The board."""
+        return self._board
+
+    def restart(self) -> None:
+        """Take a new board."""
+        self._board.stop()
+        self._board = self._made()
+
+    def close(self) -> None:
+        """Switch the board off."""
+        self._board.stop()
+
+    def _made(self) -> EmulatedBoard:
+        board = EmulatedBoard(image=self._image)
+        board.start()
+        return board
+
+
+class PortDevice:
+    """A board at a port, for this test run alone; found again by its USB serial number."""
+
+    emulated = None
+
+    def __init__(self, name: str, *, wait_s: float) -> None:
+        self._address = find_address(name)
+        self._held = ExitStack()
+        identity = self._address.serial_number or _canonical(self._address.url)
+        self._held.enter_context(port_lock(identity, wait_s=wait_s))
+        try:
+            self.transport: Transport = open_address(self._address)
+        except BaseException:
+            self._held.close()
+            raise
+
+    def restart(self) -> None:
+        """Reset the board by way of its REPL, and wait until it answers again."""
+        self.transport.close()
+        url = find_again(self._address).url
+        command = [sys.executable, "-m", "mpremote", "connect", url, "reset"]
+        begun_s = time.monotonic()
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_RESET_TIMEOUT_S
+        )
+        if done.returncode:
+            raise BulkheadError(
+                f"the board at {url} could not be reset: {done.stderr.strip()}",
+                "reset it by hand, and see what bulkhead doctor says",
+            )
+        self._await_return(begun_s)
+
+    def close(self) -> None:
+        """Close the port and let others have it."""
+        self.transport.close()
+        self._held.close()
+
+    def _await_return(self, begun_s: float) -> None:
+        deadline_s = begun_s + _RETURN_TIMEOUT_S
+        while True:
+            try:
+                self.transport = open_address(find_again(self._address))
+                uptime_ms = Client(self.transport).hello().uptime_ms
+                if uptime_ms <= 1000 * (time.monotonic() - begun_s):
+                    return
+                self.transport.close()
+            except (DeviceNotFound, DeviceBusy, DeviceTimeout):
+                self.transport.close()
+            if time.monotonic() >= deadline_s:
+                raise DeviceTimeout(
+                    f"the board was not back {_RETURN_TIMEOUT_S:g} s after its reset",
+                    "reset it by hand, and see what bulkhead doctor says",
+                )
+            time.sleep(_RETRY_S)
+
+
+def _canonical(url: str) -> str:
+    return url if "://" in url else str(Path(url).resolve())

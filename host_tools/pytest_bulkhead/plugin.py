@@ -1,0 +1,272 @@
+"""The plugin: options, markers, fixtures, and what is added to reports.
+
+`README.md` of `host_tools` shows how to use it. Boards are opened when a test first asks for one,
+so the plugin costs nothing to a run without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_bulkhead.targets import FEATURES, Target, parse_targets
+
+if TYPE_CHECKING:
+    from bulkhead_host.emulator.pins import Pin
+    from pytest_bulkhead.board import Board
+    from pytest_bulkhead.devices import Device
+    from pytest_bulkhead.kernel import Clock, Kernel
+
+TARGET = "bulkhead_target"
+NEEDS = "bulkhead_needs"
+WAIT_S = 60.0
+
+_BOARD: pytest.StashKey[Board] = pytest.StashKey()
+_FIXTURE_NEEDS = {"pins": "pins"}
+
+
+# Options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and the settings."""
+    group = parser.getgroup("bulkhead", "boards that run Bulkhead")
+    group.addoption(
+        "--bulkhead-target",
+        action="append",
+        default=[],
+        metavar="emu|auto|PORT",
+        help="where the tests run: an emulated board (the default), the USB board that is plugged "
+        "in, or one by its port; given several times, they run on each",
+    )
+    group.addoption(
+        "--bulkhead-app",
+        metavar="FOLDER",
+        help="the folder of the system.toml to build for the emulated board, and to find on "
+        "another; the default is the application that ships",
+    )
+    group.addoption(
+        "--bulkhead-image",
+        metavar="UF2",
+        help="an image to run on the emulated board instead of building one",
+    )
+    group.addoption(
+        "--bulkhead-wait",
+        type=float,
+        default=WAIT_S,
+        metavar="SECONDS",
+        help="how long to wait for a port that another test run has (default: %(default)s)",
+    )
+    parser.addini("bulkhead_app", "the same as --bulkhead-app, from the folder of this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    features = ", ".join(sorted(FEATURES))
+    config.addinivalue_line(
+        "markers", f"{NEEDS}(*features): run only on a target that has these, of {features}"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say where tests of boards run, when that was asked for."""
+    names = config.getoption("--bulkhead-target")
+    return [f"bulkhead: targets {', '.join(names)}"] if names else []
+
+
+# Which test runs where
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have each test of a board run on every target."""
+    if TARGET in metafunc.fixturenames:
+        targets = _targets(metafunc.config)
+        names = [target.name for target in targets]
+        metafunc.parametrize(TARGET, targets, ids=names, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need what their target does not have."""
+    fitting = [item for item in items if _fits(item)]
+    left_out = [item for item in items if not _fits(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = fitting
+
+
+def _fits(item: pytest.Item) -> bool:
+    target = item.callspec.params.get(TARGET) if hasattr(item, "callspec") else None
+    needed = {name for marker in item.iter_markers(NEEDS) for name in marker.args}
+    if unknown := needed - FEATURES:
+        raise pytest.UsageError(
+            f"{item.nodeid} needs {', '.join(sorted(unknown))}: "
+            f"the features are {', '.join(sorted(FEATURES))}"
+        )
+    if not isinstance(target, Target):
+        return True
+    fixtures = getattr(item, "fixturenames", ())
+    needed |= {need for name, need in _FIXTURE_NEEDS.items() if name in fixtures}
+    return needed <= target.features
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have pytest-xdist run all tests of a port in one worker; the others go where there is room.
+
+    That is for its default, `--dist load`; its other ways to distribute are left as they are.
+    """
+    ports = [target.name for target in _targets(config) if not target.is_emulated]
+    if not ports or config.getoption("dist") != "load":
+        return None
+    from pytest_bulkhead.distribution import PortScheduling  # noqa: PLC0415  (needs xdist)
+
+    return PortScheduling(config, log, ports)
+
+
+def _targets(config: pytest.Config) -> tuple[Target, ...]:
+    return parse_targets(config.getoption("--bulkhead-target"))
+
+
+# Fixtures
+
+
+@pytest.fixture(scope="session")
+def bulkhead_target(request: pytest.FixtureRequest) -> Target:
+    """Return the target that the test runs on."""
+    target: Target = request.param
+    return target
+
+
+@pytest.fixture(scope="session")
+def bulkhead_image(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the emulated board's image: `--bulkhead-image`, or the application, built."""
+    given = pytestconfig.getoption("--bulkhead-image")
+    if given:
+        return Path(given).resolve()
+    from bulkhead_host.commands.build import BuildOptions, build  # noqa: PLC0415  (when used)
+
+    output = tmp_path_factory.mktemp("bulkhead") / "image.uf2"
+    return build(BuildOptions(application=_application(pytestconfig), output=output)).path
+
+
+@pytest.fixture(scope="session")
+def _bulkhead_device(
+    bulkhead_target: Target, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> Iterator[Device]:
+    """Yield the board behind `board`, one for each target of the test run."""
+    from pytest_bulkhead.devices import EmulatedDevice, PortDevice  # noqa: PLC0415  (when used)
+
+    device: Device
+    if bulkhead_target.is_emulated:
+        device = EmulatedDevice(request.getfixturevalue("bulkhead_image"))
+    else:
+        device = PortDevice(bulkhead_target.name, wait_s=pytestconfig.getoption("--bulkhead-wait"))
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def board(
+    _bulkhead_device: Device,
+    bulkhead_target: Target,
+    request: pytest.FixtureRequest,
+    pytestconfig: pytest.Config,
+) -> Iterator[Board]:
+    """Yield a board that runs the application; all tests of a target share it.
+
+    One that does not answer when the test begins is booted afresh.
+    """
+    from bulkhead_host.errors import BulkheadError  # noqa: PLC0415  (when used)
+    from pytest_bulkhead.board import Board  # noqa: PLC0415  (when used)
+
+    is_fresh = "fresh_board" in request.fixturenames
+    if is_fresh:
+        _bulkhead_device.restart()
+    try:
+        made = Board(_bulkhead_device, bulkhead_target)
+    except BulkheadError:
+        if is_fresh:
+            raise
+        _bulkhead_device.restart()
+        made = Board(_bulkhead_device, bulkhead_target)
+    _check_application(made, _application(pytestconfig))
+    request.node.stash[_BOARD] = made
+    request.node.user_properties += _properties(made)
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def fresh_board(board: Board) -> Board:
+    """Return the same board, booted afresh for this test."""
+    return board
+
+
+@pytest.fixture
+def kernel(board: Board) -> Kernel:
+    """Return a typed client of the board's kernel: services, faults, restarts, the log."""
+    return board.kernel
+
+
+@pytest.fixture
+def clock(board: Board) -> Clock:
+    """Return the board's clock."""
+    return board.clock
+
+
+@pytest.fixture
+def pins(board: Board) -> Callable[[int], Pin]:
+    """Return the emulated board's pins by their numbers: `pins(15).press()`."""
+    return board.pin
+
+
+def _application(config: pytest.Config) -> Path | None:
+    given = config.getoption("--bulkhead-app")
+    if given:
+        return Path(given).resolve()
+    setting = config.getini("bulkhead_app")
+    return (config.rootpath / setting).resolve() if setting else None
+
+
+def _check_application(board: Board, application: Path | None) -> None:
+    """Raise `UsageError` when the board at a port runs another application than is meant."""
+    if application is None or board.target.is_emulated:
+        return
+    from bulkhead_host.errors import UsageError  # noqa: PLC0415  (when used)
+    from bulkhead_host.paths import source_root  # noqa: PLC0415  (when used)
+    from bulkhead_host.system.manifest import load_application  # noqa: PLC0415  (when used)
+
+    wanted = load_application(application, shipped=source_root() / "services").name
+    if board.hello.application != wanted:
+        raise UsageError(
+            f"the board at {board.target.name} runs {board.hello.application}, not {wanted}",
+            f"bulkhead build --application {application}, then bulkhead flash",
+        )
+
+
+# Reports
+
+
+def _properties(board: Board) -> list[tuple[str, object]]:
+    """Return what JUnit reports are to say of a test's board."""
+    return [
+        ("bulkhead_target", board.target.name),
+        ("bulkhead_board", board.hello.board),
+        ("bulkhead_version", board.hello.version),
+        ("bulkhead_application", board.hello.application),
+    ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the console and the faults to the report of a test that failed."""
+    report = yield
+    board = item.stash.get(_BOARD, None)
+    if board is not None and report.failed and report.when == "call":
+        report.sections += board.evidence()
+    return report
