@@ -236,10 +236,9 @@ def _check_application(board: Board, application: Path | None) -> None:
     if application is None or board.target.is_emulated:
         return
     from bulkhead_host.errors import UsageError  # noqa: PLC0415  (when used)
-    from bulkhead_host.paths import source_root  # noqa: PLC0415  (when used)
-    from bulkhead_host.system.manifest import load_application  # noqa: PLC0415  (when used)
+    from bulkhead_host.system.examine import load_system  # noqa: PLC0415  (when used)
 
-    wanted = load_application(application, shipped=source_root() / "services").name
+    wanted = load_system(application)[0].name
     if board.hello.application != wanted:
         raise UsageError(
             f"the board at {board.target.name} runs {board.hello.application}, not {wanted}",

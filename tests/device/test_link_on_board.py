@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 from processes import started
-from pytest_bulkhead import Board
 
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
@@ -27,6 +26,7 @@ from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Table
+from pytest_bulkhead import Board
 
 BIN = Path(sys.executable).parent
 BULKHEAD = str(BIN / "bulkhead")
