@@ -18,6 +18,8 @@ COMMANDS = {
     "flash": "Put an image on a board.",
     "inject": "Make a named service fail in a chosen way.",
     "monitor": "Watch services and log, without disturbing them.",
+    "new": "Make the folder of an application.",
+    "new-service": "Make a service in an application, with its test.",
     "ps": "List the services on a board.",
     "run": "Boot an application on a board and show it working.",
     "sim": "Serve an emulated board on a serial port.",
@@ -35,7 +37,7 @@ class LazyGroup(click.Group):
         """Import and return the command, or None when there is no such name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"bulkhead_host.commands.{cmd_name}")
+        module = importlib.import_module(f"bulkhead_host.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -26,17 +26,23 @@ _LINES_MAX = 10
 
 
 class Shell:
-    """Runs the commands of one block, those that end in `&` until the block has ended."""
+    """Runs the commands of one block, those that end in `&` until the block has ended.
+
+    The working folder and the PATH stay from one command to the next.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = str(folder)
+        self._path = os.environ["PATH"]
         self._left_running: list[subprocess.Popen[str]] = []
 
     def run(self, command: str) -> list[str]:
         """Return the lines a command prints; of one left running, the first."""
         if not command.endswith("&"):
-            done = self._start(command).communicate(timeout=_TIMEOUT_S)
-            return [line.rstrip() for line in done[0].splitlines()]
+            process = self._start(f'{command}\nprintf "%s\\n%s\\n" "$PWD" "$PATH"')
+            printed, _ = process.communicate(timeout=_TIMEOUT_S)
+            *lines, self._folder, self._path = printed.splitlines()
+            return [line.rstrip() for line in lines]
         process = self._start("exec " + command.removesuffix("&"))
         self._left_running.append(process)
         return [_output(process).readline().rstrip()]
@@ -49,6 +55,7 @@ class Shell:
 
     def _start(self, command: str) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if k not in _OF_AN_OUTER_MAKE}
+        environment["PATH"] = self._path
         return subprocess.Popen(
             ["bash", "-c", command],
             cwd=self._folder,

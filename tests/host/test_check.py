@@ -337,7 +337,7 @@ def test_a_build_refuses_with_the_same_words(folder: Path) -> None:
         load_system(folder, "pico")
     assert str(problem) in refused.value.cause
     done = subprocess.run(
-        [BULKHEAD, "build", "--application", folder],
+        [BULKHEAD, "build", folder],
         capture_output=True,
         text=True,
         timeout=60,

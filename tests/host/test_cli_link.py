@@ -232,10 +232,10 @@ def test_doctor_exits_1_and_says_what_mends_a_port_that_is_not_there() -> None:
     assert "try: " in mend
 
 
-def test_run_with_a_port_takes_no_application(tmp_path: Path) -> None:
-    done = bulkhead("run", "--app", str(tmp_path), port="/dev/nowhere")
+def test_run_refuses_a_folder_without_an_application(tmp_path: Path) -> None:
+    done = bulkhead("run", str(tmp_path), port="/dev/nowhere")
     assert done.returncode == 2
-    assert "--app" in done.stderr
+    assert "holds no application" in done.stderr
 
 
 def test_run_with_a_port_is_the_monitor_on_it(desk: Desk) -> None:

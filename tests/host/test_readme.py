@@ -43,7 +43,7 @@ def test_make_and_bulkhead_are_called_by_names_that_exist(page: Path) -> None:
     for quoted in re.findall(r"`([^`\n]+)`", _text(page)):
         make = re.match(r"make ([a-z-]+)", quoted)
         assert make is None or make[1] in targets, quoted
-        command = re.match(r"bulkhead ([a-z]+)", quoted)
+        command = re.match(r"bulkhead ([a-z-]+)", quoted)
         assert command is None or command[1] in COMMANDS, quoted
 
 

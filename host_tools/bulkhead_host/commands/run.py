@@ -1,8 +1,9 @@
 """`bulkhead run`: boot an application and show it working.
 
-Three ways: a real board is watched; on a terminal an emulated one runs at real pace and is
-watched; without a terminal the emulated board shows a crash and the restart, in device time and
-as fast as it can, and the exit code tells whether it was as promised.
+Three ways: a real board gets the application, if one is given, and is watched; on a terminal an
+emulated one runs at real pace and is watched; without a terminal the emulated board shows a crash
+and the restart, in device time and as fast as it can, and the exit code tells whether it was as
+promised.
 """
 
 import sys
@@ -17,6 +18,7 @@ from bulkhead_host.commands.monitor import monitor, watch
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
@@ -111,8 +113,12 @@ def run_without_terminal(image: Path, *, for_s: float = DEMONSTRATION_S) -> None
         )
 
 
-def run_on_terminal(image: Path, *, for_s: float | None = None) -> None:
+def run_on_terminal(
+    image: Path, *, for_s: float | None = None, target: str = PREFERRED_TARGET
+) -> None:
     """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
+
+    `target` is the service that the person is told how to crash.
 
     The board is there for other programs too, on a pseudo-terminal.
     """
@@ -122,7 +128,7 @@ def run_on_terminal(image: Path, *, for_s: float | None = None) -> None:
             transport = BoardTransport(board, guest=port)
             board.run_until(lambda: board.console.is_configured, timeout_ms=_BOOT_TIMEOUT_MS)
             hint = (
-                f"make it fail: bulkhead inject crash --target {PREFERRED_TARGET} "
+                f"make it fail: bulkhead inject crash --target {target} "
                 f"--port {port.name}    Ctrl-C leaves"
             )
             watch(lambda: transport, for_s=for_s, hint=hint)
@@ -130,28 +136,43 @@ def run_on_terminal(image: Path, *, for_s: float | None = None) -> None:
         port.close()
 
 
+def run_on_board(
+    image: Path, port: str, *, drive: Path | None = None, for_s: float | None = None
+) -> None:
+    """Put an image on the board at `port`, and watch it for a time or until Ctrl-C."""
+    flashed = flash_image(image, port=port, drive=drive, progress=_report("flash"))
+    monitor(flashed.port or port, for_s=for_s)
+
+
 def _target(table: Table) -> str:
-    """Return the service to crash: the preferred one, else the least important."""
+    """Return the service to crash: the preferred one, else the last of the least important."""
     if table.named(PREFERRED_TARGET) is not None:
         return PREFERRED_TARGET
     if not table.services:
         raise BulkheadError("the board runs no services", "name some in system.toml")
-    return max(table.services, key=lambda service: service.priority).name
+    return max(reversed(table.services), key=lambda service: service.priority).name
 
 
 def _image(application: Path | None) -> Path:
-    return build(
-        BuildOptions(application=application),
-        progress=lambda line: print(f"build: {line}", file=sys.stderr, flush=True),
-    ).path
+    return build(BuildOptions(application=application), progress=_report("build")).path
+
+
+def _report(what: str) -> Callable[[str], None]:
+    return lambda line: print(f"{what}: {line}", file=sys.stderr, flush=True)
 
 
 @click.command(
-    "run", epilog="Examples: bulkhead run;  bulkhead run --app my_robot;  bulkhead run --port auto"
+    "run", epilog="Examples: bulkhead run;  bulkhead run my_robot;  bulkhead run . --port auto"
+)
+@click.argument(
+    "application",
+    metavar="[APP]",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @click.option(
     "--port",  # not from the environment: without it, an emulated board is what is asked for
-    help="Watch this board; without it an emulated one is built for, booted and watched.",
+    help="Put APP on this board and watch it; without APP, watch what runs there.",
 )
 @click.option(
     "--for",
@@ -162,24 +183,29 @@ def _image(application: Path | None) -> Path:
     f"(default {DEMONSTRATION_S:g}).",
 )
 @click.option(
-    "--app",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder of a system.toml; the default is the application that ships.",
+    "--drive",
+    type=click.Path(path_type=Path),
+    help="The bootloader's drive of the board at --port, where it is not found by itself.",
 )
-def command(port: str | None, for_s: float | None, app: Path | None) -> None:
+def command(
+    application: Path | None, port: str | None, for_s: float | None, drive: Path | None
+) -> None:
     """Boot an application on a board and show it working.
 
-    Without --port that is an emulated board. On a terminal it runs at real pace and is watched
-    until Ctrl-C. Without a terminal it runs ten device seconds, crashes a service and shows it
-    come back; the exit code is 1 when any other service was harmed.
+    APP is the folder of a system.toml; the default is the application that ships. Without --port
+    the board is an emulated one. On a terminal it runs at real pace and is watched until Ctrl-C.
+    Without a terminal it runs ten device seconds, crashes a service and shows it come back; the
+    exit code is 1 when any other service was harmed.
     """
     if port is not None:
-        if app is not None:
-            raise click.UsageError("--app is for the emulated board; flash a real one first")
-        monitor(port, for_s=for_s)
+        if application is not None:
+            run_on_board(_image(application), port, drive=drive, for_s=for_s)
+        else:
+            monitor(port, for_s=for_s)
         return
-    image = _image(app)
+    image = _image(application)
     if sys.stdout.isatty() and sys.stdin.isatty():
-        run_on_terminal(image, for_s=for_s)
+        target = PREFERRED_TARGET if application is None else "NAME"
+        run_on_terminal(image, for_s=for_s, target=target)
     else:
         run_without_terminal(image, for_s=for_s or DEMONSTRATION_S)

@@ -24,11 +24,10 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
         sources[f"port/{module}"] = firmware / "port" / module
     for module in ("boot.py", "main.py"):
         sources[module] = firmware / "boot" / module
-    for folder in generate.service_folders(application):
+    for folder in generate.service_folders(application, board):
         sources |= _modules(folder, f"services/{folder.name}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
     files["bulkhead_system.py"] = generate.system_module(application, board).encode()
-    files["bulkhead_board.py"] = generate.board_module(board).encode()
     files["bulkhead_board.py"] = generate.board_module(board).encode()
     return files
 

@@ -9,9 +9,9 @@ from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.manifest import Line, Service
 
 
-def service_folders(application: Path) -> list[Path]:
+def service_folders(application: Path, board: str) -> list[Path]:
     """Return the folders of an application's services, in start order."""
-    loaded, _ = load_system(application)
+    loaded, _ = load_system(application, board)
     return [service.folder for service in loaded.services]
 
 

@@ -1,0 +1,1 @@
+"""What `bulkhead new` and `bulkhead new-service` write."""

@@ -1,0 +1,61 @@
+"""Make the folder of a new application."""
+
+from pathlib import Path
+
+from bulkhead_host.errors import UsageError
+from bulkhead_host.system.boards import board_named
+from bulkhead_host.system.manifest import NAME
+
+_SYSTEM = """\
+# The application {name}: its board, and its services in start order.
+[system]
+name = "{name}"
+board = "{board}"
+start = [
+    "supervisor",    # starts the others, and starts again what fails
+    "logger",        # keeps the log until the console takes it
+    "console",       # answers the host over the serial port
+]
+"""
+
+_README = """\
+# {name}
+
+An application for Bulkhead, a microkernel in MicroPython.
+
+| command | what it does |
+|---|---|
+| `bulkhead new-service NAME` | makes a service: `NAME/` and its test |
+| `bulkhead check .` | says what is wrong with it, file and line |
+| `bulkhead run .` | boots it on an emulated board and shows it working |
+| `bulkhead run . --port auto` | puts it on the board that is plugged in, and watches it |
+| `bulkhead build .` | makes one file of it, `build/{name}-{board}.uf2` |
+| `pytest` | runs the tests, on an emulated board |
+
+`system.toml` names the board and the services. Each service is a folder: `service.toml` says what
+it may do, `service.py` does it, `api.py` numbers its operations for others. The services that ship
+with Bulkhead can be started by name.
+"""
+
+_GITIGNORE = "build/\n__pycache__/\n.pytest_cache/\n"
+
+
+def new_application(folder: Path, *, board: str) -> list[Path]:
+    """Make an application in `folder`, which must not exist or be empty; return its files.
+
+    Raises UsageError, and writes nothing, when the folder has anything in it, its name cannot be
+    an application's, or there is no such board.
+    """
+    name = folder.absolute().name
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f'"{name}" is no name for an application', "use a-z, 0-9 and _, a letter first"
+        )
+    board_named(board)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} exists already", "name another folder")
+    texts = {"system.toml": _SYSTEM, "README.md": _README, ".gitignore": _GITIGNORE}
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        (folder / file).write_text(text.replace("{name}", name).replace("{board}", board))
+    return [folder / file for file in texts]

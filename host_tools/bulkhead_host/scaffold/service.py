@@ -1,0 +1,94 @@
+"""Make a new service in an application: a copy of `services/template` under another name."""
+
+import keyword
+from pathlib import Path
+
+import tomlkit
+from tomlkit.items import Array
+
+from bulkhead_host.errors import UsageError
+from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Report
+from bulkhead_host.system.document import read_document
+from bulkhead_host.system.manifest import KERNEL, NAME
+
+TEMPLATE = "template"
+
+_TEST = '''\
+"""{name} on an emulated board."""
+
+from pathlib import Path
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator.board import EmulatedBoard
+
+APPLICATION = Path(__file__).parents[1]
+
+
+def test_{name}_starts_and_logs() -> None:
+    image = build(BuildOptions(application=APPLICATION))
+    with EmulatedBoard(image=image.path) as board:
+        board.run_until("{name} is up", timeout_ms=5000)
+'''
+
+
+def new_service(application: Path, name: str) -> list[Path]:
+    """Make the service `name` with its test, and add it to system.start; return all it wrote.
+
+    The last of them is system.toml, whose comments stay. Raises UsageError, and writes nothing,
+    when there is no application, the name is no name or is taken, or a file is in the way.
+    """
+    system = application / "system.toml"
+    if not system.is_file():
+        raise UsageError(
+            f"there is no system.toml in {application.absolute()}",
+            "cd into an application, or make one: bulkhead new NAME",
+        )
+    _check_name(name)
+    changed = _with_service(system, name)
+    template = source_root() / "services" / TEMPLATE
+    texts = {
+        application / name / file.name: file.read_text().replace(TEMPLATE, name)
+        for file in sorted(template.iterdir())
+        if file.suffix in (".py", ".toml")
+    }
+    texts[application / "tests" / f"test_{name}.py"] = _TEST.replace("{name}", name)
+    for path in (application / name, *texts):
+        if path.exists():
+            raise UsageError(f"{path} exists already", "choose another name")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    system.write_text(changed)
+    return [*texts, system]
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or keyword.iskeyword(name) or name in (KERNEL, "tests", "build"):
+        raise UsageError(
+            f'"{name}" is no name for a service', "use a-z, 0-9 and _, a letter first"
+        )
+    if (source_root() / "services" / name / "service.toml").is_file():
+        raise UsageError(f"{name} is a service that ships", "choose another name")
+
+
+def _with_service(system: Path, name: str) -> str:
+    """Return the text of system.toml with a service more at the end of system.start."""
+    report = Report()
+    document = read_document(system, report)
+    if document is None:
+        raise UsageError(str(report.problems[0].from_here()), "mend it: bulkhead check .")
+    text = tomlkit.parse(system.read_text())
+    table = text.get("system")
+    start = table.get("start") if isinstance(table, dict) else None
+    if not isinstance(start, Array):
+        line = document.line("system", "start")
+        raise UsageError(f"{system}:{line}: there is no system.start", "mend it: bulkhead check .")
+    if name in start:
+        line = document.line("system", "start", start.index(name))
+        raise UsageError(f"{system}:{line}: {name} is started already", "choose another name")
+    if "\n" in start.as_string():
+        start.add_line(name)
+    else:
+        start.append(name)
+    return text.as_string()

@@ -1,0 +1,6 @@
+"""Operations of the template service."""
+
+from micropython import const
+
+GREET = const(1)  # arg: a name -> OK, arg: a greeting
+COUNT = const(2)  # -> OK, arg: greetings since the service started
