@@ -10,8 +10,9 @@ No method allocates; timeouts are milliseconds.
 """
 
 from kernel.abi import (
-    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, MINT, NEXT_FAULT, NOTIFY,
-    RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
+    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT,
+    NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
+    STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -170,6 +171,10 @@ class Frame:
     def inspect(self, kernel, task):
         """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""
         return kernel + INSPECT + task
+
+    def inspect_line(self, kernel, line):
+        """Get the state of a line, numbered from 0, into `arg`, bytes in `abi.LINE_FORMAT`."""
+        return kernel + INSPECT_LINE + line
 
     def next_fault(self, kernel):
         """Get the number of a task that faulted and has not been reported yet, 0 for none."""

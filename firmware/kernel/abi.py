@@ -137,6 +137,11 @@ FAULT_NAMES = (
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
 INJECTION_NAMES = ("", "crash", "spin", "hang", "leak", "drop-reply")
 
+# INSPECT_LINE's answer, little endian: task that owns it, masked (0 no, 1 has fired, 2 not asked
+# for), (pad), most firings a second, firings, and how many of them were served by their latency
+# in us: below 32, 64, 128, 256, 512, 1,024, 2,048, and the rest.
+LINE_FORMAT = "<BBxxII8I"
+
 # INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
 # last fault, clients, mail queued, (pad), generation, CPU time in us modulo 2**30, steps,
 # messages dropped by a full mailbox, peer the task waits for (0 for none).

@@ -2,8 +2,9 @@
 
 from kernel import capabilities, control, ipc, mailbox, notifications
 from kernel.abi import (
-    ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, MINT, NEXT_FAULT, NOTIFY, RECV,
-    REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT, YIELD,
+    ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT, NEXT_FAULT, NOTIFY,
+    RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT,
+    YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -64,6 +65,7 @@ def _handlers(bound):
         (START, bound.start),
         (STOP, bound.stop),
         (INSPECT, bound.inspect),
+        (INSPECT_LINE, bound.inspect_line),
         (NEXT_FAULT, bound.next_fault),
         (FAULT_TEXT, bound.fault_text),
         (INJECT, bound.inject),

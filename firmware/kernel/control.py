@@ -7,19 +7,20 @@ is the operation field, a number from 1 in start order. They may allocate.
 import struct
 
 from kernel.abi import (
-    DORMANT, FAULTED, FULL, INSPECT_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, OK, PROTOCOL,
-    SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
+    DORMANT, FAULTED, FULL, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT,
+    OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import fault, last_words
 from kernel.inject import inject
+from kernel.irq import account
 from kernel.layout import (
-    BASE, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LINE, LINE_FIRED_AT, LINE_IN_WINDOW,
-    LINE_MASKED, LINE_RATE, LINE_WINDOW, MAIL_COUNT, OFFSET_MASK, PARTICULAR_SHIFT, PARTICULARS,
-    PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS,
-    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    BASE, BUDGET_US, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LATENCY_BUCKETS, LINE, LINES_END,
+    LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
+    PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT,
+    SEQUENCE, STATE, STEPS, STEP_DEADLINE, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
-from kernel.limits import MESSAGE_BYTES_MAX, RATE_WINDOW_US, TIME_MASK
+from kernel.limits import MESSAGE_BYTES_MAX
 from kernel.ready import push_back
 from kernel.tasks import start
 from kernel.timeouts import arm_ms
@@ -57,13 +58,13 @@ class Control:
     def acknowledge(self, _w, _frames, task, trap):
         """Unmask the line behind the handle: its driver is ready for the next interrupt.
 
-        Every firing takes an acknowledgement, so here is where a storm shows: a driver whose line
-        fires more often than its manifest allows is faulted, and the line stays masked.
+        In a storm the driver is faulted, and the line stays masked. The dispatcher's end of this
+        step's budget tells when the step began, at either level.
         """
         kernel = self.kernel
         w = kernel.words
         line = w[lookup(w, task, trap, MAY_ACKNOWLEDGE)] & OFFSET_MASK
-        if w[line + LINE_MASKED] and _is_storm(w, line):
+        if account(w, line, w[STEP_DEADLINE] - w[task + BUDGET_US]):
             fault(kernel, task, STORM, None)
             return 0
         w[line + LINE_MASKED] = 0
@@ -127,6 +128,25 @@ class Control:
         return task
 
     @micropython.native
+    def inspect_line(self, _w, _frames, task, trap):
+        """Give the state of a line, by its number from 0 in start order, in LINE_FORMAT."""
+        w = self.kernel.words
+        lookup(w, task, trap, MAY_CONTROL)
+        line = w[TASKS_END] + (trap & 0xFF) * LINE
+        w[task + RESULT] = UNKNOWN
+        if line < w[LINES_END]:
+            self.kernel.frames[task >> RECORD_SHIFT].arg = struct.pack(
+                LINE_FORMAT,
+                w[line + LINE_OWNER] >> RECORD_SHIFT,
+                w[line + LINE_MASKED],
+                w[line + LINE_RATE],
+                w[line + LINE_COUNT],
+                *w[line + LINE_LATENCY : line + (LINE_LATENCY + LATENCY_BUCKETS)],
+            )
+            w[task + RESULT] = OK
+        return task
+
+    @micropython.native
     def next_fault(self, _w, _frames, task, trap):
         """Give the number of a task whose fault has not been taken yet, 0 for none."""
         w = self.kernel.words
@@ -167,17 +187,6 @@ class Control:
         lookup(w, task, trap, MAY_CONTROL)
         target = (trap & 0xFF) << RECORD_SHIFT
         return target if target < w[TASKS_END] else 0
-
-
-@micropython.native
-def _is_storm(w, line):
-    """Count a firing; return whether there were too many in the present window."""
-    now = w[line + LINE_FIRED_AT]
-    if (now - w[line + LINE_WINDOW]) & TIME_MASK >= RATE_WINDOW_US or not w[line + LINE_IN_WINDOW]:
-        w[line + LINE_WINDOW] = now
-        w[line + LINE_IN_WINDOW] = 0
-    w[line + LINE_IN_WINDOW] += 1
-    return w[line + LINE_IN_WINDOW] > w[line + LINE_RATE]
 
 
 def _snapshot(w, task):

@@ -9,10 +9,10 @@ from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
 from kernel.capabilities import forget
 from kernel.layout import (
     ARMED, BASE, BUDGET_US, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
-    LINE, LINE_FIRED, LINE_OWNER, LINES_END, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, MAILBOX, OUTER,
-    PARTICULAR_SHIFT, PARTICULARS, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, RESULT,
-    RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK,
-    TASKS_END, TIMED_WAIT, UNREPORTED,
+    LINE, LINES_END, LINE_FIRED, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH,
+    MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, QUIET, RECORD,
+    RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
+    STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXTS, TIME_MASK
 from kernel.notifications import post
@@ -63,6 +63,7 @@ def end(kernel, task, state):
         if w[line + LINE_OWNER] == task:
             kernel.port.mask(kernel.line_sources[index])
             w[line + LINE_FIRED] = 0
+            w[line + LINE_MASKED] = QUIET
         line += LINE
         index += 1
     generator = kernel.generators[number]

@@ -1,14 +1,17 @@
-"""Interrupt lines: from the port's handler to a bit in the driver's pending word.
+"""Interrupt lines: from the port's handler to a bit in the driver's pending word, and back.
 
 In interrupt context the port masks the line, records the time, sets LINE_FIRED and IRQ_PENDING
 and asks for the interrupt level; it touches nothing else. Here, in kernel context, the bit
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
-from kernel.notifications import post
 from kernel.layout import (
-    IRQ_PENDING, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED, LINE_OWNER, LINES_END, TASKS_END,
+    FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED,
+    LINE_FIRED_AT, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, LINE_WINDOW,
+    LINES_END, TASKS_END,
 )  # fmt: skip
+from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
+from kernel.notifications import post
 import micropython
 
 
@@ -24,3 +27,30 @@ def deliver(w: ptr32):
             w[line + LINE_COUNT] += 1
             post(w, w[line + LINE_OWNER], w[line + LINE_BITS])
         line += LINE
+
+
+@micropython.viper
+def account(w: ptr32, line: int, began: int) -> int:
+    """Account for a firing that is acknowledged by a step begun at `began`; return 1 in a storm.
+
+    Every firing takes an acknowledgement, so here is where a storm shows: a line that fires more
+    often than its manifest allows. Its latency is from the port's handler to the step's begin.
+    """
+    if w[line + LINE_MASKED] != FIRED:
+        return 0
+    fired = w[line + LINE_FIRED_AT]
+    count = w[line + LINE_IN_WINDOW] + 1
+    if count == 1 or (fired - w[line + LINE_WINDOW]) & TIME_MASK >= RATE_WINDOW_US:
+        w[line + LINE_WINDOW] = fired
+        count = 1
+    w[line + LINE_IN_WINDOW] = count
+    if count > w[line + LINE_RATE]:
+        return 1
+    latency = (began - fired) & TIME_MASK
+    above = latency >> LATENCY_SHIFT if latency < TIME_HALF else 0
+    bucket = line
+    while above and bucket < line + (LATENCY_BUCKETS - 1):
+        above >>= 1
+        bucket += 1
+    w[bucket + LINE_LATENCY] = (w[bucket + LINE_LATENCY] + 1) & TIME_MASK
+    return 0

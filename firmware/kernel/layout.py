@@ -95,16 +95,25 @@ LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
 
 # --- a line: one interrupt source --------------------------------------------------------
-LINE = const(9)
+LINE = const(21)
 LINE_OWNER = const(0)
 LINE_BITS = const(1)
-LINE_FIRED = const(2)  # set in interrupt context, cleared by the kernel
-LINE_FIRED_AT = const(3)  # us
-LINE_COUNT = const(4)
-LINE_MASKED = const(5)  # 1 from firing to acknowledgement
-LINE_WINDOW = const(6)  # start of the current rate window, us
-LINE_IN_WINDOW = const(7)  # acknowledgements in it
-LINE_RATE = const(8)  # most a second, from the manifest
+LINE_RATE = const(2)  # most a second, from the manifest
+LINE_MASKED = const(3)  # 0: not; FIRED, until acknowledged; QUIET: its owner has not begun
+LINE_FIRED = const(4)  # set in interrupt context, cleared by the kernel
+LINE_FIRED_AT = const(5)  # us
+LINE_COUNT = const(6)
+LINE_WINDOW = const(7)  # start of the current rate window, us
+LINE_IN_WINDOW = const(8)  # acknowledgements in it
+LINE_MASK_AT = const(9)  # the port's: what word to store where to mask the line
+LINE_MASK_WITH = const(10)
+LINE_HARD = const(11)  # 1 while its owner waits at the hard level
+LINE_STEP_AT = const(12)  # us: when the owner's hard step began
+LINE_LATENCY = const(13)  # firings served by latency: below 32, 64, ... 2,048 us, and the rest
+LATENCY_BUCKETS = const(8)
+LATENCY_SHIFT = const(5)
+FIRED = const(1)
+QUIET = const(2)
 
 # --- a capability ------------------------------------------------------------------------
 CAPABILITY_SHIFT = const(2)

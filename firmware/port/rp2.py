@@ -14,22 +14,18 @@ import time
 import machine
 import micropython
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    ARMED, DEADLINES, FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
     RECORD_SHIFT, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
+from port.rp2_lines import PinLine, PioLine, TimerLine, UartLine
+
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
-_IO_BANK0_INTR0 = const(0x400140F0)  # raw interrupts, four bits a pin; write 1 clears an edge
-_IO_BANK0_INTE0 = const(0x40014100)  # interrupt enables of processor 0
-_SET = const(0x2000)  # atomic register access, 2.1.2
-_CLEAR = const(0x3000)
 _SCRATCH0 = const(0x4005800C)  # watchdog scratch: survives every reset but power-on
 _SCRATCH1 = const(0x40058010)
 _PANIC_MAGIC = const(0x0BADCAFE)
-_TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
-_PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
 
 # Built-in modules that services import. MicroPython looks for each on the file system first, which
 # takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
@@ -43,10 +39,6 @@ _IDLE_WITHOUT_TICK_US = const(3_000)
 _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 
 
-# Bound once: in interrupt context an attribute of a module costs 3 us.
-_SCHEDULE = micropython.schedule
-
-
 class Wake(io.IOBase):
     """A pollable object that is readable once an interrupt line has fired."""
 
@@ -57,53 +49,6 @@ class Wake(io.IOBase):
         """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
         w = self.words
         return 1 if request == 3 and (w[IRQ_PENDING] or w[SCHEDULED]) else 0
-
-
-class PinLine:
-    """One GPIO edge interrupt, masked in the interrupt controller from firing to unmask."""
-
-    def __init__(self, kernel, offset, pin, trigger):
-        edge, _, pull = trigger.partition(" ")
-        self.kernel = kernel
-        self.words = kernel.words
-        self.enter = kernel.port.enter
-        self.offset = offset
-        self.shift = 4 * (pin & 7)
-        self.raw = _IO_BANK0_INTR0 + 4 * (pin >> 3)
-        self.enable = _IO_BANK0_INTE0 + _SET + 4 * (pin >> 3)
-        self.disable = _IO_BANK0_INTE0 + _CLEAR + 4 * (pin >> 3)
-        self.events = _TRIGGERS[edge]
-        self.pin = machine.Pin(pin, machine.Pin.IN, _PULLS[pull or "none"])
-        self.pin.irq(handler=self.fire, trigger=self.events, hard=True)
-        self.mask()
-
-    @micropython.viper
-    def fire(self, _pin):
-        """Record the interrupt and ask for the interrupt level. Hardware interrupt context."""
-        w = ptr32(self.words)
-        line = int(self.offset)
-        w[line + LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
-        ptr32(self.disable)[0] = 15 << int(self.shift)
-        w[line + LINE_MASKED] = 1
-        w[line + LINE_FIRED] = 1
-        w[IRQ_PENDING] = 1
-        if w[SCHEDULED] == 0:
-            w[SCHEDULED] = 1
-            try:
-                _SCHEDULE(self.enter, self.kernel)
-            except RuntimeError:  # the interpreter's queue is full: the next tick asks again
-                w[SCHEDULED] = 0
-
-    @micropython.viper
-    def mask(self):
-        """Let the pin interrupt no more."""
-        ptr32(self.disable)[0] = 15 << int(self.shift)
-
-    @micropython.viper
-    def unmask(self):
-        """Forget edges seen while masked and let the pin interrupt again."""
-        ptr32(self.raw)[0] = 12 << int(self.shift)
-        ptr32(self.enable)[0] = int(self.events) << int(self.shift)
 
 
 class ConsoleLine:
@@ -137,7 +82,8 @@ class ConsoleLine:
         if not self.masked:
             self.masked = True
             w = self.words
-            w[self.offset + LINE_MASKED] = 1
+            w[self.offset + LINE_FIRED_AT] = self.port.now()
+            w[self.offset + LINE_MASKED] = FIRED
             w[self.offset + LINE_FIRED] = 1
             w[IRQ_PENDING] = 1
 
@@ -278,6 +224,12 @@ class Port:
         """Return the interrupt source of a manifest line, masked."""
         if source == "pin":
             return PinLine(kernel, offset, argument, trigger)
+        if source == "timer":
+            return TimerLine(kernel, offset, argument)
+        if source == "uart":
+            return UartLine(kernel, offset, *argument)
+        if source == "pio":
+            return PioLine(kernel, offset, argument)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
             return self.console

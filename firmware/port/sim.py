@@ -19,7 +19,7 @@ import threading
 import traceback
 
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
+    ARMED, DEADLINES, FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
     SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
@@ -133,19 +133,17 @@ class SimPort:
         return offset
 
     def mask(self, line):
-        """Let `line` fire no more until it is unmasked."""
-        self.kernel.words[line + LINE_MASKED] = 1
+        """Let `line` fire no more until it is unmasked: `fire` looks at the kernel's word."""
 
     def unmask(self, line):
         """Let `line` fire again."""
-        self.kernel.words[line + LINE_MASKED] = 0
 
     def fire(self, line):
         """Be the interrupt of `line`."""
         w = self.kernel.words
         if w[line + LINE_MASKED]:
             return
-        w[line + LINE_MASKED] = 1
+        w[line + LINE_MASKED] = FIRED
         w[line + LINE_FIRED] = 1
         w[line + LINE_FIRED_AT] = self.now()
         w[IRQ_PENDING] = 1

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from bulkhead_host.emulator import EmulatedBoard
-from bulkhead_host.emulator.repl import wait_for_prompt
+from bulkhead_host.emulator.repl import execute, wait_for_prompt
+from bulkhead_host.image.application import port_modules
+from bulkhead_host.image.build import build_image
 from bulkhead_host.image.build import stock_image as build_stock_image
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.fold import fold_tree
+from case_list import CASES, ON_MICROPYTHON
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,22 @@ def stock_board(booted_board: EmulatedBoard) -> EmulatedBoard:
     booted_board.read()
     wait_for_prompt(booted_board)
     return booted_board
+
+
+@pytest.fixture(scope="session")
+def case_board() -> Iterator[EmulatedBoard]:
+    """Yield a board at its prompt with kernel, port and cases frozen in, and nothing started."""
+    firmware = source_root() / "firmware"
+    sources: dict[str, Path] = {
+        f"{package}/{path.name}": path
+        for package in ("kernel", "bulkhead")
+        for path in (firmware / package).glob("*.py")
+    }
+    sources |= port_modules("rp2")
+    sources["port/soft.py"] = firmware / "port" / "soft.py"
+    for name in ("__init__", "ports", "rig", "run", *ON_MICROPYTHON):
+        sources[f"cases/{name}.py"] = CASES / f"{name}.py"
+    with EmulatedBoard(image=build_image(files=fold_tree(sources, firmware)).path) as board:
+        wait_for_prompt(board)
+        execute(board, "from cases.run import run")
+        yield board

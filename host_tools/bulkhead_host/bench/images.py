@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.image.application import system_files
+from bulkhead_host.image.application import port_modules, system_files
 from bulkhead_host.image.build import Image, build_image, stock_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.recipe import board_named
@@ -49,9 +49,8 @@ def build_images(progress: Progress = quiet) -> Images:
 
 def kernel_modules() -> dict[str, Path]:
     """Return kernel, the board's port and user library: path on the board to source."""
-    ports = modules("port")
-    wanted = ("port/__init__.py", f"port/{board_named(BOARD).port}.py")
-    return {**modules("kernel"), **{path: ports[path] for path in wanted}, **modules("bulkhead")}
+    port = port_modules(board_named(BOARD).port)
+    return {**modules("kernel"), **port, **modules("bulkhead")}
 
 
 def modules(package: str) -> dict[str, Path]:

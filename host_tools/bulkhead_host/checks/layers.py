@@ -29,7 +29,7 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
     "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
-    "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, *STANDARD_LIBRARY),
+    "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": ("kernel", "port", "bulkhead", *GENERATED, "micropython", *PLAIN_MODULES),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", *GENERATED),

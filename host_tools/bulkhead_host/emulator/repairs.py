@@ -2,6 +2,8 @@
 
 - The UART raises its transmit interrupt without end, so that MicroPython's `UART.write` never
   returns. On silicon it is raised when the FIFO drains, and cleared by the firmware.
+- The UART raises its receive interrupt for every byte, and has no receive timeout. On silicon it
+  is raised at a level of the FIFO, the timeout when bytes wait there and the line is idle.
 - The ring oscillator's random bit is always 1, so that `os.urandom` gives the same byte for ever.
   Here the bits come from a seeded generator: random enough to test with, the same in every run.
 - The flash has no unique id, which MicroPython shows as the board's id and USB serial number.
@@ -11,12 +13,22 @@ import random
 from typing import Any, cast
 
 from rp2040py.peripherals.peripheral import BasePeripheral
-from rp2040py.peripherals.uart import RPUART, UARTDR, UARTTXINTR
+from rp2040py.peripherals.uart import (
+    RPUART,
+    UARTDR,
+    UARTRXINTR,
+    UARTTXINTR,
+    IUARTDMAChannels,
+)
 from rp2040py.rp2040 import RP2040
 
 UNIQUE_ID_SIZE = 8
 DEFAULT_UNIQUE_ID = bytes.fromhex("e660b0148b1d0001")
 
+_UARTIFLS = 0x34
+_UARTRTINTR = 1 << 6
+_RX_LEVELS = (4, 8, 16, 24, 28)  # by bits 3 to 5 of UARTIFLS, of 32 bytes (datasheet, 4.2.8)
+_IDLE_BITS = 32
 _ROSC_BASE = 0x40060
 _RANDOMBIT = 0x1C
 _READ_UNIQUE_ID = 0x4B
@@ -37,17 +49,56 @@ def repair(mcu: RP2040, *, unique_id: bytes, seed: int) -> None:
 
 
 class Uart(RPUART):
-    """A UART whose transmit interrupt follows from what is written, and can be cleared."""
+    """A UART whose interrupts follow from its FIFOs, and can be cleared (PL011 manual, 2.8)."""
+
+    def __init__(self, rp2040: RP2040, name: str, irq: int, dreq: IUARTDMAChannels) -> None:
+        super().__init__(rp2040, name, irq, dreq)
+        self._levels = 0b010010
+        self._idle = rp2040.clock.create_alarm(self._after_idle)
 
     def check_interrupts(self) -> None:
         """Tell the core whether an enabled interrupt is pending."""
         self.rp2040.set_interrupt(self.irq, bool(self._interrupt_status & self._interrupt_mask))
 
+    def feed_byte(self, value: int) -> None:
+        """Receive a byte: the line has just become idle after its stop bit."""
+        self.rx_fifo.push(value)
+        self._follow_level()
+        if self._int_divisor:
+            self._idle.schedule(_IDLE_BITS * 1e9 / self.baud_rate)
+
+    def read_uint32(self, offset: int) -> int:
+        """Read a register; a byte read may bring the FIFO below its level, or empty it."""
+        if offset == _UARTIFLS:
+            return self._levels
+        value = super().read_uint32(offset)
+        if offset == UARTDR:
+            self._follow_level()
+        return value
+
     def write_uint32(self, offset: int, value: int) -> None:
         """Write a register; a byte leaves at once, which drains the FIFO."""
+        if offset == _UARTIFLS:
+            self._levels = value & 0x3F
+            self._follow_level()
+            return
         super().write_uint32(offset, value)
         if offset == UARTDR:
             self._interrupt_status |= UARTTXINTR
+            self.check_interrupts()
+
+    def _follow_level(self) -> None:
+        level = _RX_LEVELS[min(self._levels >> 3, len(_RX_LEVELS) - 1)]
+        self._interrupt_status &= ~UARTRXINTR
+        if self.rx_fifo.item_count >= level:
+            self._interrupt_status |= UARTRXINTR
+        if self.rx_fifo.empty:
+            self._interrupt_status &= ~_UARTRTINTR
+        self.check_interrupts()
+
+    def _after_idle(self) -> None:
+        if not self.rx_fifo.empty:
+            self._interrupt_status |= _UARTRTINTR
             self.check_interrupts()
 
 

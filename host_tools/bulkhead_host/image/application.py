@@ -20,8 +20,7 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
     sources: dict[str, Path] = {}
     for package in ("kernel", "bulkhead"):
         sources |= _modules(firmware / package, package)
-    for module in ("__init__.py", f"{port}.py"):
-        sources[f"port/{module}"] = firmware / "port" / module
+    sources |= port_modules(port)
     for module in ("boot.py", "main.py"):
         sources[module] = firmware / "boot" / module
     for folder in generate.service_folders(application, board):
@@ -30,6 +29,13 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
     files["bulkhead_system.py"] = generate.system_module(application, board).encode()
     files["bulkhead_board.py"] = generate.board_module(board).encode()
     return files
+
+
+def port_modules(port: str) -> dict[str, Path]:
+    """Return the modules of a port, `PORT.py` and `PORT_*.py`: path on the board to source."""
+    folder = source_root() / "firmware" / "port"
+    files = (folder / "__init__.py", folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
+    return {f"port/{file.name}": file for file in files}
 
 
 def _modules(folder: Path, package: str) -> dict[str, Path]:

@@ -1,0 +1,173 @@
+"""The RP2040's interrupt lines: pin edges, timers, UART receive, PIO.
+
+A line's handler is a viper closure: it allocates nothing, raises nothing and reaches no branch of
+the interpreter, and what it needs it has at hand, since looking up one attribute takes 2 us. The
+handler of a masked line can still be called: MicroPython's GPIO interrupt looks at the latched
+edges of all pins, whichever fired. So it looks at LINE_MASKED first.
+
+Every source but the timer is masked by one store to its interrupt enable register, through the
+register's clear alias, and let go through its set alias (RP2040 datasheet, 2.1.2).
+"""
+
+import machine
+import micropython
+from kernel.layout import (
+    FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASK_AT, LINE_MASK_WITH, LINE_MASKED,
+    SCHEDULED,
+)  # fmt: skip
+from kernel.limits import TIME_MASK
+from micropython import const
+from uctypes import addressof
+
+_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
+_IO_BANK0_INTE0 = const(0x40014100)  # of processor 0, four bits a pin, 2.19.6.1
+_UART0_IMSC = const(0x40034038)  # 4.2.8; UART1 is 0x4000 further on
+_PIO0_INTE = const(0x5020012C)  # 3.7; PIO1 is 0x100000 further on
+_CLEAR = const(0x3000)
+_TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
+_PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
+
+# Bound once: in interrupt context an attribute of a module costs 3 us.
+_SCHEDULE = micropython.schedule
+
+
+def handler(words, line, enter, kernel):
+    """Return the interrupt handler of the line at offset `line`.
+
+    It masks the line, records the time and asks for the interrupt level. A closure of four values
+    called with one finds room on the stack; one more would take it from the heap.
+    """
+
+    @micropython.viper
+    def fire(_source):
+        w = ptr32(words)
+        at = int(line)
+        if w[at + LINE_MASKED]:
+            return
+        w[at + LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        ptr32(w[at + LINE_MASK_AT])[0] = w[at + LINE_MASK_WITH]
+        w[at + LINE_MASKED] = FIRED
+        w[at + LINE_FIRED] = 1
+        w[IRQ_PENDING] = 1
+        if w[SCHEDULED] == 0:
+            w[SCHEDULED] = 1
+            try:
+                _SCHEDULE(enter, kernel)
+            except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+                w[SCHEDULED] = 0
+
+    return fire
+
+
+class Line:
+    """What all sources share: `bits` of the register at `enable` let it interrupt."""
+
+    def __init__(self, kernel, offset, enable, bits):
+        self.words = kernel.words
+        self.offset = offset
+        self.words[offset + LINE_MASK_AT] = enable + _CLEAR
+        self.words[offset + LINE_MASK_WITH] = bits
+        self.handler = handler(kernel.words, offset, kernel.port.enter, kernel)
+        self.mask()
+
+    @micropython.viper
+    def mask(self):
+        """Let the source interrupt no more."""
+        w = ptr32(self.words)
+        line = int(self.offset)
+        ptr32(w[line + LINE_MASK_AT])[0] = w[line + LINE_MASK_WITH]
+
+    @micropython.viper
+    def unmask(self):
+        """Let the source interrupt again, at once if there is cause."""
+        w = ptr32(self.words)
+        line = int(self.offset)
+        ptr32(w[line + LINE_MASK_AT] - 0x1000)[0] = w[line + LINE_MASK_WITH]
+
+
+class PinLine(Line):
+    """Edges of a GPIO. Those seen while it is masked are forgotten."""
+
+    def __init__(self, kernel, offset, number, trigger):
+        edge, _, pull = trigger.partition(" ")
+        events = _TRIGGERS[edge]
+        enable = _IO_BANK0_INTE0 + 4 * (number >> 3)
+        super().__init__(kernel, offset, enable, events << 4 * (number & 7))
+        self.pin = machine.Pin(number, machine.Pin.IN, _PULLS[pull or "none"])
+        self.pin.irq(handler=self.handler, trigger=events, hard=True)
+        self.mask()
+
+    @micropython.viper
+    def unmask(self):
+        """Forget latched edges and let the pin interrupt again."""
+        w = ptr32(self.words)
+        line = int(self.offset)
+        enable = w[line + LINE_MASK_AT] - _CLEAR
+        bits = w[line + LINE_MASK_WITH]
+        ptr32(enable - 0x10)[0] = bits  # INTR: writing 1 clears an edge
+        ptr32(enable + 0x2000)[0] = bits
+
+
+class TimerLine(Line):
+    """A period. It runs from the first acknowledgement to the driver's end, masked or not.
+
+    Periods that end while it is masked are forgotten; the others stay on the grid. MicroPython's
+    timers share one interrupt with the tick, so masking is left to the handler's look at
+    LINE_MASKED; the store that masks other lines repeats that word.
+    """
+
+    def __init__(self, kernel, offset, period_us):
+        self.timer = machine.Timer(-1)
+        self.period_us = period_us
+        self.is_running = False
+        masked = addressof(kernel.words) + 4 * (offset + LINE_MASKED)
+        super().__init__(kernel, offset, masked - _CLEAR, FIRED)
+
+    def mask(self):
+        """Stop the timer."""
+        self.timer.deinit()
+        self.is_running = False
+
+    def unmask(self):
+        """Let the next period fire; start the timer unless it runs."""
+        if not self.is_running:
+            self.timer.init(  # type: ignore[call-overload]
+                mode=machine.Timer.PERIODIC,
+                period=self.period_us,
+                tick_hz=1_000_000,
+                callback=self.handler,
+                hard=True,
+            )
+            self.is_running = True
+
+
+class UartLine(Line):
+    """Bytes received: fires when the UART holds some and none has come for 32 bit times.
+
+    While it is masked MicroPython goes on collecting bytes. A driver reads until there are none
+    before it acknowledges, and may set up the UART as it likes before the first.
+    """
+
+    def __init__(self, kernel, offset, number, baudrate, tx, rx):
+        super().__init__(kernel, offset, _UART0_IMSC + 0x4000 * number, 1 << 6)  # RTIM
+        self.uart = machine.UART(
+            number, baudrate, tx=machine.Pin(tx), rx=machine.Pin(rx), rxbuf=256
+        )
+        self.mask()
+
+    def unmask(self):
+        """Let it fire again; a driver that set up the UART anew has undone the trigger."""
+        self.uart.irq(self.handler, machine.UART.IRQ_RXIDLE, True)
+        super().unmask()
+
+
+class PioLine(Line):
+    """The flag a state machine raises by `irq(rel(0))`; one raised while masked fires after."""
+
+    def __init__(self, kernel, offset, number):
+        enable = _PIO0_INTE + 0x100000 * (number >> 2)
+        super().__init__(kernel, offset, enable, 0x100 << (number & 3))
+        from rp2 import StateMachine  # its assembler is loaded only where there is a PIO line
+
+        StateMachine(number).irq(self.handler, 1, True)
+        self.mask()

@@ -1,0 +1,239 @@
+"""Interrupt lines of the RP2040 under real stimuli: edges, periods, bytes, a PIO program."""
+
+import ast
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.repl import execute
+
+CYCLES_IN_US = 125
+_RUN_MS = 20_000  # device time that no program here needs
+
+# A kernel of its own over the port of the board. Its lines fire above a service that spins.
+PROGRAM = """
+from kernel.boot import build
+from kernel.layout import ARMED, LINE, LINE_COUNT, LINE_MASKED, STOPPED, TASKS_END
+from kernel.levels import main_level
+from machine import Pin
+from port.rp2 import Port
+from time import ticks_diff, ticks_us
+
+log = []
+ready = Pin(4, Pin.OUT, value=0)
+
+def spinner(sys):
+    while not kernel.words[STOPPED]:
+        pass
+    yield
+
+def counts():
+    at = kernel.words[TASKS_END]
+    return [kernel.words[at + LINE * n + LINE_COUNT] for n in range(len(kernel.line_sources))]
+
+def run(driver, *lines):
+    global kernel
+    ready.off()
+    row = ("driver", driver, 2, 1_000_000, None, (), lines, None)
+    spin = ("spinner", spinner, 7, 5_000_000, None, (), (), None)
+    kernel = build((row, spin), Port())
+    main_level(kernel)
+    kernel.words[ARMED] = 0
+    kernel.port.stop_tick()
+    for line in kernel.line_sources:
+        kernel.port.mask(line)
+"""
+
+
+@pytest.fixture(scope="module")
+def program(case_board: EmulatedBoard) -> EmulatedBoard:
+    execute(case_board, PROGRAM)
+    return case_board
+
+
+def run(board: EmulatedBoard, driver: str, *lines: tuple[object, ...]) -> object:
+    """Run a driver over its lines until it sets STOPPED, and return its log."""
+    rows = "".join(f", {line!r}" for line in lines)
+    source = f"log.clear()\n{driver}\nrun(driver{rows})\nprint(log)"
+    return ast.literal_eval(execute(board, source, timeout_ms=_RUN_MS))
+
+
+def when_ready(board: EmulatedBoard, *events: tuple[int, Callable[[], None]]) -> None:
+    """Have each function called so many microseconds after the driver says that it waits."""
+
+    def begin(edge: object) -> None:
+        if board.pin(4).level:
+            for delay_us, function in events:
+                board.chip.clock.create_alarm(function).schedule(delay_us * 1000)
+            forget()
+
+    forget = board.pin(4).on_edge(begin)
+
+
+def feed(board: EmulatedBoard, data: bytes) -> None:
+    """Have UART 1 receive bytes."""
+    for byte in data:
+        board.chip.mcu.uart[1].feed_byte(byte)
+
+
+COUNTING = """
+def driver(sys):
+    line = sys.cap("line")
+    yield sys.acknowledge(line)
+    before = ticks_us()
+    for _ in range(10):
+        yield sys.recv()
+        now = ticks_us()
+        log.append(ticks_diff(now, before))
+        before = now
+        yield sys.acknowledge(line)
+    kernel.words[STOPPED] = 1
+"""
+
+
+@pytest.mark.parametrize("period_us", [500, 2000])
+def test_a_timer_line_fires_by_its_period(program: EmulatedBoard, period_us: int) -> None:
+    gaps = run(program, COUNTING, ("line", "timer", period_us, "", 10_000))
+    assert isinstance(gaps, list)
+    assert abs(sum(gaps) - 10 * period_us) < 200
+    assert max(abs(gap - period_us) for gap in gaps) < 200
+
+
+def test_a_timer_line_stays_on_its_grid_while_masked(program: EmulatedBoard) -> None:
+    driver = """
+def driver(sys):
+    line = sys.cap("line")
+    yield sys.acknowledge(line)
+    start = ticks_us()
+    for _ in range(4):
+        yield sys.recv()
+        log.append(ticks_diff(ticks_us(), start))
+        yield sys.sleep(3)
+        yield sys.acknowledge(line)
+    kernel.words[STOPPED] = 1
+"""
+    seen = run(program, driver, ("line", "timer", 2000, "", 1000))
+    assert isinstance(seen, list)
+    for got, wanted in zip(seen, (2000, 6000, 10_000, 14_000), strict=True):
+        assert wanted <= got < wanted + 300
+
+
+def test_a_timer_stops_with_its_driver(program: EmulatedBoard) -> None:
+    driver = """
+def driver(sys):
+    line = sys.cap("line")
+    yield sys.acknowledge(line)
+    yield sys.recv()
+    yield sys.acknowledge(line)
+    source = kernel.line_sources[0]
+    log.append(source.is_running)
+    kernel.port.mask(source)
+    log.append(source.is_running)
+    log.append((yield sys.recv(10)))
+    kernel.words[STOPPED] = 1
+"""
+    assert run(program, driver, ("line", "timer", 2000, "", 1000)) == [True, False, 192]
+
+
+def test_bytes_received_fire_a_uart_line_once_until_acknowledged(program: EmulatedBoard) -> None:
+    driver = """
+from machine import UART
+def driver(sys):
+    line = sys.cap("line")
+    uart = kernel.line_sources[0].uart
+    yield sys.acknowledge(line)
+    ready.on()
+    for _ in range(3):
+        yield sys.recv()
+        yield sys.sleep(5)
+        log.append(uart.read())
+        yield sys.acknowledge(line)
+    log.append(counts())
+    kernel.words[STOPPED] = 1
+"""
+    events = [(1000, b"one"), (4000, b"more"), (20_000, b"x" * 30), (30_000, b"last")]
+    when_ready(program, *((delay, partial(feed, program, data)) for delay, data in events))
+    line = ("line", "uart", (1, 115_200, 8, 9), "", 1000)
+    wanted = [b"onemore", b"x" * 30, b"last", [3]]
+    assert run(program, driver, line) == wanted
+
+
+def test_a_uart_that_its_driver_sets_up_anew_still_fires(program: EmulatedBoard) -> None:
+    driver = """
+from machine import UART
+def driver(sys):
+    line = sys.cap("line")
+    uart = UART(1, 9600, rxbuf=64)
+    yield sys.acknowledge(line)
+    ready.on()
+    yield sys.recv()
+    log.append(uart.read())
+    kernel.words[STOPPED] = 1
+"""
+    when_ready(program, (1000, partial(feed, program, b"eight by")))
+    line = ("line", "uart", (1, 115_200, 8, 9), "", 1000)
+    assert run(program, driver, line) == [b"eight by"]
+
+
+def test_a_pio_program_fires_its_line_also_by_a_flag_raised_while_masked(
+    program: EmulatedBoard,
+) -> None:
+    driver = """
+import rp2
+
+@rp2.asm_pio()
+def falling():
+    wrap_target()
+    wait(1, pin, 0)
+    wait(0, pin, 0)
+    irq(rel(0))
+    wrap()
+
+def driver(sys):
+    line = sys.cap("line")
+    machine = rp2.StateMachine(5, falling, in_base=Pin(10, Pin.IN, Pin.PULL_UP))
+    machine.active(1)
+    yield sys.acknowledge(line)
+    ready.on()
+    start = ticks_us()
+    for _ in range(3):
+        yield sys.recv()
+        log.append(ticks_diff(ticks_us(), start) // 1000)
+        yield sys.sleep(3)
+        yield sys.acknowledge(line)
+    machine.active(0)
+    kernel.words[STOPPED] = 1
+"""
+    pin = program.pin(10)
+    falls_us = (2000, 8000, 9000)
+    events = [(at, lambda: pin.drive(0)) for at in falls_us]
+    events += [(at + 300, pin.release) for at in falls_us]
+    when_ready(program, *events)
+    assert run(program, driver, ("line", "pio", 5, "", 1000)) == [2, 8, 11]
+
+
+def test_a_masked_pin_is_not_fired_by_the_edge_of_another(program: EmulatedBoard) -> None:
+    driver = """
+def driver(sys):
+    for name in ("first", "second"):
+        yield sys.acknowledge(sys.cap(name))
+    ready.on()
+    for _ in range(2):
+        yield sys.recv()
+        log.append(sys.bits())
+    log.append((yield sys.recv(5)))
+    log.append(counts())
+    kernel.words[STOPPED] = 1
+"""
+    first, second = program.pin(2), program.pin(3)
+    first.drive(1)
+    second.drive(1)
+    events = [(delay, lambda level=level: first.drive(level)) for delay, level in
+              ((1000, 0), (2000, 1), (3000, 0))]  # fmt: skip
+    when_ready(program, *events, (5000, lambda: second.drive(0)))
+    lines = [
+        (name, "pin", pin, "falling none", 1000) for name, pin in (("first", 2), ("second", 3))
+    ]
+    assert run(program, driver, *lines) == [1, 2, 192, [1, 1]]
