@@ -59,6 +59,7 @@ class FakeBoard:
     received: bytearray = field(default_factory=bytearray)
     requests: list[Frame] = field(default_factory=list)
     injections: list[tuple[str, str]] = field(default_factory=list)
+    controls: list[tuple[str, str]] = field(default_factory=list)
     watch: tuple[int, int] | None = None
     _parser: FrameParser = field(default_factory=FrameParser)
 
@@ -96,6 +97,12 @@ class FakeBoard:
             return self.table(frame.sequence)
         if frame.kind == abi.INJECT:
             status = self._inject(frame.payload[1:].decode(), frame.payload[0])
+            return self._line(abi.STATUS, frame.sequence, bytes([status]))
+        if frame.kind == abi.CONTROL:
+            name, verb = frame.payload[1:].decode(), abi.CONTROL_NAMES[frame.payload[0]]
+            self.controls.append((name, verb))
+            is_known = name in [service.name for service in self.services]
+            status = abi.OK if is_known else abi.UNKNOWN
             return self._line(abi.STATUS, frame.sequence, bytes([status]))
         if frame.kind == abi.FAULT_TEXT:
             return self._fault_text(frame.sequence, frame.payload.decode())

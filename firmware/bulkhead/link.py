@@ -24,6 +24,7 @@ TABLE = const(0x02)  # -> SERVICE for each task, then END
 INJECT = const(0x03)  # injection u8 (abi.CRASH ...), service name -> STATUS
 FAULT_TEXT = const(0x04)  # service name -> TEXT
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
+CONTROL = const(0x06)  # verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
 
 # Answers.
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
@@ -31,6 +32,12 @@ SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
 END = const(0x83)  # number of SERVICE frames before it u8, uptime_ms u32
 STATUS = const(0x84)  # abi status u8
 TEXT = const(0x85)  # UTF-8
+
+# Verbs of CONTROL.
+HOLD = const(0)  # stop it, and do not start it again
+RELEASE = const(1)  # start what is held, or degraded
+RESTART = const(2)  # fault it: what happens then is its manifest's
+CONTROL_NAMES = ("hold", "release", "restart")
 
 HELLO_FORMAT = "<BBI"  # abi, services, uptime_ms
 END_FORMAT = "<BI"

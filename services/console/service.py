@@ -147,9 +147,10 @@ def answer(sys, serial, watch, frame):
         yield from send_table(sys, serial, sequence)
     elif kind == link.WATCH and len(payload) == 4:
         watch.begin(sequence, *struct.unpack("<HH", payload))
-    elif kind == link.INJECT and payload:
+    elif kind in (link.INJECT, link.CONTROL) and payload:
+        operation = supervisor_api.INJECT if kind == link.INJECT else supervisor_api.CONTROL
         operands = (str(payload[1:], "utf-8"), payload[0])
-        status = yield sys.call(supervisor, supervisor_api.INJECT, operands)
+        status = yield sys.call(supervisor, operation, operands)
         if status == DEAD:  # the supervisor was the target
             yield sys.reopen(supervisor)
         code = OK if status in (OK, DEAD) else UNKNOWN

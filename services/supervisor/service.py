@@ -10,11 +10,13 @@ import time
 from struct import unpack
 
 from bulkhead import NOTIFIED, OK, REFUSED
+from bulkhead.link import HOLD, RELEASE, RESTART
 from bulkhead_system import SERVICES
-from kernel.abi import DORMANT, FAULTED, FULL, HEARTBEAT, INSPECT_FORMAT
+from kernel.abi import DORMANT, FAULTED, FULL, HEARTBEAT, INJECTED, INSPECT_FORMAT
 from micropython import const
 
 from services.supervisor.api import (
+    CONTROL,
     EMPTY,
     EVENT,
     EVENTS_BIT,
@@ -165,6 +167,9 @@ def answer(sys, house, operation):
         ward = house.named(request[0])
         status = (yield sys.inject(kernel, ward.number, request[1])) if ward else UNKNOWN
         yield sys.reply(OK if status == OK else UNKNOWN)
+    elif operation == CONTROL and type(request) is tuple and len(request) == 2:
+        ward = house.named(request[0])
+        yield sys.reply((yield from control(sys, ward, request[1])) if ward else UNKNOWN)
     elif operation == FAULT_TEXT:
         ward = house.named(request)
         if ward is None:
@@ -174,3 +179,25 @@ def answer(sys, house, operation):
         yield sys.reply(OK, sys.arg)
     else:
         yield sys.reply(REFUSED)
+
+
+def control(sys, ward, verb):
+    """Hold a service, release it, or restart it; return the status.
+
+    The caller itself is not held: it would not hear the answer, and nobody could release it.
+    """
+    kernel = sys.cap("kernel")
+    yield sys.inspect(kernel, ward.number)
+    is_down = unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (DORMANT, FAULTED)
+    if verb == RELEASE and is_down:
+        ward.is_due = True
+        ward.due_ms = time.ticks_ms()
+        return OK
+    if verb == HOLD and ward.number != sys.badge():
+        status = OK if is_down else (yield sys.stop(kernel, ward.number))
+        if status == OK:
+            ward.is_due = False
+            return OK
+    elif verb == RESTART and not is_down:
+        return OK if (yield sys.stop(kernel, ward.number, INJECTED)) == OK else UNKNOWN
+    return UNKNOWN

@@ -24,7 +24,7 @@ from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
-from bulkhead_host.link.client import Client
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Table
 from pytest_bulkhead import Board
 
@@ -131,6 +131,46 @@ def test_the_text_of_a_fault_is_its_traceback(client: Client) -> None:
     text = client.fault_text("blink")
     assert "Traceback" in text
     assert "InjectedCrash" in text
+
+
+def test_a_service_is_held_until_it_is_released(client: Client) -> None:
+    before = generations(client.table())
+    client.control("blink", "hold")
+    client.listen(1)
+    blink = client.table().named("blink")
+    assert blink is not None
+    assert blink.state == "dormant"
+    client.control("blink", "hold")
+    client.control("blink", "release")
+    client.listen(0.2)
+    assert generations(client.table()) == {**before, "blink": before["blink"] + 1}
+    blink = client.table().named("blink")
+    assert blink is not None
+    assert blink.state != "dormant"
+
+
+def test_a_restart_is_a_fault_of_its_own_kind(client: Client, log: Log) -> None:
+    before = generations(client.table())
+    client.control("led", "restart")
+    client.listen(1)
+    assert log.has("led faulted: INJECTED")
+    assert generations(client.table()) == {**before, "led": before["led"] + 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        ("supervisor", "hold"),
+        ("console", "hold"),
+        ("blink", "release"),
+        ("nobody", "hold"),
+    ],
+)
+def test_what_cannot_be_controlled_is_refused(client: Client, name: str, verb: str) -> None:
+    before = generations(client.table())
+    with pytest.raises(NoSuchTarget):
+        client.control(name, verb)
+    assert generations(client.table()) == before
 
 
 def test_an_unknown_target_is_refused_by_name(client: Client) -> None:

@@ -24,6 +24,9 @@ ANSWER_TIMEOUT_S = 2.0
 
 ATTEMPTS = 3
 
+ATTEND_S = 0.1
+"""How often a watch lets its caller look after other things."""
+
 _RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
 _WATCH_LEASE_MS_MAX = 0xFFFF
@@ -90,17 +93,16 @@ class Client:
         step. Raises `NoSuchTarget` when the board refuses, and `DeviceTimeout` when nothing is
         heard, in which case it may have been done.
         """
-        payload = bytes([abi.INJECTION_NAMES.index(kind)]) + name.encode()
-        try:
-            frame = self._request(abi.INJECT, payload, _one_of(abi.STATUS), attempts=1)
-        except DeviceTimeout as error:
-            raise DeviceTimeout(
-                f"{error.cause}: whether {name} got the {kind} is not known",
-                "bulkhead ps shows its generation and fault",
-            ) from error
-        status = frame.payload[0] if frame.payload else abi.UNKNOWN
-        if status != abi.OK:
-            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
+        self._order(abi.INJECT, abi.INJECTION_NAMES.index(kind), name, kind)
+
+    def control(self, name: str, verb: str) -> None:
+        """Hold, release or restart the service `name`: `verb` is one of `abi.CONTROL_NAMES`.
+
+        What is held is stopped and stays so until it is released, or the supervisor dies.
+        Raises `NoSuchTarget` when the board refuses: what runs cannot be released, what is down
+        cannot be restarted, and the supervisor and the console cannot be held.
+        """
+        self._order(abi.CONTROL, abi.CONTROL_NAMES.index(verb), name, verb)
 
     def fault_text(self, name: str) -> str:
         """Return the text of a service's last fault: its traceback, empty when it had none."""
@@ -110,12 +112,19 @@ class Client:
             raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
         return frame.payload.decode("utf-8", errors="replace")
 
-    def watch(self, *, interval_ms: int, until_s: float | None = None) -> Iterator[Table | None]:
+    def watch(
+        self,
+        *,
+        interval_ms: int,
+        until_s: float | None = None,
+        attend: Callable[[], None] | None = None,
+    ) -> Iterator[Table | None]:
         """Have the board send its table every `interval_ms`, and yield each.
 
         Yields None when one is overdue, so that the caller can say so; the request is then sent
         anew, as it is before its time on the board runs out. Ends at `until_s` of the
-        transport's clock. Other requests may be made between two tables.
+        transport's clock. Other requests may be made between two tables, and in `attend`, which
+        is called at least every `ATTEND_S`.
         """
         lease_ms = min(max(_WATCH_LEASE_MS, 3 * interval_ms), _WATCH_LEASE_MS_MAX)
         payload = abi.WATCH_STRUCT.pack(interval_ms, lease_ms)
@@ -130,6 +139,9 @@ class Client:
                     self._send(abi.WATCH, self._watch_sequence, payload)
                     renew_s = clock_s() + lease_ms / 2000
                 wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
+                if attend is not None:
+                    attend()
+                    wait_until_s = min(wait_until_s, clock_s() + ATTEND_S)
                 self._receive(wait_until_s - clock_s())
                 while self._watched:
                     overdue_s = clock_s() + patience_s
@@ -150,6 +162,20 @@ class Client:
             self._receive(left_s)
 
     # Frames
+
+    def _order(self, kind: int, number: int, name: str, word: str) -> None:
+        """Send what must not be done twice, once."""
+        payload = bytes([number]) + name.encode()
+        try:
+            frame = self._request(kind, payload, _one_of(abi.STATUS), attempts=1)
+        except DeviceTimeout as error:
+            raise DeviceTimeout(
+                f"{error.cause}: whether {name} got the {word} is not known",
+                "bulkhead ps shows its generation and fault",
+            ) from error
+        status = frame.payload[0] if frame.payload else abi.UNKNOWN
+        if status != abi.OK:
+            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
 
     def _request(
         self,

@@ -43,19 +43,22 @@ def follow(  # noqa: PLR0913  (most by keyword)
     interval_ms: int,
     for_s: float | None = None,
     reconnect: Connect | None = None,
+    attend: Callable[[Client], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Show a board to `viewer` for `for_s` seconds of its line's clock, or without end.
 
     What `connect` and the first request raise goes to the caller; when the port goes away later,
-    `reconnect` (by default `connect`) is tried until it is back.
+    `reconnect` (by default `connect`) is tried until it is back. `attend` is called often while
+    there is a line, and may make requests.
     """
     transport = connect()
     until_s = None if for_s is None else transport.clock_s() + for_s
     is_first = True
     while True:
         try:
-            _Session(transport, viewer, must_answer=is_first).run(interval_ms, until_s)
+            session = _Session(transport, viewer, must_answer=is_first, attend=attend)
+            session.run(interval_ms, until_s)
             return
         except (LinkLost, DeviceBusy) as error:
             if is_first and isinstance(error, DeviceBusy):
@@ -74,9 +77,17 @@ def follow(  # noqa: PLR0913  (most by keyword)
 class _Session:
     """One connection, from the port's opening to its loss or the end."""
 
-    def __init__(self, transport: Transport, viewer: Viewer, *, must_answer: bool) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        viewer: Viewer,
+        *,
+        must_answer: bool,
+        attend: Callable[[Client], None] | None,
+    ) -> None:
         self._viewer = viewer
-        self._client = Client(transport, on_output=viewer.show_line)
+        self._client = client = Client(transport, on_output=viewer.show_line)
+        self._attend = None if attend is None else lambda: attend(client)
         self._must_answer = must_answer
         self._is_known = False
         self._last: Table | None = None
@@ -85,7 +96,9 @@ class _Session:
     def run(self, interval_ms: int, until_s: float | None) -> None:
         if self._must_answer:
             self._greet()
-        for table in self._client.watch(interval_ms=interval_ms, until_s=until_s):
+        for table in self._client.watch(
+            interval_ms=interval_ms, until_s=until_s, attend=self._attend
+        ):
             if table is None:
                 self._viewer.show_notice("the board does not answer; still listening")
                 continue
