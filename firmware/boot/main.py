@@ -4,9 +4,11 @@ A Ctrl-C leads to the REPL, with the services going on at the interrupt level; `
 there gives them the main level back.
 """
 
+from kernel.authority import Authority
 from kernel.boot import build
+from kernel.guard import install
 from kernel.levels import main_level
-from bulkhead_system import SERVICES
+from bulkhead_system import COMMON, MODULES, SERVICES
 from port.rp2 import Port
 
 port = Port()
@@ -16,6 +18,7 @@ if number == 0:
 elif number > 0:
     print("bulkhead: the board was reset: %s caught every kill" % SERVICES[number - 1][0])
 kernel = build(SERVICES, port)
+install(kernel.words, Authority(SERVICES, COMMON, MODULES))
 
 
 def resume():

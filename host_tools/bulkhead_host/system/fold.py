@@ -7,6 +7,9 @@ name that a `from kernel.abi import CALL, OK` brings in is replaced by its value
 used, and the import goes. Lines stay where they are: line numbers in tracebacks are true.
 
 A package's `__init__.py` keeps the names, as `NAME = value`: importing them is what it is for.
+
+An `import micropython` that only decorators need goes too: the compiler knows them without, and
+whoever reads the globals of a function finds no module there.
 """
 
 import ast
@@ -63,7 +66,11 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
     """
     lines = source.split("\n")
     values: dict[str, int] = {}
-    for node in [n for n in ast.parse(source).body if isinstance(n, ast.ImportFrom)]:
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.Import) and _is_for_decorators(node, tree):
+            lines[node.lineno - 1] = ""
+    for node in [n for n in tree.body if isinstance(n, ast.ImportFrom)]:
         table = constants.get(node.module or "")
         if table is None:
             continue
@@ -102,6 +109,19 @@ def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
         check_viper(source)
         folded[name] = source.encode()
     return folded
+
+
+def _is_for_decorators(node: ast.Import, tree: ast.Module) -> bool:
+    """Tell whether an import is of `micropython`, for nothing but the emitters' decorators."""
+    if [alias.name for alias in node.names] != ["micropython"] or node.names[0].asname:
+        return False
+    uses = sum(isinstance(n, ast.Name) and n.id == "micropython" for n in ast.walk(tree))
+    return uses == sum(
+        isinstance(decorator, ast.Attribute) and decorator.attr in ("native", "viper")
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+    )
 
 
 def _is_viper(decorator: ast.expr) -> bool:

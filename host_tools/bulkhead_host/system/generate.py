@@ -6,6 +6,7 @@ from pathlib import Path
 from bulkhead_host import __version__, abi
 from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
+from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import Line, Service
 
 
@@ -32,6 +33,8 @@ def system_module(application: Path, board: str) -> str:
         '"""The system on this board, generated from its manifests."""\n\n'
         f"VERSION = {__version__!r}\nBOARD = {board!r}\nAPPLICATION = {loaded.name!r}\n"
         f"SERVICES = (\n{body})\n"
+        f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
+        f"MODULES = {tuple(service.modules for service in loaded.services)!r}\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""What Python files import, and what a service may.
+"""What Python files import, and what a service may, by the list that the board goes by too.
 
 A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
 stands for one component: `services.*.api` allows `from services.led.api import SET`.
@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 # Modules of MicroPython that only compute: no authority over chip, interpreter or files.
 PLAIN_MODULES = (
-    *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq", "io"),
-    *("json", "math", "random", "re", "struct", "time"),
-    *("micropython.const", "micropython.native", "micropython.viper"),
+    *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq"),
+    *("io.BytesIO", "io.IOBase", "io.StringIO", "json", "math", "random", "re", "struct", "time"),
+    "micropython.const",
 )
 GENERATED = ("bulkhead_system", "bulkhead_board")
 SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
-# What a service would get around its manifest with.
-FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "open"})
+"""What every service may import beside its own folder and what its manifest lists."""
+# What a service would get around its manifest with, unless that lists `builtins.open`.
+FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "execfile", "open"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,20 @@ def beyond_manifest(
         if not is_allowed(found.name, allowed):
             yield found.line, _refusal(found.name)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS:
-            yield node.lineno, f"{node.id} reaches past the manifest"
+        if isinstance(node, ast.Name | ast.Attribute):
+            reached = _reaches_past(node)
+            if reached and not is_allowed(reached, modules):
+                yield node.lineno, f"{reached.rpartition('.')[2]} reaches past the manifest"
+
+
+def _reaches_past(node: ast.Name | ast.Attribute) -> str:
+    """Return the dotted name of a builtin, or an emitter, that no import shows."""
+    match node:
+        case ast.Name(id=name) if name in FORBIDDEN_BUILTINS:
+            return f"builtins.{name}"
+        case ast.Attribute(value=ast.Name(id="micropython"), attr="viper" | "asm_thumb" as name):
+            return f"micropython.{name}"
+    return ""
 
 
 def _refusal(name: str) -> str:

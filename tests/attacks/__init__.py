@@ -1,0 +1,1 @@
+"""Services that set out to break in, and what becomes of each."""
