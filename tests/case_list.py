@@ -5,7 +5,7 @@ from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
 MODULES = (
-    *("messages", "mailboxes", "scheduling", "faults", "budgets"),
+    *("messages", "mailboxes", "scheduling", "faults", "budgets", "records"),
     *("interrupts", "awaits", "capabilities"),
 )
 # Cases that only MicroPython can judge.

@@ -60,6 +60,8 @@ class FakeBoard:
     requests: list[Frame] = field(default_factory=list)
     injections: list[tuple[str, str]] = field(default_factory=list)
     controls: list[tuple[str, str]] = field(default_factory=list)
+    tracebacks: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, tuple[int, ...]] = field(default_factory=dict)
     watch: tuple[int, int] | None = None
     _parser: FrameParser = field(default_factory=FrameParser)
 
@@ -104,8 +106,8 @@ class FakeBoard:
             is_known = name in [service.name for service in self.services]
             status = abi.OK if is_known else abi.UNKNOWN
             return self._line(abi.STATUS, frame.sequence, bytes([status]))
-        if frame.kind == abi.FAULT_TEXT:
-            return self._fault_text(frame.sequence, frame.payload.decode())
+        if frame.kind in (abi.FAULT_TEXT, abi.FAULT):
+            return self._fault(frame)
         raise AssertionError(f"the host sent {frame}")
 
     def _inject(self, name: str, kind: int) -> int:
@@ -118,10 +120,22 @@ class FakeBoard:
                 return abi.OK
         return abi.UNKNOWN
 
-    def _fault_text(self, sequence: int, name: str) -> bytes:
-        if name not in [service.name for service in self.services]:
+    def _fault_text(self, sequence: int, name: str, offset: int) -> bytes:
+        if name and name not in [service.name for service in self.services]:
             return self._line(abi.STATUS, sequence, bytes([abi.UNKNOWN]))
-        return self._line(abi.TEXT, sequence, f"Traceback of {name}\n".encode())
+        text = self.tracebacks.get(name, f"Traceback of {name}\n" if name else "").encode()
+        return self._line(abi.TEXT, sequence, text[offset : offset + 256])
+
+    def _fault(self, frame: Frame) -> bytes:
+        sequence = frame.sequence
+        if frame.kind == abi.FAULT_TEXT:
+            (offset,) = abi.OFFSET_STRUCT.unpack(frame.payload[:2])
+            return self._fault_text(sequence, frame.payload[2:].decode(), offset)
+        name = frame.payload.decode()
+        record = self.faults.get(name)
+        if record is None:
+            return self._line(abi.STATUS, sequence, bytes([abi.UNKNOWN]))
+        return self._line(abi.TEXT, sequence, abi.FAULT_STRUCT.pack(*record))
 
     def _line(self, kind: int, sequence: int, payload: bytes) -> bytes:
         return self.lose(abi.encode(kind, sequence, payload))

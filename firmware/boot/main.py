@@ -9,16 +9,14 @@ from kernel.boot import build
 from kernel.guard import install
 from kernel.levels import main_level
 from bulkhead_system import COMMON, MODULES, SERVICES
+from kernel.records import crash_text
 from port.rp2 import Port
 
 port = Port()
-number = port.reset_by()
-if number == 0:
-    print("bulkhead: the board was reset: the supervisor died too often")
-elif number > 0:
-    print("bulkhead: the board was reset: %s caught every kill" % SERVICES[number - 1][0])
 kernel = build(SERVICES, port)
 install(kernel.words, Authority(SERVICES, COMMON, MODULES))
+if kernel.crash:
+    print("bulkhead: the board was reset:", crash_text(kernel))
 
 
 def resume():

@@ -12,7 +12,7 @@ No method allocates; timeouts are milliseconds.
 from kernel.abi import (
     ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT,
     NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
-    STOP, TIMED, YIELD,
+    STOP, TIMED, YIELD, READ_FAULT,
 )  # fmt: skip
 import micropython
 
@@ -180,9 +180,20 @@ class Frame:
         """Get the number of a task that faulted and has not been reported yet, 0 for none."""
         return kernel + NEXT_FAULT
 
-    def fault_text(self, kernel, task):
-        """Get the last words of a task into `arg`."""
+    def fault_text(self, kernel, task, offset=0):
+        """Get a piece of a task's newest traceback into `arg`: bytes, none after the end.
+
+        Of task 0: what ended the board's last run.
+        """
+        self.arg = offset
         return kernel + FAULT_TEXT + task
+
+    def read_fault(self, kernel, task):
+        """Get a task's newest fault into `arg`, bytes in `abi.FAULT_FORMAT`: OK or UNKNOWN.
+
+        Of task 0: what ended the board's last run.
+        """
+        return kernel + READ_FAULT + task
 
     def inject(self, kernel, task, kind):
         """Make a task misbehave: `kind` is one of `abi`'s injections."""

@@ -22,16 +22,17 @@ LINE_BYTES_MAX = const(448)
 HELLO = const(0x01)  # -> HELLO_IS
 TABLE = const(0x02)  # -> SERVICE for each task, then END
 INJECT = const(0x03)  # injection u8 (abi.CRASH ...), service name -> STATUS
-FAULT_TEXT = const(0x04)  # service name -> TEXT
+FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT, or STATUS
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
 CONTROL = const(0x06)  # verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
+FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORMAT, or STATUS
 
 # Answers.
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
 SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
 END = const(0x83)  # number of SERVICE frames before it u8, uptime_ms u32
 STATUS = const(0x84)  # abi status u8
-TEXT = const(0x85)  # UTF-8
+TEXT = const(0x85)  # a piece of UTF-8, empty after the end
 
 # Verbs of CONTROL.
 HOLD = const(0)  # stop it, and do not start it again

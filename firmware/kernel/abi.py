@@ -43,6 +43,7 @@ LEASE_READ = const(21 << 8)
 LEASE_WRITE = const(22 << 8)
 INSPECT_LINE = const(23 << 8)
 READ_TRACE = const(24 << 8)
+READ_FAULT = const(25 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
@@ -91,6 +92,11 @@ STORM = const(7)
 INJECTED = const(8)
 RETURNED = const(9)  # `main` returned: a fault only where the manifest says permanent
 
+# What ends a run of the board.
+SUPERVISOR_DIED = const(1)
+KILLS_CAUGHT = const(2)
+WATCHDOG_FIRED = const(3)
+
 # Full mailbox policies.
 FAIL = const(0)
 BLOCK = const(1)
@@ -134,6 +140,12 @@ FAULT_NAMES = (
     "INJECTED",
     "RETURNED",
 )
+CRASH_NAMES = (
+    "ended the run",
+    "died too often",
+    "caught every kill",
+    "ran when the watchdog fired",
+)
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
 INJECTION_NAMES = ("", "crash", "spin", "hang", "leak", "drop-reply")
 
@@ -146,3 +158,8 @@ LINE_FORMAT = "<BBxxII8I"
 # last fault, clients, mail queued, (pad), generation, CPU time in us modulo 2**30, steps,
 # messages dropped by a full mailbox, peer the task waits for (0 for none).
 INSPECT_FORMAT = "<BBBBBBBxHxxIIHH"
+
+# READ_FAULT's answer, little endian: task, fault kind, the state it was in, what its last trap had
+# given it (a message's operation or a status), the client it served, the peer it waited for (0 for
+# none), generation, uptime in ms modulo 2**30. Of task 0: what ended the board's last run.
+FAULT_FORMAT = "<BBBBBBHI"

@@ -4,7 +4,7 @@ from kernel import capabilities, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT, NEXT_FAULT, NOTIFY,
     RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT,
-    YIELD,
+    YIELD, SUPERVISOR_DIED, READ_FAULT,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -40,7 +40,7 @@ def guard_supervisor(kernel):
         kernel.supervisor_faults = 0
     kernel.supervisor_faults += 1
     if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
-        kernel.port.panic("the supervisor died too often")
+        kernel.port.panic(SUPERVISOR_DIED)
     start(kernel, kernel.supervisor)
 
 
@@ -68,6 +68,7 @@ def _handlers(bound):
         (INSPECT_LINE, bound.inspect_line),
         (NEXT_FAULT, bound.next_fault),
         (FAULT_TEXT, bound.fault_text),
+        (READ_FAULT, bound.read_fault),
         (INJECT, bound.inject),
     ):
         table[trap >> TRAP_SHIFT] = handler

@@ -6,12 +6,13 @@ is the operation field, a number from 1 in start order. They may allocate.
 
 import struct
 
+from kernel import records
 from kernel.abi import (
     DORMANT, FAULTED, FULL, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT,
     OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
-from kernel.faults import fault, last_words
+from kernel.faults import fault
 from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
@@ -161,13 +162,22 @@ class Control:
         return task
 
     @micropython.native
-    def fault_text(self, _w, _frames, task, trap):
-        """Give the last words of a task, the end of its traceback if they are long."""
-        kernel = self.kernel
-        target = self._target(task, trap)
-        text = last_words(kernel, target >> RECORD_SHIFT, MESSAGE_BYTES_MAX)
-        kernel.frames[task >> RECORD_SHIFT].arg = text
-        kernel.words[task + RESULT] = OK
+    def fault_text(self, w, frames, task, trap):
+        """Give a piece of a task's traceback as bytes, from the offset in `arg`."""
+        lookup(w, task, trap, MAY_CONTROL)
+        start = frames[task >> RECORD_SHIFT].arg or 0
+        text = records.words(self.kernel, trap & 0xFF)
+        frames[task >> RECORD_SHIFT].arg = text[start : start + MESSAGE_BYTES_MAX]
+        w[task + RESULT] = OK
+        return task
+
+    @micropython.native
+    def read_fault(self, w, frames, task, trap):
+        """Give the newest record of a task as bytes in FAULT_FORMAT: OK, or UNKNOWN without."""
+        lookup(w, task, trap, MAY_CONTROL)
+        record = records.packed(self.kernel, trap & 0xFF)
+        frames[task >> RECORD_SHIFT].arg = record
+        w[task + RESULT] = OK if record else UNKNOWN
         return task
 
     @micropython.native

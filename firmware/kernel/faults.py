@@ -8,15 +8,15 @@ the supervisor's policy; only the supervisor's own fault is the kernel's busines
 from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
 from kernel.capabilities import forget
 from kernel.layout import (
-    ARMED, BASE, BUDGET_US, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
+    BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
     LINE, LINES_END, LINE_FIRED, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH,
     MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, QUIET, RECORD,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    STEP_DEADLINE, STOPPED, STRUCK, TASKS_END, TIMED_WAIT, UNREPORTED,
+    RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
+    TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
-from kernel.limits import FAULT_TEXTS, TIME_MASK
 from kernel.notifications import post
 from kernel.ready import push_back, remove
+from kernel.records import as_step, keep, keep_words
 from kernel.timeouts import leave_server
 import micropython
 
@@ -32,13 +32,15 @@ def fault(kernel, task, kind, error):
     if task == w[OUTER]:
         w[task + DOOMED] = DOOM | kind
         return
-    end(kernel, task, FAULTED if kind else DORMANT)
     if not kind:
+        end(kernel, task, DORMANT)
         return
+    keep(kernel, task, kind)
+    end(kernel, task, FAULTED)
+    keep_words(kernel, task, error)
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     w[particulars + FAULT] = kind
     w[particulars + UNREPORTED] = 1
-    keep_words(kernel, task, error)
     if task == kernel.supervisor:
         kernel.guard_supervisor(kernel)
     elif kernel.supervisor:
@@ -71,7 +73,7 @@ def end(kernel, task, state):
     kernel.resume[number] = None
     kernel.frames[number] = None
     if generator is not None:
-        _close(kernel, task, generator)
+        as_step(kernel, task, generator.close)
 
 
 @micropython.viper
@@ -114,53 +116,3 @@ def _clear_mailbox(kernel, task):
         first = w[mailbox + MAIL_VALUES]
         for index in range(first, first + w[mailbox + MAIL_DEPTH]):
             kernel.frames[0][index] = None
-
-
-@micropython.native
-def _close(kernel, task, generator):
-    """Run the `finally` blocks of a suspended generator, as a step of its own with its budget."""
-    w = kernel.words
-    running = w[RUNNING_TASK]
-    w[RUNNING_TASK] = task
-    w[STEP_DEADLINE] = (kernel.port.now() + w[task + BUDGET_US]) & TIME_MASK
-    w[ARMED] = 1
-    try:
-        generator.close()
-    except BaseException:
-        pass
-    w[ARMED] = 0
-    if w[STRUCK]:
-        w[STRUCK] = 0
-        kernel.port.pad()
-    w[RUNNING_TASK] = running
-
-
-def keep_words(kernel, task, error):
-    """Keep the traceback of `error` as the last words of `task`; the oldest of all give way."""
-    index = kernel.text_next
-    kernel.text_next = (index + 1) % FAULT_TEXTS
-    stream = kernel.texts[index]
-    kernel.text_owner[index] = task >> RECORD_SHIFT
-    kernel.text_length[index] = 0
-    if error is None:
-        return
-    try:
-        stream.seek(0)
-        kernel.port.print_exception(error, stream)
-        kernel.text_length[index] = stream.tell()
-    except MemoryError:
-        pass
-    except KeyboardInterrupt:  # an operator's: the kernel's own kills are landed before
-        kernel.words[STOPPED] = 1
-
-
-def last_words(kernel, number, limit):
-    """Return the newest traceback of task `number`, at most `limit` characters of its end."""
-    for back in range(1, FAULT_TEXTS + 1):
-        index = (kernel.text_next - back) % FAULT_TEXTS
-        if kernel.text_owner[index] == number:
-            length = kernel.text_length[index]
-            stream = kernel.texts[index]
-            stream.seek(max(0, length - limit))
-            return str(stream.read(min(length, limit)), "utf-8")
-    return ""

@@ -148,6 +148,9 @@ TRACE_TASK_SHIFT = const(13)
 TRACE_EVENT_SHIFT = const(20)
 TRACE_REPEAT_SHIFT = const(24)
 
+# --- a fault's record: see `records` -------------------------------------------------------
+FAULT_WORDS = const(8)
+
 # A caller token: sequence from bit 8, task number below.
 TOKEN_SHIFT = const(8)
 TOKEN_TASK = const(0xFF)

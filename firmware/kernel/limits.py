@@ -46,12 +46,13 @@ TICK_US = const(1_000)
 # A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)
 
-# One that has caught this many strikes in one step will catch all: the board resets.
-STRIKES_MAX = const(50)
+# One that has caught this many strikes in one step will catch all: the board resets. Strikes that
+# nothing could catch, since the task is in one long C call, do not count.
+STRIKES_MAX = const(10)
 
-# Last words kept per fault, and how many faults.
-FAULT_TEXT_BYTES = const(400)
-FAULT_TEXTS = const(4)
+# How many of the newest faults are kept, and bytes of a traceback (its end): some 16 frames.
+FAULTS_KEPT = const(4)
+FAULT_TEXT_BYTES = const(1024)
 
 # The supervisor itself may fault this often in the window before the board resets.
 SUPERVISOR_FAULTS_MAX = const(5)

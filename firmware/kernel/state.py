@@ -6,19 +6,18 @@ number is the kernel's own. Nothing here grows after boot.
 """
 
 from array import array
-from io import BytesIO
 
 from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE
 from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
-    CAPABILITY_COUNT, CPU_LIMIT, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS,
-    PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUIET, QUOTA_BYTES,
-    RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END,
-    TRACE_RECORD,
+    CAPABILITY_COUNT, CPU_LIMIT, FAULT_WORDS, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED,
+    LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED,
+    PARTICULARS, PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUIET,
+    QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE, TRACE_AT,
+    TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
-    FAULT_TEXTS, FAULT_TEXT_BYTES, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
+    FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
 )  # fmt: skip
 from kernel.ready import FIRST_BIT
 from micropython import const
@@ -55,10 +54,10 @@ class Kernel:
         self.handlers = ()
         self.line_sources = []
         self.handles = [None] * (len(table) + 1)
-        self.texts = [BytesIO(bytes(FAULT_TEXT_BYTES)) for _ in range(FAULT_TEXTS)]
-        self.text_owner = [0] * FAULT_TEXTS
-        self.text_length = [0] * FAULT_TEXTS
-        self.text_next = 0
+        self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
+        self.fault_words = [None] * FAULTS_KEPT
+        self.fault_next = 0
+        self.crash = port.crash()  # what ended the last run of the board, None if nothing did
         self.supervisor = 0
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0

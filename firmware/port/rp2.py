@@ -13,9 +13,10 @@ import time
 
 import machine
 import micropython
+from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, DEADLINES, FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    RECORD_SHIFT, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STRUCK,
+    ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
+    NEXT_DEADLINE, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, STATE, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -23,9 +24,12 @@ from micropython import const
 from port.rp2_lines import PinLine, PioLine, TimerLine, UartLine
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
-_SCRATCH0 = const(0x4005800C)  # watchdog scratch: survives every reset but power-on
-_SCRATCH1 = const(0x40058010)
-_PANIC_MAGIC = const(0x0BADCAFE)
+# Watchdog scratch, 4.7.6, survives every reset but power-on. Words 0 to 3 hold a crash, 5 to 7
+# what the tick saw last; word 4 is the boot ROM's.
+_SCRATCH = const(0x4005800C)
+_RUN = const(0x40058020)
+_REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
+_MAGIC = const(0x2B4C)
 
 # Built-in modules that services import. MicroPython looks for each on the file system first, which
 # takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
@@ -152,6 +156,7 @@ class Port:
         """Stop the tick."""
         self.ticking = False
         self.timer.deinit()
+        machine.mem32[_RUN] = _MAGIC << 8  # nothing runs
 
     @micropython.viper
     def tick(self, _timer):
@@ -162,16 +167,21 @@ class Port:
         """
         w = ptr32(self.words)
         now = ptr32(_TIMERAWL)[0] & TIME_MASK
+        task = w[RUNNING_TASK] if w[ARMED] else 0
+        run = ptr32(_RUN)
+        run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
+        run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
+        run[2] = now
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
             if w[SCHEDULED] == 0:
                 self.request()
-        if w[ARMED] and w[RUNNING_TASK]:
+        if task:
             if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
                 if w[STRUCK] == 0 or int(self.pad()) == 0:  # it was caught
                     w[STRUCK] += 1
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
-                    self.reset(w[RUNNING_TASK] >> RECORD_SHIFT)
+                    self.panic(KILLS_CAUGHT)
                 self.strike()
 
     @micropython.native
@@ -249,21 +259,34 @@ class Port:
         """Write the traceback of `error` to a stream of bytes."""
         sys.print_exception(error, stream)
 
-    def panic(self, reason):
-        """Print why, keep that it was a panic in a scratch register, and reset the board."""
-        print("bulkhead: panic:", reason)
-        self.reset(0)
-
-    @micropython.native
-    def reset(self, number):
-        """Reset the board because of task `number` (0: panic). Any context; allocates nothing."""
-        machine.mem32[_SCRATCH0] = _PANIC_MAGIC
-        machine.mem32[_SCRATCH1] = number
+    def panic(self, cause):
+        """Keep what ran when the board had to be reset, and reset it. Any context."""
+        self.keep_crash(cause)
         machine.reset()
 
-    def reset_by(self):
-        """Return what `reset` was last called with, once; -1 if it was not why the board reset."""
-        if machine.mem32[_SCRATCH0] != _PANIC_MAGIC:
-            return -1
-        machine.mem32[_SCRATCH0] = 0
-        return machine.mem32[_SCRATCH1]
+    @micropython.viper
+    def keep_crash(self, cause: int):
+        """Keep the cause of a reset that will come, and what runs now. Any context."""
+        w = ptr32(self.words)
+        task = w[RUNNING_TASK]
+        crash = ptr32(_SCRATCH)
+        crash[1] = cause << 8 | task >> RECORD_SHIFT
+        crash[2] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
+        crash[3] = int(self.uptime_ms())
+        crash[0] = _MAGIC << 16 | ((crash[1] * 31 + crash[2]) * 31 + crash[3]) & 0xFFFF
+
+    def crash(self):
+        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None.
+
+        When the watchdog ran out before the kernel could say why, that is what the tick saw last.
+        """
+        head, who, doing, uptime_ms = [machine.mem32[_SCRATCH + 4 * n] for n in range(4)]
+        if head != _MAGIC << 16 | ((who * 31 + doing) * 31 + uptime_ms) & 0xFFFF:
+            who, doing, uptime_ms = [machine.mem32[_RUN + 4 * n] for n in range(3)]
+            if who >> 8 != _MAGIC or not machine.mem32[_REASON] & 1:
+                return None
+            who = WATCHDOG_FIRED << 8 | who & 0xFF
+            uptime_ms //= 1000
+        machine.mem32[_SCRATCH] = machine.mem32[_RUN] = 0
+        state, operation = doing >> 24, doing >> 16 & 0xFF
+        return who & 0xFF, who >> 8, state, operation, 0, 0, doing & 0xFFFF, uptime_ms

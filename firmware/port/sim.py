@@ -13,6 +13,7 @@ import collections
 import ctypes
 import dis
 import functools
+import os
 import random
 import sys
 import threading
@@ -20,12 +21,15 @@ import traceback
 
 from kernel.layout import (
     ARMED, DEADLINES, FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, GENERATION, RECORD_SHIFT, RESULT,
+    RUNNING_TASK, STATE,
 )  # fmt: skip
-from kernel.limits import STRIKE_AGAIN_US, TICK_US, TIME_HALF, TIME_MASK
+from kernel.abi import KILLS_CAUGHT
+from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 
 US_PER_BYTECODE = 1
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
+BUILT_IN = os.path.dirname(traceback.__file__)  # in place of what is compiled into MicroPython
 INJECTED = "/firmware/kernel/inject.py"  # runs as the task it is injected into
 
 # Where a pending exception is taken, as on a branch of MicroPython's bytecode. Both raise it after
@@ -55,7 +59,7 @@ class SimPort:
 
     name = "sim"
 
-    def __init__(self, *, seed=0, chance=0.0):
+    def __init__(self, *, seed=0, chance=0.0, crash_memory=None):
         self.clock = Clock()
         self.random = random.Random(seed)
         self.chance = chance
@@ -66,6 +70,8 @@ class SimPort:
         self.pending = False  # a kill on its way: taken at the next bytecode of a task
         self.kill = _kill_at_branch()
         self.guest = False
+        self.crash_memory = [] if crash_memory is None else crash_memory
+        self.was_reset = False
         self.events = []  # (time in us, order, function), sorted
         self.until = None  # simulated time at which the run ends
         self.after_step = None
@@ -115,6 +121,8 @@ class SimPort:
         self.until = self.clock.us + milliseconds * 1000
         main_level(self.kernel)
         self.stop_tick()
+        if self.was_reset:
+            raise SystemExit("the board was reset")
 
     def at(self, milliseconds, function):
         """Call `function` at that simulated time, in interrupt context."""
@@ -149,9 +157,24 @@ class SimPort:
         w[IRQ_PENDING] = 1
         w[SCHEDULED] = 1
 
-    def panic(self, reason):
+    def panic(self, cause):
         """End the run: the board would reset."""
-        raise SystemExit("panic: " + reason)
+        self.keep_crash(cause)
+        self.was_reset = True
+        self.kernel.words[STOPPED] = 1
+        if not self.kernel.words[ARMED]:
+            raise SystemExit(f"the board was reset, cause {cause}")
+
+    def keep_crash(self, cause):
+        """Keep why the run ends, and what ran, for the next port over the same `crash_memory`."""
+        w = self.kernel.words
+        task = w[RUNNING_TASK]
+        doing = (w[task + STATE], w[task + RESULT] & 0xFF, 0, 0, w[task + GENERATION])
+        self.crash_memory[:] = [(task >> RECORD_SHIFT, cause, *doing, self.uptime_ms())]
+
+    def crash(self):
+        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""
+        return self.crash_memory.pop() if self.crash_memory else None
 
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""
@@ -168,6 +191,8 @@ class SimPort:
         path = frame.f_code.co_filename
         if any(part in path for part in KERNEL_FOLDERS) and not path.endswith(INJECTED):
             return None
+        if path.startswith(BUILT_IN):
+            return None
         frame.f_trace = self._trace_opcode  # first: CPython 3.13 looks for it
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
@@ -176,7 +201,7 @@ class SimPort:
     def _trace_opcode(self, frame, event, _argument):
         if event != "opcode" or not self.kernel.words[ARMED]:
             return self._trace_opcode
-        if self.pending and frame.f_code.co_code[frame.f_lasti] in _BRANCHES:
+        if (self.pending or self.was_reset) and frame.f_code.co_code[frame.f_lasti] in _BRANCHES:
             self.pending = False
             self.kill.clear()
             self.kill[self]
@@ -215,6 +240,8 @@ class SimPort:
                 w[STRUCK] += 1
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             self.pending = True
+            if w[STRUCK] > STRIKES_MAX:
+                self.panic(KILLS_CAUGHT)
 
 
 def _kill_at_branch():

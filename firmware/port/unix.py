@@ -16,11 +16,12 @@ import time
 from array import array
 
 import micropython
+from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
 from kernel.layout import (
-    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, RUNNING_TASK, SCHEDULED, STEP_DEADLINE, STEPS,
-    STRUCK,
+    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, RECORD_SHIFT, RESULT, RUNNING_TASK,
+    SCHEDULED, STATE, STEP_DEADLINE, STEPS, STRUCK,
 )  # fmt: skip
-from kernel.limits import TICK_US, TIME_HALF, TIME_MASK
+from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
 from port.soft import SoftLine
@@ -46,6 +47,7 @@ class Port:
         self.clock = array("i", [0])
         self.clock_stands = False
         self.uptime_us = 0
+        self.kept = None
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
         os.system(_STRIKER % (fifo, fifo, fifo))
         self.striker = open(fifo, "wb")
@@ -150,10 +152,25 @@ class Port:
         """Write the traceback of `error` to a stream of bytes."""
         sys.print_exception(error, stream)
 
-    def panic(self, reason):
-        """Print why and leave, as a board would reset."""
-        print("bulkhead: panic:", reason)
-        sys.exit(70)
+    def panic(self, cause):
+        """Say why and end the process, as a board would reset, whatever it is doing."""
+        self.keep_crash(cause)
+        print("bulkhead: panic:", CRASH_NAMES[cause])
+        os.system("kill -KILL $PPID")
+
+    def keep_crash(self, cause):
+        """Keep what ran when the board had to be reset. The process's own memory has to do."""
+        w = self.words
+        task = w[RUNNING_TASK]
+        number, generation = task >> RECORD_SHIFT, w[task + GENERATION]
+        state, operation = w[task + STATE], w[task + RESULT] & 0xFF
+        self.kept = (number, cause, state, operation, 0, 0, generation, self.uptime_ms())
+
+    def crash(self):
+        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
+        kept = self.kept
+        self.kept = None
+        return kept
 
     def _tick_thread(self):
         while True:
@@ -189,6 +206,8 @@ class Port:
                 w[STRUCK] = struck + 1
                 if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
+                    if w[STRUCK] > STRIKES_MAX:
+                        self.panic(KILLS_CAUGHT)
                     self.striker.write(b"\n")
                 else:
                     w[STRUCK] = struck

@@ -59,6 +59,7 @@ _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
 ABI: int = _abi.ABI
 STATE_NAMES: tuple[str, ...] = _abi.STATE_NAMES
 FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
+CRASH_NAMES: tuple[str, ...] = _abi.CRASH_NAMES
 INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
 ASYNC: int = _abi.ASYNC
 OK: int = _abi.OK
@@ -80,6 +81,7 @@ HELLO: int = _link.HELLO
 TABLE: int = _link.TABLE
 INJECT: int = _link.INJECT
 FAULT_TEXT: int = _link.FAULT_TEXT
+FAULT: int = _link.FAULT
 WATCH: int = _link.WATCH
 CONTROL: int = _link.CONTROL
 CONTROL_NAMES: tuple[str, ...] = _link.CONTROL_NAMES
@@ -92,6 +94,8 @@ TEXT: int = _link.TEXT
 HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
 END_STRUCT = struct.Struct(_link.END_FORMAT)
 WATCH_STRUCT = struct.Struct("<HH")
+FAULT_STRUCT = struct.Struct(_abi.FAULT_FORMAT)
+OFFSET_STRUCT = struct.Struct("<H")
 SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
 

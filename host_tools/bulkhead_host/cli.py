@@ -15,6 +15,7 @@ COMMANDS = {
     "build": "Build the firmware image with the kernel and services frozen in.",
     "check": "Say what is wrong with an application, before anything is built.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
+    "fault": "Show a service's newest fault with its whole traceback.",
     "flash": "Put an image on a board.",
     "inject": "Make a named service fail in a chosen way.",
     "monitor": "Watch services and log, without disturbing them.",

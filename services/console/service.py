@@ -155,16 +155,24 @@ def answer(sys, serial, watch, frame):
             yield sys.reopen(supervisor)
         code = OK if status in (OK, DEAD) else UNKNOWN
         yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((code,))))
-    elif kind == link.FAULT_TEXT:
-        name = str(payload, "utf-8")
-        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, name)
-        if status == OK:
-            data = link.encode(link.TEXT, sequence, sys.arg.encode())
-        else:
-            data = link.encode(link.STATUS, sequence, bytes((UNKNOWN,)))
-        yield from write(sys, serial, data)
+    elif kind == link.FAULT_TEXT and len(payload) >= 2:
+        operands = str(payload[2:], "utf-8"), payload[0] | payload[1] << 8
+        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, operands)
+        yield from send_text(sys, serial, sequence, status)
+    elif kind == link.FAULT:
+        status = yield sys.call(supervisor, supervisor_api.FAULT, str(payload, "utf-8"))
+        yield from send_text(sys, serial, sequence, status)
     else:
         yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((UNKNOWN,))))
+
+
+def send_text(sys, serial, sequence, status):
+    """Send the bytes that the supervisor has answered with, or that there are none."""
+    if status == OK:
+        data = link.encode(link.TEXT, sequence, sys.arg)
+    else:
+        data = link.encode(link.STATUS, sequence, bytes((UNKNOWN,)))
+    yield from write(sys, serial, data)
 
 
 def send_table(sys, serial, sequence):
@@ -193,9 +201,14 @@ def print_events(sys, serial):
             return
         event = sys.arg
         yield from write(sys, serial, event_line(event))
-        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, event[1])
-        if status == OK and sys.arg:
-            yield from write(sys, serial, sys.arg.replace("\r", "").replace("\n", "\r\n"))
+        offset = 0
+        while True:
+            status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (event[1], offset))
+            if status != OK or not sys.arg:
+                break
+            offset += len(sys.arg)
+            text = sys.arg.replace(b"\r", b"").replace(b"\n", b"\r\n")
+            yield from write(sys, serial, text)
 
 
 def print_log(sys, serial):

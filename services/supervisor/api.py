@@ -5,11 +5,15 @@ from micropython import const
 ROW = const(1)  # arg: task number -> OK, arg: (abi.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN
-FAULT_TEXT = const(4)  # arg: name -> OK, arg: the end of its last traceback; UNKNOWN
+FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
+FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
 
 UNKNOWN = const(1)
 EMPTY = const(2)
+
+# Name that stands for the board: what ended its last run.
+BOARD = ""
 
 # Notified to the console when EVENT has something to give.
 EVENTS_BIT = const(2)

@@ -17,9 +17,11 @@ from micropython import const
 
 from services.supervisor.api import (
     CONTROL,
+    BOARD,
     EMPTY,
     EVENT,
     EVENTS_BIT,
+    FAULT,
     FAULT_TEXT,
     INJECT,
     ROW,
@@ -70,6 +72,11 @@ class House:
             if ward.name == name:
                 return ward
         return None
+
+    def number(self, name):
+        """Return the task number of a service, 0 for BOARD, -1 if there is none of that name."""
+        ward = self.named(name)
+        return ward.number if ward else 0 if name == BOARD else -1
 
     def note(self, event):
         """Keep an event; the oldest gives way."""
@@ -170,13 +177,15 @@ def answer(sys, house, operation):
     elif operation == CONTROL and type(request) is tuple and len(request) == 2:
         ward = house.named(request[0])
         yield sys.reply((yield from control(sys, ward, request[1])) if ward else UNKNOWN)
-    elif operation == FAULT_TEXT:
-        ward = house.named(request)
-        if ward is None:
-            yield sys.reply(UNKNOWN)
-            return
-        yield sys.fault_text(kernel, ward.number)
-        yield sys.reply(OK, sys.arg)
+    elif operation == FAULT_TEXT and type(request) is tuple and len(request) == 2:
+        number = house.number(request[0])
+        if number >= 0:
+            yield sys.fault_text(kernel, number, request[1])
+        yield sys.reply(OK if number >= 0 else UNKNOWN, sys.arg)
+    elif operation == FAULT:
+        number = house.number(request)
+        status = (yield sys.read_fault(kernel, number)) if number >= 0 else UNKNOWN
+        yield sys.reply(OK if status == OK else UNKNOWN, sys.arg)
     else:
         yield sys.reply(REFUSED)
 

@@ -4,7 +4,7 @@ from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT, UNKNOWN
 from cases.rig import echo, idle
 from kernel.abi import (
     BUDGET, CRASH, DORMANT, DROP_REPLY, EXCEPTION, FAULT_BIT, FAULTED, HANG, HEARTBEAT, MEMORY,
-    PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SYSCALL,
+    PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SUPERVISOR_DIED, SYSCALL,
 )  # fmt: skip
 
 from kernel.layout import CPU_US
@@ -52,7 +52,7 @@ def test_fault_without_a_traceback_has_no_words_of_an_earlier_one(rig):
         rig.log.append(sys.arg)
 
     control(rig, script, ("bad", main, {}))
-    rig.expect(rig.log, ["first", ""])
+    rig.expect(rig.log, ["first", b""])
 
 
 def test_time_of_a_killed_step_is_charged(rig):
@@ -433,10 +433,10 @@ def test_supervisor_that_keeps_dying_resets_the_board(rig):
         yield
 
     rig.add("supervisor", supervisor, priority=0)
-    reasons = []
+    causes = []
 
-    def panic(reason):
-        reasons.append(reason)
+    def panic(cause):
+        causes.append(cause)
         raise SystemExit
 
     rig.port.panic = panic
@@ -444,5 +444,5 @@ def test_supervisor_that_keeps_dying_resets_the_board(rig):
         rig.run(10)
     except SystemExit:
         pass
-    rig.expect(len(reasons) > 0, True)
+    rig.expect(causes[0], SUPERVISOR_DIED)
     rig.expect(rig.log, ["start"] * 6)

@@ -6,9 +6,9 @@ generator function of its frame.
 """
 
 from bulkhead import OK
+from kernel import records
 from kernel.abi import ASYNC, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
-from kernel.faults import last_words
 from kernel.layout import (
     BADGE_SHIFT, CAPABILITIES, CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED,
     PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
@@ -101,7 +101,7 @@ class Rig:
 
     def words_of(self, name):
         """Return a service's last words."""
-        return last_words(self.kernel, self.kernel.number(name), 400)
+        return records.words(self.kernel, self.kernel.number(name)).decode()
 
     def capability(self, name, slot):
         """Return (rights, generation named, badge) of a slot of a service's table."""

@@ -104,6 +104,40 @@ def test_inject_into_a_faulted_service_says_that_it_is(desk: Desk) -> None:
     assert "it is faulted" in done.stderr
 
 
+def test_fault_shows_what_is_kept_and_the_whole_traceback(desk: Desk) -> None:
+    running = abi.STATE_NAMES.index("running")
+    desk.board.faults["led"] = (4, 1, running, 3, 7, 0, 2, 1500)
+    desk.board.tracebacks["led"] = "Traceback\n" + 60 * "  File\n" + "ValueError: why\n"
+    done = bulkhead("fault", "led", port=desk.port)
+    first, *rest = done.stdout.splitlines()
+    assert first == (
+        "led faulted: EXCEPTION at 1.500 s, generation 2; "
+        "it was running, its last trap gave operation 3, serving blink"
+    )
+    assert (len(rest), rest[-1]) == (62, "ValueError: why")
+
+
+def test_fault_without_a_name_shows_what_ended_the_last_run(desk: Desk) -> None:
+    desk.board.faults[""] = (7, 2, 2, 0, 0, 0, 5, 61_000)
+    done = bulkhead("fault", port=desk.port)
+    assert done.stdout == (
+        "the board was reset: blink caught every kill, at 61.000 s, generation 5\n"
+    )
+
+
+def test_fault_of_a_service_that_had_none_says_so(desk: Desk) -> None:
+    done = bulkhead("fault", "led", port=desk.port)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "nothing is kept of led\n"
+    assert json.loads(bulkhead("fault", "led", "--json", port=desk.port).stdout)["fault"] is None
+
+
+def test_fault_of_an_unknown_service_lists_the_known_ones(desk: Desk) -> None:
+    done = bulkhead("fault", "nobody", port=desk.port)
+    assert done.returncode == 2
+    assert "crasher" in done.stderr
+
+
 def test_inject_whose_answer_is_lost_is_told_by_the_generation(desk: Desk) -> None:
     def lose(line: bytes) -> bytes:
         decoded = abi.decode(line[1:-1])
@@ -210,7 +244,7 @@ def test_monitor_waits_for_a_port_that_comes_back(tmp_path: Path) -> None:
             assert watching.wait(WAIT_S) == 0
 
 
-@pytest.mark.parametrize("command", ["ps", "inject", "monitor", "run", "doctor"])
+@pytest.mark.parametrize("command", ["ps", "inject", "fault", "monitor", "run", "doctor"])
 def test_help_has_an_example(command: str) -> None:
     done = bulkhead(command, "--help")
     assert done.returncode == 0

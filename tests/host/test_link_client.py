@@ -269,3 +269,19 @@ def test_tables_compare_by_value() -> None:
     first = client.table()
     assert client.table() == first
     assert replace(first, uptime_ms=0) != first
+
+
+def test_long_fault_text_comes_whole_in_pieces() -> None:
+    text = "".join(f"line {number}\n" for number in range(120))
+    client, _ = client_of(FakeBoard(tracebacks={"blink": text}))
+    assert client.fault_text("blink") == text
+
+
+def test_fault_record_tells_what_and_for_whom() -> None:
+    running = abi.STATE_NAMES.index("running")
+    client, _ = client_of(FakeBoard(faults={"led": (4, 1, running, 3, 7, 0, 2, 1500)}))
+    found = client.fault("led")
+    assert (found.state, found.operation, found.client) == ("running", 3, 7)
+    assert (found.generation, found.uptime_ms) == (2, 1500)
+    with pytest.raises(NoSuchTarget):
+        client.fault("blink")

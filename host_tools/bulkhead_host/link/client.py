@@ -14,7 +14,14 @@ from typing import TypeVar
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.frames import Frame, FrameParser, Output
-from bulkhead_host.link.services import Hello, Table, parse_hello, parse_table
+from bulkhead_host.link.services import (
+    Fault,
+    Hello,
+    Table,
+    parse_fault,
+    parse_hello,
+    parse_table,
+)
 from bulkhead_host.link.transport import Transport
 
 _T = TypeVar("_T")
@@ -105,12 +112,24 @@ class Client:
         self._order(abi.CONTROL, abi.CONTROL_NAMES.index(verb), name, verb)
 
     def fault_text(self, name: str) -> str:
-        """Return the text of a service's last fault: its traceback, empty when it had none."""
-        frame = self._request(abi.FAULT_TEXT, name.encode(), _one_of(abi.TEXT, abi.STATUS))
-        if frame.kind == abi.STATUS:
-            status = frame.payload[0] if frame.payload else abi.UNKNOWN
-            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
-        return frame.payload.decode("utf-8", errors="replace")
+        """Return the whole traceback of a service's newest fault, empty when none is kept.
+
+        An empty name stands for the board: what ended its last run.
+        """
+        text = b""
+        while True:
+            request = abi.OFFSET_STRUCT.pack(len(text)) + name.encode()
+            piece = self._text(abi.FAULT_TEXT, request)
+            if not piece:
+                return text.decode("utf-8", errors="replace")
+            text += piece
+
+    def fault(self, name: str) -> Fault:
+        """Return the record of a service's newest fault, of an empty name that of the board.
+
+        Raises `NoSuchTarget` when none is kept.
+        """
+        return parse_fault(self._text(abi.FAULT, name.encode()))
 
     def watch(
         self,
@@ -176,6 +195,14 @@ class Client:
         status = frame.payload[0] if frame.payload else abi.UNKNOWN
         if status != abi.OK:
             raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
+
+    def _text(self, kind: int, request: bytes) -> bytes:
+        """Return the payload of the TEXT that answers; raise `NoSuchTarget` for a STATUS."""
+        frame = self._request(kind, request, _one_of(abi.TEXT, abi.STATUS))
+        if frame.kind == abi.STATUS:
+            status = frame.payload[0] if frame.payload else abi.UNKNOWN
+            raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
+        return frame.payload
 
     def _request(
         self,

@@ -63,6 +63,43 @@ class Table:
         return [service.name for service in self.services]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What the board keeps of a service's newest fault, or of what ended the board's last run.
+
+    Services go by their number from 1 in start order, 0 is the board itself. `state` is what the
+    service was in; `operation` what its last trap had given it, a message's operation or a
+    status; `client` whom it served and `peer` whom it waited for, 0 for nobody.
+    """
+
+    task: int
+    kind: int
+    state: str
+    operation: int
+    client: int
+    peer: int
+    generation: int
+    uptime_ms: int
+
+
+def parse_fault(payload: bytes) -> Fault:
+    """Return what a record in `abi.FAULT_FORMAT` says. Raise `BulkheadError` if it is short."""
+    fixed, _ = _split(payload, abi.FAULT_STRUCT.size)
+    task, kind, state, operation, client, peer, generation, uptime_ms = abi.FAULT_STRUCT.unpack(
+        fixed
+    )
+    return Fault(
+        task=task,
+        kind=kind,
+        state=_word(abi.STATE_NAMES, state),
+        operation=operation,
+        client=client,
+        peer=peer,
+        generation=generation,
+        uptime_ms=uptime_ms,
+    )
+
+
 def parse_hello(frame: Frame) -> Hello:
     """Return what a HELLO_IS frame says. Raise `BulkheadError` when it is malformed."""
     fixed, strings = _split(frame.payload, abi.HELLO_STRUCT.size)

@@ -1,0 +1,413 @@
+"""Cases: what is kept of a fault of each kind, and of what ended the board's last run."""
+
+import struct
+
+from bulkhead import OK, UNKNOWN
+from cases.rig import idle, silent
+from kernel.abi import (
+    BUDGET, CALLING, EXCEPTION, FAULT_FORMAT, HEARTBEAT, INJECTED, KILLS_CAUGHT, MEMORY, PROTOCOL,
+    RECEIVING, RETURNED, RUNNING, SERVED, STORM, SUPERVISOR_DIED, SYSCALL,
+)  # fmt: skip
+from kernel.boot import build
+from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT, MESSAGE_BYTES_MAX, STRIKES_MAX
+from kernel.records import crash_text
+
+_TASK, _KIND, _STATE, _OPERATION, _CLIENT, _PEER, _GENERATION, _UPTIME = range(8)
+
+
+def reader(rig, script, *, after_ms=30):
+    """Add a service that may read faults, and run `script(sys, kernel)` in it after a while."""
+
+    def main(sys):
+        yield sys.sleep(after_ms)
+        yield from script(sys, sys.cap("kernel"))
+        yield sys.recv()
+
+    rig.add("reader", main, priority=0, uses="kernel:control")
+    rig.run(after_ms + 120)
+    rig.expect(rig.fault("reader"), 0)
+
+
+def record_of(rig, number=1, *, after_ms=30):
+    """Run the system and return the newest record of task `number`, None without one."""
+
+    def script(sys, kernel):
+        status = yield sys.read_fault(kernel, number)
+        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg) if status == OK else None)
+
+    reader(rig, script, after_ms=after_ms)
+    return rig.log[-1]
+
+
+def kept(rig, main, *, after_ms=30, **options):
+    """Return kind, state and generation in the record of a service `main`."""
+    rig.add("bad", main, **options)
+    record = record_of(rig, after_ms=after_ms)
+    rig.expect(record[_TASK], 1)
+    return record[_KIND], record[_STATE], record[_GENERATION]
+
+
+def raising(error):
+    """Return a service that raises."""
+
+    def main(sys):
+        raise error
+        yield
+
+    return main
+
+
+def test_record_of_an_exception(rig):
+    rig.expect(kept(rig, raising(ValueError("why"))), (EXCEPTION, RUNNING, 1))
+
+
+def test_record_of_a_kill(rig):
+    def main(sys):
+        while True:
+            pass
+        yield
+
+    rig.expect(kept(rig, main, budget_ms=5), (BUDGET, RUNNING, 1))
+
+
+def test_record_of_a_memory_error(rig):
+    rig.expect(kept(rig, raising(MemoryError())), (MEMORY, RUNNING, 1))
+
+
+def test_record_of_a_wrong_system_call(rig):
+    def main(sys):
+        yield sys.call(7 << 13, 1)
+
+    rig.expect(kept(rig, main), (SYSCALL, RUNNING, 1))
+
+
+def test_record_of_a_broken_protocol(rig):
+    def server(sys):
+        yield sys.recv()
+        yield sys.reply_fault()
+        yield sys.recv()
+
+    def main(sys):
+        yield sys.call(sys.cap("server"), 9)
+
+    rig.add("bad", main, uses="server:call")
+    rig.add("server", server)
+    record = record_of(rig)
+    rig.expect((record[_KIND], record[_STATE], record[_PEER]), (PROTOCOL, SERVED, 2))
+
+
+def stopped(rig, kind):
+    """Return the record of a service that waits and is stopped with a fault of `kind`."""
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1, kind)
+        yield sys.read_fault(kernel, 1)
+        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg))
+
+    rig.add("bad", idle)
+    reader(rig, script)
+    return rig.log[-1][_KIND], rig.log[-1][_STATE]
+
+
+def test_record_of_a_missed_heartbeat(rig):
+    rig.expect(stopped(rig, HEARTBEAT), (HEARTBEAT, RECEIVING))
+
+
+def test_record_of_an_injected_fault(rig):
+    rig.expect(stopped(rig, INJECTED), (INJECTED, RECEIVING))
+
+
+def test_record_of_a_storm(rig):
+    def driver(sys):
+        line = sys.cap("line")
+        yield sys.acknowledge(line)
+        while True:
+            rig.port.fire(rig.line(0))
+            yield sys.recv()
+            yield sys.acknowledge(line)
+
+    rig.add("bad", driver, lines=("line",), rate=3)
+    rig.expect(record_of(rig)[_KIND], STORM)
+
+
+def test_record_of_a_return(rig):
+    def main(sys):
+        yield sys.sleep(1)
+
+    rig.expect(kept(rig, main)[0], RETURNED)
+
+
+def test_record_names_the_client_and_the_operation_served(rig):
+    def server(sys):
+        yield sys.recv()
+        raise ValueError("of this client")
+
+    def client(sys):
+        yield sys.call(sys.cap("server"), 17)
+        yield sys.recv()
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    record = record_of(rig)
+    rig.expect((record[_OPERATION], record[_CLIENT], record[_STATE]), (17, 2, RUNNING))
+
+
+def test_record_names_the_peer_waited_for(rig):
+    def client(sys):
+        yield sys.call(sys.cap("silent"), 1, None, 5000)
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 2, HEARTBEAT)
+        yield sys.read_fault(kernel, 2)
+        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg))
+
+    rig.add("silent", silent)
+    rig.add("client", client, uses="silent:call")
+    reader(rig, script)
+    rig.expect((rig.log[-1][_PEER], rig.log[-1][_STATE] in (CALLING, SERVED)), (1, True))
+
+
+def test_record_tells_the_time(rig):
+    def main(sys):
+        yield sys.sleep(20)
+        rig.log.append(rig.port.uptime_ms())
+        raise ValueError
+
+    rig.add("bad", main)
+    uptime_ms = record_of(rig, after_ms=60)[_UPTIME]
+    rig.expect(0 <= uptime_ms - rig.log[0] <= 50, True)
+
+
+def test_service_that_never_faulted_has_no_record(rig):
+    rig.add("good", idle)
+    rig.expect(record_of(rig), None)
+
+
+def test_record_of_an_unknown_task_is_unknown(rig):
+    rig.add("good", idle)
+    rig.expect(record_of(rig, 77), None)
+
+
+def test_stop_for_good_leaves_no_record(rig):
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        rig.log.append((yield sys.read_fault(kernel, 1)))
+
+    rig.add("good", idle)
+    reader(rig, script)
+    rig.expect(rig.log, [UNKNOWN])
+
+
+def test_records_of_the_newest_faults_are_kept(rig):
+    for number in range(FAULTS_KEPT + 1):
+        rig.add("bad%d" % number, raising(ValueError(str(number))))
+
+    def script(sys, kernel):
+        for number in range(1, FAULTS_KEPT + 2):
+            rig.log.append((yield sys.read_fault(kernel, number)))
+
+    reader(rig, script)
+    rig.expect(rig.log, [UNKNOWN] + [OK] * FAULTS_KEPT)
+
+
+def test_records_need_the_capability(rig):
+    def main(sys):
+        yield sys.read_fault(0, 1)
+
+    rig.add("bad", main)
+    rig.run(20)
+    rig.expect(rig.fault("bad"), SYSCALL)
+
+
+def whole_text(rig, main, **options):
+    """Return the traceback of a service `main`, read in pieces as a message may carry them."""
+
+    def script(sys, kernel):
+        text = b""
+        while True:
+            yield sys.fault_text(kernel, 1, len(text))
+            if not sys.arg:
+                break
+            rig.expect(len(sys.arg) <= MESSAGE_BYTES_MAX, True)
+            text += sys.arg
+        rig.log.append(text)
+
+    rig.add("bad", main, **options)
+    reader(rig, script, after_ms=60)
+    return rig.log[-1]
+
+
+def deep(levels):
+    """Raise from that many calls down."""
+    if levels == 0:
+        raise ValueError(FAULT_TEXT_BYTES * "x" + "the end")
+    deep(levels - 1)
+
+
+def test_long_traceback_is_read_whole_in_pieces(rig):
+    def main(sys):
+        raise ValueError("x" * 600)
+        yield
+
+    text = whole_text(rig, main)
+    rig.expect((b"in main" in text, text.count(b"x") >= 600), (True, True))
+
+
+def test_endless_traceback_keeps_its_end(rig):
+    def main(sys):
+        deep(6)
+        yield
+
+    text = whole_text(rig, main)
+    rig.expect((len(text), b"the end" in text), (FAULT_TEXT_BYTES, True))
+
+
+def spin_for_ever():
+    """Never return."""
+    while True:
+        pass
+
+
+def test_exception_that_spins_when_it_is_printed_is_killed(rig):
+    class Evil(Exception):
+        def __str__(self):
+            return spin_for_ever()
+
+        __repr__ = __str__
+
+    def main(sys):
+        raise Evil
+        yield
+
+    rig.add("good", idle)
+    whole_text(rig, main, budget_ms=5)
+    rig.expect(rig.state("good"), RECEIVING)
+
+
+def test_exception_that_raises_when_it_is_printed_harms_nobody(rig):
+    class Evil(Exception):
+        def __str__(self):
+            raise ValueError("in __str__")
+
+        __repr__ = __str__
+
+    def main(sys):
+        raise Evil
+        yield
+
+    rig.add("good", idle)
+    whole_text(rig, main)
+    rig.expect(rig.state("good"), RECEIVING)
+
+
+def test_words_of_a_kill_outlive_the_next_kill(rig):
+    def first(sys):
+        while True:
+            pass
+        yield
+
+    def second(sys):
+        while True:
+            pass
+        yield
+
+    rig.add("first", first, budget_ms=5)
+    rig.add("second", second, budget_ms=5)
+    rig.run(60)
+    rig.expect(
+        ("in first" in rig.words_of("first"), "in second" in rig.words_of("second")), (1, 1)
+    )
+
+
+def test_crash_is_kept_with_what_ran_and_given_once(rig):
+    def main(sys):
+        rig.port.keep_crash(KILLS_CAUGHT)
+        rig.log.append(rig.port.uptime_ms())
+        yield sys.sleep(1)
+        yield sys.recv()
+
+    rig.add("good", idle)
+    rig.add("culprit", main)
+    rig.run(20)
+    crash = rig.port.crash()
+    rig.expect((crash[_TASK], crash[_KIND], crash[_STATE]), (2, KILLS_CAUGHT, RUNNING))
+    rig.expect((crash[_GENERATION], 0 <= rig.log[0] - crash[_UPTIME] <= 50), (1, True))
+    rig.expect(rig.port.crash(), None)
+
+
+def test_crash_is_read_as_task_0_of_the_next_run(rig):
+    def main(sys):
+        rig.port.keep_crash(SUPERVISOR_DIED)
+        yield sys.recv()
+
+    rig.add("culprit", main)
+    rig.run(5)
+    rig.rows = []
+    rig.kernel = None
+    rig.add("culprit", idle)
+    record = record_of(rig, 0)
+    rig.expect((record[_TASK], record[_KIND]), (1, SUPERVISOR_DIED))
+    rig.expect(crash_text(rig.kernel), "culprit died too often")
+
+
+def test_run_that_ended_well_leaves_no_crash(rig):
+    rig.add("good", idle)
+    rig.expect(record_of(rig, 0), None)
+    rig.expect(crash_text(rig.kernel), "")
+
+
+def test_crash_of_a_task_the_next_image_has_not_is_told_all_the_same(rig):
+    rig.port.keep_crash = None
+    rig.port.crash = lambda: (99, KILLS_CAUGHT, 2, 0, 0, 0, 1, 5)
+    rig.add("good", idle)
+    kernel = build(tuple(rig.rows), rig.port)
+    rig.expect(crash_text(kernel), "the kernel caught every kill")
+
+
+def test_task_that_catches_every_kill_resets_the_board(rig):
+    causes = [0]
+    caught = [0]
+
+    def panic(cause):
+        causes[0] = cause
+
+    def main(sys):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                caught[0] += 1
+            if causes[0]:
+                break
+        yield sys.recv()
+
+    rig.port.panic = panic
+    rig.add("stubborn", main, budget_ms=5)
+    rig.add("good", idle)
+    rig.run(3000)
+    rig.expect((causes[0], caught[0] >= STRIKES_MAX), (KILLS_CAUGHT, True))
+
+
+def test_task_that_catches_all_kills_but_the_last_does_not_reset_the_board(rig):
+    causes = [0]
+    caught = [0]
+
+    def panic(cause):
+        causes[0] = cause
+
+    def main(sys):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                caught[0] += 1
+            if caught[0] == STRIKES_MAX - 1:
+                break
+        yield sys.recv()
+
+    rig.port.panic = panic
+    rig.add("stubborn", main, budget_ms=5)
+    rig.run(3000)
+    rig.expect((causes[0], caught[0], rig.fault("stubborn")), (0, STRIKES_MAX - 1, BUDGET))
