@@ -9,10 +9,10 @@ its budget in any stretch of that length, and never has less than its budget in 
 """
 
 from kernel.abi import BUDGET
-from kernel.faults import fault
+from kernel.faults import fault, take_doom
 from kernel.layout import (
-    CPU_LIMIT, CPU_US, DOOMED, FAULT_MASK, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US,
-    PERIOD_END_MS, PERIOD_MS, RECORD_SHIFT, STRUCK,
+    CPU_LIMIT, CPU_US, FAULT_MASK, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US, PERIOD_END_MS,
+    PERIOD_MS, RECORD_SHIFT, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 
@@ -28,7 +28,7 @@ def overrun(kernel, task):
     if w[STRUCK]:
         w[STRUCK] = 0
         landed = kernel.port.pad()
-        doomed = w[task + DOOMED]
+        doomed = take_doom(w)
         if doomed:
             fault(kernel, task, doomed & FAULT_MASK, None)
             return 1

@@ -11,55 +11,49 @@ interpreter, so between two resumes nothing preempts it and no kill lands in it:
 makes the kernel's state atomic, without a lock. It has no `try` of its own either: what a task
 raises leaves the loop, `levels.land` finds out what it means, and the loop is entered again.
 
-A call to a server that waits, and its reply, are what nearly every step ends with, so those two
-stand in the loop itself, and nothing else does: `ipc` has them for every other case.
+What nearly every step ends with has a short way in `quick`, tried first; a handler does the rest.
 """
 
 import micropython
 from micropython import const
-from kernel.abi import (
-    CALL, EXTRA, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_CALL,
-    OPERATIONS, RECEIVING, REPLY_RECV, RUNNING, SERVED, SLOT_MASK, TIMED, TRAP_SHIFT,
-)  # fmt: skip
+from kernel.abi import CALL, EXTRA, RECV, REPLY_RECV, RUNNING, SEND, TIMED, TRAP_SHIFT
 from kernel.layout import (
-    TARGET, ARMED, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT,
-    CLIENTS, CPU_LIMIT, CPU_US, DEADLINE, DEADLINES, GENERATION, GENERATION_MASK, IRQ_PENDING,
-    MAIL_COUNT, NAMED, NEXT_DEADLINE, NOW, OFFSET_MASK, OUTER, PEER, PENDING, PRIORITY, READY_BITS,
-    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, RESULT, RIGHTS_SHIFT, RUNNING_TASK, SENDERS,
-    SEQUENCE, SEQUENCE_MASK, SERVING, SLICE_END, SLOT_SHIFT, STATE, STEP_DEADLINE, STEPS, STOPPED,
-    STRUCK, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
+    ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
+    PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SHARE_END, SLICE_END, STATE,
+    STEP_DEADLINE, STEPS, STOPPED, STRUCK, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD,
+    TRACE_TASK_SHIFT, TRACE_TIME, TRACE_WHAT,
 )  # fmt: skip
-from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK, TIME_SLICE_US
+from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver
-from kernel.message import admit
-from kernel.priority import restore
+from kernel.quick import LONG_WAY, quick_call, quick_recv, quick_reply_recv, quick_send
 from kernel.ready import pop, push_back, push_front
 from kernel.timeouts import expire
 
 _KIND = const(31 << 8)
-# The commonest type of a message value is told apart without a call. Both are module globals since
-# compiled code looks a builtin up in 6 us.
-_TYPE = type
-_INT = int
+_WHAT = const(0x1FFF)
 
 
 @micropython.viper
-def dispatch(kernel):
+def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     """Resume ready tasks more important than the preempted one until none is left.
 
-    Returns None. Raises whatever the task `RUNNING_TASK` raised, with `ARMED` still 1, or what
-    a handler met in the operands of that task, with `ARMED` 0. Allocates nothing.
+    `w` is the kernel's words; `me` and `task`, given as `w` and 0, are the record and the offset
+    of the task at hand: arguments, since compiled code keeps only its first three variables in
+    registers. Returns None. Raises whatever the task `RUNNING_TASK` raised, with `ARMED` still 1,
+    or what a handler met in the operands of that task, with `ARMED` 0. Allocates nothing.
     """
     words = kernel.words
     frames = kernel.frames
+    generators = kernel.generators
     resume = kernel.resume
     handlers = kernel.handlers
-    kind_of = _TYPE
-    int_kind = _INT
-    w = ptr32(words)
     clock = ptr32(kernel.clock)
     first_bit = ptr8(kernel.first_bit)
-    task = 0
+    place = int(kernel.arg_place)
+    key = int(kernel.arg_key)
+    items = int(kernel.mail_items)
+    base = int(uint(w))
+    short = _KIND | TIMED | EXTRA if key else 0  # 0: no short way
     now = clock[0] & TIME_MASK
     w[NOW] = now
     while w[STOPPED] == 0 or w[OUTER]:
@@ -69,107 +63,62 @@ def dispatch(kernel):
             expire(w, now)
         ready = w[READY_BITS]
         if task and ready:
-            priority = w[task + PRIORITY]
             top = first_bit[ready]
-            if top < priority:
+            if top < me[PRIORITY]:
                 push_front(w, task)
                 task = 0
-            elif top == priority and (now - w[SLICE_END]) & TIME_MASK < TIME_HALF:
+            elif top == me[PRIORITY] and (now - w[SLICE_END]) & TIME_MASK < TIME_HALF:
                 push_back(w, task)
                 task = 0
-        floor = w[w[OUTER] + PRIORITY]
         if task == 0:
             ready = w[READY_BITS]
             if ready == 0:
                 return
-            priority = first_bit[ready]
-            if priority >= floor:
+            if w[OUTER] and (now - w[SHARE_END]) & TIME_MASK < TIME_HALF:
+                w[FLOOR] = w[w[OUTER] + PRIORITY]
+            top = first_bit[ready]
+            if top >= w[FLOOR]:
                 return
-            task = int(pop(w, priority))
+            task = int(pop(w, top))
+            me = ptr32(base + (task << 2))
             w[SLICE_END] = (now + TIME_SLICE_US) & TIME_MASK
-        elif w[task + PRIORITY] >= floor:
+        elif me[PRIORITY] >= w[FLOOR]:
             push_front(w, task)
             return
-        w[task + STATE] = RUNNING
+        me[STATE] = RUNNING
         w[RUNNING_TASK] = task
-        w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
+        w[STEP_DEADLINE] = (now + me[BUDGET_US]) & TIME_MASK
         w[ARMED] = 1
-        trap = int(resume[task >> RECORD_SHIFT](w[task + RESULT]))
+        trap = int(resume(generators[task >> RECORD_SHIFT], me[RESULT]))
         w[ARMED] = 0
         start = now
         now = clock[0] & TIME_MASK
         w[NOW] = now
-        used = (w[task + CPU_US] + now - start) & TIME_MASK
-        w[task + CPU_US] = used
-        w[task + STEPS] = (w[task + STEPS] + 1) & TIME_MASK
-        if w[STRUCK] or (used - w[task + CPU_LIMIT]) & TIME_MASK < TIME_HALF:
+        used = (me[CPU_US] + now - start) & TIME_MASK
+        me[CPU_US] = used
+        me[STEPS] = (me[STEPS] + 1) & TIME_MASK
+        record = w[TRACE_AT]
+        w[record + TRACE_TIME] = now
+        w[record + TRACE_WHAT] = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _WHAT
+        record += TRACE_RECORD
+        w[TRACE_AT] = w[TRACE] if record == w[TRACE_END] else record
+        if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_MASK < TIME_HALF:
             if int(kernel.overrun(kernel, task)):
                 task = 0
                 continue
-        kind = trap & (_KIND | TIMED | EXTRA)
-        slot = trap >> HANDLE_SHIFT & SLOT_MASK
-        if kind == CALL and slot < w[task + CAPABILITY_COUNT]:
-            capability = w[task + CAPABILITIES] + slot * CAPABILITY
-            target = w[capability + TARGET]
-            server = target & OFFSET_MASK
-            named = w[capability + NAMED]
-            if (
-                (target >> RIGHTS_SHIFT) & MAY_CALL
-                and target >> SLOT_SHIFT
-                == trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
-                and w[server + STATE] == RECEIVING
-                and named & GENERATION_MASK == w[server + GENERATION]
-                and trap & 0xFF < OPERATIONS
-            ):
-                w[capability + USES] += 1
-                value = frames[task >> RECORD_SHIFT].arg
-                if kind_of(value) is not int_kind:
-                    value = admit(value)
-                deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
-                w[task + DEADLINE] = deadline
-                w[task + TIMED_WAIT] = 1
-                if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
-                    w[NEXT_DEADLINE] = deadline
-                    w[DEADLINES] = 1
-                w[task + PEER] = server
-                w[task + STATE] = SERVED
-                w[server + CLIENTS] += 1
-                if w[task + PRIORITY] < w[server + PRIORITY]:
-                    w[server + PRIORITY] = w[task + PRIORITY]
-                token = w[task + SEQUENCE] << TOKEN_SHIFT | task >> RECORD_SHIFT
-                frames[server >> RECORD_SHIFT].arg = value
-                w[server + TIMED_WAIT] = 0
-                w[server + RESULT] = trap & 0xFF
-                w[server + SERVING] = token
-                w[server + REGISTER_CALLER] = token
-                w[server + REGISTER_BADGE] = named >> BADGE_SHIFT
-                task = server
-                continue
+        kind = trap & short
+        following = LONG_WAY
+        if kind == CALL:
+            following = quick_call(w, me, task, trap, base, place, key, now)
         elif kind == REPLY_RECV:
-            token = w[task + SERVING]
-            client = (token & TOKEN_TASK) << RECORD_SHIFT
-            if (
-                w[client + STATE] == SERVED
-                and w[client + PEER] == task
-                and w[client + SEQUENCE] == token >> TOKEN_SHIFT
-                and trap & 0xFF < OPERATIONS
-                and w[task + SENDERS] | w[task + PENDING] | w[task + MAIL_COUNT] == 0
-            ):
-                value = frames[task >> RECORD_SHIFT].arg
-                if kind_of(value) is not int_kind:
-                    value = admit(value)
-                frames[client >> RECORD_SHIFT].arg = value
-                w[client + RESULT] = trap & 0xFF
-                w[client + TIMED_WAIT] = 0
-                w[client + PEER] = 0
-                w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
-                w[task + SERVING] = 0
-                w[task + CLIENTS] -= 1
-                w[task + STATE] = RECEIVING
-                if w[task + PRIORITY] != w[task + BASE]:
-                    restore(w, task)
-                task = client
-                continue
-        task = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
+            following = quick_reply_recv(w, me, task, trap, base, place, key)
+        elif kind == SEND:
+            following = quick_send(w, me, task, trap, base, place, key, items, now)
+        elif kind == RECV:
+            following = quick_recv(me, task, base, place, key, items)
+        if following == LONG_WAY:
+            following = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
+        task = following
+        me = ptr32(base + (task << 2))
     if task:
         push_front(w, task)

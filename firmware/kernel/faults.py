@@ -8,11 +8,10 @@ the supervisor's policy; only the supervisor's own fault is the kernel's busines
 from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
 from kernel.capabilities import forget
 from kernel.layout import (
-    BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, GENERATION, GENERATION_MASK,
-    LINE, LINES_END, LINE_FIRED, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH,
-    MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, QUIET, RECORD,
-    RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    TASKS_END, TIMED_WAIT, UNREPORTED,
+    BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
+    LINES_END, LINE_FIRED, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES,
+    OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, QUIET, RECORD, RECORD_SHIFT,
+    RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
 from kernel.ready import push_back, remove
@@ -30,7 +29,7 @@ def fault(kernel, task, kind, error):
     """
     w = kernel.words
     if task == w[OUTER]:
-        w[task + DOOMED] = DOOM | kind
+        w[DOOMED] = DOOM | kind
         return
     if not kind:
         end(kernel, task, DORMANT)
@@ -45,6 +44,14 @@ def fault(kernel, task, kind, error):
         kernel.guard_supervisor(kernel)
     elif kernel.supervisor:
         post(w, kernel.supervisor, FAULT_BIT)
+
+
+def take_doom(w):
+    """Return, once, DOOMED if the step that has ended was of the task that was preempted."""
+    doomed = 0 if w[OUTER] else w[DOOMED]
+    if doomed:
+        w[DOOMED] = 0
+    return doomed
 
 
 @micropython.native
@@ -70,8 +77,8 @@ def end(kernel, task, state):
         index += 1
     generator = kernel.generators[number]
     kernel.generators[number] = None
-    kernel.resume[number] = None
     kernel.frames[number] = None
+    w[task + FRAME] = 0
     if generator is not None:
         as_step(kernel, task, generator.close)
 
@@ -102,7 +109,6 @@ def _answer_dead(w: ptr32, server: int):
     w[server + CLIENTS] = 0
     w[server + SERVING] = 0
     w[server + PENDING] = 0
-    w[server + DOOMED] = 0
     w[server + PRIORITY] = w[server + BASE]
 
 

@@ -1,7 +1,8 @@
 """Injected misbehaviour: what a task is made to do in place of its next step.
 
-Each function stands in for the generator's `send`, so it runs as that task, at its priority,
-under its budget, and the kernel's answer to it is the answer to the real thing.
+Each generator stands in for the task's own, so it runs as that task, at its priority, under its
+budget, and the kernel's answer to it is the answer to the real thing. It closes the task's own
+when it ends. The first `yield` is there since a generator must be started with None.
 """
 
 from kernel.abi import (
@@ -20,48 +21,70 @@ class InjectedCrash(Exception):
     """What an injected crash raises."""
 
 
-def crash(_result):
+def crash(generator):
     """Raise."""
-    raise InjectedCrash("injected by the operator")
+    try:
+        yield
+        raise InjectedCrash("injected by the operator")
+    finally:
+        generator.close()
 
 
-def spin(_result):
+def spin(generator):
     """Never yield."""
-    while True:
-        pass
+    try:
+        yield
+        while True:
+            pass
+    finally:
+        generator.close()
 
 
-def hang(_result):
+def hang(generator):
     """Sleep without end."""
-    return SLEEP
+    try:
+        yield
+        yield SLEEP
+    finally:
+        generator.close()
 
 
-def leak(_result):
+def leak(generator):
     """Allocate without end."""
-    kept = []
-    while True:
-        kept.append(bytearray(_LEAK_BYTES))
+    try:
+        yield
+        kept = []
+        while True:
+            kept.append(bytearray(_LEAK_BYTES))
+    finally:
+        kept = None
+        generator.close()
 
 
-class DropReply:
-    """Swallow the task's next reply, then let it go on."""
+def drop_reply(generator):
+    """Go on, but turn the next reply into what the task would do without one."""
+    result = yield
+    try:
+        while True:
+            trap = generator.send(result)
+            kind = trap & _TRAP
+            if kind == REPLY:
+                trap = YIELD
+            elif kind == REPLY_RECV:
+                trap = RECV | trap & TIMED
+            dropped = kind == REPLY or kind == REPLY_RECV
+            result = yield trap
+            if dropped:
+                break
+        while True:
+            result = yield generator.send(result)
+    except StopIteration:
+        return
+    finally:
+        generator.close()
 
-    def __init__(self, kernel, number):
-        self.kernel = kernel
-        self.number = number
-        self.send = kernel.resume[number]
 
-    def step(self, result):
-        """Resume the task and turn a reply into what it would do without one."""
-        trap = self.send(result)
-        kind = trap & _TRAP
-        if kind != REPLY and kind != REPLY_RECV:
-            return trap
-        self.kernel.resume[self.number] = self.send
-        return YIELD if kind == REPLY else RECV | trap & TIMED
-
-
-_STEPS = {CRASH: crash, SPIN: spin, HANG: hang, LEAK: leak}
+_STEPS = {CRASH: crash, SPIN: spin, HANG: hang, LEAK: leak, DROP_REPLY: drop_reply}
 
 
 def inject(kernel, task, kind):
@@ -74,12 +97,12 @@ def inject(kernel, task, kind):
     state = w[task + STATE]
     if state == DORMANT or state == FAULTED or task == w[OUTER]:
         return False
-    if kind == DROP_REPLY:
-        kernel.resume[number] = DropReply(kernel, number).step
-        return True
     if kind not in _STEPS:
         return False
-    kernel.resume[number] = _STEPS[kind]
+    kernel.generators[number] = stand_in = _STEPS[kind](kernel.generators[number])
+    stand_in.send(None)
+    if kind == DROP_REPLY:
+        return True
     if state != READY and state != RUNNING:
         w[task + TIMED_WAIT] = 0
         leave_server(w, task)

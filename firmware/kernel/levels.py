@@ -12,21 +12,22 @@ to land on before anything else is resumed.
 
 from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
-from kernel.faults import fault
+from kernel.faults import fault, take_doom
 from kernel.layout import (
     ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
-    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
 )  # fmt: skip
-from kernel.limits import TIME_HALF, TIME_MASK
+from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
 
 
 @micropython.native
 def run(kernel):
     """Dispatch until nothing more important than the preempted task is ready; never raises."""
+    w = kernel.words
     while True:
         try:
-            dispatch(kernel)
+            dispatch(w, w, 0, kernel)
             return
         except BaseException as error:
             land(kernel, error)
@@ -54,7 +55,7 @@ def land(kernel, error):
         kind = INJECTED
     if not in_task:
         kind = SYSCALL
-    doomed = w[task + DOOMED]
+    doomed = take_doom(w)
     fault(kernel, task, doomed & FAULT_MASK if doomed else kind, error)
 
 
@@ -82,26 +83,30 @@ def enter_interrupt_level(kernel):
     w[ARMED] = 0
     outer = w[RUNNING_TASK]
     clock = ptr32(kernel.clock)
-    entered = clock[0]
+    now = clock[0] & TIME_MASK
     began = w[NOW]
-    remaining = (w[STEP_DEADLINE] - entered) & TIME_MASK
+    remaining = (w[STEP_DEADLINE] - now) & TIME_MASK
     slice_end = w[SLICE_END]
+    shares = outer and (now - slice_end) & TIME_MASK < TIME_HALF
     w[OUTER] = outer
+    w[FLOOR] = w[outer + PRIORITY] + 1 if shares else w[outer + PRIORITY]
+    w[SHARE_END] = (now + TIME_SLICE_US) & TIME_MASK
     run(kernel)
     w[OUTER] = 0
+    w[FLOOR] = IDLE_PRIORITY
     if w[STRUCK]:
         kernel.port.pad()
         w[STRUCK] = 0
-    left = clock[0]
+    end = clock[0] & TIME_MASK
     if outer:
-        if w[outer + DOOMED]:  # judged when its step ends, if the tick's strike comes too late
+        if w[DOOMED]:  # judged when its step ends, if the tick's strike comes too late
             w[STRUCK] = 1
             remaining = 0
-        w[outer + CPU_US] = (w[outer + CPU_US] - (left - entered)) & TIME_MASK
+        w[outer + CPU_US] = (w[outer + CPU_US] + now - end) & TIME_MASK
     w[NOW] = began
     w[RUNNING_TASK] = outer
-    w[SLICE_END] = slice_end
-    w[STEP_DEADLINE] = (left + remaining) & TIME_MASK
+    w[SLICE_END] = (end + TIME_SLICE_US) & TIME_MASK if shares else slice_end
+    w[STEP_DEADLINE] = (end + remaining) & TIME_MASK
     w[ARMED] = 1
 
 

@@ -117,7 +117,8 @@ def take_mail(w: ptr32, frames, server: int):
     index = w[mailbox + MAIL_VALUES] + first
     give(w, frames, server, w[slot + MAIL_OPERATION], w[slot + MAIL_BADGE], values[index])
     values[index] = None
-    advance(w, server)
+    w[mailbox + MAIL_FIRST] = first + 1 if first + 1 < w[mailbox + MAIL_DEPTH] else 0
+    w[server + MAIL_COUNT] -= 1
     if w[server + CLIENTS]:
         admit_sender(w, frames, server)
 

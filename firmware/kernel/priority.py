@@ -5,7 +5,19 @@ ends, however it ends. Smaller numbers are more important.
 """
 
 from kernel.abi import CALLING, READY, SERVED
-from kernel.layout import BASE, CLIENTS, NEXT, PEER, PRIORITY, RECORD, SENDERS, STATE, TASKS_END
+from kernel.layout import (
+    BASE,
+    CLIENTS,
+    FLOOR,
+    NEXT,
+    OUTER,
+    PEER,
+    PRIORITY,
+    RECORD,
+    SENDERS,
+    STATE,
+    TASKS_END,
+)
 from kernel.ready import push_back, remove
 import micropython
 
@@ -48,6 +60,8 @@ def unqueue_sender(w: ptr32, server: int, task: int):
 def set_priority(w: ptr32, task: int, priority: int):
     """Move `task` to `priority`, in whichever queue it is."""
     state = w[task + STATE]
+    if task == w[OUTER]:
+        w[FLOOR] = priority
     if state == READY:
         remove(w, task)
         w[task + PRIORITY] = priority

@@ -1,26 +1,29 @@
 """The kernel's one state object, laid out at boot from the system's table.
 
 `words` holds everything a hot path changes (see `layout`); the lists hold what cannot be a word:
-frames, the bound `send` of each generator, mailbox values. Index 0 of a list that goes by task
+frames, generators, mailbox values. Index 0 of a list that goes by task
 number is the kernel's own. Nothing here grows after boot.
 """
 
+import sys
 from array import array
 
 from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE
 from kernel.layout import (
-    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
-    CAPABILITY_COUNT, CPU_LIMIT, FAULT_WORDS, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED,
-    LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED,
-    PARTICULARS, PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUIET,
-    QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE, TRACE_AT,
-    TRACE_END, TRACE_RECORD,
+    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY, CAPABILITY_COUNT,
+    CPU_LIMIT, FAULT_WORDS, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED, LINE_OWNER,
+    LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS,
+    PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUIET, QUOTA_BYTES,
+    RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END,
+    TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
     FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
 )  # fmt: skip
 from kernel.ready import FIRST_BIT
 from micropython import const
+from bulkhead import Frame
+from kernel.window import locate_arg, locate_items
 
 # Fields of a row of the system's table, one row a service, task numbers from 1 in start order.
 NAME = const(0)
@@ -50,7 +53,7 @@ class Kernel:
         self.words = array("i", bytes(4 * _size(table)))
         self.frames = [None] * (len(table) + 1)
         self.generators = [None] * (len(table) + 1)
-        self.resume = [None] * (len(table) + 1)
+        self.resume = _resume()
         self.handlers = ()
         self.line_sources = []
         self.handles = [None] * (len(table) + 1)
@@ -64,6 +67,8 @@ class Kernel:
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
         self.guard_supervisor = None
+        self.arg_key, self.arg_place = locate_arg(Frame(None, {}))
+        self.mail_items = 0
         port.attach(self, enter)
         _lay_out(self)
 
@@ -73,6 +78,17 @@ class Kernel:
             if row[NAME] == name:
                 return index + 1
         return 0
+
+
+def _resume():
+    """Return what takes a generator and a value and resumes it: unbound, 1 us less a step."""
+    if sys.implementation.name == "micropython":
+        return type(_generator()).send
+    return lambda generator, value: generator.send(value)  # coroutines too
+
+
+def _generator():
+    yield
 
 
 def _size(table):
@@ -87,7 +103,7 @@ def _size(table):
 def _lay_out(kernel):
     w = kernel.words
     table = kernel.table
-    w[PRIORITY] = IDLE_PRIORITY
+    w[PRIORITY] = w[FLOOR] = IDLE_PRIORITY
     lines = w[TASKS_END] = RECORD * (len(table) + 1)
     free = lines
     for row in table:
@@ -97,7 +113,7 @@ def _lay_out(kernel):
     free += PARTICULAR_WORDS * (len(table) + 1)
     w[TRACE] = w[TRACE_AT] = free
     free += TRACE_RECORD * TRACE_RECORDS
-    w[TRACE_END] = w[CAPABILITIES_FROM] = free
+    w[TRACE_END] = free  # which is CAPABILITIES_FROM too
     for index, row in enumerate(table):
         w[RECORD * (index + 1) + CAPABILITIES] = free
         free += CAPABILITY * _slots(row)
@@ -122,6 +138,7 @@ def _lay_out(kernel):
         w[task + CPU_LIMIT] = TIME_HALF - 1
         lines = _grant(kernel, index + 1, lines)
     kernel.frames[0] = [None] * values
+    kernel.mail_items = locate_items(kernel.frames[0])
     kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
 
 

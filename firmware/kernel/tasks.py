@@ -7,46 +7,39 @@ from kernel.abi import ASYNC, DORMANT, FAULTED
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
-    BUDGET_US, NOW, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
+    BUDGET_US, FRAME, NOW, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.state import ENTRY, row_options
 
 
-class Beginning:
-    """The first step of an incarnation: load the module afresh, make the generator, run it.
+def beginning(kernel, number):
+    """Be the first step of an incarnation: load the module afresh, make its generator, run it.
 
-    It stands in for the generator's `send`, so that a module whose top level raises or spins is
-    a fault of its task like any other.
+    A generator in the place of the service's own, so that a module whose top level raises or
+    spins is a fault of its task like any other.
     """
-
-    def __init__(self, kernel, number):
-        self.kernel = kernel
-        self.number = number
-
-    def step(self, _result):
-        """Run to the first trap and return it; from then on the generator is resumed directly."""
-        kernel = self.kernel
-        number = self.number
-        entry = kernel.table[number - 1][ENTRY]
-        main = entry
-        if isinstance(entry, str):
-            w = kernel.words
-            w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
-            main = _load(entry).main
-            task = number << RECORD_SHIFT
-            now = kernel.port.now()
-            w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
-            begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
-        generator = main(kernel.frames[number])
-        if not hasattr(generator, "send"):
-            raise TypeError(
-                "main(sys) must be a generator function or an async def: no yield in it"
-            )
-        kernel.generators[number] = generator
-        kernel.resume[number] = generator.send
-        return generator.send(None)
+    yield  # a generator must be started with None: `start` does
+    entry = kernel.table[number - 1][ENTRY]
+    main = entry
+    if isinstance(entry, str):
+        w = kernel.words
+        w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
+        main = _load(entry).main
+        task = number << RECORD_SHIFT
+        now = kernel.port.now()
+        w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
+        begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
+    generator = main(kernel.frames[number])
+    if not hasattr(generator, "send"):
+        raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
+    kernel.generators[number] = generator
+    try:
+        trap = generator.send(None)
+    except StopIteration:
+        return
+    yield trap
 
 
 def start(kernel, task):
@@ -67,7 +60,9 @@ def start(kernel, task):
     for register in range(REGISTERS, REGISTERS_END):
         w[task + register] = 0
     kernel.frames[number] = frame
-    kernel.resume[number] = Beginning(kernel, number).step
+    w[task + FRAME] = id(frame) if kernel.arg_key else 0
+    kernel.generators[number] = begun = beginning(kernel, number)
+    begun.send(None)
     w[task + RESULT] = 0
     begin_period(kernel, task, 0)
     push_back(w, task)

@@ -16,7 +16,8 @@ import micropython
 from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
     ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
-    NEXT_DEADLINE, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, STATE, STEP_DEADLINE, STRUCK,
+    NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED,
+    SLICE_END, STATE, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -176,6 +177,9 @@ class Port:
             if w[SCHEDULED] == 0:
                 self.request()
         if task:
+            if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and w[OUTER] + w[SCHEDULED] == 0:
+                if w[READY_BITS] & (1 << w[task + PRIORITY]):
+                    self.request()
             if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
                 if w[STRUCK] == 0 or int(self.pad()) == 0:  # it was caught
                     w[STRUCK] += 1

@@ -20,9 +20,9 @@ import threading
 import traceback
 
 from kernel.layout import (
-    ARMED, DEADLINES, FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED, NEXT_DEADLINE,
-    SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, GENERATION, RECORD_SHIFT, RESULT,
-    RUNNING_TASK, STATE,
+    ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
+    NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED,
+    SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import KILLS_CAUGHT
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
@@ -233,7 +233,10 @@ class SimPort:
         """Do what the hardware timer's handler does on a board."""
         w = self.kernel.words
         now = self.now()
-        if _passed(now, w[NEXT_DEADLINE]) and w[DEADLINES] or _passed(now, w[SLICE_END]):
+        equals = w[READY_BITS] >> w[w[RUNNING_TASK] + PRIORITY] & 1
+        if w[DEADLINES] and _passed(now, w[NEXT_DEADLINE]):
+            w[SCHEDULED] = 1
+        if w[ARMED] and not w[OUTER] and equals and _passed(now, w[SLICE_END]):
             w[SCHEDULED] = 1
         if w[ARMED] and _passed(now, w[STEP_DEADLINE]):
             if not self.pending:  # the last one has not even come to where it can be caught

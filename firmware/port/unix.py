@@ -18,8 +18,8 @@ from array import array
 import micropython
 from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
 from kernel.layout import (
-    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, RECORD_SHIFT, RESULT, RUNNING_TASK,
-    SCHEDULED, STATE, STEP_DEADLINE, STEPS, STRUCK,
+    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS,
+    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEPS, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -198,6 +198,9 @@ class Port:
             if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
                 self.request()
             task = w[RUNNING_TASK]
+            if w[ARMED] and not w[OUTER] and w[READY_BITS] & (1 << w[task + PRIORITY]):
+                if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF:
+                    self.request()
             steps = w[task + STEPS]
             if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
                 # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a

@@ -12,6 +12,7 @@ from bulkhead_host.system.fold import (
     fold,
     fold_tree,
     load_constants,
+    quicken,
 )
 
 CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
@@ -92,3 +93,34 @@ def test_other_indexes_pass(line: str) -> None:
 
 def test_bytecode_may_index_as_it_likes() -> None:
     check_viper("def f(w: ptr32, name: int):\n    return w[name]\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "quick"),
+    [
+        ("x = yield sys.call(a, b, c)", "x = yield sys.quick_call(a, b, c)"),
+        ("yield sys.call(a, f(é), (1, 2))", "yield sys.quick_call(a, f(é), (1, 2))"),
+        ("yield sys.call(a, b)", "yield sys.quick_call(a, b, None)"),
+        ("yield sys.call(\n    a,\n    b,\n)", "yield sys.quick_call(\n    a,\n    b, None,\n)"),
+        ("yield sys.reply_recv(OK)", "yield sys.quick_reply_recv(OK, None)"),
+        ("yield sys.recv()", "yield sys.quick_recv()"),
+        (
+            "yield sys.send(h, op, (yield sys.recv()))",
+            "yield sys.quick_send(h, op, (yield sys.quick_recv()))",
+        ),
+        ("yield sys.call(a, b, c, 20)", None),
+        ("yield sys.call(a, b, timeout_ms=20)", None),
+        ("yield sys.call(*operands)", None),
+        ("yield sys.recv(5)", None),
+        ("await sys.call(a, b, c)", None),
+        ("yield other.call(a, b, c)", None),
+        ("trap = sys.call(a, b, c)", None),
+    ],
+)
+def test_quicken_sends_traps_without_a_timeout_to_the_quick_twins(
+    source: str, quick: str | None
+) -> None:
+    def indented(text: str) -> str:
+        return "async def f(sys):\n    " + text.replace("\n", "\n    ")
+
+    assert quicken(indented(source)) == indented(quick or source)

@@ -42,7 +42,7 @@ def measure(images: Images) -> dict[str, float]:
             if words[layout["TASKS_END"]] != tasks_end:
                 continue  # no kernel there yet
             for task in range(record, tasks_end, record):
-                if words[task + layout["FAULT"]]:
+                if words[task + layout["STATE"]] == abi["FAULTED"]:
                     raise BulkheadError(f"task {task // record} faulted while the board booted")
                 if words[task + layout["STATE"]] in waiting:
                     serving.add(task)

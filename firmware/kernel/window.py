@@ -1,0 +1,63 @@
+"""Where MicroPython keeps a frame's `arg`, for those who cannot afford to ask it: `quick`.
+
+An attribute costs compiled code 2.5 us to read or write, an item of a list as much, and telling a
+value's type 3 us: together a third of a call and its reply. On 32-bit machines an instance is
+`type, map's flags, map's size, map's table`, the table pairs of name and value, and a list ends in
+the address of its items (`py/objtype.h`, `py/obj.h`, `py/objlist.h` of MicroPython 1.26). So the
+kernel finds the pair once and checks at every use that it is still there: a frame that was given
+attributes of its own has a table of another size, and is served the long way round.
+
+A value is one word. Its low two bits are 0 where it points to an object on the heap; any other,
+small int, interned str, None or bool, may be a message's value without a further look.
+"""
+
+import sys
+
+import micropython
+from micropython import const
+
+# Words of an instance, and of a pair.
+TABLE = const(3)
+NAME = const(0)
+ARG = const(1)
+
+IMMEDIATE = const(3)
+NOTHING = const(1)  # the small int 0
+
+_SIZE_AT = const(8)  # bytes
+_TABLE_AT = const(12)
+_ITEMS_AT = const(12)
+
+
+@micropython.viper
+def peek(address: int) -> int:
+    """Return the word at an address."""
+    return ptr32(address)[0]
+
+
+def is_known():
+    """Return whether this machine keeps things as described above."""
+    return sys.implementation.name == "micropython" and sys.maxsize >> 31 == 0
+
+
+def locate_arg(frame):
+    """Return (name word, offset in the table in bytes) of `arg`, (0, 0) where nobody can tell."""
+    if is_known():
+        frame.arg = mark = bytearray(1)
+        table = peek(id(frame) + _TABLE_AT)
+        for place in range(0, 8 * peek(id(frame) + _SIZE_AT), 8):
+            if peek(table + place + 4) == id(mark):
+                return peek(table + place), place
+    return 0, 0
+
+
+def locate_items(values):
+    """Return the address of a list's items, 0 where nobody can tell."""
+    if is_known() and values:
+        values[0] = mark = bytearray(1)
+        items = peek(id(values) + _ITEMS_AT)
+        found = peek(items) == id(mark)
+        values[0] = None
+        if found:
+            return items
+    return 0
