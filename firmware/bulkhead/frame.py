@@ -12,7 +12,8 @@ No method allocates; timeouts are milliseconds.
 from kernel.abi import (
     ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT,
     NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
-    STOP, TIMED, YIELD, READ_FAULT,
+    STOP, TIMED, YIELD, READ_FAULT, ACCEPTING, EXTRA, GRANTING, HANDLE_SHIFT, LEASE_READ,
+    LEASE_WRITE, RECV_FROM,
 )  # fmt: skip
 import micropython
 
@@ -25,11 +26,13 @@ class Frame:
     """One incarnation's frame, the `sys` that `main(sys)` gets."""
 
     arg = None
+    buffer = None
 
     def __init__(self, registers, handles):
         self.registers = registers
         self.handles = dict(handles)
         self.arg = None
+        self.buffer = None
         # Bound once: a method looked up in the class at each use costs 2 us more.
         for name in ("quick_call", "quick_reply_recv", "quick_recv", "quick_send"):
             setattr(self, name, getattr(self, name))
@@ -184,6 +187,82 @@ class Frame:
         """Do what `send` does without a timeout."""
         self.arg = arg
         return handle + operation + SEND
+    def recv_from(self, handle, timeout_ms=None):
+        """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
+        if timeout_ms is None:
+            return handle + RECV_FROM
+        self.registers[0] = timeout_ms
+        return handle + RECV_FROM + TIMED
+
+    @micropython.native
+    def call_lending(self, handle, operation, buffer, rights, arg=None, timeout_ms=None):
+        """Call, and lend `buffer` until the reply: READABLE, WRITABLE or both is what for."""
+        registers = self.registers
+        registers[4] = registers[4] & ACCEPTING | rights
+        self.buffer = buffer
+        self.arg = arg
+        if timeout_ms is None:
+            return handle + operation + (CALL + EXTRA)
+        registers[0] = timeout_ms
+        return handle + operation + (CALL + EXTRA + TIMED)
+
+    @micropython.native
+    def lease_read(self, offset, into, caller=0):
+        """Copy what a caller lent, from `offset` on, into a buffer of one's own: OK or DEAD.
+
+        `count()` is how many bytes there were, at most 4,096. The caller is the one received
+        last, or an earlier one by what `caller()` gave.
+        """
+        self.buffer = into
+        self.registers[3] = offset
+        if caller:
+            self.registers[0] = caller
+            return LEASE_READ + TIMED
+        return LEASE_READ
+
+    @micropython.native
+    def lease_write(self, offset, data, caller=0):
+        """Copy a buffer of one's own into what a caller lent, as `lease_read`."""
+        self.buffer = data
+        self.registers[3] = offset
+        if caller:
+            self.registers[0] = caller
+            return LEASE_WRITE + TIMED
+        return LEASE_WRITE
+
+    @micropython.native
+    def count(self):
+        """Return how many bytes the last lease_read or lease_write copied."""
+        return self.registers[3]
+
+    def call_granting(self, handle, operation, granted, arg=None, timeout_ms=None):
+        """Call, and give the server a copy of a capability; FULL if it cannot take it."""
+        self.registers[4] = self.registers[4] & ACCEPTING | granted | GRANTING
+        self.arg = arg
+        if timeout_ms is None:
+            return handle + operation + CALL + EXTRA
+        self.registers[0] = timeout_ms
+        return handle + operation + CALL + EXTRA + TIMED
+
+    def reply_granting(self, status, granted, arg=None, caller=0):
+        """Answer a caller, and give it a copy of a capability: OK.
+
+        FULL if it cannot take that, which leaves the caller waiting for an answer.
+        """
+        self.registers[4] = self.registers[4] & ACCEPTING | granted | GRANTING
+        self.arg = arg
+        if caller:
+            self.registers[0] = caller
+            return status + REPLY + EXTRA + TIMED
+        return status + REPLY + EXTRA
+
+    def accept(self):
+        """Take a capability with the next message, or reply, that brings one: see `granted`."""
+        self.registers[4] = ACCEPTING
+
+    def granted(self):
+        """Return the handle that came since `accept`, 0 if none has."""
+        return self.registers[4] >> HANDLE_SHIFT << HANDLE_SHIFT
 
     # What follows needs the capability "kernel" with the right to control tasks.
 

@@ -47,7 +47,7 @@ READ_FAULT = const(25 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
-# The message lends a window on memory, or grants a capability: see `ipc`.
+# The message lends a window on memory, or grants a capability.
 EXTRA = const(1 << 29)
 
 # What a trap returns. 0 to 191 belong to the services: a message's operation, a reply's status.
@@ -56,7 +56,7 @@ OPERATIONS = const(192)
 TIMEOUT = const(192)  # the deadline passed first
 DEAD = const(193)  # the peer died, or the handle names an incarnation that has
 NOTIFIED = const(194)  # recv: notification bits are in `sys.bits()`
-FULL = const(195)  # send: the mailbox is full and its policy is to fail
+FULL = const(195)  # no room: in the mailbox, or in the table for what is copied or granted
 UNKNOWN = const(196)  # a control trap names no task, or one in the wrong state
 REFUSED = const(191)  # by convention a service's answer to an operation it does not offer
 
@@ -69,6 +69,13 @@ MAY_CONTROL = const(16)
 MAY_GRANT = const(32)  # to give it to others in a message, and to choose the badge of a copy
 ALL_RIGHTS = const(0x7F)  # mint: those of the original
 
+# In the register that says what a message carries along: rights on the memory it lends, that its
+# sender accepts a capability with the reply, that it grants the capability whose handle is there.
+READABLE = const(1)
+WRITABLE = const(2)
+ACCEPTING = const(4)
+GRANTING = const(8)
+
 # Task states.
 DORMANT = const(0)  # never started, or stopped
 READY = const(1)
@@ -79,6 +86,7 @@ SERVED = const(5)  # the server has received it and owes a reply
 SENDING = const(6)  # blocked on a full mailbox
 SLEEPING = const(7)
 FAULTED = const(8)
+AWAITING = const(9)  # a call of one task, its PEER, and of no other
 
 # Fault kinds.
 NO_FAULT = const(0)
@@ -127,6 +135,7 @@ STATE_NAMES = (
     "sending",
     "sleeping",
     "faulted",
+    "awaiting",
 )
 FAULT_NAMES = (
     "",

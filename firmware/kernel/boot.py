@@ -1,10 +1,10 @@
 """Put a kernel together from a system table and a port, and start its supervisor."""
 
-from kernel import capabilities, control, ipc, mailbox, notifications
+from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT, NEXT_FAULT, NOTIFY,
     RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT,
-    YIELD, SUPERVISOR_DIED, READ_FAULT,
+    YIELD, SUPERVISOR_DIED, READ_FAULT, LEASE_READ, LEASE_WRITE, RECV_FROM,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -23,7 +23,7 @@ def build(table, port):
     kernel = Kernel(table, port, enter_interrupt_level)
     kernel.overrun = overrun
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel))
+    kernel.handlers = _handlers(control.Control(kernel), carried.Leases(port).use)
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:
@@ -44,7 +44,7 @@ def guard_supervisor(kernel):
     start(kernel, kernel.supervisor)
 
 
-def _handlers(bound):
+def _handlers(bound, lease):
     """Return the handler of each trap, by its number."""
     table = [bound.unknown] * 32
     for trap, handler in (
@@ -60,6 +60,9 @@ def _handlers(bound):
         (MINT, capabilities.mint),
         (DELETE, capabilities.delete),
         (REVOKE, capabilities.revoke),
+        (RECV_FROM, ipc.recv_from),
+        (LEASE_READ, lease),
+        (LEASE_WRITE, lease),
         (ACKNOWLEDGE, bound.acknowledge),
         (REPLY_FAULT, bound.reply_fault),
         (START, bound.start),

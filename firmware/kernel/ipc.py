@@ -12,21 +12,24 @@ the priority back and returns the caller. The commonest way of both, to a server
 back to the one that called, is short-cut in `dispatch` with the same effects.
 """
 
-from kernel.abi import CALLING, DEAD, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED
-from kernel.capabilities import NoRight, lookup
+from kernel.abi import (
+    AWAITING, CALLING, DEAD, EXTRA, FULL, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED,
+)  # fmt: skip
+from kernel.capabilities import NoRight, is_alive, lookup
+from kernel.carried import attach, grant_with_reply, hand_over
 from kernel.layout import (
-    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED,
-    NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE,
-    TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, GRANTS, MAIL_COUNT,
+    NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, SENDERS, SEQUENCE, SEQUENCE_MASK,
+    SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.mailbox import take_mail
 from kernel.message import BadMessage, admit
 from kernel.notifications import take_bits
-from kernel.priority import queue_sender, raise_to, restore
+from kernel.priority import queue_sender, raise_to, restore, unqueue_sender
 from kernel.ready import push_back
-from kernel.timeouts import arm, arm_ms
+from kernel.timeouts import arm, arm_ms, leave_server
 import micropython
 
 
@@ -44,21 +47,33 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
         return task
     frame = frames[task >> RECORD_SHIFT]
     frame.arg = admit(frame.arg)
+    state = w[server + STATE]
+    waits = 1 if state == RECEIVING else 0
+    if state == AWAITING and w[server + PEER] == task:
+        waits = 1
+    if trap & EXTRA:
+        operation |= int(attach(w, frame.buffer, task))
+        if waits and operation & GRANTS and int(hand_over(w, task, server)) == 0:
+            w[task + RESULT] = FULL
+            return task
     if trap & TIMED:
         arm_ms(w, task)
     else:
         arm(w, task, CALL_TIMEOUT_US)
+    if state == AWAITING and waits:
+        leave_server(w, server)
     w[task + PEER] = server
     w[task + OPERATION] = operation
     w[task + BADGE] = named >> BADGE_SHIFT
-    w[task + STATE] = CALLING
     w[server + CLIENTS] += 1
-    queue_sender(w, server, task)
-    raise_to(w, server, w[task + PRIORITY])
-    if w[server + STATE] != RECEIVING:
+    if waits == 0:
+        w[task + STATE] = CALLING
+        queue_sender(w, server, task)
+        raise_to(w, server, w[task + PRIORITY])
         return 0
     w[server + TIMED_WAIT] = 0
-    return int(recv(w, frames, server, 0))
+    raise_to(w, server, w[task + PRIORITY])
+    return int(take(w, frames, server, task))
 
 
 @micropython.viper
@@ -102,10 +117,14 @@ def reply(w: ptr32, frames, task: int, trap: int) -> int:
         token = w[task + REGISTER_TIMEOUT]
     else:
         token = w[task + SERVING]
-        w[task + SERVING] = 0
     w[task + RESULT] = OK
     if token == 0:
         return task
+    if trap & EXTRA and int(grant_with_reply(w, task, token)) == 0:
+        w[task + RESULT] = FULL
+        return task
+    if trap & TIMED == 0:
+        w[task + SERVING] = 0
     client = int(answer(w, frames, task, token, trap & 0xFF))
     if client == 0:
         return task
@@ -141,20 +160,69 @@ def recv(w: ptr32, frames, task: int, trap: int) -> int:
         take_bits(w, task)
         return task
     client = w[task + SENDERS]
-    if client:
+    while client:
         w[task + SENDERS] = w[client + NEXT]
-        token = w[client + SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
-        w[client + STATE] = SERVED
-        frames[task >> RECORD_SHIFT].arg = frames[client >> RECORD_SHIFT].arg
-        w[task + RESULT] = w[client + OPERATION]
-        w[task + SERVING] = token
-        w[task + REGISTER_CALLER] = token
-        w[task + REGISTER_BADGE] = w[client + BADGE]
-        return task
+        if w[client + OPERATION] & GRANTS == 0 or int(hand_over(w, client, task)):
+            return int(take(w, frames, task, client))
+        refuse(w, client, task)
+        client = w[task + SENDERS]
     if w[task + MAIL_COUNT]:
         take_mail(w, frames, task)
         return task
     w[task + STATE] = RECEIVING
     if trap & TIMED:
         arm_ms(w, task)
+    return 0
+
+
+@micropython.viper
+def take(w: ptr32, frames, server: int, client: int) -> int:
+    """Make the call of `client`, which is in no queue, the result of the recv of `server`."""
+    token = w[client + SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
+    w[client + STATE] = SERVED
+    frames[server >> RECORD_SHIFT].arg = frames[client >> RECORD_SHIFT].arg
+    w[server + RESULT] = w[client + OPERATION] & 0xFF
+    w[server + SERVING] = token
+    w[server + REGISTER_CALLER] = token
+    w[server + REGISTER_BADGE] = w[client + BADGE]
+    return server
+
+
+@micropython.viper
+def refuse(w: ptr32, client: int, server: int):
+    """End the call of `client`, which is in no queue, since `server` takes no capability now."""
+    w[client + RESULT] = FULL
+    release(w, client, server)
+    push_back(w, client)
+
+
+@micropython.viper
+def recv_from(w: ptr32, frames, task: int, trap: int) -> int:
+    """Take a call of the one task behind the handle, or wait for it: DEAD when that has died.
+
+    A notification and the timeout end the wait too; the calls of others stay queued. Whoever is
+    waited for runs at this task's priority, and so at that of those queued here.
+    """
+    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    sender = w[capability + TARGET] & OFFSET_MASK
+    if sender == 0 or sender >= w[TASKS_END] or sender == task:
+        raise NoRight
+    w[task + SERVING] = 0
+    if w[task + PENDING]:
+        take_bits(w, task)
+        return task
+    if int(is_alive(w, capability)) == 0:
+        w[task + RESULT] = DEAD
+        return task
+    if w[sender + STATE] == CALLING and w[sender + PEER] == task:
+        unqueue_sender(w, task, sender)
+        if w[sender + OPERATION] & GRANTS == 0 or int(hand_over(w, sender, task)):
+            return int(take(w, frames, task, sender))
+        refuse(w, sender, task)
+    w[task + STATE] = AWAITING
+    w[task + PEER] = sender
+    w[sender + CLIENTS] += 1
+    if trap & TIMED:
+        arm_ms(w, task)
+    raise_to(w, sender, w[task + PRIORITY])
     return 0

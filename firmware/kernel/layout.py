@@ -19,12 +19,12 @@ STATE = const(2)
 NEXT = const(3)  # next in the one queue the task is in: ready, or a server's senders
 RESULT = const(4)  # what the next resume sends into the generator
 # messages
-PEER = const(5)  # the server waited for
+PEER = const(5)  # the task waited for, which runs at this one's priority at least; 0 for none
 SENDERS = const(6)  # first caller not yet received, most important first
-CLIENTS = const(7)  # callers queued or being served
+CLIENTS = const(7)  # tasks whose PEER this one is
 SERVING = const(8)  # token of the caller received last, 0 for none
 SEQUENCE = const(9)  # of the task's own calls: tells a late reply from a timely one
-OPERATION = const(10)  # of the call on its way
+OPERATION = const(10)  # of the call on its way, and GRANTS
 BADGE = const(11)
 PENDING = const(12)  # notification bits not yet received
 # time
@@ -42,15 +42,19 @@ CAPABILITY_COUNT = const(21)
 # mailbox
 MAILBOX = const(24)  # offset of its words, 0 for none
 MAIL_COUNT = const(25)
-# a window on this task's memory, lent with its call
-LENT = const(23)  # rights in bits 0-1, the call's SEQUENCE above: dead with the call
+# what goes along with this task's call: rights on its `Frame.buffer` in bits 0-1, the value of
+# STEPS above, which stays until the call has ended; or, without rights, the capability granted
+LENT = const(23)
+LENT_SHIFT = const(2)
+LENT_STEPS = const(0xFFFFFFF)
+GRANTS = const(1 << 8)
 # registers: the task's own window, `Frame.registers`; the kernel trusts none of it
 REGISTERS = const(26)
 REGISTER_TIMEOUT = const(26)  # in: timeout in ms, or the caller to reply to
 REGISTER_CALLER = const(27)  # out: token of the caller, 0 for a message that wants no reply
 REGISTER_BADGE = const(28)  # out
-REGISTER_BITS = const(29)  # out: notification bits
-REGISTER_HANDLE = const(30)  # in: the capability to grant; out: the one granted, 0 for none
+REGISTER_BITS = const(29)  # out: notification bits; of a lease, in: offset, out: bytes copied
+REGISTER_HANDLE = const(30)  # in: what a message carries (`abi`); out: the capability granted
 REGISTERS_END = const(31)
 FRAME = const(31)  # address of its Frame where `frames` can look into it, else 0
 

@@ -3,13 +3,14 @@
 The only thing an interrupt does, and the only way to reach a task that must not be waited for.
 """
 
-from kernel.abi import DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
+from kernel.abi import AWAITING, DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import is_alive, lookup
 from kernel.layout import (
     TARGET, OFFSET_MASK, PENDING, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE,
     TIMED_WAIT,
 )  # fmt: skip
 from kernel.ready import push_back
+from kernel.timeouts import leave_server
 import micropython
 from micropython import const
 
@@ -33,8 +34,10 @@ def notify(w: ptr32, frames, task: int, trap: int) -> int:
 def post(w: ptr32, task: int, bits: int):
     """OR `bits` into the pending word of `task`, and wake it if it receives."""
     w[task + PENDING] |= bits
-    if w[task + STATE] == RECEIVING and w[task + PENDING]:
+    state = w[task + STATE]
+    if (state == RECEIVING or state == AWAITING) and w[task + PENDING]:
         w[task + TIMED_WAIT] = 0
+        leave_server(w, task)
         take_bits(w, task)
         push_back(w, task)
 

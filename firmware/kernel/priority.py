@@ -4,20 +4,10 @@ Lent at the moment of the send and through chains of calls, taken back exactly w
 ends, however it ends. Smaller numbers are more important.
 """
 
-from kernel.abi import CALLING, READY, SERVED
+from kernel.abi import CALLING, READY
 from kernel.layout import (
-    BASE,
-    CLIENTS,
-    FLOOR,
-    NEXT,
-    OUTER,
-    PEER,
-    PRIORITY,
-    RECORD,
-    SENDERS,
-    STATE,
-    TASKS_END,
-)
+    BASE, CLIENTS, FLOOR, NEXT, OUTER, PEER, PRIORITY, RECORD, SENDERS, STATE, TASKS_END,
+)  # fmt: skip
 from kernel.ready import push_back, remove
 import micropython
 
@@ -77,7 +67,7 @@ def set_priority(w: ptr32, task: int, priority: int):
 
 @micropython.viper
 def raise_to(w: ptr32, task: int, priority: int):
-    """Raise `task`, and every server its own call waits for, to at least `priority`.
+    """Raise `task`, and every task it waits for in its turn, to at least `priority`.
 
     Ends at the first that is as important already, so also in a cycle.
     """
@@ -85,9 +75,6 @@ def raise_to(w: ptr32, task: int, priority: int):
         if w[task + PRIORITY] <= priority:
             return
         set_priority(w, task, priority)
-        state = w[task + STATE]
-        if state != CALLING and state != SERVED:
-            return
         task = w[task + PEER]
 
 

@@ -23,8 +23,8 @@ from kernel.layout import (
     DEADLINES, FRAME, GENERATION, GENERATION_MASK, MAIL, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH,
     MAIL_FIRST, MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED,
     NEXT_DEADLINE, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, REGISTER_HANDLE, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK,
-    SERVING, SLOT_SHIFT, STATE, TARGET, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
+    REGISTER_CALLER, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, SLOT_SHIFT,
+    STATE, TARGET, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK
 from kernel.priority import restore
@@ -78,7 +78,6 @@ def quick_call(
                 peer[SERVING] = token
                 peer[REGISTER_CALLER] = token
                 peer[REGISTER_BADGE] = named >> BADGE_SHIFT
-                peer[REGISTER_HANDLE] = 0
                 following = server
     return following
 
@@ -156,7 +155,6 @@ def quick_send(
                         peer[RESULT] = trap & 0xFF
                         peer[REGISTER_CALLER] = 0
                         peer[REGISTER_BADGE] = named >> BADGE_SHIFT
-                        peer[REGISTER_HANDLE] = 0
                         push_back(w, server)
                         following = task
                 elif held < box[MAIL_DEPTH]:
@@ -211,6 +209,5 @@ def quick_recv(me: ptr32, task: int, base: int, place: int, key: int, items: int
             me[RESULT] = box[MAIL_OPERATION]
             me[REGISTER_CALLER] = 0
             me[REGISTER_BADGE] = box[MAIL_BADGE]
-            me[REGISTER_HANDLE] = 0
             following = task
     return following

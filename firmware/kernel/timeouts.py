@@ -5,7 +5,7 @@ nearly every call does, costs nothing. When the bound is reached one scan ends w
 finds the next bound.
 """
 
-from kernel.abi import CALLING, OK, SENDING, SERVED, SLEEPING, TIMEOUT
+from kernel.abi import CALLING, OK, SLEEPING, TIMEOUT
 from kernel.layout import (
     BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, NEXT_DEADLINE, NOW, PEER, PRIORITY, RECORD,
     REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END, TIMED_WAIT,
@@ -75,12 +75,11 @@ def end_wait(w: ptr32, task: int):
 
 @micropython.viper
 def leave_server(w: ptr32, task: int):
-    """Withdraw the call or send of `task`, if it is in one: a reply to it comes too late."""
-    state = w[task + STATE]
-    if state != CALLING and state != SERVED and state != SENDING:
-        return
+    """End the wait of `task` for another, if it is in one: a reply to its call comes too late."""
     server = w[task + PEER]
-    if state == CALLING:
+    if server == 0:
+        return
+    if w[task + STATE] == CALLING:
         unqueue_sender(w, server, task)
     w[task + PEER] = 0
     w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK

@@ -21,6 +21,7 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
+from port.memory import copy
 
 from port.rp2_lines import PinLine, PioLine, TimerLine, UartLine
 
@@ -97,6 +98,7 @@ class Port:
     """The contract of `firmware/port/README.md` on an RP2040."""
 
     name = "rp2"
+    copy = staticmethod(copy)
     clock = _TIMERAWL
 
     def __init__(self):

@@ -176,6 +176,11 @@ class SimPort:
         """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""
         return self.crash_memory.pop() if self.crash_memory else None
 
+    def copy(self, into, at, source, start, count):
+        """Copy bytes from one buffer to another."""
+        data = memoryview(source).cast("B")[start : start + count]
+        memoryview(into).cast("B")[at : at + count] = data
+
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""
         text = "".join(traceback.format_exception(error))

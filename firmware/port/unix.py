@@ -24,6 +24,7 @@ from kernel.layout import (
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
+from port.memory import copy
 from port.soft import SoftLine
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
@@ -41,6 +42,7 @@ class Port:
     """The contract of `firmware/port/README.md` on a unix system."""
 
     name = "unix"
+    copy = staticmethod(copy)
 
     def __init__(self):
         micropython.kbd_intr(3)

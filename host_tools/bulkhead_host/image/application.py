@@ -32,9 +32,13 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
 
 
 def port_modules(port: str) -> dict[str, Path]:
-    """Return the modules of a port, `PORT.py` and `PORT_*.py`: path on the board to source."""
+    """Return the modules of a port: path on the board to source.
+
+    Those are `PORT.py`, `PORT_*.py` and what every port on MicroPython shares.
+    """
     folder = source_root() / "firmware" / "port"
-    files = (folder / "__init__.py", folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
+    shared = (folder / "__init__.py", folder / "memory.py")
+    files = (*shared, folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
     return {f"port/{file.name}": file for file in files}
 
 
