@@ -187,6 +187,7 @@ class Frame:
         """Do what `send` does without a timeout."""
         self.arg = arg
         return handle + operation + SEND
+
     def recv_from(self, handle, timeout_ms=None):
         """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
         if timeout_ms is None:
