@@ -214,6 +214,12 @@ WRONG = (
          f"from services.fan.api import SPEED  #!\n\n\n{SERVER}"),
     code("a builtin that reaches out", "exec reaches past the manifest",
          f"exec('import machine')  #!\n\n\n{SERVER}"),
+    code("a pin that is another's", "pin led is not its own: name it under pins in service.toml",
+         f"from bulkhead_board import LED  #!\n\n\n{SERVER}"),
+    code("a pin constant of no board", "board pico has no pin lamp",
+         f"from bulkhead_board import LAMP  #!\n\n\n{SERVER}"),
+    till("pin by its other name", "pin gp25 belongs to led and to till (led is the same pin)",
+         manifest("till", 'pins = ["gp25"]  #!')),
     code("a capability not granted", "no capability 'motor': name it under [uses] in service.toml",
          'def main(sys):\n    yield sys.notify(sys.cap("motor"), 1)  #!\n'),
     Wrong("no code", "till/service.toml", "till has no service.py",
@@ -345,11 +351,6 @@ def test_a_build_refuses_with_the_same_words(folder: Path) -> None:
     )
     assert done.returncode == UsageError.exit_code
     assert str(problem) in done.stderr
-
-
-@pytest.mark.parametrize("path", sorted(source_root().glob("tests/cases/*_app")), ids=str)
-def test_the_applications_of_the_tests_are_right(path: Path) -> None:
-    assert check(path).errors == []
 
 
 def test_the_application_that_ships_is_right() -> None:

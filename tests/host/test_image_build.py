@@ -211,7 +211,7 @@ def test_a_source_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_board_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="'toaster'") as failure:
+    with pytest.raises(UsageError, match='no board "toaster"') as failure:
         build_image(board="toaster", files={})
     assert "pico" in failure.value.next_step
 

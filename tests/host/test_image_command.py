@@ -1,8 +1,8 @@
 """`bulkhead build` and `bulkhead flash` as commands: what they print, and how long they take."""
 
+import resource
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.image.build import stock_image
 from bulkhead_host.image.official import OfficialImage
 
-UNCHANGED_S = 2
+UNCHANGED_CPU_S = 2
 BULKHEAD = str(Path(sys.executable).parent / "bulkhead")
 APPLICATION_TABLE = b"bulkhead_system.py"
 
@@ -28,14 +28,20 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def cpu_s() -> float:
+    """Return the processor time of the programs that have been run and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_the_command_prints_what_it_made_and_is_quick_when_nothing_changed(
     tmp_path: Path,
 ) -> None:
     output = tmp_path / "out" / "image.uf2"
     assert run("build", "--output", output).returncode == 0
-    started = time.monotonic()
+    used = cpu_s()
     done = run("build", "--board", "pico", "-o", output)
-    assert time.monotonic() - started < UNCHANGED_S
+    assert cpu_s() - used < UNCHANGED_CPU_S
     assert (done.returncode, done.stderr) == (0, "")
     rows = dict(line.split(None, 1) for line in done.stdout.splitlines())
     assert rows["image"] == str(output)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bulkhead_host.checks.data import check_applications, check_boards
 from bulkhead_host.checks.layers import check_layers
 from bulkhead_host.checks.ruff import check_format, check_lint
 from bulkhead_host.checks.style import check_style, unusual_sizes
@@ -26,6 +27,8 @@ def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:
         "lint": lambda: check_lint(root),
         "layers": lambda: check_layers(root),
         "style": lambda: check_style(root),
+        "boards": lambda: check_boards(root),
+        "applications": lambda: check_applications(root),
         "device types": lambda: check_device_types(root, work=work),
         "sim types": lambda: check_simulator_types(root, work=work),
         "host types": lambda: check_host_types(root),
@@ -42,7 +45,7 @@ def main() -> int:
         verdict = f"{len(problems)} wrong" if problems else "ok"
         print(f"check: {name:<13} {verdict:<13} {time.monotonic() - begin:5.1f} s", flush=True)
         for problem in problems:
-            print(f"  {problem}", flush=True)
+            print(f"  {problem.from_here()}", flush=True)
         failed += len(problems)
     print(f"check: {len(unusual_sizes(root))} functions and modules are longer than usual")
     return 1 if failed else 0

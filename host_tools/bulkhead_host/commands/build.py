@@ -13,13 +13,16 @@ from bulkhead_host.image.build import Image, build_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.deploy import TOOLS, deploy
 from bulkhead_host.image.official import OfficialImage, official_image
-from bulkhead_host.image.recipe import OFFICIAL_IMAGE_URL
+from bulkhead_host.image.recipe import board_named, official_board
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 
 SHIPPED_IMAGE = "build/bulkhead-{board}.uf2"
 APPLICATION_IMAGE = "build/{name}-{board}.uf2"
 """In the application's own folder."""
+
+BOARDS_OWN = "the board's own"
+"""What `--official` takes when it is given nothing: the image that board.toml names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,11 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     if options.deploy_port and not options.official:
         raise UsageError("--deploy copies modules, which only --official makes", "add --official")
     folder = options.application or source_root() / "services"
+    can_be_made = official_board if options.official else board_named
+    if options.board:  # before what the application says of a board that is refused anyway
+        can_be_made(options.board)
     application, board = load_system(folder, options.board)
+    can_be_made(board.name)
     output = options.output or Path(SHIPPED_IMAGE.format(board=board.name))
     if options.application and not options.output:
         name = APPLICATION_IMAGE.format(name=application.name, board=board.name)
@@ -54,8 +61,9 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     files = system_files(folder, board=board.name)
     image: Image | OfficialImage
     if options.official:
+        given = board.image.official if options.official == BOARDS_OWN else options.official
         image = official_image(
-            options.official, board=board.name, files=files, output=output, progress=progress
+            given, board=board.name, files=files, output=output, progress=progress
         )
     else:
         image = build_image(
@@ -90,7 +98,7 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     "--official",
     metavar="[FILE|URL]",
     is_flag=False,
-    flag_value=OFFICIAL_IMAGE_URL,
+    flag_value=BOARDS_OWN,
     help="Take MicroPython's own image, and make the modules to copy beside it.",
 )
 @click.option("--deploy", "deploy_port", metavar="PORT", help="Copy the modules to this board.")

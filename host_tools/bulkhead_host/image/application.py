@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from bulkhead_host.image.recipe import board_named
 from bulkhead_host.paths import source_root
-from bulkhead_host.system import generate
+from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
+from bulkhead_host.system.generate import board_source, system_source
 
 
 def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
@@ -15,19 +15,20 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
     services, each with the constants it imports folded in, and the modules generated from the
     manifests: `bulkhead_system.py`, its table, and `bulkhead_board.py`, the pins by name.
     """
+    loaded, config = load_system(application, board)
     firmware = source_root() / "firmware"
-    port = board_named(board).port
     sources: dict[str, Path] = {}
     for package in ("kernel", "bulkhead"):
         sources |= _modules(firmware / package, package)
-    sources |= port_modules(port)
+    sources |= port_modules(config.port)
     for module in ("boot.py", "main.py"):
         sources[module] = firmware / "boot" / module
-    for folder in generate.service_folders(application, board):
-        sources |= _modules(folder, f"services/{folder.name}")
+    for service in loaded.services:
+        sources |= _modules(service.folder, f"services/{service.name}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
-    files["bulkhead_system.py"] = generate.system_module(application, board).encode()
-    files["bulkhead_board.py"] = generate.board_module(board).encode()
+    used = {pin for service in loaded.services for pin in service.all_pins}
+    files["bulkhead_system.py"] = system_source(loaded, config).encode()
+    files["bulkhead_board.py"] = board_source(config, used=used).encode()
     return files
 
 

@@ -16,7 +16,7 @@ from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet, write_whole
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.mpy import compile_module
-from bulkhead_host.image.recipe import board_named
+from bulkhead_host.image.recipe import official_board
 from bulkhead_host.image.toolchain import mpy_cross_program
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
@@ -55,7 +55,7 @@ def official_image(
     The modules' folder has the name of `output` without its suffix. Raises `UsageError` for a
     file that is no MicroPython for the RP2040 or one too old, before anything is written.
     """
-    target = board_named(board)
+    target = official_board(board)
     content = _content(given, progress)
     version, suffix = _micropython_version(read_uf2(content, flash_bytes=target.flash_bytes).data)
     mpy_cross = mpy_cross_program()

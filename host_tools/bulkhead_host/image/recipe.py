@@ -1,11 +1,14 @@
-"""What an image is made of: boards, source packages in order of preference, build settings.
+"""What an image is made of: source packages in order of preference, build settings.
 
-All that changes when MicroPython, the SDK or a distribution moves on is in this file.
+What depends on the board alone is in `board_configs`. All else that changes when MicroPython, the
+SDK or a distribution moves on is in this file.
 """
 
 from dataclasses import dataclass
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.system.boards import Board as DescribedBoard
+from bulkhead_host.system.boards import board_named as described_board
 
 # Raised when the way an image is made changes, so that no cached image outlives its recipe.
 BUILDER_VERSION = 2
@@ -13,7 +16,7 @@ BUILDER_VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A board an image can be built for.
+    """What the build of an image takes of a board.
 
     `micropython_board` is the folder in MicroPython's `ports/rp2/boards`; `port` the module of
     `firmware/port`; `architecture` the native code that mpy-cross emits (`-march`).
@@ -25,19 +28,6 @@ class Board:
     architecture: str
     flash_bytes: int
     firmware_bytes_max: int
-
-
-BOARDS = {
-    "pico": Board(
-        name="pico",
-        micropython_board="RPI_PICO",
-        port="rp2",
-        architecture="armv6m",
-        flash_bytes=2 * 1024 * 1024,
-        # What the file system (MICROPY_HW_FLASH_STORAGE_BYTES, 1408 KiB) leaves.
-        firmware_bytes_max=(2048 - 1408) * 1024,
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +96,40 @@ RECIPES = (
     ),
 )
 
-# What `--official` takes when it is given nothing.
-OFFICIAL_IMAGE_URL = "https://micropython.org/resources/firmware/RPI_PICO-20250911-v1.26.1.uf2"
-
 
 def board_named(name: str) -> Board:
-    """Return a board, or raise `UsageError` that lists those there are."""
-    if name not in BOARDS:
-        known = ", ".join(sorted(BOARDS))
-        raise UsageError(f"no image can be built for a board named {name!r}", f"one of: {known}")
-    return BOARDS[name]
+    """Return a board an image can be built for here.
+
+    Raises `UsageError` for another one, which says why and what can be done.
+    """
+    board = described_board(name)
+    if board.image.why_not:
+        raise UsageError(
+            f"no image for {name} can be built here: {board.image.why_not}",
+            f"bulkhead build --board {name} --official"
+            if board.tier == "type-checked"
+            else "bulkhead build --board pico",
+        )
+    return Board(
+        name=name,
+        micropython_board=board.image.micropython_board,
+        port=board.port,
+        architecture=board.architecture,
+        flash_bytes=board.flash_bytes,
+        firmware_bytes_max=board.flash_bytes - board.file_system_bytes,
+    )
+
+
+def official_board(name: str) -> DescribedBoard:
+    """Return a board that MicroPython's own image and a folder of modules can be made for.
+
+    Raises `UsageError` for one on which Bulkhead does not run.
+    """
+    board = described_board(name)
+    if board.tier == "described":
+        raise UsageError(
+            f"Bulkhead does not run on {name} yet: {board.needs}", "bulkhead build --board pico"
+        )
+    if not board.image.official:
+        raise UsageError(f"there is no official image for {name}: {board.image.why_not}")
+    return board

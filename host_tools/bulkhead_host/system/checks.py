@@ -191,12 +191,14 @@ def check_pins(system: System) -> None:
     for claim in _claims(system.application):
         place: int | str = claim.pin
         if claim.pin and system.board is not None:
-            if claim.pin not in system.board.pins:
-                text = f"board {system.board.name} has no pin {claim.pin}"
-                hint = f"use one of {', '.join(system.board.pins)}"
+            found = system.board.place(claim.pin)
+            if found is None or (claim.is_line and isinstance(found, str)):
+                what = "no pin" if found is None else "no interrupts from"
+                text = f"board {system.board.name} has {what} {claim.pin}"
+                hint = f"use one of {', '.join(system.board.pin_names)}"
                 system.wrong(claim.service, claim.keys, text, hint)
                 continue
-            place = system.board.pins[claim.pin]
+            place = found
         first = owners.setdefault(place, claim)
         is_other = first.service is not claim.service
         if first is claim or not (is_other or first.is_line == claim.is_line):

@@ -5,13 +5,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bulkhead_host.problem import Report
+from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import Service
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def check_code(service: Service, names: Collection[str], report: Report) -> None:
+def check_code(
+    service: Service, names: Collection[str], board: Board | None, report: Report
+) -> None:
     """Report what is wrong in the files of a service; `names` are the services there are."""
     for file in sorted(service.folder.rglob("*.py")):
         tree = _parsed(file, report)
@@ -21,6 +24,8 @@ def check_code(service: Service, names: Collection[str], report: Report) -> None
             report.add(file, line, text)
         _check_apis(service, tree, file, names, report)
         _check_handles(service, tree, file, report)
+        if board is not None:
+            _check_board(service, tree, file, board, report)
         if file == service.folder / "service.py":
             _check_main(tree, file, report)
     if not (service.folder / "service.py").is_file():
@@ -78,6 +83,23 @@ def _check_apis(
         if parts[1] not in names:
             text = f"imports {'.'.join(parts[:3])}: {parts[1]} is not in the system"
             report.add(file, found.line, text, f'add "{parts[1]}" to system.start')
+
+
+def _check_board(
+    service: Service, tree: ast.Module, file: Path, board: Board, report: Report
+) -> None:
+    """Report imports of pins that are not on the board, or not the service's own."""
+    for found in imports(tree):
+        module, _, name = found.name.rpartition(".")
+        pin = name.lower()
+        if module != "bulkhead_board":
+            continue
+        if board.place(pin) is None:
+            hint = f"use one of {', '.join(board.pin_names)}"
+            report.add(file, found.line, f"board {board.name} has no pin {pin}", hint)
+        elif pin not in service.all_pins:
+            text = f"pin {pin} is not its own: name it under pins in service.toml"
+            report.add(file, found.line, text)
 
 
 def _check_handles(service: Service, tree: ast.Module, file: Path, report: Report) -> None:

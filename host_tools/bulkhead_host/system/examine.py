@@ -52,7 +52,7 @@ def examine(folder: Path, *, board: str | None = None) -> Examined:
     check(application, target, report)
     names = {service.name for service in application.services} | application.missing
     for service in application.services:
-        check_code(service, names, report)
+        check_code(service, names, target, report)
     return Examined(application=application, board=target, problems=report.problems)
 
 

@@ -63,7 +63,9 @@ class Fields:
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """Return a string that is not empty; the empty one when it is wrong."""
-        value = self.values.get(key, default)
+        if default is not None and key not in self.values:
+            return default
+        value = self.values.get(key)
         if not isinstance(value, str) or not value:
             self.wrong(key, "a string")
             return ""
@@ -95,6 +97,14 @@ class Fields:
         if type(value) is not int or not low <= value <= high:
             self.wrong(key, f"an integer from {low} to {high}")
             return low
+        return value
+
+    def boolean(self, key: str, *, default: bool | None = None) -> bool:
+        """Return true or false; false when it is wrong."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, "true or false")
+            return False
         return value
 
     def _name(self, key: str) -> str:

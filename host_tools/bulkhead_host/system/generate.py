@@ -1,22 +1,22 @@
 """From manifests to the modules frozen beside the kernel: `bulkhead_system`, `bulkhead_board`."""
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 
 from bulkhead_host import __version__, abi
 from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
-from bulkhead_host.system.manifest import Line, Service
-
-
-def service_folders(application: Path, board: str) -> list[Path]:
-    """Return the folders of an application's services, in start order."""
-    loaded, _ = load_system(application, board)
-    return [service.folder for service in loaded.services]
+from bulkhead_host.system.manifest import Application, Line, Service
 
 
 def system_module(application: Path, board: str) -> str:
+    """Return the source of `bulkhead_system` for an application that is checked first."""
+    return system_source(*load_system(application, board))
+
+
+def system_source(application: Application, board: Board) -> str:
     """Return the source of `bulkhead_system`: the table that the kernel is built from.
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
@@ -24,25 +24,31 @@ def system_module(application: Path, board: str) -> str:
     supervisor's policy (restart, heartbeat in ms), and options (period and budget of a period in
     us, quota in bytes, free slots, flags). Badges are task numbers.
     """
-    loaded, config = load_system(application, board)
-    rows = [
-        _row(service, number, config) for number, service in enumerate(loaded.services, start=1)
-    ]
+    services = application.services
+    rows = [_row(service, number, board) for number, service in enumerate(services, start=1)]
     body = "".join(f"    {row!r},\n" for row in rows)
     return (
         '"""The system on this board, generated from its manifests."""\n\n'
-        f"VERSION = {__version__!r}\nBOARD = {board!r}\nAPPLICATION = {loaded.name!r}\n"
+        f"VERSION = {__version__!r}\nBOARD = {board.name!r}\nAPPLICATION = {application.name!r}\n"
         f"SERVICES = (\n{body})\n"
         f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
-        f"MODULES = {tuple(service.modules for service in loaded.services)!r}\n"
+        f"MODULES = {tuple(service.modules for service in services)!r}\n"
     )
 
 
 def board_module(board: str) -> str:
-    """Return the source of `bulkhead_board`: the board's pins by name, in capitals."""
-    config = board_named(board)
-    lines = [f"{name.upper()} = const({number})" for name, number in config.pins.items()]
-    head = f'"""Pins of the board {board}, generated from its board.toml."""\n\n'
+    """Return the source of `bulkhead_board` with all of a board's pins."""
+    return board_source(board_named(board), used=board_named(board).pin_names)
+
+
+def board_source(board: Board, *, used: Collection[str]) -> str:
+    """Return the source of `bulkhead_board`: the board's pins by name, in capitals.
+
+    It has those of its names that are `used`, since each costs RAM.
+    """
+    names = [name for name in board.pin_names if name in used]
+    lines = [f"{name.upper()} = const({board.place(name)!r})" for name in names]
+    head = f'"""Pins of the board {board.name}, generated from its board.toml."""\n\n'
     return head + "from micropython import const\n\n" + "\n".join(lines) + "\n"
 
 
@@ -72,5 +78,5 @@ def is_async(folder: Path) -> bool:
 
 
 def _line(line: Line, board: Board) -> tuple[object, ...]:
-    argument = board.pins[line.pin] if line.pin else 0
+    argument = board.place(line.pin) if line.pin else 0
     return (line.name, line.source, argument, f"{line.trigger} {line.pull}", line.rate_max_hz)

@@ -78,6 +78,11 @@ class Service:
     document: Document = field(compare=False, repr=False)
 
     @property
+    def all_pins(self) -> tuple[str, ...]:
+        """The pins that are the service's own: those it lists and those of its lines."""
+        return (*self.pins, *(line.pin for line in self.lines if line.pin))
+
+    @property
     def manifest(self) -> Path:
         """The file that says all this."""
         return self.document.path
