@@ -48,7 +48,10 @@ def default_services() -> list[FakeService]:
 
 @dataclass
 class FakeBoard:
-    """Answers requests. `lose` is asked for each line that goes out, and may damage or drop it."""
+    """Answers requests; when served, it says `chatter` all the time.
+
+    `lose` is asked for each line that goes out, and may damage or drop it.
+    """
 
     services: list[FakeService] = field(default_factory=default_services)
     uptime_ms: int = 5000
@@ -63,6 +66,7 @@ class FakeBoard:
     tracebacks: dict[str, str] = field(default_factory=dict)
     faults: dict[str, tuple[int, ...]] = field(default_factory=dict)
     watch: tuple[int, int] | None = None
+    chatter: bytes = b""
     _parser: FrameParser = field(default_factory=FrameParser)
 
     def take(self, data: bytes) -> bytes:
@@ -239,6 +243,7 @@ def _serve(board: FakeBoard, master: int, is_over: threading.Event) -> None:
     while not is_over.is_set():
         if select.select([master], [], [], 0.02)[0]:
             os.write(master, board.take(os.read(master, 4096)))
+        os.write(master, board.chatter)
         now_s = time.monotonic()
         if board.watch is not None and board.watch != watch:
             watch = board.watch

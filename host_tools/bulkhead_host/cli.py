@@ -14,16 +14,22 @@ from bulkhead_host.errors import BulkheadError, DeviceBusy
 COMMANDS = {
     "build": "Build the firmware image with the kernel and services frozen in.",
     "check": "Say what is wrong with an application, before anything is built.",
+    "completion": "Print a script that completes this command in a shell.",
+    "devs": "List the boards and what runs on them.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
+    "dump": "Save the state of a board to a file.",
     "fault": "Show a service's newest fault with its whole traceback.",
     "flash": "Put an image on a board.",
     "inject": "Make a named service fail in a chosen way.",
+    "log": "Print the log of a board.",
     "monitor": "Watch services and log, without disturbing them.",
     "new": "Make the folder of an application.",
     "new-service": "Make a service in an application, with its test.",
     "ps": "List the services on a board.",
+    "repl": "Open the prompt of a board; its services go on.",
     "run": "Boot an application on a board and show it working.",
     "sim": "Serve an emulated board on a serial port.",
+    "top": "Watch, sort and control services on a live screen.",
 }
 
 

@@ -3,54 +3,16 @@
 import json
 import os
 import re
-import select
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from desk import PROGRAM, WAIT_S, Desk, bulkhead, read_to_end, read_until
 from fake_board import FakeBoard, served
 from processes import started
 
 from bulkhead_host import abi
-
-PROGRAM = str(Path(sys.executable).parent / "bulkhead")
-WAIT_S = 20
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A fake board and where it is served."""
-
-    board: FakeBoard
-    port: str
-
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    board = FakeBoard()
-    with served(board) as port:
-        yield Desk(board, port)
-
-
-def bulkhead(
-    *arguments: str, port: str | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    given = {name: value for name, value in os.environ.items() if name != "BULKHEAD_PORT"}
-    return subprocess.run(
-        [PROGRAM, *arguments, *(["--port", port] if port else [])],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=WAIT_S,
-        env={**given, **environment},
-        check=False,
-    )
 
 
 def test_ps_prints_a_table(desk: Desk) -> None:
@@ -212,9 +174,9 @@ def test_monitor_on_a_terminal_is_live_and_leaves_at_ctrl_c(desk: Desk) -> None:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
     with started(command, terminal=slave, environment=environment) as watching:
         os.close(slave)
-        shown = _read_until(master, b"CPU %")
+        shown = read_until(master, b"CPU %")
         watching.send_signal(signal.SIGINT)
-        shown += _read_to_end(master)
+        shown += read_to_end(master)
         assert watching.wait(WAIT_S) == 0
     os.close(master)
     assert b"Ctrl-C leaves" in shown
@@ -276,25 +238,3 @@ def test_run_with_a_port_is_the_monitor_on_it(desk: Desk) -> None:
     done = bulkhead("run", "--for", "0.5", port=desk.port)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("NAME") == 1
-
-
-def _read_until(descriptor: int, text: bytes) -> bytes:
-    shown = b""
-    deadline_s = time.monotonic() + WAIT_S
-    while text not in shown:
-        assert select.select([descriptor], [], [], deadline_s - time.monotonic())[0], shown
-        shown += os.read(descriptor, 65536)
-    return shown
-
-
-def _read_to_end(descriptor: int) -> bytes:
-    shown = b""
-    while select.select([descriptor], [], [], WAIT_S)[0]:
-        try:
-            data = os.read(descriptor, 65536)
-        except OSError:  # how Linux tells that the other side is closed
-            break
-        if not data:
-            break
-        shown += data
-    return shown

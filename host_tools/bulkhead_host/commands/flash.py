@@ -9,7 +9,11 @@ from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
 
 
-@click.command("flash")
+@click.command(
+    "flash",
+    epilog="Examples: bulkhead flash build/bulkhead-pico.uf2;  "
+    "bulkhead flash build/bulkhead-pico.uf2 --port a0",
+)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option(
     "--port",

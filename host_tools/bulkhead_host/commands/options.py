@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port
+from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -20,7 +21,30 @@ def port_option(command: _Command) -> _Command:
         default=AUTO,
         show_default=True,
         show_envvar=True,
+        shell_complete=_complete_port,
         help="The board: auto, id:SERIAL, a0, u0, a path, a pseudo-terminal or socket://HOST:PORT.",
+    )(command)
+
+
+def dump_option(command: _Command) -> _Command:
+    """Add `--dump FILE`, which takes the place of a board."""
+    return click.option(
+        "--dump",
+        "dump_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Look at a file of `bulkhead dump` instead of a board.",
+    )(command)
+
+
+def for_option(command: _Command) -> _Command:
+    """Add `--for SECONDS`, after which a command leaves."""
+    return click.option(
+        "--for",
+        "for_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Leave after a time; the default is at Ctrl-C.",
     )(command)
 
 
@@ -32,3 +56,11 @@ def connected(port: str) -> Iterator[Client]:
         yield Client(transport)
     finally:
         transport.close()
+
+
+def _complete_port(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the words for `--port` that start like what is typed."""
+    ports = usb_ports()
+    words = [AUTO, *(port.device for port in ports)]
+    words += [f"id:{port.serial_number}" for port in ports if port.serial_number]
+    return [word for word in words if word.startswith(begun)]

@@ -1,11 +1,13 @@
 """`bulkhead ps`: list the services on a board."""
 
 import json
+from pathlib import Path
 
 import click
 
-from bulkhead_host.commands.options import connected, port_option
+from bulkhead_host.commands.options import connected, dump_option, port_option
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.view.services import as_json, console, grid, title
 
@@ -15,18 +17,25 @@ def ps(client: Client) -> tuple[Hello, Table]:
     return client.hello(), client.table()
 
 
-@click.command("ps", epilog="Example: bulkhead ps --port /dev/ttyACM0 --json")
+@click.command(
+    "ps", epilog="Examples: bulkhead ps --port /dev/ttyACM0 --json;  bulkhead ps --dump crash.json"
+)
 @port_option
+@dump_option
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON, for programs.")
-def command(port: str, wants_json: bool) -> None:
+def command(port: str, dump_file: Path | None, wants_json: bool) -> None:
     """List the services on a board.
 
     PRIORITY 0 is the most important; in parentheses the one it runs at while a more important
     caller waits. GEN counts the incarnations of a service, FAULT is the kind of its last fault,
     CPU the milliseconds it has run.
     """
-    with connected(port) as client:
-        hello, table = ps(client)
+    if dump_file is not None:
+        dump = load_dump(dump_file)
+        hello, table = dump.hello, dump.table
+    else:
+        with connected(port) as client:
+            hello, table = ps(client)
     if wants_json:
         click.echo(json.dumps(as_json(table), indent=1))
         return

@@ -126,7 +126,11 @@ def _built_image(board: str) -> Path:
     ).path
 
 
-@click.command("sim")
+@click.command(
+    "sim",
+    epilog="Examples: bulkhead sim;  bulkhead sim --tcp 8266 --flash pico.bin;  "
+    "bulkhead sim --link /tmp/board --press GP15@3000",
+)
 @click.option("--board", type=click.Choice(["pico"]), default="pico", show_default=True)
 @click.option(
     "--image",

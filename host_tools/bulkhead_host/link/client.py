@@ -68,6 +68,7 @@ class Client:
         self._timeout_s = timeout_s
         self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1
         self._recent: deque[str] = deque(maxlen=_RECENT_LINES)
+        self._heard_bytes = 0
         self._watch_sequence: int | None = None
         self._watch_frames: list[Frame] = []
         self._watched: deque[Table] = deque()
@@ -180,6 +181,12 @@ class Client:
         while (left_s := until_s - self.transport.clock_s()) > 0:
             self._receive(left_s)
 
+    def listen_once(self, seconds: float) -> bool:
+        """Hand on what comes next, waiting up to a time for it; return whether anything came."""
+        before = self._heard_bytes
+        self._receive(seconds)
+        return self._heard_bytes != before
+
     # Frames
 
     def _order(self, kind: int, number: int, name: str, word: str) -> None:
@@ -251,7 +258,9 @@ class Client:
     def _receive(self, timeout_s: float) -> list[Frame]:
         """Wait for bytes; hand on output, keep what belongs to a watch, return other frames."""
         frames = []
-        for item in self._parser.feed(self.transport.read(max(timeout_s, 0))):
+        data = self.transport.read(max(timeout_s, 0))
+        self._heard_bytes += len(data)
+        for item in self._parser.feed(data):
             if isinstance(item, Output):
                 self._recent.append(item.text)
                 if self._on_output is not None:

@@ -67,7 +67,7 @@ def follow(  # noqa: PLR0913  (most by keyword)
         finally:
             transport.close()
         is_first = False
-        returned = _await_return(reconnect or connect, transport.clock_s, until_s, sleep)
+        returned = await_return(reconnect or connect, transport.clock_s, until_s, sleep)
         if returned is None:
             return
         transport = returned
@@ -132,11 +132,11 @@ class _Session:
             self._is_known = False
 
 
-def _await_return(
+def await_return(
     reconnect: Connect,
     clock_s: Callable[[], float],
     until_s: float | None,
-    sleep: Callable[[float], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Transport | None:
     """Return the line once it can be opened again, or None when time is up."""
     while until_s is None or clock_s() < until_s:

@@ -67,6 +67,16 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
     return made
 
 
+def cpu_percent(service: Service, table: Table, previous: Table | None) -> float | None:
+    """Return a service's share of the time between two tables; None where that is not known."""
+    old = previous.named(service.name) if previous is not None else None
+    passed_ms = table.uptime_ms - previous.uptime_ms if previous is not None else 0
+    if old is None or passed_ms <= 0:
+        return None
+    used_us = (service.cpu_us - old.cpu_us) % abi.CPU_US_MODULUS
+    return used_us / (10 * passed_ms)
+
+
 def title(hello: Hello, uptime_ms: int) -> Text:
     """Return the line above a table: which board this is."""
     image = f"Bulkhead {hello.version}".rstrip()
@@ -126,12 +136,8 @@ def _cells(service: Service, cpu: str) -> dict[str, str]:
 def _cpu(service: Service, table: Table, previous: Table | None) -> str:
     if previous is None:
         return f"{service.cpu_us / 1000:.1f}"
-    old = previous.named(service.name)
-    passed_ms = table.uptime_ms - previous.uptime_ms
-    if old is None or passed_ms <= 0:
-        return ""
-    used_us = (service.cpu_us - old.cpu_us) % abi.CPU_US_MODULUS
-    return f"{used_us / (10 * passed_ms):.1f}"
+    percent = cpu_percent(service, table, previous)
+    return "" if percent is None else f"{percent:.1f}"
 
 
 def _style(service: Service) -> str:

@@ -1,0 +1,61 @@
+"""`bulkhead repl`: open the prompt of a board; its services go on."""
+
+import subprocess
+import sys
+
+import click
+
+from bulkhead_host.commands.options import port_option
+from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.ports import find_address, open_address
+
+_RESUME = b"\r\x03resume()\r"
+_ANSWER_TIMEOUT_S = 1.0
+_MESSAGE = "the services go on; Ctrl-] leaves"
+
+
+def open_prompt(url: str) -> None:
+    """Give the terminal to mpremote's REPL on a port, until Ctrl-]."""
+    command = [sys.executable, "-m", "mpremote", "connect", url, "resume", "repl"]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise BulkheadError(f"mpremote ended with {done.returncode}", "bulkhead doctor")
+
+
+def give_back(client: Client) -> bool:
+    """Leave a board that sits at its prompt to its services; return whether it sat there.
+
+    Types the `resume()` that the image's `main.py` has for it.
+    """
+    try:
+        client.hello()
+    except DeviceTimeout:
+        client.transport.write(_RESUME)
+        client.hello()
+        return True
+    return False
+
+
+@click.command("repl", epilog="Examples: bulkhead repl;  bulkhead repl --port a0 --stay")
+@port_option
+@click.option("--stay", is_flag=True, help="Leave the board at its prompt in the end.")
+def command(port: str, stay: bool) -> None:
+    """Open the prompt of a board, with mpremote; its services go on meanwhile.
+
+    Ctrl-C at a running board leads to the prompt; Ctrl-] leaves it. Afterwards the board is told
+    to resume, so that it answers the other commands again, unless --stay is given.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("a prompt takes a terminal", "for scripts: mpremote resume exec CODE")
+    url = find_address(port).url
+    click.echo(f"bulkhead: {_MESSAGE}", err=True)
+    open_prompt(url)
+    if stay:
+        return
+    transport = open_address(find_address(port))
+    try:
+        if give_back(Client(transport, timeout_s=_ANSWER_TIMEOUT_S)):
+            click.echo("bulkhead: the services have the board again", err=True)
+    finally:
+        transport.close()

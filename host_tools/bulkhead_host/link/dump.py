@@ -1,0 +1,104 @@
+"""The state of a board in a file: all that can be read of it at one moment, to look at later.
+
+The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
+`uptime_ms`, `faults` (the text of each service's last fault, by its name) and `log` (the lines
+that came while it was taken).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bulkhead_host.errors import UsageError
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.services import Hello, Service, Table
+
+FORMAT = 1
+
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dump:
+    """What a board said of itself: `faults` maps a service to its last fault's text."""
+
+    hello: Hello
+    table: Table
+    faults: Mapping[str, str] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+    port: str = ""
+    taken_at: str = ""
+
+
+def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
+    """Read everything from a board, after listening for a time.
+
+    `log` is what the client's `on_output` appends to.
+    """
+    hello = client.hello()
+    client.listen(listen_s)
+    table = client.table()
+    faults = {
+        service.name: client.fault_text(service.name)
+        for service in table.services
+        if service.fault
+    }
+    return Dump(
+        hello=hello,
+        table=table,
+        faults=faults,
+        log=tuple(log),
+        port=client.transport.name,
+        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def to_json(dump: Dump) -> str:
+    """Return the text of a dump's file."""
+    found = {
+        "format": FORMAT,
+        "taken_at": dump.taken_at,
+        "port": dump.port,
+        "hello": asdict(dump.hello),
+        "services": [asdict(service) for service in dump.table.services],
+        "uptime_ms": dump.table.uptime_ms,
+        "faults": dict(dump.faults),
+        "log": list(dump.log),
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def load_dump(path: Path) -> Dump:
+    """Read a dump's file; raise `UsageError` that says what is wrong with it."""
+    try:
+        found = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "bulkhead dump FILE") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no dump: {error}", "bulkhead dump FILE") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise UsageError(f"{path} is no dump of format {FORMAT}", "bulkhead dump FILE")
+    try:
+        services = tuple(_made(Service, row) for row in found["services"])
+        return Dump(
+            hello=_made(Hello, found["hello"]),
+            table=Table(services=services, uptime_ms=int(found["uptime_ms"])),
+            faults=dict(found["faults"]),
+            log=tuple(found["log"]),
+            port=str(found["port"]),
+            taken_at=str(found["taken_at"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is not whole: {type(error).__name__} {error}",
+            "take it again with this version: bulkhead dump FILE",
+        ) from error
+
+
+def _made(kind: type[_Kind], row: Mapping[str, Any]) -> _Kind:
+    """Make a dataclass of the fields that it knows; what another version has beside is ignored."""
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in row.items() if name in known})
