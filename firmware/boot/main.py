@@ -1,27 +1,59 @@
 """Run Bulkhead. Frozen into the image; MicroPython runs it after boot.
 
-A Ctrl-C leads to the REPL, with the services going on at the interrupt level; `resume()` typed
-there gives them the main level back.
+The main level is the guest program's, if there is one, until it ends; then the kernel's own
+loop has it. A Ctrl-C leads to the prompt, with the services going on at the interrupt level;
+`resume()`, which the port types when the host closes the serial port, leads back.
 """
+
+import sys
 
 from kernel.authority import Authority
 from kernel.boot import build
 from kernel.guard import install
-from kernel.levels import main_level
-from bulkhead_system import COMMON, MODULES, SERVICES
+from kernel.layout import PROGRAM, PROMPT
+from kernel.levels import lend_main_level, main_level
+from bulkhead_system import COMMON, GUEST, MODULES, SERVICES
 from kernel.records import crash_text
 from port.rp2 import Port
 
-port = Port()
+port = Port(globals()["prompt"])  # boot.py's
 kernel = build(SERVICES, port)
 install(kernel.words, Authority(SERVICES, COMMON, MODULES))
 if kernel.crash:
     print("bulkhead: the board was reset:", crash_text(kernel))
 
 
+def guest_program():
+    """Return the name and the source of the guest program, None if there is none.
+
+    `guest.py` on the file system goes before the one built into the image.
+    """
+    try:
+        with open("guest.py") as file:
+            return "guest.py", file.read()
+    except OSError:
+        return GUEST
+
+
+def run_guest(name, source):
+    """Run a program as MicroPython runs a main.py, with the services above it."""
+    lend_main_level(kernel, PROGRAM)
+    try:
+        exec(compile(source, name, "exec"), {"__name__": "__main__"})
+    except Exception as error:
+        sys.print_exception(error)
+    except KeyboardInterrupt:
+        lend_main_level(kernel, PROMPT)
+        raise
+
+
 def resume():
-    """Run the services at the main level until a Ctrl-C."""
+    """Run the guest program, from its beginning, until it ends; then the kernel's own loop."""
+    if guests[0]:
+        run_guest(*guests[0])
+        guests[0] = None
     main_level(kernel)
 
 
+guests = [guest_program()]
 resume()

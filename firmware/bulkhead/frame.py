@@ -10,9 +10,9 @@ No method allocates; timeouts are milliseconds.
 """
 
 from kernel.abi import (
-    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT,
-    NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
-    STOP, TIMED, YIELD, READ_FAULT, ACCEPTING, EXTRA, GRANTING, HANDLE_SHIFT, LEASE_READ,
+    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE,
+    MINT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP,
+    START, STOP, TIMED, YIELD, READ_FAULT, ACCEPTING, EXTRA, GRANTING, HANDLE_SHIFT, LEASE_READ,
     LEASE_WRITE, RECV_FROM,
 )  # fmt: skip
 import micropython
@@ -120,6 +120,13 @@ class Frame:
     def acknowledge(self, handle):
         """Unmask an interrupt line of this driver."""
         return handle + ACKNOWLEDGE
+
+    def hand_over(self, handle):
+        """Leave the rest of console input to the prompt, for a Ctrl-C that has been read.
+
+        `handle` is the console's line, which stays masked: acknowledge it once more.
+        """
+        return handle + ACKNOWLEDGE + HAND_OVER
 
     @micropython.native
     def reopen(self, handle):

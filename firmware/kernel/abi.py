@@ -50,6 +50,9 @@ TIMED = const(1 << 28)
 # The message lends a window on memory, or grants a capability.
 EXTRA = const(1 << 29)
 
+# Operation of ACKNOWLEDGE: a console's driver has read Ctrl-C, so what follows is the prompt's.
+HAND_OVER = const(1)
+
 # What a trap returns. 0 to 191 belong to the services: a message's operation, a reply's status.
 OK = const(0)
 OPERATIONS = const(192)

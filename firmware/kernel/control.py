@@ -8,8 +8,8 @@ import struct
 
 from kernel import records
 from kernel.abi import (
-    DORMANT, FAULTED, FULL, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT,
-    OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
+    DORMANT, FAULTED, FULL, HAND_OVER, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL,
+    NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import fault
@@ -19,7 +19,7 @@ from kernel.layout import (
     BASE, BUDGET_US, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LATENCY_BUCKETS, LINE, LINES_END,
     LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
     PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT,
-    SEQUENCE, STATE, STEPS, STEP_DEADLINE, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX
 from kernel.ready import push_back
@@ -60,16 +60,22 @@ class Control:
         """Unmask the line behind the handle: its driver is ready for the next interrupt.
 
         In a storm the driver is faulted, and the line stays masked. The dispatcher's end of this
-        step's budget tells when the step began, at either level.
+        step's budget tells when the step began, at either level. With HAND_OVER the driver of the
+        console ends the main level instead.
         """
         kernel = self.kernel
         w = kernel.words
         line = w[lookup(w, task, trap, MAY_ACKNOWLEDGE)] & OFFSET_MASK
+        source = kernel.line_sources[(line - w[TASKS_END]) // LINE]
+        if trap & 0xFF == HAND_OVER and source is kernel.port.console:
+            w[STOPPED] = 1
+            w[task + RESULT] = OK
+            return task
         if account(w, line, w[STEP_DEADLINE] - w[task + BUDGET_US]):
             fault(kernel, task, STORM, None)
             return 0
         w[line + LINE_MASKED] = 0
-        kernel.port.unmask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
+        kernel.port.unmask(source)
         w[task + RESULT] = OK
         return task
 

@@ -157,6 +157,10 @@ TRACE_REPEAT_SHIFT = const(24)
 # --- a fault's record: see `records` -------------------------------------------------------
 FAULT_WORDS = const(8)
 
+# --- who has the main level, as `Port.set_guest` is told; 0 is the kernel's own loop --------
+PROGRAM = const(1)  # a guest program
+PROMPT = const(2)  # the REPL, or what was started there: console input is not for us
+
 # A caller token: sequence from bit 8, task number below.
 TOKEN_SHIFT = const(8)
 TOKEN_TASK = const(0xFF)

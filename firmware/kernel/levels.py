@@ -14,7 +14,7 @@ from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault, take_doom
 from kernel.layout import (
-    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
+    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
     RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
@@ -107,20 +107,21 @@ def enter_interrupt_level(kernel):
     w[RUNNING_TASK] = outer
     w[SLICE_END] = (end + TIME_SLICE_US) & TIME_MASK if shares else slice_end
     w[STEP_DEADLINE] = (end + remaining) & TIME_MASK
+    if outer == 0:
+        kernel.port.back_to_guest()
     w[ARMED] = 1
 
 
 def main_level(kernel):
     """Run the system until an operator's Ctrl-C; sleep whenever nothing is ready.
 
-    On return the services go on at the interrupt level: whatever program or REPL runs then is
-    the guest, the kernel's own record stands for it, and everything is more important.
+    On return the prompt is the guest: the services go on at the interrupt level.
     """
     w = kernel.words
     port = kernel.port
     w[ARMED] = 0
     w[STOPPED] = 0
-    port.guest = False
+    port.set_guest(0)
     port.start_tick()
     try:
         while not w[STOPPED]:
@@ -129,12 +130,23 @@ def main_level(kernel):
                 port.idle(_idle_us(kernel))
     except KeyboardInterrupt:
         pass
-    port.guest = True
+    lend_main_level(kernel, PROMPT)
+
+
+def lend_main_level(kernel, guest):
+    """Give the main level to a guest, PROGRAM or PROMPT, until `main_level` takes it back.
+
+    The services go on at the interrupt level: the kernel's own record stands for the guest, and
+    everything is more important.
+    """
+    w = kernel.words
+    kernel.port.set_guest(guest)
     w[STOPPED] = 0
     w[OUTER] = 0
     w[RUNNING_TASK] = 0
     w[ARMED] = 1
-    port.start_tick()
+    kernel.port.start_tick()
+    kernel.port.request()
 
 
 def _idle_us(kernel):

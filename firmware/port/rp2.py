@@ -6,7 +6,6 @@ nothing, raise nothing and reach no branch of the interpreter.
 """
 
 import io
-import os
 import select
 import sys
 import time
@@ -16,14 +15,15 @@ import micropython
 from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
     ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
-    NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED,
-    SLICE_END, STATE, STEP_DEADLINE, STRUCK,
+    NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK,
+    SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 from port.memory import copy
 
 from port.rp2_lines import PinLine, PioLine, TimerLine, UartLine
+from port.rp2_prompt import Keyboard
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 # Watchdog scratch, 4.7.6, survives every reset but power-on. Words 0 to 3 hold a crash, 5 to 7
@@ -45,6 +45,16 @@ _IDLE_WITHOUT_TICK_US = const(3_000)
 _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 
 
+# Bound once: in interrupt context an attribute of a module costs 3 us.
+_SCHEDULE = micropython.schedule
+_SET_INTERRUPT_CHARACTER = micropython.kbd_intr
+
+# Console input is looked for when these bits of the clock are 0: every 16 ms, for a tick or two.
+_LOOK = const(0x3C00)
+_CTRL_C = const(3)
+_NONE = const(-1)
+
+
 class Wake(io.IOBase):
     """A pollable object that is readable once an interrupt line has fired."""
 
@@ -60,31 +70,55 @@ class Wake(io.IOBase):
 class ConsoleLine:
     """Console input as an interrupt line.
 
-    USB input raises no interrupt that Python can see: the port looks when the board idles, and
-    when the driver acknowledges.
+    USB input raises no interrupt that Python can see: the port looks when the board idles, when
+    the driver acknowledges, and while something runs every 16 ms, from the tick. What the prompt
+    reads is no business of the driver's; what a guest program leaves unread for two looks is.
     """
 
     def __init__(self, kernel, offset):
+        self.kernel = kernel
         self.words = kernel.words
         self.offset = offset
         self.port = kernel.port
-        self.poller = select.poll()
-        self.poller.register(sys.stdin, select.POLLIN)
+        self.poller = kernel.port.input
         self.masked = True
+        self.has_driver = False
+        self.waited = False
+        self.look_handler = self.look
 
     def mask(self):
-        """Fire no more until unmasked."""
+        """Fire no more until unmasked: the driver has ended, so Ctrl-C is MicroPython's again."""
         self.masked = True
+        self.has_driver = False
+        self.port.mind_interrupt_character()
 
     def unmask(self):
-        """Fire when input waits, at once if it does already; never while the REPL reads it."""
+        """Fire when input waits, at once if it does already."""
         self.masked = False
-        if not self.port.guest:
+        if not self.has_driver:
+            self.has_driver = True
+            self.port.mind_interrupt_character()
+        if not self.port.guest and not self.words[STOPPED]:
             for _ in self.poller.ipoll(0):
                 self.fire()
 
+    @micropython.native
+    def look(self, _):
+        """Fire if input waits, from the interpreter's scheduler; reaches no branch of its own."""
+        port = self.port
+        if self.masked or port.guest == PROMPT or self.words[STOPPED]:
+            return
+        waits = False
+        for _ in self.poller.ipoll(0):
+            waits = True
+        if waits and (self.waited or not port.guest):
+            self.fire()
+            port.enter(self.kernel)
+        self.waited = waits
+
+    @micropython.native
     def fire(self):
-        """Be the interrupt of this line."""
+        """Be the interrupt of this line; reaches no branch."""
         if not self.masked:
             self.masked = True
             w = self.words
@@ -101,22 +135,27 @@ class Port:
     copy = staticmethod(copy)
     clock = _TIMERAWL
 
-    def __init__(self):
+    def __init__(self, prompt=None):
         micropython.alloc_emergency_exception_buf(100)
         for name in _BUILT_IN:
             sys.modules[name] = __import__(name)
-        micropython.kbd_intr(3)
+        self.interrupt_character = _CTRL_C
+        micropython.kbd_intr(_CTRL_C)
         self.timer = machine.Timer(-1)
-        self.ring = micropython.RingIO(16)
+        self.keyboard = Keyboard()
         self.wake = Wake()
         # Two sets to sleep on: with console input, and without it while its line is masked.
+        self.input = select.poll()
+        self.input.register(sys.stdin, select.POLLIN)
         self.quiet = select.poll()
         self.quiet.register(self.wake, select.POLLIN)
         self.listening = select.poll()
         self.listening.register(self.wake, select.POLLIN)
         self.listening.register(sys.stdin, select.POLLIN)
         self.console = None
-        self.guest = False
+        self.prompt = prompt
+        self.guest = 0
+        self.has_typed = False
         self.ticking = False
         self.kernel = None
         self.enter = None
@@ -170,6 +209,8 @@ class Port:
         """
         w = ptr32(self.words)
         now = ptr32(_TIMERAWL)[0] & TIME_MASK
+        if now & _LOOK == 0:
+            self.look_soon()
         task = w[RUNNING_TASK] if w[ARMED] else 0
         run = ptr32(_RUN)
         run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
@@ -201,16 +242,69 @@ class Port:
             w[SCHEDULED] = 0
 
     @micropython.native
+    def look_soon(self):
+        """Have console input looked for at the next branch."""
+        console = self.console
+        if console is not None and not console.masked:
+            try:
+                _SCHEDULE(console.look_handler, None)
+            except RuntimeError:  # the interpreter's queue is full: the next look comes
+                pass
+
+    @micropython.native
     def strike(self):
         """Make the interpreter raise KeyboardInterrupt at its next branch.
 
-        A Ctrl-C character that arrives on a second console does just that, from any context;
-        `micropython.RingIO` and `os.dupterm` provide one without allocating.
+        A Ctrl-C character that arrives on a second console does just that, from any context, while
+        it is the interrupt character. The REPL sets that as it likes, and nobody can read it: so
+        there a Ctrl-C is typed first, and `back_to_guest` sees whether it has become input.
         """
-        os.dupterm(self.ring)
-        self.ring.write(b"\x03")
-        os.dupterm_notify(None)
-        os.dupterm(None)
+        if self.guest == PROMPT and not self.has_typed:
+            self.has_typed = True
+            self.keyboard.type(b"\x03")
+        _SET_INTERRUPT_CHARACTER(_CTRL_C)
+        self.keyboard.type(b"\x03")
+        if self.guest != PROMPT:
+            _SET_INTERRUPT_CHARACTER(self.interrupt_character)
+
+    def set_guest(self, guest):
+        """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
+        self.guest = guest
+        if self.prompt is not None:
+            if guest == PROMPT:
+                self.prompt.leave_by(b"resume()\r")
+            else:
+                self.prompt.stay()
+        self.mind_interrupt_character()
+
+    def mind_interrupt_character(self):
+        """Have a Ctrl-C reach the console's driver as input, while there is one and it should."""
+        console = self.console
+        is_input = console is not None and console.has_driver and self.guest != PROMPT
+        self.interrupt_character = _NONE if is_input else _CTRL_C
+        micropython.kbd_intr(self.interrupt_character)
+
+    def back_to_guest(self):
+        """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
+        if self.has_typed:
+            self._mend_prompt()
+        if self.words[STOPPED]:
+            self.words[STOPPED] = 0
+            self.set_guest(PROMPT)
+            self.request()
+            self.keyboard.type(b"\x03")
+
+    def _mend_prompt(self):
+        """Take back what a strike has typed; if it was not typed, Ctrl-C was an interrupt."""
+        self.has_typed = False
+        micropython.kbd_intr(_NONE)
+        typed = bytearray()
+        while self.input.poll(0):
+            typed.extend(sys.stdin.buffer.read(1))
+        left = bytes(typed).replace(b"\x03", b"", 1)
+        self.keyboard.type(left)
+        if len(left) == len(typed):
+            micropython.kbd_intr(_CTRL_C)
 
     def pad(self):
         """Give a pending kill a branch to land on; return whether one has landed."""

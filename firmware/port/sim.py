@@ -21,8 +21,8 @@ import traceback
 
 from kernel.layout import (
     ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
-    NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED,
-    SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK,
+    SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import KILLS_CAUGHT
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
@@ -69,7 +69,8 @@ class SimPort:
         self.in_interrupt = False
         self.pending = False  # a kill on its way: taken at the next bytecode of a task
         self.kill = _kill_at_branch()
-        self.guest = False
+        self.guest = 0
+        self.console = None
         self.crash_memory = [] if crash_memory is None else crash_memory
         self.was_reset = False
         self.events = []  # (time in us, order, function), sorted
@@ -157,6 +158,23 @@ class SimPort:
         w[IRQ_PENDING] = 1
         w[SCHEDULED] = 1
 
+    def set_guest(self, guest):
+        """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
+        self.guest = guest
+
+    def back_to_guest(self):
+        """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
+        w = self.kernel.words
+        if w[STOPPED]:
+            w[STOPPED] = 0
+            self.set_guest(PROMPT)
+            self.request()
+            self.pending = True
+
+    def request(self):
+        """Enter the interrupt level at the next bytecode."""
+        self.kernel.words[SCHEDULED] = 1
+
     def panic(self, cause):
         """End the run: the board would reset."""
         self.keep_crash(cause)
@@ -243,7 +261,7 @@ class SimPort:
             w[SCHEDULED] = 1
         if w[ARMED] and not w[OUTER] and equals and _passed(now, w[SLICE_END]):
             w[SCHEDULED] = 1
-        if w[ARMED] and _passed(now, w[STEP_DEADLINE]):
+        if w[ARMED] and w[RUNNING_TASK] and _passed(now, w[STEP_DEADLINE]):
             if not self.pending:  # the last one has not even come to where it can be caught
                 w[STRUCK] += 1
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK

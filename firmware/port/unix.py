@@ -18,8 +18,9 @@ from array import array
 import micropython
 from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
 from kernel.layout import (
-    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEPS, STEP_DEADLINE, STRUCK,
+    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
+    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEPS, STEP_DEADLINE, STOPPED,
+    STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -58,7 +59,7 @@ class Port:
         self.words = None
         self.ticking = False
         self.has_thread = False
-        self.guest = False
+        self.guest = 0
         self.lines = []
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
@@ -137,8 +138,20 @@ class Port:
     def unmask(self, line):
         """Let the line interrupt again; console input that waits already fires it."""
         line.unmask()
-        if line is self.console and not self.guest and self.input.poll(0):
+        if line is self.console and not (self.guest or self.words[STOPPED]) and self.input.poll(0):
             line.fire()
+
+    def set_guest(self, guest):
+        """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
+        self.guest = guest
+
+    def back_to_guest(self):
+        """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
+        if self.words[STOPPED]:
+            self.words[STOPPED] = 0
+            self.set_guest(PROMPT)
+            self.request()
+            self.striker.write(b"\n")
 
     def request(self):
         """Have the interpreter enter the interrupt level at its next branch."""

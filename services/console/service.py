@@ -1,8 +1,8 @@
 """The serial link: answers the host's frames, prints events and log records as plain text.
 
 Reads only when the port says that console input waits, so a person or a tool at the REPL gets
-every character; writes only what the serial port takes at once, so a host that does not read
-delays nobody.
+every character; after a Ctrl-C it reads no further: that is the prompt's. Writes only what the
+serial port takes at once, so a host that does not read delays nobody.
 """
 
 import select
@@ -21,12 +21,12 @@ from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api
 
 _INPUT = const(1)
-# Input is looked for this often while the board is too busy to notice it by itself.
-_LOOK_MS = const(50)
+_WATCH_INTERVAL_MS_MIN = const(50)
 _CHUNK = const(64)
 # A host that takes nothing for this long loses what was to be written.
 _WRITE_TRIES = const(20)
 _READ_AT_ONCE = const(64)
+_CTRL_C = b"\x03"
 
 
 class Serial:
@@ -41,13 +41,21 @@ class Serial:
         self.output = interpreter.stdout.buffer
         self.line = bytearray()
         self.in_frame = False
+        self.wants_prompt = False
 
     def read_line(self):
-        """Take waiting characters; return the frame they complete, None if they do not."""
+        """Take waiting characters; return the frame they complete, None if they do not.
+
+        What follows a Ctrl-C is not taken.
+        """
         for _ in range(_READ_AT_ONCE):
             if not self.readable.poll(0):
                 return None
             character = self.input.read(1)
+            if character == _CTRL_C:
+                self.wants_prompt = True
+                self.in_frame = False
+                return None
             if character == link.MARK:
                 self.in_frame = True
                 self.line = bytearray()
@@ -93,11 +101,15 @@ def main(sys):
         if news:
             yield from print_events(sys, serial)
             yield from print_log(sys, serial)
-        status = yield sys.recv(_LOOK_MS)
+        status = yield sys.recv(watch.pause_ms())
         news = status == NOTIFIED
         if news and sys.bits() & _INPUT:
             while serial.more():
                 frame = serial.read_line()
+                if serial.wants_prompt:
+                    serial.wants_prompt = False
+                    yield sys.hand_over(line)
+                    break
                 if frame:
                     yield from answer(sys, serial, watch, frame)
                 else:  # a burst takes many steps, each within the budget
@@ -119,9 +131,15 @@ class Watch:
         """Take a new wish in place of the last."""
         now = time.ticks_ms()
         self.sequence = sequence
-        self.interval_ms = max(interval_ms, _LOOK_MS)
+        self.interval_ms = max(interval_ms, _WATCH_INTERVAL_MS_MIN)
         self.next_ms = now
         self.end_ms = time.ticks_add(now, for_ms)
+
+    def pause_ms(self):
+        """Return the milliseconds until it is time to send, None while nothing is wished for."""
+        if not self.interval_ms:
+            return None
+        return max(0, time.ticks_diff(self.next_ms, time.ticks_ms()))
 
     def is_due(self):
         """Return whether it is time to send, and plan the next time."""

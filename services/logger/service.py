@@ -9,7 +9,7 @@ from services.logger.api import DEBUG, EMPTY, ERROR, NEXT
 
 _RECORDS = const(32)
 _TEXT_MAX = const(200)
-_NEWS = const(1)
+_NEWS = const(4)  # the bits below are the console's own line, and the supervisor's
 
 
 def main(sys):

@@ -72,12 +72,7 @@ def test_services_go_on_while_a_person_is_at_the_prompt(board: EmulatedBoard) ->
     board.run_for(ms=100)
     board.read()
     after = client.table()
-    # The Ctrl-C itself ends the step it lands in, if it lands in one; nothing else may.
-    restarted = [
-        now
-        for then, now in zip(before.services, after.services, strict=True)
-        if now.generation != then.generation
+    assert [service.generation for service in after.services] == [
+        service.generation for service in before.services
     ]
-    assert len(restarted) <= 1
-    assert all(service.fault == "INJECTED" for service in restarted)
     assert paced(half_periods_ms(board, ms=2600), 500)

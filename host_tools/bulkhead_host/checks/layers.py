@@ -30,7 +30,10 @@ AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
     "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
-    "firmware/boot": ("kernel", "port", "bulkhead", *GENERATED, "micropython", *PLAIN_MODULES),
+    "firmware/boot": (
+        *("kernel", "port", "bulkhead", *GENERATED),
+        *("micropython", "sys", *PLAIN_MODULES),
+    ),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", *GENERATED),
         *("asyncio", "gc", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),

@@ -146,7 +146,8 @@ class Chip:
             self.clock.tick(remaining)
             return
         self._batch.stopped = False
-        self._deadline.schedule(remaining)
+        # An idle chip jumps there at once; a jump by less than the clock resolves would not end.
+        self._deadline.schedule(max(remaining, 1.0))
         try:
             execute_batch(cast(Any, self._batch), 1)
         finally:

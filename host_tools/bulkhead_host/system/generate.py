@@ -16,8 +16,12 @@ def system_module(application: Path, board: str) -> str:
     return system_source(*load_system(application, board))
 
 
-def system_source(application: Application, board: Board) -> str:
+def system_source(
+    application: Application, board: Board, *, guest: tuple[str, str] | None = None
+) -> str:
     """Return the source of `bulkhead_system`: the table that the kernel is built from.
+
+    `guest` is the name and the source of a guest program.
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
     (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
@@ -33,6 +37,7 @@ def system_source(application: Application, board: Board) -> str:
         f"SERVICES = (\n{body})\n"
         f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
         f"MODULES = {tuple(service.modules for service in services)!r}\n"
+        f"GUEST = {guest!r}\n"
     )
 
 

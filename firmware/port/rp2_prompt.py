@@ -1,0 +1,118 @@
+"""The prompt: typing at it, and leaving it by itself once the host has closed the serial port.
+
+A host that closes the port says so with SET_CONTROL_LINE_STATE, DTR off (USB CDC PSTN 1.2,
+6.3.14). Python is not told, but the controller keeps the last SETUP packet it received at the
+start of its memory (RP2040 datasheet 4.1.2.5.1). Only the change from open to closed counts, so
+a prompt is taken from nobody who never says whether the port is open, or never closes it.
+"""
+
+import io
+import os
+
+import machine
+import micropython
+from micropython import const
+
+_SETUP_REQUEST = const(0x50100000)  # bmRequestType and bRequest
+_SETUP_VALUE = const(0x50100002)
+_SET_CONTROL_LINE_STATE = const(0x2221)
+_DTR = const(1)
+_LOOK_MS = const(25)
+# Looks after which what was typed has had no effect.
+_PATIENCE = const(80)
+
+_INTERRUPT = b"\x03"
+_SOFT_RESET = b"\x04"
+_LEAVE_RAW_REPL = b"\x02"
+
+
+class Keyboard(io.IOBase):
+    """A second console that never shows anything and on which the port types.
+
+    Compiled code throughout: it reaches no branch, and allocates nothing.
+    """
+
+    def __init__(self):
+        self.keys = b""
+        self.next = 0
+
+    @micropython.native
+    def type(self, keys):
+        """Put `keys` behind the console input that waits. Any context.
+
+        The interrupt character ends them, and raises KeyboardInterrupt at the next branch of
+        bytecode.
+        """
+        self.keys = keys
+        self.next = 0
+        os.dupterm(self)
+        os.dupterm_notify(None)
+        os.dupterm(None)
+
+    @micropython.native
+    def readinto(self, buffer):
+        """Give MicroPython the next key, None when there is no other."""
+        at = self.next
+        if at >= len(self.keys):
+            return None
+        buffer[0] = self.keys[at]
+        self.next = at + 1
+        return 1
+
+
+class Prompt:
+    """MicroPython's REPL, as somebody who types there sees it."""
+
+    def __init__(self):
+        self.keyboard = Keyboard()
+        self.timer = machine.Timer(-1)
+        self.look_handler = self.look
+        self.line = _SOFT_RESET
+        self.was_open = False
+        self.watches = False
+        self.patience = 0
+
+    def leave_by(self, line):
+        """Type `line` at the prompt once the host has closed the port; allocates nothing.
+
+        Where that has no effect the board is reset softly.
+        """
+        self.line = line
+        self.watches = True
+        self.was_open = False
+        self.patience = 0
+        self.timer.init(period=_LOOK_MS, callback=self.look_handler)
+
+    def stay(self):
+        """Type nothing any more."""
+        self.watches = False  # a look may be on its way
+        self.timer.deinit()
+
+    def look(self, _timer):
+        """See whether the port has been closed, and leave the prompt if so."""
+        if not self.watches:
+            return
+        is_line_state = machine.mem16[_SETUP_REQUEST] == _SET_CONTROL_LINE_STATE
+        if not is_line_state or machine.mem16[_SETUP_VALUE] & _DTR:
+            self.was_open = True
+            self.patience = 0
+        elif self.patience:
+            self.patience -= 1
+        elif self.was_open and self.cancels_line():
+            self.keyboard.type(_LEAVE_RAW_REPL + self.line)
+            self.line = _SOFT_RESET
+            self.patience = _PATIENCE
+
+    def cancels_line(self):
+        """Type Ctrl-C and return whether the prompt reads it.
+
+        If a program runs the character is turned into an exception, here and at once: the program
+        is not harmed.
+        """
+        try:
+            self.keyboard.type(_INTERRUPT)
+            for _ in range(2):
+                pass
+        except KeyboardInterrupt:
+            return False
+        return True
