@@ -28,6 +28,7 @@ COMMANDS = {
     "ps": "List the services on a board.",
     "repl": "Open the prompt of a board; its services go on.",
     "run": "Boot an application on a board and show it working.",
+    "serve": "Let several tools share one board.",
     "sim": "Serve an emulated board on a serial port.",
     "top": "Watch, sort and control services on a live screen.",
 }

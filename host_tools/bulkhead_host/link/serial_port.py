@@ -54,6 +54,11 @@ class SerialTransport:
         """The path or URL."""
         return self._name
 
+    @property
+    def descriptor(self) -> int | None:
+        """What select can wait for; None where the system has none for this port."""
+        return self._descriptor
+
     def read(self, timeout_s: float) -> bytes:
         """Return what has come; wait up to `timeout_s` for something."""
         try:
