@@ -1,5 +1,6 @@
 """An application made by `bulkhead new`, on the emulated Pico; the README shows it running."""
 
+import json
 import os
 import subprocess
 import sys
@@ -53,10 +54,10 @@ def test_run_puts_an_application_on_the_board_at_a_port_and_watches_it(
     with started([BIN / "bulkhead", "sim", *map(str, options)]) as server:
         assert server.stdout is not None
         assert server.stdout.readline().strip() == str(link)
-        done = program(
-            demo, "bulkhead", "run", ".", "--port", str(link), "--drive", str(drive), "--for", "2"
-        )
-    assert done.returncode == 0, done.stderr
-    assert "flash: copying" in done.stderr
-    table = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
-    assert {"supervisor", "logger", "console", "greeter"} <= set(table)
+        board = ["--port", str(link)]
+        done = program(demo, "bulkhead", "run", ".", *board, "--drive", str(drive), "--for", "1")
+        assert done.returncode == 0, done.stderr
+        assert "flash: copying" in done.stderr
+        listed = program(demo, "bulkhead", "ps", "--json", *board)
+    names = [service["name"] for service in json.loads(listed.stdout)["services"]]
+    assert names == ["supervisor", "logger", "console", "greeter"]

@@ -5,6 +5,7 @@ carries the mark `#!`; a row without one is about the file as a whole.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -200,19 +201,19 @@ WRONG = (
                   uses='led = ["call"]\nlogger = ["call"]  #!'), is_warning=True),
     code("syntax error", "invalid syntax", "def main(sys)  #!\n    yield\n"),
     code("no main", "it has no main(sys)", '"""Nothing."""\n'),
-    code("main without yield", "main(sys) must be a generator function: it has no yield",
+    code("main without yield", "main(sys) must be a generator function or an async def",
          "def main(sys):  #!\n    lambda: (yield)\n    sys.sleep(1)\n"),
     code("main of two arguments", "main takes 2 arguments, and is called with one",
          "def main(sys, led):  #!\n    yield sys.recv()\n"),
-    code("module not in the manifest", "may not import machine.Pin: name 'machine' under modules",
+    code("module not in the manifest", "import of 'machine.Pin' is not in its service.toml",
          f"from machine import Pin  #!\n\n\n{SERVER}"),
-    code("the kernel", "may not import kernel.ipc: it is not for services",
+    code("the kernel", "import of 'kernel.ipc' is not in its service.toml",
          f"import kernel.ipc  #!\n\n\n{SERVER}"),
-    code("another's insides", "may not import services.led.service.main: of another service only",
+    code("another's insides", "import of 'services.led.service.main' is not in its",
          f"from services.led.service import main as led  #!\n\n\n{SERVER}"),
     code("a service not there", "imports services.fan.api: fan is not in the system",
          f"from services.fan.api import SPEED  #!\n\n\n{SERVER}"),
-    code("a builtin that reaches out", "exec reaches past the manifest",
+    code("a builtin that reaches out", "builtin 'exec' is not in its service.toml",
          f"exec('import machine')  #!\n\n\n{SERVER}"),
     code("a pin that is another's", "pin led is not its own: name it under pins in service.toml",
          f"from bulkhead_board import LED  #!\n\n\n{SERVER}"),
@@ -284,6 +285,31 @@ def test_a_service_has_at_most_28_interrupt_lines(folder: Path, lines: int, fits
 
 def test_there_are_many_kinds_of_wrong() -> None:
     assert len({wrong.kind for wrong in WRONG}) == len(WRONG) >= KINDS_MIN
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "kind"),
+    [
+        ("authority.py", "import of '%s' is not in its service.toml", "the kernel"),
+        ("authority.py", "builtin '%s' is not in its service.toml", "a builtin that reaches out"),
+        ("tasks.py", "main(sys) must be a generator function or an async def: no yield in it",
+         "main without yield"),
+        ("state.py", " uses %s, which is not in the system", "unknown service in uses"),
+        ("state.py", "more services than TASKS_MAX", "too many services"),
+        ("../bulkhead/frame.py", "no capability '%s': name it under [uses] in service.toml",
+         "a capability not granted"),
+    ],
+    ids=lambda part: part[:20],
+)  # fmt: skip
+def test_the_board_says_it_in_the_same_words(
+    folder: Path, file: str, words: str, kind: str
+) -> None:
+    (wrong,) = (wrong for wrong in WRONG if wrong.kind == kind)
+    (problem,) = check(write(folder, wrong.files)).problems
+    source = (source_root() / "firmware" / "kernel" / file).read_text()
+    on_board = re.sub(r'" \+ \w+ \+ "', "%s", source)
+    assert words in on_board
+    assert re.search(re.escape(words).replace("%s", r"[\w.]+"), problem.text)
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_files(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_new_application_and_its_new_services_are_right(tmp_path: Path) -> Non
         assert f"made tests/test_{name}.py" in done.stdout
     assert check(demo).problems == []
     assert set(contents(demo)) == {
-        *("system.toml", "README.md", ".gitignore"),
+        *("system.toml", "README.md", "pytest.ini", ".gitignore"),
         *(f"greeter/{file}" for file in ("service.toml", "service.py", "api.py")),
         *(f"other2/{file}" for file in ("service.toml", "service.py", "api.py")),
         *("tests/test_greeter.py", "tests/test_other2.py"),

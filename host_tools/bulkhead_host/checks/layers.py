@@ -111,8 +111,8 @@ def check_service(root: Path, folder: Path) -> list[Problem]:
     for file in python_files(folder, "."):
         path = (folder / file).relative_to(root)
         tree = ast.parse((root / path).read_text())
-        for line, text in beyond_manifest(tree, service.name, service.modules):
-            report.add(path, line, text)
+        for line, text, hint in beyond_manifest(tree, service.name, service.modules):
+            report.add(path, line, text, hint)
     return report.problems
 
 

@@ -37,6 +37,7 @@ it may do, `service.py` does it, `api.py` numbers its operations for others. The
 with Bulkhead can be started by name.
 """
 
+_PYTEST = "[pytest]\nbulkhead_app = .\ntestpaths = tests\n"
 _GITIGNORE = "build/\n__pycache__/\n.pytest_cache/\n"
 
 
@@ -54,7 +55,12 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
     board_named(board)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} exists already", "name another folder")
-    texts = {"system.toml": _SYSTEM, "README.md": _README, ".gitignore": _GITIGNORE}
+    texts = {
+        "system.toml": _SYSTEM,
+        "README.md": _README,
+        "pytest.ini": _PYTEST,
+        ".gitignore": _GITIGNORE,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         (folder / file).write_text(text.replace("{name}", name).replace("{board}", board))

@@ -15,20 +15,15 @@ from bulkhead_host.system.manifest import KERNEL, NAME
 TEMPLATE = "template"
 
 _TEST = '''\
-"""{name} on an emulated board."""
-
-from pathlib import Path
-
-from bulkhead_host.commands.build import BuildOptions, build
-from bulkhead_host.emulator.board import EmulatedBoard
-
-APPLICATION = Path(__file__).parents[1]
+"""{name} on a board: an emulated one, or `pytest --bulkhead-target auto`."""
 
 
-def test_{name}_starts_and_logs() -> None:
-    image = build(BuildOptions(application=APPLICATION))
-    with EmulatedBoard(image=image.path) as board:
-        board.run_until("{name} is up", timeout_ms=5000)
+def test_{name}_comes_back_alone(fresh_board, kernel):
+    kernel.expect("{name} is up")
+    before = kernel.services()
+    {name} = kernel.inject("crash", target="{name}")
+    kernel.wait_for_restart({name})
+    kernel.assert_untouched(before, except_for=("{name}",))
 '''
 
 

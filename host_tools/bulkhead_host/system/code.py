@@ -20,8 +20,8 @@ def check_code(
         tree = _parsed(file, report)
         if tree is None:
             continue
-        for line, text in beyond_manifest(tree, service.name, service.modules):
-            report.add(file, line, text)
+        for line, text, hint in beyond_manifest(tree, service.name, service.modules):
+            report.add(file, line, text, hint)
         _check_apis(service, tree, file, names, report)
         _check_handles(service, tree, file, report)
         if board is not None:
@@ -58,7 +58,7 @@ def _check_main(tree: ast.Module, file: Path, report: Report) -> None:
         text = f"main takes {len(taken)} arguments, and is called with one: main(sys)"
         report.add(file, main.lineno, text)
     if isinstance(main, ast.FunctionDef) and not _has_yield(main):
-        text = "main(sys) must be a generator function: it has no yield"
+        text = "main(sys) must be a generator function or an async def: no yield in it"
         report.add(file, main.lineno, text, "yield sys.recv(), or what else it waits for")
 
 

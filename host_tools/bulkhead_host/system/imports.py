@@ -62,17 +62,24 @@ def is_allowed(name: str, allowed: Sequence[str]) -> bool:
 
 def beyond_manifest(
     tree: ast.Module, name: str, modules: Sequence[str]
-) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what a file of the service `name` reaches past its manifest."""
+) -> Iterator[tuple[int, str, str]]:
+    """Yield what a file of the service `name` reaches past its manifest: line, text, next step.
+
+    The text is what the import guard says on the board (`kernel/authority.py`).
+    """
     allowed = (*SERVICE, f"services.{name}", *modules)
     for found in imports(tree):
         if not is_allowed(found.name, allowed):
-            yield found.line, _refusal(found.name)
+            text = f"import of '{found.name}' is not in its service.toml"
+            yield found.line, text, _way_out(found.name)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             reached = _reaches_past(node)
             if reached and not is_allowed(reached, modules):
-                yield node.lineno, f"{reached.rpartition('.')[2]} reaches past the manifest"
+                kind, _, short = reached.rpartition(".")
+                what = f"builtin '{short}'" if kind == "builtins" else f"import of '{reached}'"
+                text = f"{what} is not in its service.toml"
+                yield node.lineno, text, f'modules = ["{reached}"]'
 
 
 def _reaches_past(node: ast.Name | ast.Attribute) -> str:
@@ -85,10 +92,10 @@ def _reaches_past(node: ast.Name | ast.Attribute) -> str:
     return ""
 
 
-def _refusal(name: str) -> str:
+def _way_out(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "services":
-        return f"may not import {name}: of another service only its api"
+        return "import its api: nothing else of another service is for others"
     if parts[0] in ("", "kernel", "port"):
-        return f"may not import {name}: it is not for services"
-    return f"may not import {name}: name '{parts[0]}' under modules in service.toml"
+        return "leave it out: it is not for services"
+    return f'modules = ["{parts[0]}"]'
