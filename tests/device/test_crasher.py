@@ -52,3 +52,11 @@ def test_service_that_cannot_be_killed_resets_the_board_and_is_named(tmp_path: P
     with EmulatedBoard(image=image) as board:
         said = board.run_until(b"caught every kill", timeout_ms=2000)
         assert b"the board was reset: stubborn" in said
+
+
+def test_service_that_only_the_watchdog_ends_is_named_at_the_next_boot(tmp_path: Path) -> None:
+    image = tmp_path / "watchdog.uf2"
+    build(BuildOptions(application=APPLICATION.parent / "watchdog_app", output=image))
+    with EmulatedBoard(image=image) as board:
+        said = board.run_until(b"when the watchdog fired", timeout_ms=3000)
+        assert b"the board was reset: stuck ran when the watchdog fired" in said
