@@ -2,8 +2,9 @@
 
 From STEP_DEADLINE, the kernel's own end of the hog's budget, to the first instruction that
 another service runs after the kill: the supervisor's stand-in here, which the fault notifies and
-which is all that a real supervisor needs to act. So the tick's period, the injected exception,
-its landing, the fault with its kept traceback and the switch are all in it.
+which is all that a real supervisor needs to act. So the timer's lateness, the injected exception,
+its landing, the fault with its record and the switch are all in it; its traceback is written out
+when the supervisor takes the fault, after that.
 
 The stand-in sleeps, computes for a while, a little longer each time so that budgets end at every
 phase of the tick, and starts the hog. At the main level nothing else is ready. At the interrupt

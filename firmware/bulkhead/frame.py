@@ -34,8 +34,10 @@ class Frame:
         self.arg = None
         self.buffer = None
         # Bound once: a method looked up in the class at each use costs 2 us more.
-        for name in ("quick_call", "quick_reply_recv", "quick_recv", "quick_send"):
-            setattr(self, name, getattr(self, name))
+        self.quick_call = self.quick_call
+        self.quick_reply_recv = self.quick_reply_recv
+        self.quick_recv = self.quick_recv
+        self.quick_send = self.quick_send
 
     def cap(self, name):
         """Return the handle of the capability that service.toml calls `name`."""
@@ -292,7 +294,11 @@ class Frame:
         return kernel + INSPECT_LINE + line
 
     def next_fault(self, kernel):
-        """Get the number of a task that faulted and has not been reported yet, 0 for none."""
+        """Get the number of a task that faulted and has not been reported yet, 0 for none.
+
+        `badge()` is the fault's kind then, `bits()` the task's generation now. While there are
+        more, the notification stays pending.
+        """
         return kernel + NEXT_FAULT
 
     def fault_text(self, kernel, task, offset=0):

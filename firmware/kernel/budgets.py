@@ -15,6 +15,7 @@ from kernel.layout import (
     PERIOD_MS, RECORD_SHIFT, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
+import micropython
 
 
 def overrun(kernel, task):
@@ -52,6 +53,7 @@ class OverPeriod(Exception):
     """Stands in the last words of a task that took too much in a period."""
 
 
+@micropython.native
 def begin_period(kernel, task, spent_us):
     """Give `task` its budget for a period that begins now.
 
@@ -61,6 +63,8 @@ def begin_period(kernel, task, spent_us):
     w = kernel.words
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     period_ms = w[particulars + PERIOD_MS]
-    budget_us = w[particulars + PERIOD_BUDGET_US] if period_ms else TIME_HALF - 1
-    w[particulars + PERIOD_END_MS] = (kernel.port.uptime_ms() + period_ms) & TIME_MASK
+    budget_us = TIME_HALF - 1
+    if period_ms:
+        budget_us = w[particulars + PERIOD_BUDGET_US]
+        w[particulars + PERIOD_END_MS] = (kernel.port.uptime_ms() + period_ms) & TIME_MASK
     w[task + CPU_LIMIT] = (w[task + CPU_US] + spent_us + budget_us) & TIME_MASK

@@ -9,7 +9,7 @@ import struct
 from kernel import records
 from kernel.abi import (
     DORMANT, FAULTED, FULL, HAND_OVER, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL,
-    NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
+    FAULT_BIT, NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import fault
@@ -20,6 +20,7 @@ from kernel.layout import (
     LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
     PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT,
     SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    PENDING, REGISTER_BADGE, REGISTER_BITS,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX
 from kernel.ready import push_back
@@ -155,16 +156,16 @@ class Control:
 
     @micropython.native
     def next_fault(self, _w, _frames, task, trap):
-        """Give the number of a task whose fault has not been taken yet, 0 for none."""
+        """Give the number of a task whose fault has not been taken yet, 0 for none.
+
+        The fault's kind is in the badge, the task's present generation in the bits. While there
+        are more, the notification stays pending.
+        """
         w = self.kernel.words
         lookup(w, task, trap, MAY_CONTROL)
-        w[task + RESULT] = 0
-        for target in range(RECORD, w[TASKS_END], RECORD):
-            particulars = w[PARTICULARS] + (target >> PARTICULAR_SHIFT)
-            if w[particulars + UNREPORTED]:
-                w[particulars + UNREPORTED] = 0
-                w[task + RESULT] = target >> RECORD_SHIFT
-                break
+        _take_fault(w, task)
+        if self.kernel.is_unwritten:
+            records.write_out(self.kernel)
         return task
 
     @micropython.native
@@ -203,6 +204,25 @@ class Control:
         lookup(w, task, trap, MAY_CONTROL)
         target = (trap & 0xFF) << RECORD_SHIFT
         return target if target < w[TASKS_END] else 0
+
+
+@micropython.viper
+def _take_fault(w: ptr32, task: int):
+    """Give `task` the next fault that is not reported yet."""
+    w[task + RESULT] = 0
+    particulars = w[PARTICULARS]
+    faulted = RECORD
+    while faulted < w[TASKS_END]:
+        at = particulars + (faulted >> PARTICULAR_SHIFT)
+        if w[at + UNREPORTED]:
+            if w[task + RESULT]:
+                w[task + PENDING] |= FAULT_BIT
+                return
+            w[at + UNREPORTED] = 0
+            w[task + RESULT] = faulted >> RECORD_SHIFT
+            w[task + REGISTER_BADGE] = w[at + FAULT]
+            w[task + REGISTER_BITS] = w[faulted + GENERATION]
+        faulted += RECORD
 
 
 def _snapshot(w, task):

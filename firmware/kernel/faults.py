@@ -36,7 +36,7 @@ def fault(kernel, task, kind, error):
         return
     keep(kernel, task, kind)
     end(kernel, task, FAULTED)
-    keep_words(kernel, task, error)
+    keep_words(kernel, error)
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     w[particulars + FAULT] = kind
     w[particulars + UNREPORTED] = 1

@@ -16,6 +16,7 @@ from kernel.faults import fault, take_doom
 from kernel.layout import (
     ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
     RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
+    RECORD_SHIFT,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
@@ -43,16 +44,17 @@ def land(kernel, error):
     if in_task:
         spent = (kernel.port.now() - w[NOW]) & TIME_MASK
         w[task + CPU_US] = (w[task + CPU_US] + spent) & TIME_MASK
-    kind = _kind_of(error)
-    if w[STRUCK]:
-        w[STRUCK] = 0
-        if isinstance(error, KeyboardInterrupt):
-            kind = BUDGET
-        else:
+        kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
+    if isinstance(error, KeyboardInterrupt):
+        kind = BUDGET
+        if w[STRUCK] == 0:
+            w[STOPPED] = 1
+            kind = INJECTED
+    else:
+        kind = _kind_of(error)
+        if w[STRUCK]:
             kernel.port.pad()
-    elif isinstance(error, KeyboardInterrupt):
-        w[STOPPED] = 1
-        kind = INJECTED
+    w[STRUCK] = 0
     if not in_task:
         kind = SYSCALL
     doomed = take_doom(w)

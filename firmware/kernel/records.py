@@ -1,8 +1,9 @@
 """What is kept of the newest faults, and of what ended the board's last run.
 
 A record is eight words of one array, written when the task ends; its traceback is written out
-when somebody first asks, unless what was raised is one of the interpreter's own static objects,
-which the next kill uses again. So a fault costs its clients and its restart as little as can be.
+when somebody first asks, so a fault costs its clients and its restart as little as can be. What a
+kill raises is an object that the next kill uses again: its traceback is written out when the
+supervisor takes the fault, which is what it does next.
 
 An exception's text may be code of the task (`__str__`): it runs as a step of that task, under
 its budget.
@@ -23,9 +24,12 @@ from micropython import const
 
 # Places in a record that are not filled by `_describe`; the order is that of FAULT_FORMAT.
 _KIND = const(1)
+# What a kill raises, and a full heap: objects of the interpreter's own.
+_USED_AGAIN = (KeyboardInterrupt, MemoryError)
 _UPTIME = const(7)
 
 
+@micropython.native
 def keep(kernel, task, kind):
     """Record the fault that ends `task`, before it ends; the oldest record gives way."""
     index = kernel.fault_next
@@ -38,11 +42,27 @@ def keep(kernel, task, kind):
     _describe(kernel.words, kernel.faults, at, task)
 
 
-def keep_words(kernel, task, error):
+@micropython.native
+def keep_words(kernel, error):
     """Keep what tells why, an exception or None, with the record made last."""
-    if isinstance(error, (KeyboardInterrupt, MemoryError)):
-        error = _traceback(kernel, task, error)
+    if isinstance(error, _USED_AGAIN):
+        kernel.is_unwritten = True
+        for index in range(FAULTS_KEPT):
+            if kernel.fault_words[index] is error:  # used again before it was written out
+                kernel.fault_words[index] = None
     kernel.fault_words[kernel.fault_next - 1] = error
+    if kernel.is_unwritten and not kernel.supervisor:
+        write_out(kernel)
+
+
+def write_out(kernel):
+    """Write out what the interpreter will use again."""
+    kernel.is_unwritten = False
+    for index in range(FAULTS_KEPT):
+        error = kernel.fault_words[index]
+        if isinstance(error, _USED_AGAIN):
+            task = kernel.faults[FAULT_WORDS * index] << RECORD_SHIFT
+            kernel.fault_words[index] = _traceback(kernel, task, error)
 
 
 @micropython.viper
@@ -89,6 +109,7 @@ def crash_text(kernel):
     return name + " " + CRASH_NAMES[kind if kind < len(CRASH_NAMES) else 0]
 
 
+@micropython.native
 def as_step(kernel, task, function, *arguments):
     """Call code of `task`, which does not run, as a step of its own with its budget."""
     w = kernel.words

@@ -60,6 +60,7 @@ class Kernel:
         self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0
+        self.is_unwritten = False
         self.crash = port.crash()  # what ended the last run of the board, None if nothing did
         self.supervisor = 0
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)

@@ -12,6 +12,7 @@ from kernel.layout import (
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.state import ENTRY, row_options
+import micropython
 
 
 def beginning(kernel, number):
@@ -23,14 +24,13 @@ def beginning(kernel, number):
     yield  # a generator must be started with None: `start` does
     entry = kernel.table[number - 1][ENTRY]
     main = entry
+    w = kernel.words
+    task = number << RECORD_SHIFT
     if isinstance(entry, str):
-        w = kernel.words
         w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
         main = _load(entry).main
-        task = number << RECORD_SHIFT
-        now = kernel.port.now()
-        w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
-        begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
+        w[STEP_DEADLINE] = (kernel.port.now() + w[task + BUDGET_US]) & TIME_MASK
+    begin_period(kernel, task, (kernel.port.now() - w[NOW]) & TIME_MASK)
     generator = main(kernel.frames[number])
     if not hasattr(generator, "send"):
         raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
@@ -57,16 +57,22 @@ def start(kernel, task):
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
     frame = kind(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
     renew(w, task)
-    for register in range(REGISTERS, REGISTERS_END):
-        w[task + register] = 0
     kernel.frames[number] = frame
     w[task + FRAME] = id(frame) if kernel.arg_key else 0
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
-    w[task + RESULT] = 0
-    begin_period(kernel, task, 0)
-    push_back(w, task)
+    _make_ready(w, task)
     return True
+
+
+@micropython.viper
+def _make_ready(w: ptr32, task: int):
+    register = REGISTERS
+    while register < REGISTERS_END:
+        w[register + task] = 0
+        register += 1
+    w[task + RESULT] = 0
+    push_back(w, task)
 
 
 def _load(path):

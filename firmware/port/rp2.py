@@ -33,6 +33,9 @@ _RUN = const(0x40058020)
 _REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 _MAGIC = const(0x2B4C)
 
+# Bound once: in interrupt context an attribute of a module costs 3 us.
+_ONE_SHOT = machine.Timer.ONE_SHOT
+
 # Built-in modules that services import. MicroPython looks for each on the file system first, which
 # takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
 # another of its name in its place.
@@ -142,6 +145,7 @@ class Port:
         self.interrupt_character = _CTRL_C
         micropython.kbd_intr(_CTRL_C)
         self.timer = machine.Timer(-1)
+        self.sharp = machine.Timer(-1)
         self.keyboard = Keyboard()
         self.wake = Wake()
         # Two sets to sleep on: with console input, and without it while its line is masked.
@@ -223,13 +227,27 @@ class Port:
             if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and w[OUTER] + w[SCHEDULED] == 0:
                 if w[READY_BITS] & (1 << w[task + PRIORITY]):
                     self.request()
-            if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+            left = (w[STEP_DEADLINE] - now) & TIME_MASK
+            if left == 0 or left >= TIME_HALF:
                 if w[STRUCK] == 0 or int(self.pad()) == 0:  # it was caught
                     w[STRUCK] += 1
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     self.panic(KILLS_CAUGHT)
                 self.strike()
+            elif left < TICK_US:
+                self.come_back(left)
+
+    @micropython.native
+    def come_back(self, left_us):
+        """Have `tick` called once more after `left_us`, when a budget ends between two ticks."""
+        self.sharp.init(
+            mode=_ONE_SHOT,
+            period=left_us,
+            tick_hz=1_000_000,
+            hard=True,
+            callback=self.tick_handler,
+        )
 
     @micropython.native
     def request(self):

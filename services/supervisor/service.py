@@ -30,11 +30,16 @@ from services.supervisor.api import (
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
+_NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
+_FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
+
+# Fields of a piece of news.
+_KIND = const(2)
+_DELAY_MS = const(4)
 
 # Fields of INSPECT_FORMAT.
 _STATE = const(1)
-_FAULT = const(4)
 _GENERATION = const(7)
 _STEPS = const(9)
 
@@ -43,16 +48,15 @@ def main(sys):
     """Start, watch, restart; answer `api`."""
     house = House()
     yield from adopt(sys, house)
-    yield from take_faults(sys, house)
+    yield from take_fault(sys, house)
     while True:
-        now = time.ticks_ms()
-        yield from start_due(sys, house, now)
-        if time.ticks_diff(now, house.look_ms) >= 0:
-            house.look_ms = time.ticks_add(now, _LOOK_MS)
-            yield from stop_hung(sys, house, now)
-        operation = yield sys.recv(house.pause_ms())
+        left_ms = time.ticks_diff(house.next_ms, time.ticks_ms())
+        if left_ms <= 0:
+            yield from keep_house(sys, house)
+            continue
+        operation = yield sys.recv(left_ms)
         if operation == NOTIFIED:
-            yield from take_faults(sys, house)
+            yield from take_fault(sys, house)
         elif sys.caller():
             yield from answer(sys, house, operation)
 
@@ -63,8 +67,9 @@ class House:
     def __init__(self):
         self.wards = [Ward(index + 1, row) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
-        self.look_ms = time.ticks_ms()
+        self.next_ms = self.look_ms = time.ticks_ms()  # next: when there is anything to do
         self.events = []
+        self.news = []  # faults that the console has not been told of
 
     def named(self, name):
         """Return the ward of that name, None if there is none."""
@@ -78,21 +83,40 @@ class House:
         ward = self.named(name)
         return ward.number if ward else 0 if name == BOARD else -1
 
-    def note(self, event):
-        """Keep an event; the oldest gives way."""
-        if len(self.events) == _EVENTS_MAX:
-            self.events.pop(0)
-        self.events.append(event)
+    def note_news(self):
+        """Make events of the news; the oldest give way."""
+        for now, ward, kind, generation, delay_ms in self.news:
+            if len(self.events) == _EVENTS_MAX:
+                self.events.pop(0)
+            self.events.append((now, ward.name, kind, generation, delay_ms))
+        self.news.clear()
 
-    def pause_ms(self):
-        """Return the milliseconds until something is due, None if nothing will be."""
-        now = time.ticks_ms()
-        pause = max(0, time.ticks_diff(self.look_ms, now)) if self.watched else None
+    def plan(self, at_ms):
+        """See that what is due at that time is not missed."""
+        if time.ticks_diff(at_ms, self.next_ms) < 0:
+            self.next_ms = at_ms
+
+    def plan_all(self, now):
+        """Find when something is due next."""
+        self.next_ms = self.look_ms if self.watched else time.ticks_add(now, _FAR_MS)
         for ward in self.wards:
             if ward.is_due:
-                left = max(0, time.ticks_diff(ward.due_ms, now))
-                pause = left if pause is None else min(pause, left)
-        return pause
+                self.plan(ward.due_ms)
+
+
+def keep_house(sys, house):
+    """Do what is due: tell of faults, start services, look for hung ones."""
+    now = time.ticks_ms()
+    if house.news:
+        house.note_news()
+        yield from tell_console(sys)
+    for ward in house.wards:
+        if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
+            yield from start(sys, ward, now)
+    if house.watched and time.ticks_diff(now, house.look_ms) >= 0:
+        house.look_ms = time.ticks_add(now, _LOOK_MS)
+        yield from stop_hung(sys, house, now)
+    house.plan_all(now)
 
 
 def adopt(sys, house):
@@ -107,18 +131,15 @@ def adopt(sys, house):
             ward.starts = row[_GENERATION]
 
 
-def start_due(sys, house, now):
-    """Start every service that is due."""
-    kernel = sys.cap("kernel")
-    for ward in house.wards:
-        if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
-            status = yield sys.start(kernel, ward.number)
-            if status == OK:
-                ward.started(now)
-            elif status == FULL:
-                ward.postpone(now)
-            else:  # it runs already: an earlier incarnation of the supervisor has started it
-                ward.is_due = False
+def start(sys, ward, now):
+    """Start a service, or plan to when there is memory."""
+    status = yield sys.start(sys.cap("kernel"), ward.number)
+    if status == OK:
+        ward.started(now)
+    elif status == FULL:
+        ward.postpone(now)
+    else:  # it runs already: an earlier incarnation of the supervisor has started it
+        ward.is_due = False
 
 
 def stop_hung(sys, house, now):
@@ -131,21 +152,23 @@ def stop_hung(sys, house, now):
             yield sys.stop(kernel, ward.number, HEARTBEAT)
 
 
-def take_faults(sys, house):
-    """Take what has faulted from the kernel, plan the restarts, and tell the console."""
-    kernel = sys.cap("kernel")
-    while True:
-        number = yield sys.next_fault(kernel)
-        if number == 0:
-            break
-        ward = house.wards[number - 1]
-        yield sys.inspect(kernel, number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
-        now = time.ticks_ms()
-        delay_ms = ward.failed(now, row[_FAULT])
-        house.note((now, ward.name, row[_FAULT], row[_GENERATION], delay_ms))
-        yield from start_due(sys, house, now)
-    yield from tell_console(sys)
+def take_fault(sys, house):
+    """Take the next fault from the kernel; start the service again at once, or plan to.
+
+    What can wait, planning and telling the console, waits until what is started has begun. When
+    there are more faults the kernel notifies again.
+    """
+    number = yield sys.next_fault(sys.cap("kernel"))
+    if number == 0:
+        return
+    now = time.ticks_ms()
+    ward = house.wards[number - 1]
+    event = [now, ward, sys.badge(), sys.bits(), 0]
+    event[_DELAY_MS] = ward.failed(now, event[_KIND])
+    if event[_DELAY_MS] == 0:
+        yield from start(sys, ward, now)
+    house.news.append(event)
+    house.next_ms = time.ticks_add(now, _NEWS_MS)
 
 
 def tell_console(sys):
@@ -176,7 +199,7 @@ def answer(sys, house, operation):
         yield sys.reply(OK if status == OK else UNKNOWN)
     elif operation == CONTROL and type(request) is tuple and len(request) == 2:
         ward = house.named(request[0])
-        yield sys.reply((yield from control(sys, ward, request[1])) if ward else UNKNOWN)
+        yield sys.reply((yield from control(sys, house, ward, request[1])) if ward else UNKNOWN)
     elif operation == FAULT_TEXT and type(request) is tuple and len(request) == 2:
         number = house.number(request[0])
         if number >= 0:
@@ -190,7 +213,7 @@ def answer(sys, house, operation):
         yield sys.reply(REFUSED)
 
 
-def control(sys, ward, verb):
+def control(sys, house, ward, verb):
     """Hold a service, release it, or restart it; return the status.
 
     The caller itself is not held: it would not hear the answer, and nobody could release it.
@@ -201,6 +224,7 @@ def control(sys, ward, verb):
     if verb == RELEASE and is_down:
         ward.is_due = True
         ward.due_ms = time.ticks_ms()
+        house.plan(ward.due_ms)
         return OK
     if verb == HOLD and ward.number != sys.badge():
         status = OK if is_down else (yield sys.stop(kernel, ward.number))
