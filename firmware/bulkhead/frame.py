@@ -34,10 +34,8 @@ class Frame:
         self.arg = None
         self.buffer = None
         # Bound once: a method looked up in the class at each use costs 2 us more.
-        self.quick_call = self.quick_call
-        self.quick_reply_recv = self.quick_reply_recv
-        self.quick_recv = self.quick_recv
-        self.quick_send = self.quick_send
+        for name in ("quick_call", "quick_reply_recv", "quick_recv", "quick_send"):
+            setattr(self, name, getattr(self, name))
 
     def cap(self, name):
         """Return the handle of the capability that service.toml calls `name`."""

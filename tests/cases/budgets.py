@@ -29,14 +29,14 @@ def worker(rig, *, step_ms, pause_ms, steps):
 
 def test_period_budget_that_is_kept_is_no_fault(rig):
     main = worker(rig, step_ms=4, pause_ms=16, steps=6)
-    rig.add("worker", main, period_ms=20, period_budget_ms=15)
+    rig.add("worker", main, budget_ms=500, period_ms=20, period_budget_ms=15)
     rig.run(150)
     rig.expect((len(rig.log), rig.fault("worker")), (6, 0))
 
 
 def test_period_budget_that_is_exceeded_is_a_budget_fault(rig):
     main = worker(rig, step_ms=10, pause_ms=5, steps=20)
-    rig.add("worker", main, period_ms=1000, period_budget_ms=25)
+    rig.add("worker", main, budget_ms=500, period_ms=1000, period_budget_ms=25)
     rig.run(150)
     rig.expect((rig.state("worker"), rig.fault("worker")), (FAULTED, BUDGET))
     if not 1 <= len(rig.log) <= 3:  # fewer than three where a busy machine draws a step out
@@ -47,13 +47,13 @@ def test_period_budget_that_is_exceeded_is_a_budget_fault(rig):
 
 def test_period_budget_begins_again_with_the_next_period(rig):
     main = worker(rig, step_ms=5, pause_ms=45, steps=5)
-    rig.add("worker", main, period_ms=40, period_budget_ms=8)
+    rig.add("worker", main, budget_ms=500, period_ms=40, period_budget_ms=8)
     rig.run(350)
     rig.expect((len(rig.log), rig.fault("worker")), (5, 0))
 
 
 def test_task_without_a_period_may_compute_for_ever(rig):
-    rig.add("worker", worker(rig, step_ms=5, pause_ms=0, steps=12))
+    rig.add("worker", worker(rig, step_ms=5, pause_ms=0, steps=12), budget_ms=500)
     rig.run(150)
     rig.expect((len(rig.log), rig.fault("worker")), (12, 0))
 
@@ -87,7 +87,7 @@ def test_next_incarnation_begins_with_a_whole_budget(rig):
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     main = worker(rig, step_ms=6, pause_ms=1, steps=20)
-    rig.add("worker", main, period_ms=1000, period_budget_ms=10)
+    rig.add("worker", main, budget_ms=500, period_ms=1000, period_budget_ms=10)
     rig.run(60)
     rig.expect(rig.log[:6], ["step", "step", 2] * 2)
 
@@ -104,14 +104,14 @@ def test_client_of_a_server_over_its_period_gets_its_answer_first(rig):
             rig.log.append((yield sys.call(sys.cap("server"), 1, None, 100)))
         yield sys.recv()
 
-    rig.add("server", server, period_ms=1000, period_budget_ms=6)
+    rig.add("server", server, budget_ms=500, period_ms=1000, period_budget_ms=6)
     rig.add("client", client, uses="server:call")
     rig.run(60)
     rig.expect(rig.log, [OK, 193, 193])
 
 
 def test_step_that_ends_within_its_budget_is_not_killed(rig):
-    rig.add("worker", worker(rig, step_ms=15, pause_ms=1, steps=3), budget_ms=20)
+    rig.add("worker", worker(rig, step_ms=15, pause_ms=1, steps=3), budget_ms=100)
     rig.run(100)
     rig.expect((len(rig.log), rig.fault("worker")), (3, 0))
 
