@@ -18,6 +18,12 @@ def caller(rig, value, *, delay_ms=0, timeout_ms=None):
     return main
 
 
+def until_calling(rig, sys, name):
+    """Wait until the service `name` is queued at a server."""
+    while rig.state(name) != CALLING:
+        yield sys.sleep(1)
+
+
 def closed(rig, *, timeout_ms=None, delay_ms=3):
     """Return a server that receives from `wanted` alone, then from all; it logs what came."""
 
@@ -196,28 +202,29 @@ def test_sender_waited_for_runs_at_the_priority_of_those_queued(rig):
 
 def test_priority_is_lent_through_a_closed_receive_and_given_back(rig):
     def watch(sys):
-        yield sys.sleep(5)
+        yield from until_calling(rig, sys, "important")
         rig.log.append([rig.word(name, PRIORITY) for name in ("end", "wanted", "server")])
-        yield sys.sleep(10)
+        yield sys.sleep(60)
         rig.log.append([rig.word(name, PRIORITY) for name in ("end", "wanted", "server")])
 
     def wanted(sys):
-        yield sys.call(sys.cap("end"), 1, None, 10)
+        yield sys.call(sys.cap("end"), 1, None, 40)
         yield from idle(sys)
 
     rig.add("end", silent, priority=7)
     rig.add("wanted", wanted, priority=6, uses="end:call")
-    rig.add("server", closed(rig, delay_ms=0, timeout_ms=10), priority=5, uses="wanted:notify")
-    rig.add("important", caller(rig, 1, delay_ms=2, timeout_ms=8), priority=1, uses="server:call")
+    rig.add("server", closed(rig, delay_ms=0, timeout_ms=40), priority=5, uses="wanted:notify")
+    rig.add("important", caller(rig, 1, delay_ms=2, timeout_ms=40), priority=1, uses="server:call")
     rig.add("watch", watch, priority=0)
-    rig.run(30)
+    rig.run(120)
     rig.expect(rig.log[0], [1, 1, 1])
     rig.expect(rig.log[-1], [7, 6, 5])
 
 
 def test_priority_of_callers_queued_before_is_lent_too(rig):
     def watch(sys):
-        yield sys.sleep(8)
+        while rig.state("server") != AWAITING:
+            yield sys.sleep(1)
         rig.log.append(rig.word("wanted", PRIORITY))
 
     rig.add("server", closed(rig), priority=6, uses="wanted:notify")
@@ -237,14 +244,14 @@ def test_priority_lent_to_a_blocked_sender_reaches_its_receiver(rig):
             yield sys.send(sys.cap("full"), 1)
 
     def watch(sys):
-        yield sys.sleep(5)
+        yield from until_calling(rig, sys, "important")
         rig.log.append(rig.word("full", PRIORITY))
 
     rig.add("full", full, priority=7, mailbox=(1, BLOCK))
     rig.add("server", sender, priority=6, uses="full:send")
-    rig.add("important", caller(rig, 1, delay_ms=2, timeout_ms=8), priority=1, uses="server:call")
+    rig.add("important", caller(rig, 1, delay_ms=2, timeout_ms=20), priority=1, uses="server:call")
     rig.add("watch", watch, priority=0)
-    rig.run(8)
+    rig.run(15)
     rig.expect(rig.log, [1])
 
 

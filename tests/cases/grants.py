@@ -2,7 +2,7 @@
 
 from bulkhead import DEAD, FULL, OK, TIMEOUT
 from cases.rig import echo, idle, silent
-from kernel.abi import MAY_CALL, MAY_GRANT, RECEIVING, SYSCALL
+from kernel.abi import CALLING, MAY_CALL, MAY_GRANT, RECEIVING, SYSCALL
 from kernel.layout import CLIENTS
 
 
@@ -140,7 +140,8 @@ def test_queued_grant_is_refused_when_the_server_receives(rig):
 
 def test_refused_grant_lets_the_next_caller_through(rig):
     def server(sys):
-        yield sys.sleep(5)
+        while rig.state("other") != CALLING:
+            yield sys.sleep(1)
         rig.log.append((yield sys.recv()))
         yield sys.reply_recv(OK)
 
