@@ -35,6 +35,10 @@ def _times_two_switches(values: Values) -> float:
     return values["call_reply_us"] / (2 * values["generator_switch_us"])
 
 
+def _times_slice_and_call(values: Values) -> float:
+    return values["lease_copy_us"] / (values["slice_copy_us"] + values["call_reply_us"])
+
+
 def _grown_percent(values: Values) -> float:
     return 100 * (values["call_reply_64_tasks_us"] / values["call_reply_us"] - 1)
 
@@ -99,6 +103,14 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(
+        name="leases",
+        figures=(
+            Figure(name="lease_copy_us", unit="us"),
+            Figure(name="lease_copy_bytes", unit="bytes", goal=0),
+            Figure(name="slice_copy_us", unit="us"),
+        ),
+    ),
+    Measurement(
         name="switches",
         figures=(
             Figure(name="function_call_us", unit="us"),
@@ -131,6 +143,12 @@ DERIVED = (
         unit="times",
         goal=2.5,
         derive=_times_two_switches,
+    ),
+    Figure(
+        name="lease_copy_per_slice_and_call",
+        unit="times",
+        goal=1.5,
+        derive=_times_slice_and_call,
     ),
     Figure(name="call_reply_64_tasks_percent", unit="%", goal=3, derive=_grown_percent),
 )
