@@ -167,7 +167,7 @@ class Frame:
         """Take back every copy that was derived from a capability, in every task: OK."""
         return handle + REVOKE
 
-    # The commonest four again, with every operand given: viper code takes no default arguments,
+    # The commonest again, with every operand given: viper code takes no default arguments,
     # and is 4 us faster for it. Where modules are compiled for an image, `yield sys.call(...)`
     # without a timeout becomes `yield sys.quick_call(...)`, and so on (`system/fold.py` of the
     # host tools).
@@ -195,6 +195,29 @@ class Frame:
         self.arg = arg
         return handle + operation + SEND
 
+    @micropython.viper
+    def quick_call_lending(self, handle: int, operation: int, buffer, rights: int, arg) -> int:
+        """Do what `call_lending` does without a timeout."""
+        self.buffer = buffer
+        self.arg = arg
+        return handle + operation + rights + CALL
+
+    @micropython.viper
+    def quick_lease_read(self, offset: int, into) -> int:
+        """Do what `lease_read` does for the caller received last."""
+        self.buffer = into
+        registers = ptr32(self.registers)
+        registers[3] = offset
+        return LEASE_READ
+
+    @micropython.viper
+    def quick_lease_write(self, offset: int, data) -> int:
+        """Do what `lease_write` does for the caller received last."""
+        self.buffer = data
+        registers = ptr32(self.registers)
+        registers[3] = offset
+        return LEASE_WRITE
+
     def recv_from(self, handle, timeout_ms=None):
         """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
         if timeout_ms is None:
@@ -205,14 +228,12 @@ class Frame:
     @micropython.native
     def call_lending(self, handle, operation, buffer, rights, arg=None, timeout_ms=None):
         """Call, and lend `buffer` until the reply: READABLE, WRITABLE or both is what for."""
-        registers = self.registers
-        registers[4] = registers[4] & ACCEPTING | rights
         self.buffer = buffer
         self.arg = arg
         if timeout_ms is None:
-            return handle + operation + (CALL + EXTRA)
-        registers[0] = timeout_ms
-        return handle + operation + (CALL + EXTRA + TIMED)
+            return handle + operation + rights + CALL
+        self.registers[0] = timeout_ms
+        return handle + operation + rights + (CALL + TIMED)
 
     @micropython.native
     def lease_read(self, offset, into, caller=0):

@@ -8,14 +8,14 @@ from micropython import const
 
 ABI = const(1)
 
-# Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-26. A handle is a slot of
+# Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-25. A handle is a slot of
 # the task's table and the slot's generation; it is handed out already shifted, so that a frame
 # makes a trap word by adding.
 TRAP_SHIFT = const(8)
 HANDLE_SHIFT = const(13)
 SLOT_MASK = const(0x7F)
 HANDLE_GENERATION_SHIFT = const(20)
-HANDLE_GENERATION_MASK = const(0x7F)
+HANDLE_GENERATION_MASK = const(0x3F)
 
 # Traps, shifted into place.
 YIELD = const(0 << 8)
@@ -47,7 +47,10 @@ READ_FAULT = const(25 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
-# The message lends a window on memory, or grants a capability.
+# A call lends its caller's `buffer`, to be read or to be written.
+READABLE = const(1 << 26)
+WRITABLE = const(1 << 27)
+# A call or a reply grants a capability.
 EXTRA = const(1 << 29)
 
 # Operation of ACKNOWLEDGE: a console's driver has read Ctrl-C, so what follows is the prompt's.
@@ -72,12 +75,9 @@ MAY_CONTROL = const(16)
 MAY_GRANT = const(32)  # to give it to others in a message, and to choose the badge of a copy
 ALL_RIGHTS = const(0x7F)  # mint: those of the original
 
-# In the register that says what a message carries along: rights on the memory it lends, that its
-# sender accepts a capability with the reply, that it grants the capability whose handle is there.
-READABLE = const(1)
-WRITABLE = const(2)
-ACCEPTING = const(4)
-GRANTING = const(8)
+# In the register of capabilities granted, beside a handle: to be accepted, to be granted.
+ACCEPTING = const(1)
+GRANTING = const(2)
 
 # Task states.
 DORMANT = const(0)  # never started, or stopped

@@ -23,7 +23,7 @@ def build(table, port):
     kernel = Kernel(table, port, enter_interrupt_level)
     kernel.overrun = overrun
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel), carried.Leases(port).use)
+    kernel.handlers = _handlers(control.Control(kernel), carried.Leases(kernel).use)
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:

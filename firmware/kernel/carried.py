@@ -7,48 +7,43 @@ may ever hand on what is in the manifests; it is derived from the sender's, and 
 
 A lease is a window on the caller's `Frame.buffer` that lasts as long as its call does. The server
 never holds the buffer: the kernel copies between it and the server's own. What was not lent, or
-lies outside, is a window of no bytes, so no caller can fault its server.
+cannot be, or lies outside, is a window of no bytes, so no caller can fault its server.
 """
 
 from struct import pack_into
 
+from bulkhead import Frame
 from kernel.abi import (
-    ACCEPTING, DEAD, GRANTING, LEASE_READ, MAY_CALL, MAY_GRANT, MAY_NOTIFY, MAY_SEND, OK, READABLE,
-    SERVED, TIMED, TRAP_SHIFT, WRITABLE,
+    ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT, MAY_NOTIFY, MAY_SEND, OK, READABLE, SERVED,
+    TIMED, WRITABLE,
 )  # fmt: skip
 from kernel.capabilities import NoRight, derive, lookup
 from kernel.layout import (
-    BADGE_SHIFT, GRANTS, LENT, LENT_SHIFT, LENT_STEPS, NAMED, PEER, RECORD_SHIFT, REGISTER_BITS,
-    REGISTER_HANDLE, REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, STEPS,
-    TARGET, TASKS_END, TOKEN_SHIFT, TOKEN_TASK,
+    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, BADGE_SHIFT, FRAME, GRANTED, NAMED,
+    OPERATION, PEER, RECORD_SHIFT, REGISTER_BITS, REGISTER_HANDLE, REGISTER_TIMEOUT, RESULT,
+    RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, TARGET, TASKS_END, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
+from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, TABLE, copy_words, locate
 import micropython
+from micropython import const
+
+# The bit that tells LEASE_READ from LEASE_WRITE.
+_READS = const(1 << 8)
 
 
 @micropython.viper
-def attach(w: ptr32, buffer, task: int) -> int:
-    """Note what goes along with the call of `task`; return GRANTS if that is a capability."""
+def attach(w: ptr32, task: int):
+    """Note the capability that a call or reply of `task` grants."""
     extra = w[task + REGISTER_HANDLE]
     w[task + REGISTER_HANDLE] = extra & ACCEPTING
-    if extra & GRANTING:
-        w[task + LENT] = int(grantable(w, task, extra)) << LENT_SHIFT
-        return GRANTS
-    if int(window(buffer, extra & WRITABLE)) < 0:
-        raise BadMessage("lend a bytearray, memoryview or array, or bytes to be read only")
-    rights = extra & (READABLE | WRITABLE)
-    w[task + LENT] = (w[task + STEPS] & LENT_STEPS) << LENT_SHIFT | rights
-    return 0
-
-
-@micropython.viper
-def grantable(w: ptr32, task: int, handle: int) -> int:
-    """Return the capability behind a handle that its task may grant."""
-    capability = int(lookup(w, task, handle, MAY_GRANT))
+    if extra & GRANTING == 0:
+        raise NoRight
+    capability = int(lookup(w, task, extra, MAY_GRANT))
     if (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | MAY_NOTIFY) == 0:
         raise NoRight
-    return capability
+    w[task + GRANTED] = capability
 
 
 @micropython.viper
@@ -59,7 +54,7 @@ def hand_over(w: ptr32, task: int, receiver: int) -> int:
     """
     if w[receiver + REGISTER_HANDLE] & ACCEPTING == 0:
         return 0
-    capability = w[task + LENT] >> LENT_SHIFT
+    capability = w[task + GRANTED]
     rights = (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | MAY_NOTIFY)
     badge = w[capability + NAMED] >> BADGE_SHIFT
     handle = int(derive(w, receiver, capability, rights, badge))
@@ -79,11 +74,7 @@ def is_served(w: ptr32, client: int, server: int, token: int) -> int:
 @micropython.viper
 def grant_with_reply(w: ptr32, task: int, token: int) -> int:
     """Hand over what a reply grants; return 0 if the caller waits and cannot take it."""
-    extra = w[task + REGISTER_HANDLE]
-    w[task + REGISTER_HANDLE] = extra & ACCEPTING
-    if extra & GRANTING == 0:
-        raise NoRight
-    w[task + LENT] = int(grantable(w, task, extra)) << LENT_SHIFT
+    attach(w, task)
     client = (token & TOKEN_TASK) << RECORD_SHIFT
     if client >= w[TASKS_END] or int(is_served(w, client, task, token)) == 0:
         return 1
@@ -114,8 +105,13 @@ def window(buffer, is_written):
 class Leases:
     """Handler of the traps that use a lease."""
 
-    def __init__(self, port):
-        self.copy = port.copy
+    def __init__(self, kernel):
+        self.copy = kernel.port.copy
+        w = kernel.words
+        here = w[PARTICULARS]
+        w[here + BUFFER_KEY], w[here + BUFFER_PLACE] = locate(Frame(None, {}), "buffer")
+        if w[here + BUFFER_KEY]:
+            w[here + BYTEARRAY], w[here + BYTES] = id(bytearray), id(bytes)
 
     @micropython.viper
     def use(self, w: ptr32, frames, task: int, trap: int) -> int:
@@ -127,32 +123,69 @@ class Leases:
         if trap & TIMED:
             token = w[task + REGISTER_TIMEOUT]
         client = (token & TOKEN_TASK) << RECORD_SHIFT
+        if client >= w[TASKS_END]:
+            raise BadMessage("a lease needs a token that recv gave")
         offset = w[task + REGISTER_BITS]
-        reads = 1 if trap >> TRAP_SHIFT & 31 == LEASE_READ >> TRAP_SHIFT else 0
-        own = frames[task >> RECORD_SHIFT].buffer
-        count = int(window(own, reads))
-        if client >= w[TASKS_END] or count < 0:
-            raise BadMessage("a lease needs a buffer, and a token that recv gave")
         w[task + REGISTER_BITS] = 0
         w[task + RESULT] = DEAD
-        if token == 0 or int(is_served(w, client, task, token)) == 0:
+        if (
+            w[client + STATE] != SERVED
+            or w[client + PEER] != task
+            or w[client + SEQUENCE] != token >> TOKEN_SHIFT
+        ):
             return task
         w[task + RESULT] = OK
-        lent = w[client + LENT]
-        right = READABLE if reads else WRITABLE
-        if offset < 0 or lent & right == 0 or lent >> LENT_SHIFT != w[client + STEPS] & LENT_STEPS:
+        reads = trap & _READS
+        if w[client + OPERATION] & (READABLE if reads else WRITABLE) == 0 or offset < 0:
             return task
-        theirs = frames[client >> RECORD_SHIFT].buffer
-        left = int(window(theirs, 1 - reads)) - offset
-        if left < count:
-            count = left
-        if count > LEASE_BYTES_MAX:
-            count = LEASE_BYTES_MAX
-        if count <= 0:
-            return task
-        if reads:
-            self.copy(own, 0, theirs, offset, count)
-        else:
-            self.copy(theirs, offset, own, 0, count)
-        w[task + REGISTER_BITS] = count
+        here = w[PARTICULARS]
+        key = w[here + BUFFER_KEY]
+        if key and w[task + FRAME] and w[client + FRAME]:
+            place = w[here + BUFFER_PLACE]
+            mine = ptr32(ptr32(w[task + FRAME])[TABLE] + place)
+            theirs = ptr32(ptr32(w[client + FRAME])[TABLE] + place)
+            if mine[NAME] == key and theirs[NAME] == key:
+                own = mine[ARG]
+                lent = theirs[ARG]
+                if (own | lent) & IMMEDIATE == 0:
+                    into = ptr32(own if reads else lent)
+                    source = ptr32(lent if reads else own)
+                    kind = source[KIND]
+                    written = w[here + BYTEARRAY]
+                    if into[KIND] == written and (kind == written or kind == w[here + BYTES]):
+                        count = ptr32(lent)[LENGTH] - offset
+                        if count > ptr32(own)[LENGTH]:
+                            count = ptr32(own)[LENGTH]
+                        if count > LEASE_BYTES_MAX:
+                            count = LEASE_BYTES_MAX
+                        if count > 0:
+                            w[task + REGISTER_BITS] = count
+                            to = into[DATA] if reads else into[DATA] + offset
+                            of = source[DATA] + offset if reads else source[DATA]
+                            done = 0
+                            if (to | of) & 3 == 0:
+                                done = count >> 6 << 6
+                                copy_words(ptr32(to), ptr32(of), to + done)
+                            if done < count:
+                                self.copy(to, done, of, done, count - done)
+                        return task
+        server, caller = frames[task >> RECORD_SHIFT], frames[client >> RECORD_SHIFT]
+        w[task + REGISTER_BITS] = int(self.use_other(server.buffer, caller.buffer, offset, reads))
         return task
+
+    @micropython.native
+    def use_other(self, own, lent, offset, reads):
+        """Do what `use` does for other buffers than the commonest; return how many bytes."""
+        count = window(own, reads)
+        if count < 0:
+            raise BadMessage(
+                "a lease is copied to or from a bytearray, memoryview, array or bytes"
+            )
+        count = min(count, window(lent, not reads) - offset, LEASE_BYTES_MAX)
+        if count <= 0:
+            return 0
+        if reads:
+            self.copy(own, 0, lent, offset, count)
+        else:
+            self.copy(lent, offset, own, 0, count)
+        return count

@@ -18,8 +18,8 @@ from kernel.abi import (
 from kernel.capabilities import NoRight, is_alive, lookup
 from kernel.carried import attach, grant_with_reply, hand_over
 from kernel.layout import (
-    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, GRANTS, MAIL_COUNT,
-    NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
+    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED,
+    NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
     REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, SENDERS, SEQUENCE, SEQUENCE_MASK,
     SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
@@ -37,8 +37,7 @@ import micropython
 def call(w: ptr32, frames, task: int, trap: int) -> int:
     """Send a message and wait for its reply, at most until the deadline."""
     capability = int(lookup(w, task, trap, MAY_CALL))
-    operation = trap & 0xFF
-    if operation >= OPERATIONS:
+    if trap & 0xFF >= OPERATIONS:
         raise NoRight
     server = w[capability + TARGET] & OFFSET_MASK
     named = w[capability + NAMED]
@@ -52,8 +51,8 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
     if state == AWAITING and w[server + PEER] == task:
         waits = 1
     if trap & EXTRA:
-        operation |= int(attach(w, frame.buffer, task))
-        if waits and operation & GRANTS and int(hand_over(w, task, server)) == 0:
+        attach(w, task)
+        if waits and int(hand_over(w, task, server)) == 0:
             w[task + RESULT] = FULL
             return task
     if trap & TIMED:
@@ -63,7 +62,7 @@ def call(w: ptr32, frames, task: int, trap: int) -> int:
     if state == AWAITING and waits:
         leave_server(w, server)
     w[task + PEER] = server
-    w[task + OPERATION] = operation
+    w[task + OPERATION] = trap
     w[task + BADGE] = named >> BADGE_SHIFT
     w[server + CLIENTS] += 1
     if waits == 0:
@@ -162,7 +161,7 @@ def recv(w: ptr32, frames, task: int, trap: int) -> int:
     client = w[task + SENDERS]
     while client:
         w[task + SENDERS] = w[client + NEXT]
-        if w[client + OPERATION] & GRANTS == 0 or int(hand_over(w, client, task)):
+        if w[client + OPERATION] & EXTRA == 0 or int(hand_over(w, client, task)):
             return int(take(w, frames, task, client))
         refuse(w, client, task)
         client = w[task + SENDERS]
@@ -216,7 +215,7 @@ def recv_from(w: ptr32, frames, task: int, trap: int) -> int:
         return task
     if w[sender + STATE] == CALLING and w[sender + PEER] == task:
         unqueue_sender(w, task, sender)
-        if w[sender + OPERATION] & GRANTS == 0 or int(hand_over(w, sender, task)):
+        if w[sender + OPERATION] & EXTRA == 0 or int(hand_over(w, sender, task)):
             return int(take(w, frames, task, sender))
         refuse(w, sender, task)
     w[task + STATE] = AWAITING

@@ -24,7 +24,7 @@ SENDERS = const(6)  # first caller not yet received, most important first
 CLIENTS = const(7)  # tasks whose PEER this one is
 SERVING = const(8)  # token of the caller received last, 0 for none
 SEQUENCE = const(9)  # of the task's own calls: tells a late reply from a timely one
-OPERATION = const(10)  # of the call on its way, and GRANTS
+OPERATION = const(10)  # of the send that blocks; of a call the whole trap word, until its end
 BADGE = const(11)
 PENDING = const(12)  # notification bits not yet received
 # time
@@ -42,19 +42,14 @@ CAPABILITY_COUNT = const(21)
 # mailbox
 MAILBOX = const(24)  # offset of its words, 0 for none
 MAIL_COUNT = const(25)
-# what goes along with this task's call: rights on its `Frame.buffer` in bits 0-1, the value of
-# STEPS above, which stays until the call has ended; or, without rights, the capability granted
-LENT = const(23)
-LENT_SHIFT = const(2)
-LENT_STEPS = const(0xFFFFFFF)
-GRANTS = const(1 << 8)
+GRANTED = const(23)  # the capability that goes along with this task's call or reply
 # registers: the task's own window, `Frame.registers`; the kernel trusts none of it
 REGISTERS = const(26)
 REGISTER_TIMEOUT = const(26)  # in: timeout in ms, or the caller to reply to
 REGISTER_CALLER = const(27)  # out: token of the caller, 0 for a message that wants no reply
 REGISTER_BADGE = const(28)  # out
 REGISTER_BITS = const(29)  # out: notification bits; of a lease, in: offset, out: bytes copied
-REGISTER_HANDLE = const(30)  # in: what a message carries (`abi`); out: the capability granted
+REGISTER_HANDLE = const(30)  # in: the capability to grant; out: the one that was granted
 REGISTERS_END = const(31)
 FRAME = const(31)  # address of its Frame where `frames` can look into it, else 0
 
@@ -69,6 +64,11 @@ PERIOD_BUDGET_US = const(4)
 PERIOD_END_MS = const(5)  # of the port's uptime
 QUOTA_BYTES = const(6)  # of heap; 0: none
 USED_BYTES = const(7)  # as sampled
+# Those of record 0: what `carried` has to know of MicroPython, see `window`.
+BUFFER_KEY = const(0)  # the name word of `Frame.buffer`, 0 where nobody can tell
+BUFFER_PLACE = const(1)  # its offset in the frame's table in bytes
+BYTEARRAY = const(2)  # address of the type
+BYTES = const(3)
 
 # --- record 0: the kernel ----------------------------------------------------------------
 # Word 0 is its PRIORITY, 8: everything is more important than the kernel's own loop.

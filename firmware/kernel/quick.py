@@ -67,6 +67,7 @@ def quick_call(
                 if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
                     w[NEXT_DEADLINE] = deadline
                     w[DEADLINES] = 1
+                me[OPERATION] = trap
                 me[PEER] = server
                 me[STATE] = SERVED
                 peer[CLIENTS] += 1

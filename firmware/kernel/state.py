@@ -23,7 +23,7 @@ from kernel.limits import (
 from kernel.ready import FIRST_BIT
 from micropython import const
 from bulkhead import Frame
-from kernel.window import locate_arg, locate_items
+from kernel.window import locate, locate_items
 
 # Fields of a row of the system's table, one row a service, task numbers from 1 in start order.
 NAME = const(0)
@@ -68,7 +68,7 @@ class Kernel:
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
         self.guard_supervisor = None
-        self.arg_key, self.arg_place = locate_arg(Frame(None, {}))
+        self.arg_key, self.arg_place = locate(Frame(None, {}), "arg")
         self.mail_items = 0
         port.attach(self, enter)
         _lay_out(self)

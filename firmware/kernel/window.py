@@ -1,4 +1,6 @@
-"""Where MicroPython keeps a frame's `arg`, for those who cannot afford to ask it: `quick`.
+"""Where MicroPython keeps what a frame holds, for those who cannot afford to ask it.
+
+Those are `quick`, for `arg`, and `carried`, for `buffer`.
 
 An attribute costs compiled code 2.5 us to read or write, an item of a list as much, and telling a
 value's type 3 us: together a third of a call and its reply. On 32-bit machines an instance is
@@ -8,7 +10,9 @@ kernel finds the pair once and checks at every use that it is still there: a fra
 attributes of its own has a table of another size, and is served the long way round.
 
 A value is one word. Its low two bits are 0 where it points to an object on the heap; any other,
-small int, interned str, None or bool, may be a message's value without a further look.
+small int, interned str, None or bool, may be a message's value without a further look. A bytearray
+is `type, kind of items, length, address` and bytes are `type, hash, length, address`
+(`py/objarray.h`, `py/objstr.h`).
 """
 
 import sys
@@ -20,6 +24,11 @@ from micropython import const
 TABLE = const(3)
 NAME = const(0)
 ARG = const(1)
+
+# Words of a bytearray, and of bytes.
+KIND = const(0)
+LENGTH = const(2)
+DATA = const(3)
 
 IMMEDIATE = const(3)
 NOTHING = const(1)  # the small int 0
@@ -35,15 +44,40 @@ def peek(address: int) -> int:
     return ptr32(address)[0]
 
 
+@micropython.viper
+def copy_words(to: ptr32, of: ptr32, end: int):
+    """Copy 64 bytes at a time, from word to word, until `to` reaches the address `end`."""
+    while int(to) < end:
+        to[0] = of[0]
+        to[1] = of[1]
+        to[2] = of[2]
+        to[3] = of[3]
+        to[4] = of[4]
+        to[5] = of[5]
+        to[6] = of[6]
+        to[7] = of[7]
+        to[8] = of[8]
+        to[9] = of[9]
+        to[10] = of[10]
+        to[11] = of[11]
+        to[12] = of[12]
+        to[13] = of[13]
+        to[14] = of[14]
+        to[15] = of[15]
+        to = ptr32(int(to) + 64)
+        of = ptr32(int(of) + 64)
+
+
 def is_known():
     """Return whether this machine keeps things as described above."""
     return sys.implementation.name == "micropython" and sys.maxsize >> 31 == 0
 
 
-def locate_arg(frame):
-    """Return (name word, offset in the table in bytes) of `arg`, (0, 0) where nobody can tell."""
+def locate(frame, name):
+    """Return (name word, offset in the table in bytes) of an attribute, or zeros."""
     if is_known():
-        frame.arg = mark = bytearray(1)
+        mark = bytearray(1)
+        setattr(frame, name, mark)
         table = peek(id(frame) + _TABLE_AT)
         for place in range(0, 8 * peek(id(frame) + _SIZE_AT), 8):
             if peek(table + place + 4) == id(mark):

@@ -185,7 +185,7 @@ def test_kept_handle_does_not_name_what_came_into_its_slot(rig):
 def test_slot_is_used_again_more_often_than_it_has_generations(rig):
     def main(sys):
         handles = set()
-        for _ in range(130):
+        for _ in range(66):
             status = yield sys.copy(sys.cap("server"))
             handles.add(sys.arg)
             if status != OK or (yield sys.delete(sys.arg)) != OK:
@@ -193,7 +193,7 @@ def test_slot_is_used_again_more_often_than_it_has_generations(rig):
         rig.log.append(len(handles))
 
     alone(rig, main, slots=1)
-    rig.expect(rig.log, [127])
+    rig.expect(rig.log, [63])
 
 
 def test_copy_of_a_deleted_copy_goes_on(rig):

@@ -3,8 +3,7 @@
 from array import array
 
 from bulkhead import DEAD, OK, TIMEOUT
-from cases.rig import echo
-from kernel.abi import BLOCK, EXTRA, READABLE, SYSCALL, WRITABLE
+from kernel.abi import BLOCK, READABLE, SYSCALL, WRITABLE
 from kernel.limits import LEASE_BYTES_MAX
 
 
@@ -308,26 +307,56 @@ def test_empty_buffer_is_lent(rig):
     rig.expect(rig.log, [(OK, 0, b"\x00"), OK])
 
 
-def refused(rig, buffer, rights):
-    """Lend what cannot be: the caller's fault, and the server knows nothing of it."""
-    lend(rig, echo, buffer, rights)
-    rig.expect((rig.fault("client"), rig.fault("server"), rig.log), (SYSCALL, 0, []))
+def useless(rig, buffer, rights):
+    """Lend what cannot be lent: a window of no bytes, and nobody's fault."""
+
+    def server(sys):
+        yield sys.recv()
+        yield sys.lease_write(0, b"x")
+        rig.log.append(sys.count())
+        yield sys.lease_read(0, bytearray(1))
+        rig.log.append(sys.count())
+        yield sys.reply_recv(OK)
+
+    lend(rig, server, buffer, rights)
+    rig.expect((rig.log[0], rig.log[-1], rig.fault("server")), (0, OK, 0))
 
 
-def test_bytes_lent_for_writing_fault_the_caller(rig):
-    refused(rig, b"hello", WRITABLE)
+def test_bytes_lent_for_writing_are_not_written(rig):
+    useless(rig, b"hello", WRITABLE)
 
 
-def test_view_of_bytes_lent_for_writing_faults_the_caller(rig):
-    refused(rig, memoryview(b"hello"), READABLE | WRITABLE)
+def test_view_of_bytes_lent_for_writing_is_not_written(rig):
+    useless(rig, memoryview(b"hello"), READABLE | WRITABLE)
 
 
-def test_lent_list_faults_the_caller(rig):
-    refused(rig, [1, 2], READABLE)
+def test_lent_list_is_no_window(rig):
+    useless(rig, [1, 2], READABLE | WRITABLE)
 
 
-def test_lent_none_faults_the_caller(rig):
-    refused(rig, None, READABLE)
+def test_lent_number_is_no_window(rig):
+    useless(rig, 5, READABLE | WRITABLE)
+
+
+def test_lent_none_is_no_window(rig):
+    useless(rig, None, READABLE | WRITABLE)
+
+
+def test_rights_without_a_window_are_no_window(rig):
+    def server(sys):
+        yield sys.recv()
+        yield sys.lease_write(0, b"x")
+        rig.log.append(sys.count())
+        yield sys.reply_recv(OK)
+
+    def client(sys):
+        del sys.buffer
+        rig.log.append((yield sys.call(sys.cap("server"), 1) | WRITABLE))
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    rig.run(10)
+    rig.expect(rig.log, [0, OK])
 
 
 def test_read_into_bytes_faults_the_server(rig):
@@ -392,7 +421,7 @@ def test_server_passes_what_it_was_lent_on_by_a_lease_of_its_own(rig):
     data = bytearray(b"abcd")
 
     def client(sys):
-        rig.log.append((yield sys.call_lending(sys.cap("server"), 1, data, 3)))
+        rig.log.append((yield sys.call_lending(sys.cap("server"), 1, data, READABLE | WRITABLE)))
 
     rig.add("end", writing(rig, 1, b"XY"))
     rig.add("server", middle, uses="end:call")
@@ -408,7 +437,7 @@ def test_lending_send_is_an_ordinary_send(rig):
 
     def sender(sys):
         sys.buffer = b"hello"
-        rig.log.append((yield sys.send(sys.cap("receiver"), 1) | EXTRA))
+        rig.log.append((yield sys.send(sys.cap("receiver"), 1) | READABLE))
 
     rig.add("receiver", receiver, mailbox=(1, BLOCK))
     rig.add("sender", sender, uses="receiver:send")

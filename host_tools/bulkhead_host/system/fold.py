@@ -35,7 +35,10 @@ PASTED_INTO = "kernel/dispatch.py"
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
 # Frame methods with a twin that takes all operands but a timeout, and the least and the most
 # operands that a call of the method may give then.
-_QUICK = {"call": (2, 3), "reply_recv": (1, 2), "recv": (0, 0), "send": (2, 3)}
+_QUICK = {
+    **{"call": (2, 3), "reply_recv": (1, 2), "recv": (0, 0), "send": (2, 3)},
+    **{"call_lending": (4, 5), "lease_read": (2, 2), "lease_write": (2, 2)},
+}
 
 Constants = Mapping[str, Mapping[str, int]]
 
@@ -104,7 +107,8 @@ def quicken(source: str) -> str:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Yield) and isinstance(node.value, ast.Call)
     ]
-    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
+    insertions: list[tuple[int, int, str]] = []
+    for call in calls:
         match call:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="sys"), attr=method), args=given, keywords=[]
@@ -114,8 +118,16 @@ def quicken(source: str) -> str:
                 if starred or not least <= len(given) <= most:
                     continue
                 if len(given) < most:
-                    _insert(lines, given[-1].end_lineno, _end(given[-1]), ", None")
-                _insert(lines, call.func.end_lineno, _end(call.func) - len(method), "quick_")
+                    row, column = _end(given[-1])
+                    while lines[row - 1].encode()[column:].startswith(b")"):
+                        if (row, column + 1) == _end(call):
+                            break
+                        column += 1  # of parentheses around the last operand
+                    insertions.append((row, column, ", None"))
+                row, column = _end(call.func)
+                insertions.append((row, column - len(method), "quick_"))
+    for row, column, text in sorted(insertions, reverse=True):
+        _insert(lines, row, column, text)
     return "\n".join(lines)
 
 
@@ -215,14 +227,14 @@ def _body(function: ast.FunctionDef, text: list[str], target: str, given: list[s
     return [line.removeprefix(" " * statements[0].col_offset) for line in body] + ending
 
 
-def _end(node: ast.expr) -> int:
-    return node.end_col_offset or 0
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or 1, node.end_col_offset or 0
 
 
-def _insert(lines: list[str], row: int | None, column: int, text: str) -> None:
+def _insert(lines: list[str], row: int, column: int, text: str) -> None:
     """Insert `text` at a column, in bytes as `ast` counts, of a line, counted from 1."""
-    line = lines[(row or 1) - 1].encode()
-    lines[(row or 1) - 1] = (line[:column] + text.encode() + line[column:]).decode()
+    line = lines[row - 1].encode()
+    lines[row - 1] = (line[:column] + text.encode() + line[column:]).decode()
 
 
 def _is_viper(decorator: ast.expr) -> bool:
