@@ -282,6 +282,23 @@ def program(name: str, *arguments: str, port: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.bulkhead_needs("emulator")
+def test_a_monitor_that_comes_and_goes_100_times_changes_no_generation(board: Board) -> None:
+    console = board.emulator.console
+    transport = board.kernel.client.transport
+    for _ in range(100):
+        console.set_terminal_attached(True)
+        client = Client(transport)
+        client.hello()
+        watched = next(client.watch(interval_ms=1000))
+        assert watched is not None
+        assert generations(watched) == generations(board.before)
+        console.set_terminal_attached(False)
+        board.clock.run_for(50)
+    console.set_terminal_attached(True)
+    board.kernel.assert_untouched(board.before)
+
+
 def test_programs_take_turns_on_a_served_board(served_port: str) -> None:
     before = json.loads(program("bulkhead", "ps", "--json", port=served_port))["services"]
     assert len(before) >= 8

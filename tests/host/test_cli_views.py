@@ -320,12 +320,15 @@ def _examples(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_examples_in_help_are_of_the_right_form(name: str) -> None:
+    named = []
     for example in _examples(name):
         line = example.removeprefix('eval "$(').removesuffix(')"')
         parts = [shlex.split(part) for part in re.split(" && | [|] | > ", line)]
         shown = [words[1:] for words in parts if words[0] == "bulkhead"]
-        assert name in [words[0] for words in shown]
+        assert shown
         for other, *arguments in shown:
+            named.append(other)
             command = group.get_command(click.Context(group), other)
             assert command is not None
             command.make_parser(click.Context(command)).parse_args(arguments)
+    assert name in named

@@ -9,7 +9,7 @@ see each module's docstring for what lies between start and stop.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkhead_host.bench import boot, interrupts, sizes
+from bulkhead_host.bench import boot, interrupts, monitored, sizes
 from bulkhead_host.bench.board import bench_board, run_program
 from bulkhead_host.bench.figures import Figure, Values
 from bulkhead_host.bench.images import Images
@@ -118,6 +118,11 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(name="tick", figures=(Figure(name="tick_overhead_percent", unit="%", goal=3),)),
+    Measurement(
+        name="monitored",
+        figures=(Figure(name="monitor_overhead_percent", unit="%", target=2, goal=2),),
+        function=monitored.measure,
+    ),
     Measurement(name="entries", figures=(Figure(name="irq_entry_bytes", unit="bytes", goal=0),)),
     Measurement(
         name="memory",

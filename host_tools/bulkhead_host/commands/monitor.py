@@ -6,11 +6,10 @@ from contextlib import suppress
 import click
 
 from bulkhead_host.commands.options import port_option
-from bulkhead_host.link.follow import Connect, follow
+from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.view.monitor import LiveViewer, PlainViewer
 
-INTERVAL_MS = 1000
 INTERVAL_MS_MIN = 100
 INTERVAL_MS_MAX = 20_000
 

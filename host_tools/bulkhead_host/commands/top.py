@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from bulkhead_host.commands.monitor import INTERVAL_MS, INTERVAL_MS_MAX, INTERVAL_MS_MIN
+from bulkhead_host.commands.monitor import INTERVAL_MS_MAX, INTERVAL_MS_MIN
 from bulkhead_host.commands.options import connected, dump_option, for_option, port_option
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
-from bulkhead_host.link.follow import Connect, follow
+from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.view.keys import DOWN, ENTER, UP, Keys

@@ -12,6 +12,9 @@ from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.link.transport import LinkLost, Transport
 
+INTERVAL_MS = 1000
+"""How often a board sends its table where nobody says otherwise; `make bench` has its cost."""
+
 RETRY_S = 0.2
 
 _SILENCE_MS = 1000
