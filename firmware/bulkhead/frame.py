@@ -10,10 +10,10 @@ No method allocates; timeouts are milliseconds.
 """
 
 from kernel.abi import (
-    ACKNOWLEDGE, ALL_RIGHTS, CALL, DELETE, FAULT_TEXT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE,
-    MINT, NEXT_FAULT, NOTIFY, RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP,
-    START, STOP, TIMED, YIELD, READ_FAULT, ACCEPTING, EXTRA, GRANTING, HANDLE_SHIFT, LEASE_READ,
-    LEASE_WRITE, RECV_FROM,
+    ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
+    HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ, LEASE_WRITE, MINT,
+    NEXT_FAULT, NOTIFY, READ_FAULT, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV,
+    REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -65,6 +65,11 @@ class Frame:
             return RECV
         self.registers[0] = timeout_ms
         return RECV + TIMED
+
+    @micropython.native
+    def attend(self):
+        """Wait for an interrupt in the hardware interrupt itself: `recv` of a hard driver."""
+        return ATTEND
 
     @micropython.native
     def reply(self, status, arg=None):

@@ -44,6 +44,7 @@ LEASE_WRITE = const(22 << 8)
 INSPECT_LINE = const(23 << 8)
 READ_TRACE = const(24 << 8)
 READ_FAULT = const(25 << 8)
+ATTEND = const(26 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
@@ -90,6 +91,7 @@ SENDING = const(6)  # blocked on a full mailbox
 SLEEPING = const(7)
 FAULTED = const(8)
 AWAITING = const(9)  # a call of one task, its PEER, and of no other
+ATTENDING = const(10)  # a hard driver waits for the hardware interrupt
 
 # Fault kinds.
 NO_FAULT = const(0)
@@ -139,6 +141,7 @@ STATE_NAMES = (
     "sleeping",
     "faulted",
     "awaiting",
+    "attending",
 )
 FAULT_NAMES = (
     "",

@@ -2,9 +2,9 @@
 
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
-    ACKNOWLEDGE, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, MINT, NEXT_FAULT, NOTIFY,
-    RECV, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TRAP_SHIFT,
-    YIELD, SUPERVISOR_DIED, READ_FAULT, LEASE_READ, LEASE_WRITE, RECV_FROM,
+    ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT,
+    REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -64,6 +64,7 @@ def _handlers(bound, lease):
         (LEASE_READ, lease),
         (LEASE_WRITE, lease),
         (ACKNOWLEDGE, bound.acknowledge),
+        (ATTEND, bound.attend),
         (REPLY_FAULT, bound.reply_fault),
         (START, bound.start),
         (STOP, bound.stop),

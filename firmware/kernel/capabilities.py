@@ -53,6 +53,21 @@ def lookup(w: ptr32, task: int, trap: int, right: int) -> int:
 
 
 @micropython.viper
+def find(w: ptr32, task: int, trap: int, right: int) -> int:
+    """Do as `lookup`, but return 0 for a refusal: at the hard level nothing can be raised."""
+    slot = trap >> HANDLE_SHIFT & SLOT_MASK
+    if slot >= w[task + CAPABILITY_COUNT]:
+        return 0
+    capability = w[task + CAPABILITIES] + slot * CAPABILITY
+    target = w[capability + TARGET]
+    generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
+    if target >> SLOT_SHIFT != generation or (target >> RIGHTS_SHIFT) & right == 0:
+        return 0
+    w[capability + USES] += 1
+    return capability
+
+
+@micropython.viper
 def is_alive(w: ptr32, capability: int) -> int:
     """Return 1 if the capability's generation is that of its target, else 0."""
     target = w[capability + TARGET] & OFFSET_MASK

@@ -8,22 +8,25 @@ import struct
 
 from kernel import records
 from kernel.abi import (
-    DORMANT, FAULTED, FULL, HAND_OVER, INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL,
-    FAULT_BIT, NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
+    ATTENDING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD, INSPECT_FORMAT, LINE_FORMAT,
+    MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import fault
+from kernel.hard import attend
 from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
     BASE, BUDGET_US, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LATENCY_BUCKETS, LINE, LINES_END,
     LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
-    PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_CALLER, RESULT,
-    SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED, TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
-    PENDING, REGISTER_BADGE, REGISTER_BITS,
+    PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_BITS, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED,
+    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import MESSAGE_BYTES_MAX
+from kernel.notifications import take_bits
 from kernel.ready import push_back
+from kernel.state import row_options
 from kernel.tasks import start
 from kernel.timeouts import arm_ms
 import micropython
@@ -55,6 +58,19 @@ class Control:
     def unknown(self, _w, _frames, _task, _trap):
         """Fault a task whose trap word means nothing."""
         raise NoRight
+
+    @micropython.native
+    def attend(self, w, _frames, task, trap):
+        """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""
+        kernel = self.kernel
+        if not row_options(kernel.table[(task >> RECORD_SHIFT) - 1])[4] & HARD:
+            raise NoRight
+        if w[task + PENDING]:
+            take_bits(w, task)
+            return task
+        w[task + STATE] = ATTENDING
+        attend(kernel, task)
+        return 0
 
     @micropython.native
     def acknowledge(self, _w, _frames, task, trap):

@@ -9,9 +9,10 @@ from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
 from kernel.capabilities import forget
 from kernel.layout import (
     BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
-    LINES_END, LINE_FIRED, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES,
-    OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, QUIET, RECORD, RECORD_SHIFT,
-    RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
+    LINES_END, LINE_FIRED, LINE_HARD, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH,
+    MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, POST_SET, POST_WORDS,
+    PRIORITY, QUIET, RECORD, RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING,
+    STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
 from kernel.ready import push_back, remove
@@ -66,13 +67,18 @@ def end(kernel, task, state):
     _answer_dead(w, task)
     _clear_mailbox(kernel, task)
     forget(w, task)
+    notes = w[LINES_END]
+    if w[notes + POST_SET]:
+        for note in (POST_WORDS, POST_WORDS + (w[TASKS_END] >> RECORD_SHIFT)):
+            w[notes + note + number] = 0
     line = w[TASKS_END]
     index = 0
     while line < w[LINES_END]:
         if w[line + LINE_OWNER] == task:
+            w[line + LINE_HARD] = 0
+            w[line + LINE_MASKED] = QUIET
             kernel.port.mask(kernel.line_sources[index])
             w[line + LINE_FIRED] = 0
-            w[line + LINE_MASKED] = QUIET
         line += LINE
         index += 1
     generator = kernel.generators[number]

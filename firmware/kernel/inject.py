@@ -9,6 +9,7 @@ from kernel.abi import (
     CRASH, DROP_REPLY, FAULTED, DORMANT, HANG, LEAK, OK, READY, RECV, REPLY, REPLY_RECV, RUNNING,
     SLEEP, SPIN, TIMED, YIELD,
 )  # fmt: skip
+from kernel.irq import dismiss
 from kernel.layout import OUTER, RECORD_SHIFT, RESULT, STATE, TIMED_WAIT
 from kernel.ready import push_back
 from kernel.timeouts import leave_server
@@ -104,6 +105,7 @@ def inject(kernel, task, kind):
     if kind == DROP_REPLY:
         return True
     if state != READY and state != RUNNING:
+        dismiss(w, task)
         w[task + TIMED_WAIT] = 0
         leave_server(w, task)
         w[task + RESULT] = OK

@@ -5,28 +5,46 @@ and asks for the interrupt level; it touches nothing else. Here, in kernel conte
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
+from kernel.abi import ATTENDING, RECEIVING
 from kernel.layout import (
     FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED,
-    LINE_FIRED_AT, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, LINE_WINDOW,
-    LINES_END, TASKS_END,
+    LINE_FIRED_AT, LINE_HARD, POSTED, STATE, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
+    LINE_RATE, LINE_WINDOW, LINES_END, TASKS_END,
 )  # fmt: skip
 from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
-from kernel.notifications import post
+from kernel.notifications import collect, post
 import micropython
 
 
 @micropython.viper
 def deliver(w: ptr32):
-    """Turn every line that has fired into a notification of its driver."""
+    """Turn every line that has fired, and what hard steps have left, into notifications."""
     w[IRQ_PENDING] = 0
+    if w[w[LINES_END] + POSTED]:
+        collect(w)
     line = w[TASKS_END]
     end = w[LINES_END]
     while line < end:
         if w[line + LINE_FIRED]:
             w[line + LINE_FIRED] = 0
             w[line + LINE_COUNT] += 1
-            post(w, w[line + LINE_OWNER], w[line + LINE_BITS])
+            driver = w[line + LINE_OWNER]
+            if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
+                dismiss(w, driver)
+            post(w, driver, w[line + LINE_BITS])
         line += LINE
+
+
+@micropython.viper
+def dismiss(w: ptr32, task: int):
+    """Take a driver that attends from the hard level: it receives like any other task."""
+    line = w[TASKS_END]
+    while line < w[LINES_END]:
+        if w[line + LINE_OWNER] == task:
+            w[line + LINE_HARD] = 0
+        line += LINE
+    if w[task + STATE] == ATTENDING:
+        w[task + STATE] = RECEIVING
 
 
 @micropython.viper

@@ -101,7 +101,7 @@ LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
 
 # --- a line: one interrupt source --------------------------------------------------------
-LINE = const(21)
+LINE = const(22)
 LINE_OWNER = const(0)
 LINE_BITS = const(1)
 LINE_RATE = const(2)  # most a second, from the manifest
@@ -113,13 +113,20 @@ LINE_WINDOW = const(7)  # start of the current rate window, us
 LINE_IN_WINDOW = const(8)  # acknowledgements in it
 LINE_MASK_AT = const(9)  # the port's: what word to store where to mask the line
 LINE_MASK_WITH = const(10)
-LINE_HARD = const(11)  # 1 while its owner waits at the hard level
-LINE_STEP_AT = const(12)  # us: when the owner's hard step began
-LINE_LATENCY = const(13)  # firings served by latency: below 32, 64, ... 2,048 us, and the rest
+LINE_BITS_AT = const(11)  # the port's: where its owner's REGISTER_BITS is
+LINE_HARD = const(12)  # 1 while its owner attends
+LINE_STEP_AT = const(13)  # us: when its owner's hard step began
+LINE_LATENCY = const(14)  # firings served by latency: below 32, 64, ... 2,048 us, and the rest
 LATENCY_BUCKETS = const(8)
 LATENCY_SHIFT = const(5)
 FIRED = const(1)
 QUIET = const(2)
+
+# --- notes left by hard steps, at LINES_END ----------------------------------------------
+# A header, then, if there is a hard driver, two sets of a word of bits for each task.
+POSTED = const(0)  # 1 when there are any
+POST_SET = const(1)  # offset of the set that is written to, 0 without a hard driver
+POST_WORDS = const(2)
 
 # --- a capability ------------------------------------------------------------------------
 CAPABILITY_SHIFT = const(2)

@@ -4,9 +4,10 @@ The only thing an interrupt does, and the only way to reach a task that must not
 """
 
 from kernel.abi import AWAITING, DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
-from kernel.capabilities import is_alive, lookup
+from kernel.capabilities import find, is_alive, lookup
 from kernel.layout import (
-    TARGET, OFFSET_MASK, PENDING, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE,
+    TARGET, IRQ_PENDING, OFFSET_MASK, LINES_END, PENDING, POSTED, POST_SET, POST_WORDS, RECORD,
+    RECORD_SHIFT, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE, TASKS_END,
     TIMED_WAIT,
 )  # fmt: skip
 from kernel.ready import push_back
@@ -40,6 +41,47 @@ def post(w: ptr32, task: int, bits: int):
         leave_server(w, task)
         take_bits(w, task)
         push_back(w, task)
+
+
+@micropython.viper
+def leave(w: ptr32, task: int, trap: int) -> int:
+    """Do a NOTIFY at the hard level: leave the bits for `collect`.
+
+    Return OK, DEAD, or -1 for what the task has no right to.
+    """
+    capability = int(find(w, task, trap, MAY_NOTIFY))
+    if capability == 0:
+        return -1
+    if int(is_alive(w, capability)) == 0:
+        return DEAD
+    notes = w[LINES_END]
+    note = w[notes + POST_SET] + ((w[capability + TARGET] & OFFSET_MASK) >> RECORD_SHIFT)
+    w[note + 0] |= w[task + REGISTER_TIMEOUT] & TASK_BITS
+    w[notes + POSTED] = 1
+    w[IRQ_PENDING] = 1
+    return OK
+
+
+@micropython.viper
+def collect(w: ptr32):
+    """Post the bits that hard steps have left.
+
+    A hard step may come between any two stores here: it finds the flag down, or writes to the
+    other set.
+    """
+    notes = w[LINES_END]
+    w[notes + POSTED] = 0
+    note = w[notes + POST_SET]
+    count = w[TASKS_END] >> RECORD_SHIFT
+    w[notes + POST_SET] = notes + notes + (POST_WORDS + POST_WORDS) + count - note
+    task = 0
+    while task < w[TASKS_END]:
+        bits = w[note + 0]
+        if bits:
+            w[note + 0] = 0
+            post(w, task, bits)
+        note += 1
+        task += RECORD
 
 
 @micropython.viper

@@ -8,14 +8,15 @@ number is the kernel's own. Nothing here grows after boot.
 import sys
 from array import array
 
-from kernel.abi import HANDLE_SHIFT, MAY_ACKNOWLEDGE
+from kernel.abi import HARD, HANDLE_SHIFT, MAY_ACKNOWLEDGE
+from kernel.hard import Attendant
 from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY, CAPABILITY_COUNT,
     CPU_LIMIT, FAULT_WORDS, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED, LINE_OWNER,
     LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS,
-    PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, PRIORITY, QUIET, QUOTA_BYTES,
-    RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE, TRACE_AT, TRACE_END,
-    TRACE_RECORD,
+    PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, POST_SET, POST_WORDS,
+    PRIORITY, QUIET, QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE,
+    TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
     FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
@@ -56,6 +57,7 @@ class Kernel:
         self.resume = _resume()
         self.handlers = ()
         self.line_sources = []
+        self.attendants = []  # one for each line of a hard driver
         self.handles = [None] * (len(table) + 1)
         self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
         self.fault_words = [None] * FAULTS_KEPT
@@ -94,6 +96,7 @@ def _generator():
 
 def _size(table):
     words = (RECORD + PARTICULAR_WORDS) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
+    words += POST_WORDS + (2 * (len(table) + 1) if _has_hard(table) else 0)
     for row in table:
         words += LINE * len(row[ROW_LINES]) + CAPABILITY * _slots(row)
         if row[ROW_MAILBOX]:
@@ -110,6 +113,10 @@ def _lay_out(kernel):
     for row in table:
         free += LINE * len(row[ROW_LINES])
     w[LINES_END] = free
+    free += POST_WORDS
+    if _has_hard(table):
+        w[w[LINES_END] + POST_SET] = free
+        free += 2 * (len(table) + 1)
     w[PARTICULARS] = free
     free += PARTICULAR_WORDS * (len(table) + 1)
     w[TRACE] = w[TRACE_AT] = free
@@ -143,6 +150,10 @@ def _lay_out(kernel):
     kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
 
 
+def _has_hard(table):
+    return any(row_options(row)[4] & HARD for row in table)
+
+
 def row_options(row):
     """Return the options of a row of the system's table."""
     return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else _NO_OPTIONS
@@ -172,7 +183,13 @@ def _grant(kernel, number, line):
         w[line + LINE_BITS] = 1 << bit
         w[line + LINE_RATE] = rate
         w[line + LINE_MASKED] = QUIET
-        kernel.line_sources.append(kernel.port.line(kernel, line, source, argument, trigger))
+        attendant = Attendant(kernel, line) if row_options(row)[4] & HARD else None
+        on_trap = attendant and attendant.on_trap
+        line_source = kernel.port.line(kernel, line, source, argument, trigger, on_trap)
+        if attendant:
+            attendant.source = line_source
+            kernel.attendants.append(attendant)
+        kernel.line_sources.append(line_source)
         handles[name] = _add(w, task, free, line, MAY_ACKNOWLEDGE, 0)
         line += LINE
         free += CAPABILITY

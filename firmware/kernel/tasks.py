@@ -3,7 +3,7 @@
 import sys
 
 from bulkhead import Frame
-from kernel.abi import ASYNC, DORMANT, FAULTED
+from kernel.abi import ASYNC, DORMANT, FAULTED, HARD
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
@@ -53,9 +53,12 @@ def start(kernel, task):
         return False
     number = task >> RECORD_SHIFT
     kind = Frame
-    if row_options(kernel.table[number - 1])[4] & ASYNC:
+    options = row_options(kernel.table[number - 1])[4]
+    if options & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
     frame = kind(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
+    if options & HARD:
+        frame.recv = frame.quick_recv = frame.attend  # type: ignore[method-assign,assignment]
     renew(w, task)
     kernel.frames[number] = frame
     w[task + FRAME] = id(frame) if kernel.arg_key else 0

@@ -349,16 +349,16 @@ class Port:
                 console.fire()
         self.start_tick()
 
-    def line(self, kernel, offset, source, argument, trigger):
+    def line(self, kernel, offset, source, argument, trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked."""
         if source == "pin":
-            return PinLine(kernel, offset, argument, trigger)
+            return PinLine(kernel, offset, on_trap, argument, trigger)
         if source == "timer":
-            return TimerLine(kernel, offset, argument)
+            return TimerLine(kernel, offset, on_trap, argument)
         if source == "uart":
-            return UartLine(kernel, offset, *argument)
+            return UartLine(kernel, offset, on_trap, *argument)
         if source == "pio":
-            return PioLine(kernel, offset, argument)
+            return PioLine(kernel, offset, on_trap, argument)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
             return self.console
@@ -373,6 +373,10 @@ class Port:
     def unmask(self, line):
         """Let the line interrupt again."""
         line.unmask()
+
+    def bind(self, line, resume):
+        """Have the firings of a hard line resume `resume`."""
+        line.bind(resume)
 
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""

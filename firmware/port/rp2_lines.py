@@ -9,11 +9,15 @@ Every source but the timer is masked by one store to its interrupt enable regist
 register's clear alias, and let go through its set alias (RP2040 datasheet, 2.1.2).
 """
 
+import time
+
 import machine
 import micropython
+from kernel.abi import NOTIFIED
+from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASK_AT, LINE_MASK_WITH, LINE_MASKED,
-    SCHEDULED,
+    FIRED, IRQ_PENDING, LINE, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_MASKED, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const
@@ -59,15 +63,65 @@ def handler(words, line, enter, kernel):
     return fire
 
 
+error = None  # what `fire` catches: viper has `except ... as` with a global name only
+
+
+def hard_handler(record, pad, on_trap):
+    """Return the interrupt handler of a hard line, and the function that says what it resumes.
+
+    `record` is the line's words. What is pending for the code that was interrupted - a kill, a
+    Ctrl-C - would be raised at the first branch of the driver's bytecode: `pad`, a C function
+    that looks for such, takes it instead. From then on the driver runs; `on_trap` does the rest.
+    A closure of four, as above.
+    """
+    resume = None
+
+    def bind(method):
+        nonlocal resume
+        resume = method
+
+    @micropython.viper
+    def fire(_source):
+        global error
+        w = ptr32(record)
+        if w[LINE_MASKED]:
+            return
+        w[LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        w[LINE_MASKED] = FIRED
+        if w[LINE_HARD] == 0:
+            on_trap(NOT_ATTENDING, 0, None)
+            return
+        ptr32(w[LINE_BITS_AT])[0] = w[LINE_BITS]
+        landed = 0
+        try:
+            pad(0)
+        except KeyboardInterrupt:
+            landed = 1
+        w[LINE_STEP_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        try:
+            status = int(on_trap(resume(NOTIFIED), landed, None))
+            while status >= 0:
+                status = int(on_trap(resume(status), landed, None))
+        except BaseException as error:
+            on_trap(RAISED, landed, error)
+
+    return fire, bind
+
+
 class Line:
     """What all sources share: `bits` of the register at `enable` let it interrupt."""
 
-    def __init__(self, kernel, offset, enable, bits):
-        self.words = kernel.words
+    def __init__(self, kernel, offset, on_trap, enable, bits):
+        w = self.words = kernel.words
         self.offset = offset
-        self.words[offset + LINE_MASK_AT] = enable + _CLEAR
-        self.words[offset + LINE_MASK_WITH] = bits
-        self.handler = handler(kernel.words, offset, kernel.port.enter, kernel)
+        w[offset + LINE_MASK_AT] = enable + _CLEAR
+        w[offset + LINE_MASK_WITH] = bits
+        if on_trap is None:
+            self.handler = handler(w, offset, kernel.port.enter, kernel)
+        else:
+            w[offset + LINE_BITS_AT] = addressof(w) + 4 * (w[offset + LINE_OWNER] + REGISTER_BITS)
+            record = memoryview(w)[offset : offset + LINE]
+            self.handler, self.bind = hard_handler(record, time.sleep_ms, on_trap)
         self.mask()
 
     @micropython.viper
@@ -88,11 +142,11 @@ class Line:
 class PinLine(Line):
     """Edges of a GPIO. Those seen while it is masked are forgotten."""
 
-    def __init__(self, kernel, offset, number, trigger):
+    def __init__(self, kernel, offset, on_trap, number, trigger):
         edge, _, pull = trigger.partition(" ")
         events = _TRIGGERS[edge]
         enable = _IO_BANK0_INTE0 + 4 * (number >> 3)
-        super().__init__(kernel, offset, enable, events << 4 * (number & 7))
+        super().__init__(kernel, offset, on_trap, enable, events << 4 * (number & 7))
         self.pin = machine.Pin(number, machine.Pin.IN, _PULLS[pull or "none"])
         self.pin.irq(handler=self.handler, trigger=events, hard=True)
         self.mask()
@@ -116,17 +170,18 @@ class TimerLine(Line):
     LINE_MASKED; the store that masks other lines repeats that word.
     """
 
-    def __init__(self, kernel, offset, period_us):
+    def __init__(self, kernel, offset, on_trap, period_us):
         self.timer = machine.Timer(-1)
         self.period_us = period_us
         self.is_running = False
         masked = addressof(kernel.words) + 4 * (offset + LINE_MASKED)
-        super().__init__(kernel, offset, masked - _CLEAR, FIRED)
+        super().__init__(kernel, offset, on_trap, masked - _CLEAR, FIRED)
 
     def mask(self):
-        """Stop the timer."""
-        self.timer.deinit()
-        self.is_running = False
+        """Stop the timer, unless it has just fired and waits to be acknowledged."""
+        if self.words[self.offset + LINE_MASKED] != FIRED:
+            self.timer.deinit()
+            self.is_running = False
 
     def unmask(self):
         """Let the next period fire; start the timer unless it runs."""
@@ -148,8 +203,9 @@ class UartLine(Line):
     before it acknowledges, and may set up the UART as it likes before the first.
     """
 
-    def __init__(self, kernel, offset, number, baudrate, tx, rx):
-        super().__init__(kernel, offset, _UART0_IMSC + 0x4000 * number, 1 << 6)  # RTIM
+    def __init__(self, kernel, offset, on_trap, number, baudrate, tx, rx):
+        enable = _UART0_IMSC + 0x4000 * number
+        super().__init__(kernel, offset, on_trap, enable, 1 << 6)  # RTIM
         self.uart = machine.UART(
             number, baudrate, tx=machine.Pin(tx), rx=machine.Pin(rx), rxbuf=256
         )
@@ -164,9 +220,9 @@ class UartLine(Line):
 class PioLine(Line):
     """The flag a state machine raises by `irq(rel(0))`; one raised while masked fires after."""
 
-    def __init__(self, kernel, offset, number):
+    def __init__(self, kernel, offset, on_trap, number):
         enable = _PIO0_INTE + 0x100000 * (number >> 2)
-        super().__init__(kernel, offset, enable, 0x100 << (number & 3))
+        super().__init__(kernel, offset, on_trap, enable, 0x100 << (number & 3))
         from rp2 import StateMachine  # its assembler is loaded only where there is a PIO line
 
         StateMachine(number).irq(self.handler, 1, True)

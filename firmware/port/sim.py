@@ -20,12 +20,13 @@ import threading
 import traceback
 
 from kernel.layout import (
-    ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
-    NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK,
-    SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, DEADLINES, GENERATION, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT,
+    RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import KILLS_CAUGHT
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
+
+from port.soft import SoftLine
 
 US_PER_BYTECODE = 1
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
@@ -136,10 +137,10 @@ class SimPort:
         self.pending = False
         return landed
 
-    def line(self, _kernel, offset, _source, _argument, _trigger):
-        """Return the source of a line: its offset, for `fire`."""
-        self.lines.append(offset)
-        return offset
+    def line(self, kernel, offset, _source, _argument, _trigger, on_trap=None):
+        """Return the source of a line, for `fire`."""
+        self.lines.append(SoftLine(kernel, offset, on_trap))
+        return self.lines[-1]
 
     def mask(self, line):
         """Let `line` fire no more until it is unmasked: `fire` looks at the kernel's word."""
@@ -147,16 +148,22 @@ class SimPort:
     def unmask(self, line):
         """Let `line` fire again."""
 
+    def bind(self, line, resume):
+        """Have the firings of a hard line resume `resume`."""
+        line.bind(resume)
+
     def fire(self, line):
-        """Be the interrupt of `line`."""
-        w = self.kernel.words
-        if w[line + LINE_MASKED]:
-            return
-        w[line + LINE_MASKED] = FIRED
-        w[line + LINE_FIRED] = 1
-        w[line + LINE_FIRED_AT] = self.now()
-        w[IRQ_PENDING] = 1
-        w[SCHEDULED] = 1
+        """Be the interrupt of `line`: no bytecode of its handler is seen, nor costs time."""
+        tracer, self.clock.tracer = self.clock.tracer, None
+        traced = sys.gettrace()
+        sys.settrace(None)
+        line.fire()
+        sys.settrace(traced)
+        self.clock.tracer = tracer
+
+    def strike(self):
+        """Raise KeyboardInterrupt at the next branch of a task."""
+        self.pending = True
 
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""

@@ -1,15 +1,23 @@
 """Interrupt lines that software fires: the unix port's only kind, and the tests' on a board."""
 
-from kernel.layout import FIRED, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED
+import micropython
+from kernel.abi import NOTIFIED
+from kernel.hard import NOT_ATTENDING, RAISED
+from kernel.layout import (
+    ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
+    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED, STRUCK,
+)  # fmt: skip
 
 
 class SoftLine:
-    """An interrupt line that software fires."""
+    """An interrupt line that software fires. `on_trap` is its attendant's, of a hard line."""
 
-    def __init__(self, kernel, offset):
+    def __init__(self, kernel, offset, on_trap=None):
         self.words = kernel.words
         self.offset = offset
         self.port = kernel.port
+        self.on_trap = on_trap
+        self.resume = None
 
     @property
     def masked(self):
@@ -22,6 +30,10 @@ class SoftLine:
     def unmask(self):
         """Let the line fire again."""
 
+    def bind(self, resume):
+        """Take what a firing is to resume."""
+        self.resume = resume
+
     def fire(self):
         """Be the interrupt of this line."""
         if self.masked:
@@ -29,6 +41,39 @@ class SoftLine:
         w = self.words
         w[self.offset + LINE_FIRED_AT] = self.port.now()
         w[self.offset + LINE_MASKED] = FIRED
-        w[self.offset + LINE_FIRED] = 1
-        w[IRQ_PENDING] = 1
-        self.port.request()
+        if self.on_trap is None:
+            w[self.offset + LINE_FIRED] = 1
+            w[IRQ_PENDING] = 1
+        else:
+            self._fire_hard(w, self.offset)
+        if w[IRQ_PENDING] and not w[SCHEDULED]:
+            self.port.request()
+
+    def _fire_hard(self, w, line):
+        """Do what a handler in hardware interrupt context does, without any interrupting it."""
+        armed = w[ARMED]
+        w[ARMED] = 0
+        landed = 1 if w[STRUCK] and self.port.pad() else 0
+        w[w[line + LINE_OWNER] + REGISTER_BITS] = w[line + LINE_BITS]
+        w[line + LINE_STEP_AT] = self.port.now()
+        lock_heap()
+        try:
+            if w[line + LINE_HARD]:
+                status = self.on_trap(self.resume(NOTIFIED), landed, None)
+                while status >= 0:
+                    status = self.on_trap(self.resume(status), landed, None)
+            else:
+                self.on_trap(NOT_ATTENDING, landed, None)
+        except BaseException as error:
+            self.on_trap(RAISED, landed, error)
+        finally:
+            unlock_heap()
+        w[ARMED] = armed
+
+
+def _nothing():
+    pass
+
+
+lock_heap = getattr(micropython, "heap_lock", _nothing)
+unlock_heap = getattr(micropython, "heap_unlock", _nothing)

@@ -123,9 +123,9 @@ class Port:
             elif self.input.poll(TICK_US // 1000):
                 console.fire()
 
-    def line(self, kernel, offset, source, _argument, _trigger):
+    def line(self, kernel, offset, source, _argument, _trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked."""
-        line = SoftLine(kernel, offset)
+        line = SoftLine(kernel, offset, on_trap)
         if source == "console":
             self.console = line
         self.lines.append(line)
@@ -162,6 +162,14 @@ class Port:
                 micropython.schedule(self.enter, self.kernel)
             except RuntimeError:  # the interpreter's queue is full: the next tick asks again
                 w[SCHEDULED] = 0
+
+    def bind(self, line, resume):
+        """Have the firings of a hard line resume `resume`."""
+        line.bind(resume)
+
+    def strike(self):
+        """Have a signal raise KeyboardInterrupt in whatever runs when it comes."""
+        self.striker.write(b"\n")
 
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""
@@ -226,6 +234,6 @@ class Port:
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
                     if w[STRUCK] > STRIKES_MAX:
                         self.panic(KILLS_CAUGHT)
-                    self.striker.write(b"\n")
+                    self.strike()
                 else:
                     w[STRUCK] = struck

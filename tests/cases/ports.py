@@ -41,9 +41,9 @@ else:
             """Be the interrupt of `line`."""
             line.fire()
 
-        def line(self, kernel, offset, source, argument, trigger):
+        def line(self, kernel, offset, source, argument, trigger, on_trap=None):
             """Return a line that the case fires."""
-            return SoftLine(kernel, offset)
+            return SoftLine(kernel, offset, on_trap)
 
         def mask(self, line):
             """Let `line` fire no more."""

@@ -7,7 +7,7 @@ generator function of its frame.
 
 from bulkhead import OK
 from kernel import records
-from kernel.abi import ASYNC, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
+from kernel.abi import ASYNC, HARD, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
 from kernel.boot import build
 from kernel.layout import (
     BADGE_SHIFT, CAPABILITIES, CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED,
@@ -32,16 +32,19 @@ class Rig:
         self.port = port
         self.rows = []
         self.log = []
+        self.notes = [None] * 32
+        self.count = 0
         self.kernel = None
 
     def add(
         self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000,
-        asynchronous=False, period_ms=0, period_budget_ms=0, quota_bytes=0,
+        asynchronous=False, hard=False, period_ms=0, period_budget_ms=0, quota_bytes=0,
         slots=FREE_SLOTS,
     ):  # fmt: skip
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
 
-        `asynchronous` says that `main` is an `async def`; `slots` are free ones of its table.
+        `asynchronous` says that `main` is an `async def`, `hard` that it is a hard driver's;
+        `slots` are free ones of its table.
         """
         number = len(self.rows) + 1
         grants = []
@@ -52,7 +55,7 @@ class Rig:
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
         rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
-        flags = ASYNC if asynchronous else 0
+        flags = (ASYNC if asynchronous else 0) | (HARD if hard else 0)
         period_us, period_budget_us = period_ms * 1000, period_budget_ms * 1000
         options = (period_us, period_budget_us, quota_bytes, slots, flags)
         self.rows.append(
@@ -73,6 +76,15 @@ class Rig:
     def finish(self):
         """End the run after the present step, for a service that has seen all it was to see."""
         self.kernel.words[STOPPED] = 1
+
+    def note(self, number):
+        """Note a number without allocating, as a hard step must."""
+        self.notes[self.count] = number
+        self.count += 1
+
+    def noted(self):
+        """Return the numbers noted."""
+        return self.notes[: self.count]
 
     def task(self, name):
         """Return the offset of a service's record."""

@@ -1,0 +1,111 @@
+"""The hard level on the board: real edges, kills, Ctrl-C, recursion, each of the four sources."""
+
+import ast
+from typing import Any
+
+import pytest
+from line_programs import CYCLES_IN_US, PROGRAM, RUN_MS, when_ready
+
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.repl import execute
+
+# A driver that moves pin 3 at every interrupt, beside what must not hold it up.
+HARD = """
+from kernel.abi import EXCEPTION, HARD, MEMORY, SYSCALL
+from kernel.layout import FAULT, PARTICULARS, PARTICULAR_SHIFT, RECORD, STATE, STOPPED
+import gc
+
+answer = Pin(3, Pin.OUT, value=0)
+
+def driver(sys):
+    line = sys.cap("line")
+    toggle = answer.toggle
+    yield sys.acknowledge(line)
+    ready.on()
+    while True:
+        yield sys.recv()
+        toggle()
+        for _ in range(2):  # branches, at which a pending exception would be raised
+            pass
+        yield sys.acknowledge(line)
+
+def fault(number):
+    return kernel.words[kernel.words[PARTICULARS] + (RECORD * number >> PARTICULAR_SHIFT) + FAULT]
+
+def finish():
+    kernel.words[STOPPED] = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def program(case_board: EmulatedBoard) -> EmulatedBoard:
+    execute(case_board, PROGRAM + HARD)
+    case_board.pin(2).drive(1)
+    return case_board
+
+
+def edges(board: EmulatedBoard, count: int, *, apart_us: int, first_us: int = 1000) -> None:
+    """Have pin 2 fall so many times once the driver is ready."""
+    pin = board.pin(2)
+    falls = [first_us + number * apart_us for number in range(count)]
+    when_ready(
+        board,
+        *((at, lambda: pin.drive(0)) for at in falls),
+        *((at + 20, lambda: pin.drive(1)) for at in falls),
+    )
+    pin.clear_edges()
+    board.pin(3).clear_edges()
+
+
+def latencies_us(board: EmulatedBoard) -> list[float]:
+    """Return the time from each fall of pin 2 to the change of pin 3 that it caused."""
+    asked = [edge.cycle for edge in board.pin(2).edges if not edge.level]
+    answered = [edge.cycle for edge in board.pin(3).edges][-len(asked) :]
+    assert len(answered) == len(asked)
+    return [(after - before) / CYCLES_IN_US for before, after in zip(asked, answered, strict=True)]
+
+
+def perform(board: EmulatedBoard, source: str) -> Any:
+    """Run a program that fills `log`, and return that."""
+    output = execute(board, f"log.clear()\n{source}\nprint(log)", timeout_ms=RUN_MS)
+    return ast.literal_eval(output.splitlines()[-1])
+
+
+PIN_LINE = '(("line", "pin", 2, "falling none", 100_000),)'
+
+
+def test_a_hard_driver_is_never_the_victim_of_a_kill(program: EmulatedBoard) -> None:
+    """Edges come at every phase of hundreds of kills."""
+    source = f"""
+kills = [0]
+
+def supervisor(sys):
+    kernel_right = sys.cap("kernel")
+    yield sys.start(kernel_right, 2)
+    while kills[0] < 300:
+        yield sys.start(kernel_right, 3)
+        yield sys.recv()
+        kills[0] += 1
+        yield sys.next_fault(kernel_right)
+        if fault(3) != 2:
+            break
+    log.append((kills[0], fault(2), fault(3), counts()[0]))
+    finish()
+    while True:
+        yield sys.recv()
+
+def hog(sys):
+    while True:
+        pass
+    yield
+
+control = (("kernel", "kernel", 16, 1),)
+perform(row("supervisor", supervisor, 0, 1_000_000, control),
+        row("driver", driver, 2, 5_000, (), {PIN_LINE}, HARD),
+        row("hog", hog, 5, 1_000))
+"""
+    edges(program, 4000, apart_us=153)
+    ((kills, driver_fault, hog_fault, count),) = perform(program, source)
+    assert (kills, driver_fault, hog_fault) == (300, 0, 2)
+    assert count > 2000
+    assert len(program.pin(3).edges) == count

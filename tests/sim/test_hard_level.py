@@ -1,0 +1,160 @@
+"""A hard interrupt at every store of the kernel: nothing is lost, doubled or torn.
+
+What a hard step does to the kernel's words it does in the midst of the kernel's own work. So the
+kernel's array here tells of each store, and a scenario runs once for every store it makes, with
+the line fired just before that one.
+"""
+
+from array import array
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from cases.ports import CasePort
+from cases.rig import Rig
+from kernel import state
+from kernel.abi import ATTENDING, FAULTED, NOTIFIED, READY, RECEIVING
+from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
+
+Main = Generator[int, int, None]
+_END_MS = 20
+
+
+class Words(array):  # type: ignore[type-arg]
+    """The kernel's array, with a function to call before the store of a given number.
+
+    Stores of an interrupt's handler do not count: no other interrupts it.
+    """
+
+    countdown = 0
+    in_interrupt = False
+    function: Callable[[], None] | None = None
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self.function is not None and not self.in_interrupt:
+            if self.countdown == 0:
+                function, self.function = self.function, None
+                function()
+            self.countdown -= 1
+        super().__setitem__(index, value)
+
+
+class Scenario:
+    """A hard driver that notifies a watcher, beside services that keep the kernel busy."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(state, "array", Words)
+        self.rig = Rig(CasePort())
+        self.steps = 0
+        self.bits = 0
+        self.rig.add("stopper", self.stopper, lines=("edge",), hard=True, uses="watcher:notify")
+        self.rig.add("watcher", self.watcher, priority=2)
+        self.rig.add("busy", self.busy, priority=4, uses="watcher:notify echo:call")
+        self.rig.add("echo", self.echo, priority=5)
+
+    def stopper(self, sys: Any) -> Main:
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        while True:
+            assert (yield sys.recv()) == NOTIFIED
+            self.steps += 1
+            yield sys.notify(sys.cap("watcher"), 1 << self.steps)
+            yield sys.acknowledge(line)
+
+    def watcher(self, sys: Any) -> Main:
+        self.bits = 0  # of this incarnation
+        for timeout_ms in (3, 3, 3):
+            if (yield sys.recv(timeout_ms)) == NOTIFIED:
+                self.bits |= sys.bits()
+        while True:
+            yield sys.recv()
+            self.bits |= sys.bits()
+
+    def busy(self, sys: Any) -> Main:
+        for _ in range(3):
+            yield sys.notify(sys.cap("watcher"), 1)
+            yield sys.call(sys.cap("echo"), 1)
+            yield sys.sleep(1)
+        self.fire()
+        yield sys.recv()
+
+    def echo(self, sys: Any) -> Main:
+        yield sys.recv()
+        while True:
+            yield sys.reply_recv(0)
+
+    def fire(self) -> None:
+        self.rig.port.fire(self.rig.line(0))
+
+    def run(self, store: int) -> bool:
+        """Run with an interrupt before that store; return whether there was one."""
+        words = self.rig.start().words
+        line = self.rig.line(0)
+        handler = line.fire
+
+        def fire() -> None:
+            if self.rig.port.clock.us < _END_MS * 1000:  # not in the midst of the run's end
+                words.in_interrupt = True
+                handler()
+                words.in_interrupt = False
+
+        line.fire = fire
+        words.function = self.fire
+        words.countdown = store
+        self.rig.run(_END_MS)
+        interrupted = words.function is None
+        words.function = None
+        self.rig.run(5)
+        return interrupted
+
+
+def test_a_hard_interrupt_before_any_store_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = 0
+    while True:
+        scenario = Scenario(monkeypatch)
+        if not scenario.run(store):
+            break
+        words = scenario.rig.kernel.words
+        steps = scenario.steps
+        assert steps in (1, 2), store  # before the driver asks for it there is no interrupt
+        assert scenario.bits == sum(1 << n for n in range(1, steps + 1)) | 1, store
+        assert scenario.rig.state("stopper") == ATTENDING, store
+        assert words[words[TASKS_END] + LINE_COUNT] == steps, store
+        assert words[words[TASKS_END] + LINE_MASKED] == 0, store
+        names = ("stopper", "watcher", "busy", "echo")
+        assert [scenario.rig.fault(name) for name in names] == [0] * 4, store
+        store += 1
+    assert store > 250
+
+
+def test_a_hard_interrupt_before_any_store_of_the_ends_of_both_services(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = 0
+    while True:
+        scenario = Scenario(monkeypatch)
+        rig = scenario.rig
+
+        def supervisor(sys: Any) -> Main:
+            kernel = sys.cap("kernel")
+            for number in (1, 2, 1, 2):
+                yield sys.start(kernel, number)
+                yield sys.sleep(2)
+                if number == 2:
+                    yield sys.stop(kernel, 2, 8)
+                    yield sys.stop(kernel, 1, 8)
+            yield sys.start(kernel, 2)
+            while True:
+                yield sys.recv()
+
+        rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
+        if not scenario.run(store):
+            break
+        assert rig.state("stopper") == FAULTED, store
+        assert rig.state("watcher") in (READY, RECEIVING), store
+        assert rig.kernel.frames[1] is None, store
+        assert scenario.bits == 0, store  # they were left for the first incarnation
+        assert scenario.steps <= 1, store
+        store += 1
+    assert store > 250
