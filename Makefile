@@ -54,7 +54,7 @@ format: $(READY) ## Format the tree, and mend what ruff can mend by itself.
 .PHONY: setup
 setup: $(READY) ## Make .venv, as every other target does when it is missing.
 
-$(READY): pyproject.toml host_tools/requirements.lock host_tools/setup.sh
+$(READY): pyproject.toml host_tools/requirements.lock host_tools/stubs.lock host_tools/setup.sh
 	@sh host_tools/setup.sh
 
 .PHONY: lock

@@ -91,6 +91,11 @@ pip="$venv/bin/python -m pip --quiet --no-input --disable-pip-version-check"
 $pip install --require-hashes -r "$lock" || fail \
     "pip could not install the packages; its own words are above" \
     "check the network and pip's index (pip config list), then make again"
+# The stubs of a second board have the file names of the first's: they get a folder of their own.
+$pip install --require-hashes --no-deps --upgrade --target "$venv/stubs/esp32" \
+    -r host_tools/stubs.lock || fail \
+    "pip could not install the stubs of host_tools/stubs.lock; its own words are above" \
+    "check the network and pip's index (pip config list), then make again"
 # Build with the setuptools just installed: pip would fetch one of its own choice.
 $pip install --no-deps --no-build-isolation --editable . || fail \
     "pip could not install this folder; its own words are above" "make clean, then make again"

@@ -14,9 +14,9 @@ from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level, main_level
 from bulkhead_system import COMMON, GUEST, MODULES, SERVICES
 from kernel.records import crash_text
-from port.rp2 import Port
+from bulkhead_port import Port
 
-port = Port(globals()["prompt"])  # boot.py's
+port = Port(globals().get("prompt"))  # boot.py's, where the port has one
 kernel = build(SERVICES, port)
 install(kernel.words, Authority(SERVICES, COMMON, MODULES))
 if kernel.crash:

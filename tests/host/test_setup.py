@@ -11,7 +11,13 @@ import pytest
 from bulkhead_host.paths import source_root
 
 _OF_AN_OUTER_MAKE = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "PYTHON")
-_FILES = ("Makefile", "pyproject.toml", "host_tools/setup.sh", "host_tools/requirements.lock")
+_FILES = (
+    "Makefile",
+    "pyproject.toml",
+    "host_tools/setup.sh",
+    "host_tools/requirements.lock",
+    "host_tools/stubs.lock",
+)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bulkhead_host.checks.types import (
+    HOST_FOLDERS,
     check_device_types,
     check_host_types,
     check_simulator_types,
@@ -27,6 +28,7 @@ SEEDS = {
         "    def f(self):\n        return self.lien\n",
         "lien",
     ),
+    "module_of_another_chip": ("from esp32 import NVS\n", "esp32"),
     "method_of_bytes": ("def f():\n    line = b''\n    return line.apend(1)\n", "apend"),
 }
 GOOD = """
@@ -73,11 +75,20 @@ def test_firmware_services_and_viper_code_pass(found: dict[str, list[Problem]]) 
     assert rest == []
 
 
+def test_each_board_is_checked_against_its_own_stubs(tmp_path: Path) -> None:
+    seed = tmp_path / "seed.py"
+    seed.write_text("from esp32 import NVS\n\nfrom rp2 import PIO\n")
+    problems = check_device_types(
+        source_root(), work=tmp_path / "work", extra=[seed], board="esp32"
+    )
+    assert [(problem.path.name, problem.line) for problem in problems] == [("seed.py", 3)]
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a tree with this project's settings and no code."""
     shutil.copy(source_root() / "pyproject.toml", tmp_path)
-    for folder in ("host_tools/bulkhead_host", "tests", "firmware/port/cpython"):
+    for folder in (*HOST_FOLDERS, "firmware/port/cpython"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "good.py").write_text("x: int = 1\n")
     return tmp_path

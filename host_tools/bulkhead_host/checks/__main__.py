@@ -29,7 +29,8 @@ def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:
         "style": lambda: check_style(root),
         "boards": lambda: check_boards(root),
         "applications": lambda: check_applications(root),
-        "device types": lambda: check_device_types(root, work=work),
+        "pico types": lambda: check_device_types(root, work=work / "pico"),
+        "esp32 types": lambda: check_device_types(root, work=work / "esp32", board="esp32"),
         "sim types": lambda: check_simulator_types(root, work=work),
         "host types": lambda: check_host_types(root),
     }

@@ -31,7 +31,7 @@ AREAS = {
     "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": (
-        *("kernel", "port", "bulkhead", *GENERATED),
+        *("kernel", "port", "bulkhead", "bulkhead_port", *GENERATED),
         *("micropython", "sys", *PLAIN_MODULES),
     ),
     "firmware/bench": (

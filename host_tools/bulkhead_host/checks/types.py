@@ -2,7 +2,9 @@
 
 The stubs of MicroPython's modules lie loose in site-packages, where mypy does not look for
 them. They are copied to a folder of their own: those of the board's modules beside MicroPython's
-view of the standard library, which takes the place of mypy's own.
+view of the standard library, which takes the place of mypy's own. The stubs of two boards have the
+same file names, so those of the second are in `.venv/stubs`, where `setup.sh` puts what
+`stubs.lock` pins.
 """
 
 import os
@@ -10,18 +12,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from bulkhead_host.checks.files import python_files
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.problem import Problem
 from bulkhead_host.system import generate
+from bulkhead_host.system.boards import board_named
 
-BOARD = "pico"
-STUBS = "micropython-rp2-rpi_pico-stubs"
 LIBRARY_STUBS = "micropython-stdlib-stubs"
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
+PORTS = "firmware/port"
+APPLICATION_BOARD = "pico"
 HOST_FOLDERS = ("host_tools/bulkhead_host", "host_tools/pytest_bulkhead", "tests")
 # Device code has few annotations; what it says without them must still be right.
 _DEVICE_OPTIONS = (
@@ -30,23 +35,56 @@ _DEVICE_OPTIONS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A board that device code is checked for: its stubs, and what is not for it.
+
+    `folder` is where its stubs are, below this environment; without it they are installed in it.
+    """
+
+    board: str
+    stubs: str
+    folder: str = ""
+    other_ports: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+TARGETS = {
+    "pico": Target(
+        board="pico", stubs="micropython-rp2-rpi_pico-stubs", other_ports=("sim", "esp32")
+    ),
+    "esp32": Target(
+        board="esp32",
+        stubs="micropython-esp32-stubs",
+        folder="stubs/esp32",
+        other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "unix"),
+        left_out=("firmware/bench", "firmware/boot/boot.py"),
+    ),
+}
+
+
 def check_host_types(root: Path) -> list[Problem]:
     """Return what mypy finds in the host tools and tests, by the settings of pyproject.toml."""
     return _mypy(root, ["--no-error-summary", *HOST_FOLDERS])
 
 
-def check_device_types(root: Path, *, work: Path, extra: Sequence[Path] = ()) -> list[Problem]:
-    """Return what mypy finds in firmware and services, and in `extra` files beside them.
+def check_device_types(
+    root: Path, *, work: Path, extra: Sequence[Path] = (), board: str = "pico"
+) -> list[Problem]:
+    """Return what mypy finds in firmware and services, and in `extra` files, for a board.
 
-    `work` is a folder for stubs, generated modules and mypy's cache.
+    `work` is a folder for stubs, generated modules and mypy's cache, one for each board.
     """
+    target = TARGETS[board]
+    others = {f"{PORTS}/{name}.py" for name in target.other_ports}
     files = [
         file.as_posix()
         for file in python_files(root, "firmware", "services")
-        if file.as_posix() != SIMULATOR and file.parent.as_posix() != CPYTHON
+        if file.as_posix() not in others and not file.is_relative_to(CPYTHON)
+        if not any(file.is_relative_to(folder) for folder in target.left_out)
     ]
-    stubs = _prepare_stubs(work)
-    generated = _prepare_generated(work, root)
+    stubs = _prepare_stubs(work, target)
+    generated = _prepare_generated(work, root, board)
     folders = [root / "firmware", root, generated, stubs]
     options = [
         *("--config-file", str(_configuration(work, stubs)), *_DEVICE_OPTIONS),
@@ -84,32 +122,41 @@ def _problem(line: str) -> Problem:
     return Problem(path=Path(path), line=int(number), text=text.removeprefix(" error:").strip())
 
 
-def _prepare_stubs(work: Path) -> Path:
+def _prepare_stubs(work: Path, target: Target) -> Path:
     """Copy the stubs under `work`, once for each version, and return the folder of modules."""
+    path = [str(Path(sys.prefix) / target.folder)] if target.folder else sys.path
+    board = next(iter(metadata.distributions(name=target.stubs, path=path)), None)
+    if board is None:
+        raise BulkheadError(f"{target.stubs} is not installed", "make clean, then make setup")
+    library = metadata.distribution(LIBRARY_STUBS)
     stamp = work / "stubs-version"
-    wanted = f"{metadata.version(STUBS)} {metadata.version(LIBRARY_STUBS)}"
+    wanted = f"{board.version} {library.version}"
     stubs = work / "stubs"
     if stamp.is_file() and stamp.read_text() == wanted:
         return stubs
     shutil.rmtree(work, ignore_errors=True)
-    for distribution in (STUBS, LIBRARY_STUBS):
-        for file in metadata.files(distribution) or ():
+    for distribution in (board, library):
+        for file in distribution.files or ():
             if file.suffix == ".pyi" or file.name == "VERSIONS":
                 is_library = file.parts[0] in ("stdlib", "stubs")
-                target = (work / "typeshed" if is_library else stubs) / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(Path(str(file.locate())), target)
+                place = (work / "typeshed" if is_library else stubs) / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path(str(file.locate())), place)
     stamp.write_text(wanted)
     return stubs
 
 
-def _prepare_generated(work: Path, root: Path) -> Path:
-    """Write the modules that a build generates, for the application that ships."""
+def _prepare_generated(work: Path, root: Path, board: str) -> Path:
+    """Write the modules that a build generates, for the application that ships.
+
+    It is the pico's, whatever the board: a pin's number does not change a type.
+    """
     folder = work / "generated"
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in (
-        ("bulkhead_system", generate.system_module(root / "services", BOARD)),
-        ("bulkhead_board", generate.board_module(BOARD)),
+        ("bulkhead_system", generate.system_module(root / "services", APPLICATION_BOARD)),
+        ("bulkhead_board", generate.board_module(APPLICATION_BOARD)),
+        ("bulkhead_port", generate.port_source(board_named(board))),
     ):
         (folder / f"{name}.py").write_text(source)
     return folder

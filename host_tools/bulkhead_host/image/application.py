@@ -5,7 +5,7 @@ from pathlib import Path
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
-from bulkhead_host.system.generate import board_source, system_source
+from bulkhead_host.system.generate import board_source, port_source, system_source
 
 
 def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
@@ -13,7 +13,8 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
 
     That is the kernel, the board's port, the user library, the boot files, the application's
     services, each with the constants it imports folded in, and the modules generated from the
-    manifests: `bulkhead_system.py`, its table, and `bulkhead_board.py`, the pins by name.
+    manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
+    `bulkhead_port.py`, which is the board's port.
     """
     loaded, config = load_system(application, board)
     firmware = source_root() / "firmware"
@@ -21,14 +22,16 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
     for package in ("kernel", "bulkhead"):
         sources |= _modules(firmware / package, package)
     sources |= port_modules(config.port)
-    for module in ("boot.py", "main.py"):
-        sources[module] = firmware / "boot" / module
+    sources["main.py"] = firmware / "boot" / "main.py"
+    if f"port/{config.port}_prompt.py" in sources:
+        sources["boot.py"] = firmware / "boot" / "boot.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.name}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_system.py"] = system_source(loaded, config).encode()
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
+    files["bulkhead_port.py"] = port_source(config).encode()
     return files
 
 

@@ -57,6 +57,12 @@ def board_source(board: Board, *, used: Collection[str]) -> str:
     return head + "from micropython import const\n\n" + "\n".join(lines) + "\n"
 
 
+def port_source(board: Board) -> str:
+    """Return the source of `bulkhead_port`: the port of the board, for `main.py`."""
+    head = f'"""The port of the board {board.name}, generated from its board.toml."""\n\n'
+    return head + f"from port.{board.port} import Port\n"
+
+
 def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
     return (
         service.name,
