@@ -9,6 +9,7 @@ import sys
 import click
 
 from bulkhead_host.errors import BulkheadError, DeviceBusy
+from bulkhead_host.messages import Verbosity, choose, tell_origin
 
 # Each name is a module of `bulkhead_host.commands` that has a click command `command`.
 COMMANDS = {
@@ -57,12 +58,17 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="bulkhead")
-def group() -> None:
+@click.option("-q", "--quiet", "verbosity", flag_value=0, help="Tell errors only.")
+@click.option("-v", "--verbose", "verbosity", flag_value=2, help="Tell where an error arose.")
+def group(verbosity: int | None) -> None:
     """Build, flash, watch and fault-inject boards that run Bulkhead.
 
     Exit codes: 0 good, 1 failed, 2 usage, 3 no or several devices, 4 busy or not permitted,
-    5 timeout, 6 exception on the device.
+    5 timeout, 6 exception on the device. Data goes to standard output, all else to standard
+    error; colour only to a terminal, and not where NO_COLOR is set.
     """
+    if verbosity is not None:
+        choose(Verbosity(verbosity))
 
 
 def main() -> None:
@@ -73,6 +79,7 @@ def main() -> None:
         click.echo(f"bulkhead: {error.cause}", err=True)
         if error.next_step:
             click.echo(f"  try: {error.next_step}", err=True)
+        tell_origin()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
@@ -83,6 +90,7 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"bulkhead: {place}{error.strerror or error}", err=True)
         click.echo("  try: bulkhead doctor", err=True)
+        tell_origin()
         sys.exit(DeviceBusy.exit_code if isinstance(error, PermissionError) else 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)

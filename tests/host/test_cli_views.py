@@ -285,6 +285,23 @@ def test_repl_takes_a_terminal(desk: Desk) -> None:
     assert "mpremote" in done.stderr
 
 
+# quiet and verbose
+
+
+def test_quiet_leaves_out_notices_and_keeps_errors(desk: Desk, tmp_path: Path) -> None:
+    file = str(tmp_path / "x.json")
+    assert bulkhead("dump", file, port=desk.port).stderr == f"dump: wrote {file}\n"
+    assert bulkhead("--quiet", "dump", file, port=desk.port).stderr == ""
+    assert "there is no port" in bulkhead("--quiet", "ps", port="/dev/nowhere").stderr
+
+
+def test_verbose_tells_where_an_error_arose() -> None:
+    assert "Traceback" not in bulkhead("ps", port="/dev/nowhere").stderr
+    done = bulkhead("--verbose", "ps", port="/dev/nowhere")
+    assert done.returncode == 3
+    assert "Traceback" in done.stderr
+
+
 # completion and help
 
 

@@ -1,6 +1,5 @@
 """`bulkhead build`: make the firmware image of an application."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.deploy import TOOLS, deploy
 from bulkhead_host.image.official import OfficialImage, official_image
 from bulkhead_host.image.recipe import board_named, official_board
+from bulkhead_host.messages import teller
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 
@@ -114,7 +114,7 @@ def command(**options: Any) -> None:
     """
     image = build(
         BuildOptions(**options),
-        progress=lambda line: print(f"build: {line}", file=sys.stderr, flush=True),
+        progress=teller("build"),
     )
     for name, value in _rows(image):
         print(f"{name:<8} {value}")

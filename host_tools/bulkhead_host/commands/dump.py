@@ -8,6 +8,7 @@ from bulkhead_host.commands.options import port_option
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import Dump, take_dump, to_json
 from bulkhead_host.link.ports import open_port
+from bulkhead_host.messages import teller
 
 STDOUT = "-"
 
@@ -48,4 +49,4 @@ def command(file: Path, port: str, listen_s: float) -> None:
         click.echo(text, nl=False)
         return
     file.write_text(text)
-    click.echo(f"wrote {file}", err=True)
+    teller("dump")(f"wrote {file}")

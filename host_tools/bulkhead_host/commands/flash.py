@@ -1,12 +1,12 @@
 """`bulkhead flash`: put an image on a board."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
+from bulkhead_host.messages import teller
 
 
 @click.command(
@@ -32,7 +32,7 @@ def command(image: Path, port: str | None, drive: Path | None) -> None:
         image,
         port=port,
         drive=drive,
-        progress=lambda line: print(f"flash: {line}", file=sys.stderr, flush=True),
+        progress=teller("flash"),
     )
     print(f"image    {image}")
     print(f"drive    {flashed.volume}")

@@ -16,6 +16,7 @@ from bulkhead_host.link.follow import Connect, await_return
 from bulkhead_host.link.log import LEVELS, LogFilter, parse_line
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.link.transport import LinkLost
+from bulkhead_host.messages import teller
 from bulkhead_host.view.monitor import log_text
 from bulkhead_host.view.services import console
 
@@ -117,7 +118,7 @@ def command(
             is_following=is_following,
             for_s=for_s,
             reconnect=lambda: open_address(find_again(address)),
-            notice=lambda text: click.echo(f"bulkhead: {text}", err=True),
+            notice=teller("bulkhead"),
         )
 
 

@@ -9,6 +9,7 @@ from bulkhead_host.commands.options import port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import find_address, open_address
+from bulkhead_host.messages import teller
 
 _RESUME = b"\r\x03resume()\r"
 _ANSWER_TIMEOUT_S = 1.0
@@ -49,13 +50,13 @@ def command(port: str, stay: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError("a prompt takes a terminal", "for scripts: mpremote resume exec CODE")
     url = find_address(port).url
-    click.echo(f"bulkhead: {_MESSAGE}", err=True)
+    teller("bulkhead")(_MESSAGE)
     open_prompt(url)
     if stay:
         return
     transport = open_address(find_address(port))
     try:
         if give_back(Client(transport, timeout_s=_ANSWER_TIMEOUT_S)):
-            click.echo("bulkhead: the services have the board again", err=True)
+            teller("bulkhead")("the services have the board again")
     finally:
         transport.close()

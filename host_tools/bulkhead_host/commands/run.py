@@ -22,6 +22,7 @@ from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
+from bulkhead_host.messages import teller
 from bulkhead_host.view.monitor import log_text
 from bulkhead_host.view.services import STOPPED_STATES, console, grid, title
 
@@ -158,7 +159,7 @@ def _image(application: Path | None) -> Path:
 
 
 def _report(what: str) -> Callable[[str], None]:
-    return lambda line: print(f"{what}: {line}", file=sys.stderr, flush=True)
+    return teller(what)
 
 
 @click.command(

@@ -9,6 +9,7 @@ from bulkhead_host.commands.options import port_option
 from bulkhead_host.commands.sim import parse_tcp
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.link.share_server import ShareServer
+from bulkhead_host.messages import teller
 
 LISTEN = "127.0.0.1:0"
 
@@ -22,7 +23,7 @@ def serve(port: str, listen: str) -> ShareServer:
         reconnect=lambda: open_address(find_again(address)),
         host=host,
         port=number,
-        report=lambda text: click.echo(f"serve: {text}", err=True),
+        report=teller("serve"),
     )
 
 
@@ -50,7 +51,7 @@ def command(port: str, listen: str) -> None:
     server = serve(port, listen)
     host = parse_tcp(listen)[0]
     if not _is_loopback(host):
-        click.echo(f"serve: everybody who reaches {host} can change the board", err=True)
+        teller("serve")(f"everybody who reaches {host} can change the board")
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: server.stop())

@@ -19,6 +19,7 @@ from bulkhead_host.emulator.pins import pin_number
 from bulkhead_host.emulator.ports import Port, PtyPort, TcpPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
+from bulkhead_host.messages import teller
 
 PRESS_AT_MS = 2000
 PRESS_HOLD_MS = 100
@@ -122,7 +123,7 @@ def _built_image(board: str) -> Path:
 
     return build(
         BuildOptions(board=board),
-        progress=lambda line: print(f"build: {line}", file=sys.stderr, flush=True),
+        progress=teller("build"),
     ).path
 
 

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bulkhead_host.link.services import Hello, Table
+from bulkhead_host.messages import teller
 from bulkhead_host.view.services import changes, console, grid, title
 
 _LEVEL = re.compile(r"\s*\d+\.\d{3} ([DIWE*]) ")
@@ -27,7 +28,7 @@ class PlainViewer:
 
     def __init__(self, *, out: Console | None = None, notices: Console | None = None) -> None:
         self._out = out or console()
-        self._notices = notices or console(error=True)
+        self._notices = notices
         self._hello: Hello | None = None
         self._table: Table | None = None
 
@@ -53,7 +54,10 @@ class PlainViewer:
 
     def show_notice(self, text: str) -> None:
         """Print a sentence for a person."""
-        self._notices.print(f"bulkhead: {text}", soft_wrap=True)
+        if self._notices is not None:
+            self._notices.print(f"bulkhead: {text}", soft_wrap=True)
+        else:
+            teller("bulkhead")(text)
 
 
 class LiveViewer:
