@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
-from bulkhead_host.link.client import Client
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Hello, Service, Table
 from bulkhead_host.view.services import STOPPED_STATES, changes
 
@@ -61,8 +61,12 @@ class Kernel:
         return _named(self.services(), name)
 
     def fault_text(self, name: str) -> str:
-        """Return the traceback of a service's last fault; empty when it had none."""
-        return self.client.fault_text(name)
+        """Return the traceback of a service's newest fault; empty when none is kept."""
+        self.service(name)
+        try:
+            return self.client.fault_text(name)
+        except NoSuchTarget:
+            return ""
 
     def inject(self, kind: str, *, target: str) -> Service:
         """Make `target` fail in the way `kind`; return the service as it was before.

@@ -37,6 +37,7 @@ LOG = [
 def dump_file(desk: Desk, tmp_path: Path) -> Path:
     """Return a dump of a board on which blink has failed."""
     desk.board.services[6].fault = abi.FAULT_NAMES.index("BUDGET")
+    desk.board.faults["blink"] = (7, 2, 2, 0, 0, 0, 1, 1500)
     file = tmp_path / "board.json"
     done = bulkhead("dump", str(file), port=desk.port)
     assert (done.returncode, done.stdout) == (0, "")
@@ -78,14 +79,14 @@ def test_devs_asks_micropythons_usb_ports_and_lists_the_others(desk: Desk) -> No
 
 def test_a_dump_has_what_ps_shows_and_the_faults(desk: Desk, dump_file: Path) -> None:
     found = json.loads(dump_file.read_text())
-    assert found["faults"] == {"blink": "Traceback of blink\n"}
+    assert found["faults"]["blink"]["text"] == "Traceback of blink\n"
     assert found["hello"]["board"] == "pico"
     live = json.loads(bulkhead("ps", "--json", port=desk.port).stdout)
     assert json.loads(bulkhead("ps", "--json", "--dump", str(dump_file)).stdout) == live
 
 
 def test_views_of_a_dump_take_no_board(dump_file: Path) -> None:
-    for command in (["ps"], ["top"], ["top", "--json"]):
+    for command in (["ps"], ["top"], ["top", "--json"], ["fault", "blink"]):
         done = bulkhead(*command, "--dump", str(dump_file))
         assert (done.returncode, done.stderr) == (0, "")
         assert "blink" in done.stdout

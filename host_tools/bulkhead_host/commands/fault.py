@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from bulkhead_host import abi
-from bulkhead_host.commands.options import connected, port_option
+from bulkhead_host.commands.options import connected, dump_option, port_option
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.dump import Dump, load_dump
 from bulkhead_host.link.services import Fault, Table
 
 BOARD = ""
@@ -23,13 +25,24 @@ def fault(client: Client, name: str) -> tuple[Fault | None, str, Table]:
     """
     client.hello()
     table = client.table()
-    if name != BOARD and table.named(name) is None:
-        known = ", ".join(table.names)
-        raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
+    _check_name(name, table)
     try:
         return client.fault(name), client.fault_text(name), table
     except NoSuchTarget:
         return None, "", table
+
+
+def dumped_fault(dump: Dump, name: str) -> tuple[Fault | None, str, Table]:
+    """Return the same from a dump."""
+    _check_name(name, dump.table)
+    kept = dump.faults.get(name)
+    return (kept.record, kept.text, dump.table) if kept else (None, "", dump.table)
+
+
+def _check_name(name: str, table: Table) -> None:
+    if name != BOARD and table.named(name) is None:
+        known = ", ".join(table.names)
+        raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
 
 
 def summary(found: Fault, name: str, table: Table) -> str:
@@ -60,18 +73,25 @@ def _name(number: int, table: Table) -> str:
     return table.names[number - 1] if number <= len(table.names) else f"task {number}"
 
 
-@click.command("fault", epilog="Example: bulkhead fault blink --port a0")
+@click.command(
+    "fault",
+    epilog="Examples: bulkhead fault blink --port a0;  bulkhead fault blink --dump crash.json",
+)
 @click.argument("name", required=False, default=BOARD)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON, for programs.")
 @port_option
-def command(name: str, port: str, wants_json: bool) -> None:
+@dump_option
+def command(name: str, port: str, dump_file: Path | None, wants_json: bool) -> None:
     """Show the newest fault of the service NAME with its whole traceback.
 
     Without NAME, show what ended the board's last run, if that was the kernel or the watchdog.
     The board keeps its four newest faults.
     """
-    with connected(port) as client:
-        found, text, table = fault(client, name)
+    if dump_file is not None:
+        found, text, table = dumped_fault(load_dump(dump_file), name)
+    else:
+        with connected(port) as client:
+            found, text, table = fault(client, name)
     if wants_json:
         record = asdict(found) if found else None
         click.echo(json.dumps({"fault": record, "text": text}, indent=1))

@@ -11,7 +11,7 @@ import click
 from bulkhead_host.commands.monitor import INTERVAL_MS_MAX, INTERVAL_MS_MIN
 from bulkhead_host.commands.options import connected, dump_option, for_option, port_option
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.link.client import Client
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
 from bulkhead_host.link.ports import find_address, find_again, open_address
@@ -84,7 +84,11 @@ def _act(key: str, viewer: TopViewer, client: Client) -> None:
     if service is None:
         return
     if key == ENTER:
-        viewer.open(service, client.fault_text(service.name))
+        try:
+            text = client.fault_text(service.name)
+        except NoSuchTarget:
+            text = ""
+        viewer.open(service, text)
         return
     verb = "restart"
     if key == "h":

@@ -1,8 +1,8 @@
 """The state of a board in a file: all that can be read of it at one moment, to look at later.
 
 The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
-`uptime_ms`, `faults` (the text of each service's last fault, by its name) and `log` (the lines
-that came while it was taken).
+`uptime_ms`, `faults` (record and text of each fault that the board keeps, by the service's name;
+the empty one stands for the board itself) and `log` (the lines that came meanwhile).
 """
 
 import json
@@ -13,21 +13,31 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bulkhead_host.errors import UsageError
-from bulkhead_host.link.client import Client
-from bulkhead_host.link.services import Hello, Service, Table
+from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.services import Fault, Hello, Service, Table
 
 FORMAT = 1
+
+_BOARD = ""
 
 _Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A fault that the board keeps: its record and its whole text."""
+
+    record: Fault
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dump:
-    """What a board said of itself: `faults` maps a service to its last fault's text."""
+    """What a board said of itself: `faults` maps a service to what is kept of its last fault."""
 
     hello: Hello
     table: Table
-    faults: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, Kept] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     port: str = ""
     taken_at: str = ""
@@ -41,11 +51,8 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
     hello = client.hello()
     client.listen(listen_s)
     table = client.table()
-    faults = {
-        service.name: client.fault_text(service.name)
-        for service in table.services
-        if service.fault
-    }
+    failed = [service.name for service in table.services if service.fault]
+    faults = _kept(client, [_BOARD, *failed])
     return Dump(
         hello=hello,
         table=table,
@@ -54,6 +61,16 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
         port=client.transport.name,
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _kept(client: Client, names: list[str]) -> dict[str, Kept]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = Kept(record=client.fault(name), text=client.fault_text(name))
+        except NoSuchTarget:  # none is kept
+            continue
+    return found
 
 
 def to_json(dump: Dump) -> str:
@@ -65,7 +82,7 @@ def to_json(dump: Dump) -> str:
         "hello": asdict(dump.hello),
         "services": [asdict(service) for service in dump.table.services],
         "uptime_ms": dump.table.uptime_ms,
-        "faults": dict(dump.faults),
+        "faults": {name: asdict(kept) for name, kept in dump.faults.items()},
         "log": list(dump.log),
     }
     return json.dumps(found, indent=1) + "\n"
@@ -86,7 +103,10 @@ def load_dump(path: Path) -> Dump:
         return Dump(
             hello=_made(Hello, found["hello"]),
             table=Table(services=services, uptime_ms=int(found["uptime_ms"])),
-            faults=dict(found["faults"]),
+            faults={
+                name: Kept(record=_made(Fault, kept["record"]), text=str(kept["text"]))
+                for name, kept in found["faults"].items()
+            },
             log=tuple(found["log"]),
             port=str(found["port"]),
             taken_at=str(found["taken_at"]),

@@ -172,7 +172,7 @@ class TopViewer:
         name, fault_text = self._opened
         service = table.named(name)
         lines = _facts(service) if service is not None else [f"{name} is gone"]
-        lines += fault_text.splitlines() or ["it has not failed"]
+        lines += fault_text.splitlines() or ["no fault of it is kept"]
         return [Text(line, no_wrap=True) for line in lines[:room]]
 
 
