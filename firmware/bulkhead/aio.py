@@ -149,6 +149,7 @@ class AsyncFrame(Frame):
     start = _awaited(Frame.start)
     stop = _awaited(Frame.stop)
     inspect = _awaited(Frame.inspect)
+    inspect_capability = _awaited(Frame.inspect_capability)
     next_fault = _awaited(Frame.next_fault)
     fault_text = _awaited(Frame.fault_text)
     inject = _awaited(Frame.inject)

@@ -313,6 +313,14 @@ class Frame:
         """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""
         return kernel + INSPECT + task
 
+    def inspect_capability(self, kernel, task, slot):
+        """Get a capability of a task into `arg`, bytes in `abi.CAPABILITY_FORMAT`.
+
+        Slots count from 0, those of the manifest first; UNKNOWN beyond the last.
+        """
+        self.registers[0] = slot
+        return kernel + INSPECT + TIMED + task
+
     def inspect_line(self, kernel, line):
         """Get the state of a line, numbered from 0, into `arg`, bytes in `abi.LINE_FORMAT`."""
         return kernel + INSPECT_LINE + line

@@ -178,3 +178,9 @@ INSPECT_FORMAT = "<BBBBBBBxHxxIIHH"
 # given it (a message's operation or a status), the client it served, the peer it waited for (0 for
 # none), generation, uptime in ms modulo 2**30. Of task 0: what ended the board's last run.
 FAULT_FORMAT = "<BBBBBBHI"
+
+# INSPECT's answer for a capability, little endian: task it reaches (0: the kernel, NO_TASK: an
+# interrupt line), rights (0: a free slot), generation it names (0: revoked), badge, traps through
+# it modulo 2**30.
+CAPABILITY_FORMAT = "<BBHHI"
+NO_TASK = const(255)

@@ -10,6 +10,7 @@ from kernel import records
 from kernel.abi import (
     ATTENDING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD, INSPECT_FORMAT, LINE_FORMAT,
     MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
+    CAPABILITY_FORMAT, NO_TASK,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.faults import fault
@@ -21,9 +22,11 @@ from kernel.layout import (
     LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
     PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
     REGISTER_BITS, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED,
-    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED,
+    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED, BADGE_SHIFT, CAPABILITIES, CAPABILITY,
+    CAPABILITY_COUNT, GENERATION_MASK, NAMED, REGISTER_TIMEOUT, RIGHTS_MASK, RIGHTS_SHIFT, TARGET,
+    USES,
 )  # fmt: skip
-from kernel.limits import MESSAGE_BYTES_MAX
+from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.ready import push_back
 from kernel.state import row_options
@@ -141,12 +144,18 @@ class Control:
 
     @micropython.native
     def inspect(self, _w, _frames, task, trap):
-        """Give the state of a task as bytes in INSPECT_FORMAT."""
+        """Give the state of a task in INSPECT_FORMAT, or with TIMED of one of its capabilities."""
         kernel = self.kernel
         w = kernel.words
         target = self._target(task, trap)
         w[task + RESULT] = UNKNOWN
-        if target:
+        if trap & TIMED:
+            slot = w[task + REGISTER_TIMEOUT]
+            if target and 0 <= slot < w[target + CAPABILITY_COUNT]:
+                here = w[target + CAPABILITIES] + slot * CAPABILITY
+                kernel.frames[task >> RECORD_SHIFT].arg = _capability(w, here)
+                w[task + RESULT] = OK
+        elif target:
             kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(w, target)
             w[task + RESULT] = OK
         return task
@@ -257,4 +266,16 @@ def _snapshot(w, task):
         w[task + STEPS],
         min(w[particulars + DROPPED], 65535),
         w[task + PEER] >> RECORD_SHIFT,
+    )
+
+
+def _capability(w, here):
+    target = w[here + TARGET] & OFFSET_MASK
+    return struct.pack(
+        CAPABILITY_FORMAT,
+        target >> RECORD_SHIFT if target < w[TASKS_END] else NO_TASK,
+        w[here + TARGET] >> RIGHTS_SHIFT & RIGHTS_MASK,
+        w[here + NAMED] & GENERATION_MASK,
+        w[here + NAMED] >> BADGE_SHIFT,
+        w[here + USES] & TIME_MASK,
     )

@@ -6,8 +6,10 @@ copied (bytearray) or refused.
 
 from kernel.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 import micropython
+from micropython import const
 
 _PLAIN = frozenset((type(None), bool, int, float))
+_WORD = const(0x3FFFFFFF)  # what no int of more than a word lies within
 
 
 class BadMessage(ValueError):
@@ -22,6 +24,8 @@ def admit(value):
     value is a bytearray, or is refused.
     """
     kind = type(value)
+    if kind is int and not -_WORD <= value <= _WORD:
+        return _admit_big(value)
     if kind in _PLAIN:
         return value
     if kind is bytes or kind is str:
@@ -46,8 +50,16 @@ def _admit_tuple(items):
         kind = type(item)
         if kind is bytes or kind is str:
             size += len(item)
+        elif kind is int and not -_WORD <= item <= _WORD:
+            _admit_big(item)
         elif kind not in _PLAIN:
             raise BadMessage("a tuple in a message holds None, bool, int, float, str and bytes")
     if size > MESSAGE_BYTES_MAX:
         raise BadMessage("a message holds at most 256 bytes: use a lease")
     return items
+
+
+def _admit_big(value):
+    if value >> 8 * MESSAGE_BYTES_MAX - 1 not in (0, -1):
+        raise BadMessage("an int in a message has at most 256 bytes")
+    return value

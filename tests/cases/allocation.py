@@ -3,7 +3,7 @@
 import gc
 
 from bulkhead import OK
-from kernel.abi import FAIL
+from kernel.abi import FAIL, READABLE, WRITABLE
 
 _TIMES = 20
 _ROUNDS = 5
@@ -116,3 +116,51 @@ def test_awaited_call_and_reply_allocate_nothing(rig):
     rig.add("client", client, priority=5, budget_ms=2000, uses="server:call", asynchronous=True)
     rig.run(4000)
     rig.expect((len(rig.log), 0 in rig.log), (_ROUNDS, True))
+
+
+def test_lease_allocates_nothing(rig):
+    lent = bytearray(1024)
+
+    def server(sys):
+        into = bytearray(1024)
+        part = memoryview(into)[3:80]
+        yield sys.recv()
+        while True:
+            yield sys.lease_read(0, into)
+            yield sys.lease_write(5, part)
+            yield sys.reply_recv(OK)
+
+    rig.add("server", server)
+    counted(
+        rig,
+        lambda sys, handle, value: sys.call_lending(handle, 1, lent, READABLE | WRITABLE),
+        peer="server",
+    )
+
+
+def test_closed_receive_allocates_nothing(rig):
+    def server(sys):
+        client = sys.cap("client")
+        while True:
+            yield sys.recv_from(client)
+            yield sys.reply(OK)
+
+    rig.add("server", server, uses="client:notify")
+    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value), peer="server")
+
+
+def test_grant_and_delete_allocate_nothing(rig):
+    def server(sys):
+        while True:
+            sys.accept()
+            yield sys.recv()
+            yield sys.delete(sys.granted())
+            yield sys.reply(OK)
+
+    rig.add("server", server, slots=1)
+    counted(
+        rig,
+        lambda sys, handle, value: sys.call_granting(handle, 1, handle),
+        peer="server",
+        right="call,grant",
+    )

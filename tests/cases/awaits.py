@@ -2,7 +2,19 @@
 
 from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT
 from cases.rig import echo, silent
-from kernel.abi import BUDGET, DORMANT, EXCEPTION, FULL, FAIL, RECEIVING, RETURNED, UNKNOWN
+from kernel.abi import (
+    MAY_CALL,
+    READABLE,
+    WRITABLE,
+    BUDGET,
+    DORMANT,
+    EXCEPTION,
+    FULL,
+    FAIL,
+    RECEIVING,
+    RETURNED,
+    UNKNOWN,
+)
 
 
 async def async_echo(sys):
@@ -173,3 +185,37 @@ def test_trap_that_was_not_awaited_is_an_exception(rig):
     rig.run(5)
     rig.expect(rig.fault("forgets"), EXCEPTION)
     rig.expect("NotAwaited" in rig.words_of("forgets"), True)
+
+
+def test_async_services_grant_lend_and_receive_from_one(rig):
+    served = []
+
+    async def server(sys):
+        sys.accept()
+        served.append(await sys.recv_from(sys.cap("client")))
+        served.append(await sys.copy(sys.granted()))
+        served.append(await sys.delete(sys.granted()))
+        served.append(await sys.reply_granting(5, sys.cap("led")))
+        await sys.recv()
+        data = bytearray(5)
+        served.append((await sys.lease_read(0, data), bytes(data)))
+        served.append((await sys.lease_write(1, b"EL"), sys.count()))
+        await sys.reply_recv(6)
+
+    async def client(sys):
+        sys.accept()
+        server = sys.cap("server")
+        rig.log.append(await sys.call_granting(server, 1, sys.cap("led")))
+        rig.log.append(await sys.mint(sys.granted(), MAY_CALL))
+        rig.log.append(await sys.revoke(sys.granted()))
+        data = bytearray(b"hello")
+        rig.log.append(await sys.call_lending(server, 2, data, READABLE | WRITABLE))
+        rig.log.append(bytes(data))
+
+    rig.add("led", echo)
+    uses = "led:call,grant client:notify"
+    rig.add("server", server, uses=uses, slots=2, asynchronous=True)
+    rig.add("client", client, uses="led:call,grant server:call", slots=2, asynchronous=True)
+    rig.run(10)
+    rig.expect(served, [1, OK, OK, OK, (OK, b"hello"), (OK, 2)])
+    rig.expect(rig.log, [5, OK, OK, 6, b"hELlo"])

@@ -1,10 +1,12 @@
 """Cases: handles and what becomes of them: copy, mint, delete, revoke."""
 
-from bulkhead import DEAD, FULL, OK
+from struct import unpack
+
+from bulkhead import DEAD, FULL, OK, UNKNOWN
 from cases.rig import echo, idle
 from kernel.abi import (
-    HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_ACKNOWLEDGE, MAY_CALL, MAY_CONTROL, MAY_GRANT,
-    MAY_NOTIFY, MAY_SEND, SYSCALL,
+    CAPABILITY_FORMAT, NO_TASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_ACKNOWLEDGE, MAY_CALL,
+    MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND, SYSCALL,
 )  # fmt: skip
 from kernel.layout import BADGE_MAX
 
@@ -369,3 +371,72 @@ def test_reopened_copy_names_the_next_incarnation(rig):
     rig.add("idle", idle)
     rig.run(20)
     rig.expect(rig.log, [DEAD, OK, OK])
+
+
+def inspected(sys, slot):
+    """Return (status, what INSPECT says of a slot of task 2)."""
+    status = yield sys.inspect_capability(sys.cap("kernel"), 2, slot)
+    return status, unpack(CAPABILITY_FORMAT, sys.arg) if status == OK else None
+
+
+def test_supervisor_reads_how_often_each_client_called(rig):
+    def client(times):
+        def main(sys):
+            for _ in range(times):
+                yield sys.call(sys.cap("server"), 1)
+            yield from idle(sys)
+
+        return main
+
+    def watch(sys):
+        yield sys.sleep(10)
+        for task in (2, 3):
+            yield sys.inspect_capability(sys.cap("kernel"), task, 0)
+            rig.log.append(unpack(CAPABILITY_FORMAT, sys.arg))
+
+    rig.add("server", echo)
+    rig.add("three", client(3), uses="server:call")
+    rig.add("five", client(5), uses="server:call,notify")
+    rig.add("watch", watch, uses="kernel:control")
+    rig.run(20)
+    rig.expect(rig.log, [(1, MAY_CALL, 1, 2, 3), (1, MAY_CALL | MAY_NOTIFY, 1, 3, 5)])
+
+
+def test_inspected_table_has_lines_and_free_slots_and_an_end(rig):
+    def main(sys):
+        rig.log.append((yield from inspected(sys, 0)))
+        rig.log.append((yield from inspected(sys, 1)))
+        rig.log.append((yield from inspected(sys, 2)))
+        rig.log.append((yield from inspected(sys, 3)))
+        rig.log.append((yield from inspected(sys, 1 << 30)))
+
+    rig.add("other", idle)
+    rig.add("main", main, uses="kernel:control", lines=("edge",), slots=1)
+    rig.run(5)
+    (first, kernel), (second, line), (third, free), end, far = rig.log
+    rig.expect((first, second, third), (OK, OK, OK))
+    rig.expect((kernel[:2], line[:2], free[1]), ((0, MAY_CONTROL), (NO_TASK, MAY_ACKNOWLEDGE), 0))
+    rig.expect((end, far), ((UNKNOWN, None), (UNKNOWN, None)))
+
+
+def test_inspected_capability_shows_that_it_was_revoked(rig):
+    def main(sys):
+        yield sys.copy(sys.cap("server"))
+        yield sys.revoke(sys.cap("server"))
+        rig.log.append((yield from inspected(sys, 2)))
+
+    rig.add("server", echo)
+    rig.add("main", main, uses="server:call kernel:control", slots=1)
+    rig.run(5)
+    rig.expect(rig.log, [(OK, (1, MAY_CALL, 0, 2, 0))])
+
+
+def test_inspecting_a_capability_of_no_task_is_unknown(rig):
+    def main(sys):
+        for task in (0, 3, 255):
+            rig.log.append((yield sys.inspect_capability(sys.cap("kernel"), task, 0)))
+
+    rig.add("server", echo)
+    rig.add("main", main, uses="kernel:control")
+    rig.run(5)
+    rig.expect(rig.log, [UNKNOWN] * 3)

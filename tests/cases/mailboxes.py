@@ -1,8 +1,10 @@
 """Cases: mailboxes, and the values that messages carry."""
 
+from struct import unpack
+
 from bulkhead import DEAD, FULL, OK, TIMEOUT
-from cases.rig import echo
-from kernel.abi import BLOCK, DROP_OLDEST, FAIL, SYSCALL
+from cases.rig import echo, silent
+from kernel.abi import BLOCK, DROP_OLDEST, FAIL, INSPECT_FORMAT, SYSCALL
 from kernel.layout import DROPPED, MAIL_COUNT, PEER
 
 
@@ -188,3 +190,160 @@ def test_mutable_value_in_a_reply_faults_the_server(rig):
     rig.run(5)
     rig.expect(rig.fault("server"), SYSCALL)
     rig.expect(rig.log, [DEAD])
+
+
+def admitted(rig, value):
+    """Let a call carry `value` and come back with it."""
+
+    def client(sys):
+        rig.log.append((yield sys.call(sys.cap("server"), 1, value)))
+        rig.log.append(sys.arg == value)
+
+    def server(sys):
+        yield sys.recv()
+        yield sys.reply_recv(OK, sys.arg)
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.log, [OK, True])
+
+
+def test_text_of_256_characters_passes(rig):
+    admitted(rig, "x" * 256)
+
+
+def test_text_of_257_characters_faults_the_sender(rig):
+    refused(rig, "x" * 257)
+
+
+def test_bytearray_of_257_bytes_faults_the_sender(rig):
+    refused(rig, bytearray(257))
+
+
+def test_tuple_of_16_items_passes(rig):
+    admitted(rig, tuple(range(16)))
+
+
+def test_tuple_of_17_items_faults_the_sender(rig):
+    refused(rig, tuple(range(17)))
+
+
+def test_tuple_with_256_bytes_passes(rig):
+    admitted(rig, (b"x" * 100, "y" * 156, 1, None))
+
+
+def test_tuple_with_257_bytes_faults_the_sender(rig):
+    refused(rig, (b"x" * 100, "y" * 157))
+
+
+def test_tuple_in_a_tuple_faults_the_sender(rig):
+    refused(rig, (1, (2, 3)))
+
+
+def test_bytearray_in_a_tuple_faults_the_sender(rig):
+    refused(rig, (bytearray(1),))
+
+
+def test_int_of_256_bytes_passes(rig):
+    admitted(rig, (1 << 2047) - 1)
+
+
+def test_negative_int_of_256_bytes_passes(rig):
+    admitted(rig, -(1 << 2047))
+
+
+def test_int_of_257_bytes_faults_the_sender(rig):
+    refused(rig, 1 << 2047)
+
+
+def test_int_of_257_bytes_in_a_tuple_faults_the_sender(rig):
+    refused(rig, (1, -(1 << 2047) - 1))
+
+
+def test_generator_as_a_value_faults_the_sender(rig):
+    refused(rig, (value for value in (1, 2)))
+
+
+def test_instance_of_a_subclass_faults_the_sender(rig):
+    class Text(str):
+        pass
+
+    refused(rig, Text("x"))
+
+
+def test_exception_as_a_value_faults_the_sender(rig):
+    refused(rig, ValueError("x"))
+
+
+def test_mutable_value_in_a_send_faults_the_sender(rig):
+    def sender(sys):
+        yield sys.send(sys.cap("receiver"), 1, {})
+
+    rig.add("receiver", silent, mailbox=(1, FAIL))
+    rig.add("sender", sender, uses="receiver:send")
+    rig.run(5)
+    rig.expect((rig.fault("sender"), rig.fault("receiver")), (SYSCALL, 0))
+
+
+def test_send_to_a_task_without_a_mailbox_faults_the_sender(rig):
+    def sender(sys):
+        yield sys.send(sys.cap("receiver"), 1)
+
+    rig.add("receiver", silent)
+    rig.add("sender", sender, uses="receiver:send")
+    rig.run(5)
+    rig.expect(rig.fault("sender"), SYSCALL)
+
+
+def test_operation_above_191_faults_the_sender(rig):
+    def sender(sys):
+        yield sys.send(sys.cap("receiver"), 192)
+
+    rig.add("receiver", silent, mailbox=(1, FAIL))
+    rig.add("sender", sender, uses="receiver:send")
+    rig.run(5)
+    rig.expect(rig.fault("sender"), SYSCALL)
+
+
+def test_send_to_a_dead_receiver_is_dead_at_once(rig):
+    def receiver(_sys):
+        raise ValueError("no")
+        yield
+
+    def sender(sys):
+        yield sys.sleep(3)
+        rig.log.append((yield sys.send(sys.cap("receiver"), 1)))
+
+    rig.add("receiver", receiver, mailbox=(1, FAIL))
+    rig.add("sender", sender, uses="receiver:send")
+    rig.run(10)
+    rig.expect(rig.log, [DEAD])
+
+
+def counted(rig, policy, sends):
+    """Overfill a mailbox of two; return what INSPECT says of (queued, dropped)."""
+
+    def sender(sys):
+        for value in range(sends):
+            yield sys.send(sys.cap("receiver"), 1, value, 2)
+        yield sys.inspect(sys.cap("kernel"), 1)
+        rig.log.append(unpack(INSPECT_FORMAT, sys.arg))
+        rig.finish()
+
+    rig.add("receiver", lambda sys: (yield sys.sleep(5000)), mailbox=(2, policy))
+    rig.add("sender", sender, uses="receiver:send kernel:control")
+    rig.run(50)
+    return rig.log[0][6], rig.log[0][10]
+
+
+def test_inspect_counts_what_a_full_mailbox_refused(rig):
+    rig.expect(counted(rig, FAIL, 5), (2, 3))
+
+
+def test_inspect_counts_what_a_full_mailbox_dropped(rig):
+    rig.expect(counted(rig, DROP_OLDEST, 6), (2, 4))
+
+
+def test_inspect_counts_nothing_where_the_sender_blocks(rig):
+    rig.expect(counted(rig, BLOCK, 3), (2, 0))
