@@ -225,6 +225,11 @@ WRONG = (
          manifest("till", 'pins = ["gp25"]  #!')),
     code("a capability not granted", "no capability 'motor': name it under [uses] in service.toml",
          'def main(sys):\n    yield sys.notify(sys.cap("motor"), 1)  #!\n'),
+    Wrong("a call without the right", "till/service.py", "no right to call led: the manifest",
+          {"till/service.toml": manifest(uses='led = ["notify"]'),
+           "till/service.py": SERVICE.replace("TOGGLE)", "TOGGLE)  #!")}),
+    code("a send without the right", "no right to send led: the manifest",
+         'def main(sys):\n    yield sys.send(sys.cap("led"), 1)  #!\n'),
     Wrong("no code", "till/service.toml", "till has no service.py",
           {"till/service.toml": manifest().replace('"till"', '"till"  #!'),
            "till/service.py": ""}),
@@ -283,6 +288,19 @@ def test_a_service_has_at_most_28_interrupt_lines(folder: Path, lines: int, fits
     found = check(write(folder, {"till/service.toml": manifest() + text})).problems
     words = [problem.text for problem in found if "a service has at most 28" in problem.text]
     assert words == ([] if fits else [f"{lines} interrupt lines; a service has at most 28"])
+
+
+def test_a_variable_that_holds_several_handles_is_not_judged(folder: Path) -> None:
+    both = (
+        "def main(sys):\n"
+        '    peer = sys.cap("led")\n'
+        "    yield sys.call(peer, 1)\n"
+        '    peer = sys.cap("logger")\n'
+        "    yield sys.send(peer, 1)\n"
+    )
+    uses = 'led = ["call"]\nlogger = ["send"]'
+    files = {"till/service.toml": manifest(uses=uses), "till/service.py": both}
+    assert check(write(folder, files)).problems == []
 
 
 def test_there_are_many_kinds_of_wrong() -> None:

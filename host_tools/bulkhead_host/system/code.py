@@ -11,8 +11,10 @@ from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
-from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.manifest import RIGHTS, Service
 
+# Traps that take a right of the same name.
+_RIGHT_OF_TRAP = ("call", "send", "notify")
 # mpy-cross reports an error as MicroPython does.
 _TRACEBACK_LINE = re.compile(r'^ *File ".*", line (\d+)', re.MULTILINE)
 
@@ -31,6 +33,8 @@ def check_code(
             report.add(file, line, text, hint)
         _check_apis(service, tree, file, names, report)
         _check_handles(service, tree, file, report)
+        if service.manifest not in {problem.path for problem in report.errors}:
+            _check_rights(service, tree, file, report)
         if board is not None:
             _check_board(service, tree, file, board, report)
             if not service.folder.is_relative_to(source_root() / "services"):
@@ -128,10 +132,55 @@ def _check_handles(service: Service, tree: ast.Module, file: Path, report: Repor
     """Report `sys.cap("name")` of a name that the manifest does not grant."""
     granted = {use.handle for use in service.uses} | {line.name for line in service.lines}
     for node in ast.walk(tree):
+        name = _granted_name(node)
+        if name and name not in granted and isinstance(node, ast.Call):
+            text = f"no capability '{name}': name it under [uses] in service.toml"
+            report.add(file, node.lineno, text)
+
+
+def _check_rights(service: Service, tree: ast.Module, file: Path, report: Report) -> None:
+    """Report calls, sends and notifications by a capability that lacks the right.
+
+    A handle is followed from `led = sys.cap("led")` to `sys.call(led, ...)` in one function.
+    """
+    rights = {use.handle: use.rights for use in service.uses}
+    rights |= {line.name: 0 for line in service.lines}
+    for function in ast.walk(tree):
+        if not isinstance(function, _Function):
+            continue
+        names = _handles(function)
+        for node in ast.walk(function):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="sys"), attr=trap), args=[handle, *_]
+                ) if trap in _RIGHT_OF_TRAP:
+                    name = _granted_name(handle)
+                    if isinstance(handle, ast.Name):
+                        name = names.get(handle.id, "")
+                    if rights.get(name, RIGHTS[trap]) & RIGHTS[trap] == 0:
+                        text = f"no right to {trap} {name}: the manifest does not give it"
+                        report.add(file, node.lineno, text, f'{name} = ["{trap}"] under [uses]')
+
+
+def _handles(function: ast.AST) -> dict[str, str]:
+    """Return the variables that hold one handle all through a function, with its name."""
+    names = {}
+    stores: list[str] = []
+    for node in ast.walk(function):
         match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
-                args=[ast.Constant(value=str(name))],
-            ) if name not in granted:
-                text = f"no capability '{name}': name it under [uses] in service.toml"
-                report.add(file, node.lineno, text)
+            case ast.Assign(targets=[ast.Name(id=variable)], value=value):
+                names[variable] = _granted_name(value)
+            case ast.Name(id=variable, ctx=ast.Store()):
+                stores.append(variable)
+    return {variable: name for variable, name in names.items() if stores.count(variable) == 1}
+
+
+def _granted_name(node: ast.AST) -> str:
+    """Return the name in `sys.cap("name")`, the empty one for anything else."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
+            args=[ast.Constant(value=str(name))],
+        ):
+            return name
+    return ""
