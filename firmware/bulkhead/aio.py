@@ -50,6 +50,15 @@ class Await:
         return self.words.pop()
 
 
+def _put(frame, word):
+    """Take a trap word, and return what to await."""
+    awaitable = frame.handles[Await]
+    if awaitable.words:
+        _unawaited(awaitable.words)
+    awaitable.words.append(word)
+    return awaitable
+
+
 def _unawaited(words):
     words.clear()
     raise NotAwaited("await each trap of an async service before the next")
@@ -59,75 +68,97 @@ def _awaited(method):
     """Return a method of AsyncFrame for a method of Frame that is not often called."""
 
     def trap(self, *operands, **named):
-        return self._put(method(self, *operands, **named))
+        return _put(self, method(self, *operands, **named))
+
+    return trap
+
+
+def _quick(awaitable, word_of):
+    """Return what takes the place of a quick method of three operands, a closure.
+
+    It finds all it needs without looking up an attribute.
+    """
+    words = awaitable.words
+    append = words.append
+    unawaited = _unawaited
+
+    @micropython.native
+    def trap(first, second, third):
+        if words:
+            unawaited(words)
+        append(word_of(first, second, third))
+        return awaitable
+
+    return trap
+
+
+def _quick_reply_recv(awaitable, word_of):
+    words = awaitable.words
+    append = words.append
+    unawaited = _unawaited
+
+    @micropython.native
+    def trap(status, arg):
+        if words:
+            unawaited(words)
+        append(word_of(status, arg))
+        return awaitable
+
+    return trap
+
+
+def _quick_recv(awaitable, word_of):
+    words = awaitable.words
+    append = words.append
+    unawaited = _unawaited
+
+    @micropython.native
+    def trap():
+        if words:
+            unawaited(words)
+        append(word_of())
+        return awaitable
 
     return trap
 
 
 class AsyncFrame(Frame):
-    """One incarnation's frame, the `sys` that `async def main(sys)` gets: see `Frame`."""
+    """One incarnation's frame, the `sys` that `async def main(sys)` gets: see `Frame`.
+
+    It has the attributes of a Frame and no more, or the kernel would not find `arg` the short way
+    (`kernel/window.py`): so the awaitable is among the handles.
+    """
 
     def __init__(self, registers, handles):
         super().__init__(registers, handles)
-        self.awaitable = Await()
-        for name in ("call", "send"):
-            setattr(self, name, self._message(getattr(self, name)))
-        self.recv = self._recv(self.recv)  # type: ignore[method-assign]
-        self.reply_recv = self._reply_recv(self.reply_recv)  # type: ignore[method-assign]
+        awaitable = self.handles[Await] = Await()
+        for name, quick in (
+            ("quick_call", _quick),
+            ("quick_send", _quick),
+            ("quick_reply_recv", _quick_reply_recv),
+            ("quick_recv", _quick_recv),
+        ):
+            setattr(self, name, quick(awaitable, getattr(self, name)))
 
-    # What is called most is a closure: it finds all it needs without looking up an attribute.
+    @micropython.native
+    def call(self, handle, operation, arg=None, timeout_ms=None):
+        """Send a message and wait for the reply."""
+        return _put(self, Frame.call(self, handle, operation, arg, timeout_ms))
 
-    def _message(self, word_of):
-        awaitable = self.awaitable
-        words = awaitable.words
-        append = words.append
-        unawaited = _unawaited
+    @micropython.native
+    def recv(self, timeout_ms=None):
+        """Wait for a message, a notification or the timeout."""
+        return _put(self, Frame.recv(self, timeout_ms))
 
-        @micropython.native
-        def trap(handle, operation, arg=None, timeout_ms=None):
-            if words:
-                unawaited(words)
-            append(word_of(handle, operation, arg, timeout_ms))
-            return awaitable
+    @micropython.native
+    def reply_recv(self, status, arg=None, timeout_ms=None):
+        """Answer the caller received last and wait for the next."""
+        return _put(self, Frame.reply_recv(self, status, arg, timeout_ms))
 
-        return trap
-
-    def _recv(self, word_of):
-        awaitable = self.awaitable
-        words = awaitable.words
-        append = words.append
-        unawaited = _unawaited
-
-        @micropython.native
-        def trap(timeout_ms=None):
-            if words:
-                unawaited(words)
-            append(word_of(timeout_ms))
-            return awaitable
-
-        return trap
-
-    def _reply_recv(self, word_of):
-        awaitable = self.awaitable
-        words = awaitable.words
-        append = words.append
-        unawaited = _unawaited
-
-        @micropython.native
-        def trap(status, arg=None, timeout_ms=None):
-            if words:
-                unawaited(words)
-            append(word_of(status, arg, timeout_ms))
-            return awaitable
-
-        return trap
-
-    def _put(self, word):
-        words = self.awaitable.words
-        if words:
-            _unawaited(words)
-        words.append(word)
-        return self.awaitable
+    @micropython.native
+    def send(self, handle, operation, arg=None, timeout_ms=None):
+        """Put a message into a mailbox, wanting no reply."""
+        return _put(self, Frame.send(self, handle, operation, arg, timeout_ms))
 
     reply = _awaited(Frame.reply)
     reply_to = _awaited(Frame.reply_to)
@@ -135,6 +166,7 @@ class AsyncFrame(Frame):
     notify = _awaited(Frame.notify)
     sleep = _awaited(Frame.sleep)
     acknowledge = _awaited(Frame.acknowledge)
+    hand_over = _awaited(Frame.hand_over)
     reopen = _awaited(Frame.reopen)
     copy = _awaited(Frame.copy)
     mint = _awaited(Frame.mint)
@@ -150,6 +182,8 @@ class AsyncFrame(Frame):
     stop = _awaited(Frame.stop)
     inspect = _awaited(Frame.inspect)
     inspect_capability = _awaited(Frame.inspect_capability)
+    inspect_line = _awaited(Frame.inspect_line)
     next_fault = _awaited(Frame.next_fault)
     fault_text = _awaited(Frame.fault_text)
+    read_fault = _awaited(Frame.read_fault)
     inject = _awaited(Frame.inject)

@@ -120,9 +120,12 @@ def test_bytecode_may_index_as_it_likes() -> None:
         ("yield sys.call(a, b, timeout_ms=20)", None),
         ("yield sys.call(*operands)", None),
         ("yield sys.recv(5)", None),
-        ("await sys.call(a, b, c)", None),
+        ("await sys.call(a, b, c)", "await sys.quick_call(a, b, c)"),
         ("yield other.call(a, b, c)", None),
         ("trap = sys.call(a, b, c)", None),
+        ("x = await sys.call(a, b)", "x = await sys.quick_call(a, b, None)"),
+        ("await sys.call(a, b, c, 5)", None),
+        ("await sys.lease_read(a, b)", None),
     ],
 )
 def test_quicken_sends_traps_without_a_timeout_to_the_quick_twins(

@@ -35,8 +35,9 @@ PASTED_INTO = "kernel/dispatch.py"
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
 # Frame methods with a twin that takes all operands but a timeout, and the least and the most
 # operands that a call of the method may give then.
+_QUICK_AWAITED = {"call": (2, 3), "reply_recv": (1, 2), "recv": (0, 0), "send": (2, 3)}
 _QUICK = {
-    **{"call": (2, 3), "reply_recv": (1, 2), "recv": (0, 0), "send": (2, 3)},
+    **_QUICK_AWAITED,
     **{"call_lending": (4, 5), "lease_read": (2, 2), "lease_write": (2, 2)},
 }
 
@@ -102,17 +103,17 @@ def quicken(source: str) -> str:
     those; an `arg` left out is given as None. Lines stay where they are.
     """
     lines = source.split("\n")
-    calls = [
-        node.value
+    calls = {
+        node.value: isinstance(node, ast.Await)
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Yield) and isinstance(node.value, ast.Call)
-    ]
+        if isinstance(node, ast.Yield | ast.Await) and isinstance(node.value, ast.Call)
+    }
     insertions: list[tuple[int, int, str]] = []
-    for call in calls:
+    for call, is_awaited in calls.items():
         match call:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="sys"), attr=method), args=given, keywords=[]
-            ) if method in _QUICK:
+            ) if method in (_QUICK_AWAITED if is_awaited else _QUICK):
                 least, most = _QUICK[method]
                 starred = any(isinstance(argument, ast.Starred) for argument in given)
                 if starred or not least <= len(given) <= most:
