@@ -131,6 +131,46 @@ class ConsoleLine:
             w[IRQ_PENDING] = 1
 
 
+def ticker(port, words):
+    """Return the tick's handler: a closure, since a method would look things up for 5 us."""
+
+    @micropython.viper
+    def tick(_timer):
+        """Ask for the interrupt level when a wait is over, strike a step over its budget.
+
+        Hardware interrupt context. The strike is the last thing it does: the exception is taken
+        at the next branch of bytecode, which must be the struck task's.
+        """
+        w = ptr32(words)
+        now = ptr32(_TIMERAWL)[0] & TIME_MASK
+        if now & _LOOK == 0:
+            port.look_soon()
+        task = w[RUNNING_TASK] if w[ARMED] else 0
+        run = ptr32(_RUN)
+        run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
+        run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
+        run[2] = now
+        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+            if w[SCHEDULED] == 0:
+                port.request()
+        if task:
+            if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and w[OUTER] + w[SCHEDULED] == 0:
+                if w[READY_BITS] & (1 << w[task + PRIORITY]):
+                    port.request()
+            left = (w[STEP_DEADLINE] - now) & TIME_MASK
+            if left == 0 or left >= TIME_HALF:
+                if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
+                    w[STRUCK] += 1
+                w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
+                if w[STRUCK] > STRIKES_MAX:
+                    port.panic(KILLS_CAUGHT)
+                port.strike()
+            elif left < TICK_US:
+                port.come_back(left)
+
+    return tick
+
+
 class Port:
     """The contract of `firmware/port/README.md` on an RP2040."""
 
@@ -164,14 +204,14 @@ class Port:
         self.kernel = None
         self.enter = None
         self.words = None
-        # A bound method is made once here: making one allocates.
-        self.tick_handler = self.tick
+        self.tick_handler = None  # made once, at boot: making a closure allocates
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
         self.kernel = kernel
         self.enter = enter
         self.words = kernel.words
+        self.tick_handler = ticker(self, kernel.words)
         self.wake.words = kernel.words
 
     @micropython.viper
@@ -203,40 +243,6 @@ class Port:
         self.ticking = False
         self.timer.deinit()
         machine.mem32[_RUN] = _MAGIC << 8  # nothing runs
-
-    @micropython.viper
-    def tick(self, _timer):
-        """Ask for the interrupt level when a wait is over, strike a step over its budget.
-
-        Hardware interrupt context. The strike is the last thing it does: the exception is taken
-        at the next branch of bytecode, which must be the struck task's.
-        """
-        w = ptr32(self.words)
-        now = ptr32(_TIMERAWL)[0] & TIME_MASK
-        if now & _LOOK == 0:
-            self.look_soon()
-        task = w[RUNNING_TASK] if w[ARMED] else 0
-        run = ptr32(_RUN)
-        run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
-        run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
-        run[2] = now
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
-            if w[SCHEDULED] == 0:
-                self.request()
-        if task:
-            if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and w[OUTER] + w[SCHEDULED] == 0:
-                if w[READY_BITS] & (1 << w[task + PRIORITY]):
-                    self.request()
-            left = (w[STEP_DEADLINE] - now) & TIME_MASK
-            if left == 0 or left >= TIME_HALF:
-                if w[STRUCK] == 0 or int(self.pad()) == 0:  # it was caught
-                    w[STRUCK] += 1
-                w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
-                if w[STRUCK] > STRIKES_MAX:
-                    self.panic(KILLS_CAUGHT)
-                self.strike()
-            elif left < TICK_US:
-                self.come_back(left)
 
     @micropython.native
     def come_back(self, left_us):

@@ -91,6 +91,14 @@ MEASUREMENTS = (
         function=interrupts.measure,
     ),
     Measurement(
+        name="hard_interrupts",
+        figures=(
+            Figure(name="hard_irq_us_p99", unit="us", target=25, goal=25),
+            Figure(name="hard_irq_us_max", unit="us", target=40, goal=40),
+        ),
+        function=interrupts.measure_hard,
+    ),
+    Measurement(
         name="boot",
         figures=(Figure(name="boot_ms", unit="ms", goal=250),),
         function=boot.measure,
