@@ -187,3 +187,4 @@ class AsyncFrame(Frame):
     fault_text = _awaited(Frame.fault_text)
     read_fault = _awaited(Frame.read_fault)
     inject = _awaited(Frame.inject)
+    read_trace = _awaited(Frame.read_trace)

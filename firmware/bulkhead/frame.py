@@ -12,8 +12,8 @@ No method allocates; timeouts are milliseconds.
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ, LEASE_WRITE, MINT,
-    NEXT_FAULT, NOTIFY, READ_FAULT, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT, REPLY_RECV,
-    REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
+    NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT,
+    REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -347,6 +347,14 @@ class Frame:
         Of task 0: what ended the board's last run.
         """
         return kernel + READ_FAULT + task
+
+    def read_trace(self, kernel, position):
+        """Get records of the trace into `arg`: the number of the first, then `abi.TRACE_FORMAT`.
+
+        Records are numbered from boot; those before `position`, and the newest, are not given.
+        """
+        self.arg = position
+        return kernel + READ_TRACE
 
     def inject(self, kernel, task, kind):
         """Make a task misbehave: `kind` is one of `abi`'s injections."""

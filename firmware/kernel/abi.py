@@ -130,6 +130,14 @@ DROP_REPLY = const(5)
 # a driver from bit 0 in manifest order.
 FAULT_BIT = const(1 << 28)
 
+# Events of the trace.
+EVENT_STEP = const(0)  # a task's step ended; the detail is its trap word without the handle
+EVENT_ENTERED = const(1)  # the dispatcher began, on top of the task or of none
+EVENT_INTERRUPT = const(2)  # a line fired; the detail is its index
+EVENT_FAULT = const(3)  # the detail is the kind of fault
+EVENT_STARTED = const(4)
+EVENT_OVERRAN = const(5)  # a step was struck
+
 STATE_NAMES = (
     "dormant",
     "ready",
@@ -161,6 +169,7 @@ CRASH_NAMES = (
     "caught every kill",
     "ran when the watchdog fired",
 )
+TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
 INJECTION_NAMES = ("", "crash", "spin", "hang", "leak", "drop-reply")
 
@@ -184,3 +193,7 @@ FAULT_FORMAT = "<BBBBBBHI"
 # it modulo 2**30.
 CAPABILITY_FORMAT = "<BBHHI"
 NO_TASK = const(255)
+
+# A record of READ_TRACE's answer, after the u32 number of the first: time in us modulo 2**30, and
+# detail in bits 0-12, task in bits 13-19, event in bits 20-23, repeats from bit 24.
+TRACE_FORMAT = "<II"

@@ -3,8 +3,8 @@
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT,
-    REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
+    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -74,6 +74,7 @@ def _handlers(bound, lease):
         (FAULT_TEXT, bound.fault_text),
         (READ_FAULT, bound.read_fault),
         (INJECT, bound.inject),
+        (READ_TRACE, bound.read_trace),
     ):
         table[trap >> TRAP_SHIFT] = handler
     return table

@@ -8,8 +8,9 @@ A period begins with the first step after the last one has ended, so a task may 
 its budget in any stretch of that length, and never has less than its budget in one.
 """
 
-from kernel.abi import BUDGET
+from kernel.abi import BUDGET, EVENT_OVERRAN
 from kernel.faults import fault, take_doom
+from kernel.trace import note_event
 from kernel.layout import (
     CPU_LIMIT, CPU_US, FAULT_MASK, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US, PERIOD_END_MS,
     PERIOD_MS, RECORD_SHIFT, STRUCK,
@@ -27,6 +28,7 @@ def overrun(kernel, task):
     """
     w = kernel.words
     if w[STRUCK]:
+        note_event(kernel, EVENT_OVERRAN, task, 0)
         w[STRUCK] = 0
         landed = kernel.port.pad()
         doomed = take_doom(w)

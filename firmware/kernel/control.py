@@ -26,12 +26,14 @@ from kernel.layout import (
     CAPABILITY_COUNT, GENERATION_MASK, NAMED, REGISTER_TIMEOUT, RIGHTS_MASK, RIGHTS_SHIFT, TARGET,
     USES,
 )  # fmt: skip
+from kernel.message import BadMessage
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.ready import push_back
 from kernel.state import row_options
 from kernel.tasks import start
 from kernel.timeouts import arm_ms
+from kernel.trace import read
 import micropython
 
 
@@ -210,6 +212,18 @@ class Control:
         record = records.packed(self.kernel, trap & 0xFF)
         frames[task >> RECORD_SHIFT].arg = record
         w[task + RESULT] = OK if record else UNKNOWN
+        return task
+
+    @micropython.native
+    def read_trace(self, w, frames, task, trap):
+        """Give records of the trace from the position in `arg` on, as `trace.read` does."""
+        lookup(w, task, trap, MAY_CONTROL)
+        frame = frames[task >> RECORD_SHIFT]
+        position = frame.arg
+        if type(position) is not int:
+            raise BadMessage("read_trace needs the number of a record")
+        frame.arg = read(self.kernel, position)
+        w[task + RESULT] = OK
         return task
 
     @micropython.native

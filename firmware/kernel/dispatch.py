@@ -16,21 +16,23 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 
 import micropython
 from micropython import const
-from kernel.abi import CALL, EXTRA, RECV, REPLY_RECV, RUNNING, SEND, TIMED, TRAP_SHIFT
+from kernel.abi import (
+    CALL, EVENT_ENTERED, EXTRA, RECV, REPLY_RECV, RUNNING, SEND, TIMED, TRAP_SHIFT,
+)  # fmt: skip
 from kernel.layout import (
     ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
-    PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SHARE_END, SLICE_END, STATE,
-    STEP_DEADLINE, STEPS, STOPPED, STRUCK, TRACE, TRACE_AT, TRACE_END, TRACE_RECORD,
-    TRACE_TASK_SHIFT, TRACE_TIME, TRACE_WHAT,
+    PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS,
+    STEP_DEADLINE, STOPPED, STRUCK, TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver
 from kernel.quick import LONG_WAY, quick_call, quick_recv, quick_reply_recv, quick_send
 from kernel.ready import pop, push_back, push_front
 from kernel.timeouts import expire
+from kernel.trace import note
 
 _KIND = const(31 << 8)
-_WHAT = const(0x1FFF)
+_DETAIL = const(0x1FFF)
 
 
 @micropython.viper
@@ -56,13 +58,15 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     short = _KIND | TIMED | EXTRA if key else 0  # 0: no short way
     now = clock[0] & TIME_MASK
     w[NOW] = now
+    what = EVENT_ENTERED << TRACE_EVENT_SHIFT | w[OUTER] << TRACE_TASK_SHIFT - RECORD_SHIFT
+    note(w, what, now)
     while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
             deliver(w)
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
             expire(w, now)
         ready = w[READY_BITS]
-        if task and ready:
+        if ready and task:
             top = first_bit[ready]
             if top < me[PRIORITY]:
                 push_front(w, task)
@@ -97,11 +101,8 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         used = (me[CPU_US] + now - start) & TIME_MASK
         me[CPU_US] = used
         me[STEPS] = (me[STEPS] + 1) & TIME_MASK
-        record = w[TRACE_AT]
-        w[record + TRACE_TIME] = now
-        w[record + TRACE_WHAT] = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _WHAT
-        record += TRACE_RECORD
-        w[TRACE_AT] = w[TRACE] if record == w[TRACE_END] else record
+        what = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _DETAIL
+        note(w, what, now)
         if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_MASK < TIME_HALF:
             if int(kernel.overrun(kernel, task)):
                 task = 0

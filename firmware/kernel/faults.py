@@ -5,7 +5,7 @@ lines are masked, its last words are kept and the supervisor is notified. What h
 the supervisor's policy; only the supervisor's own fault is the kernel's business.
 """
 
-from kernel.abi import DEAD, DORMANT, FAULT_BIT, FAULTED, READY
+from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, READY
 from kernel.capabilities import forget
 from kernel.layout import (
     BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
@@ -18,6 +18,7 @@ from kernel.notifications import post
 from kernel.ready import push_back, remove
 from kernel.records import as_step, keep, keep_words
 from kernel.timeouts import leave_server
+from kernel.trace import note_event
 import micropython
 
 
@@ -35,6 +36,7 @@ def fault(kernel, task, kind, error):
     if not kind:
         end(kernel, task, DORMANT)
         return
+    note_event(kernel, EVENT_FAULT, task, kind)
     keep(kernel, task, kind)
     end(kernel, task, FAULTED)
     keep_words(kernel, error)

@@ -5,15 +5,19 @@ and asks for the interrupt level; it touches nothing else. Here, in kernel conte
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
-from kernel.abi import ATTENDING, RECEIVING
+from kernel.abi import ATTENDING, EVENT_INTERRUPT, RECEIVING
 from kernel.layout import (
-    FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINE_BITS, LINE_COUNT, LINE_FIRED,
-    LINE_FIRED_AT, LINE_HARD, POSTED, STATE, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, LINE_WINDOW, LINES_END, TASKS_END,
+    FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINES_END, LINE_BITS, LINE_COUNT,
+    LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
+    LINE_RATE, LINE_WINDOW, POSTED, STATE, TASKS_END, TRACE_EVENT_SHIFT,
 )  # fmt: skip
 from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
 from kernel.notifications import collect, post
+from kernel.trace import note
+from micropython import const
 import micropython
+
+_NUMBER = const(8)  # TRACE_TASK_SHIFT less RECORD_SHIFT
 
 
 @micropython.viper
@@ -22,6 +26,7 @@ def deliver(w: ptr32):
     w[IRQ_PENDING] = 0
     if w[w[LINES_END] + POSTED]:
         collect(w)
+    index = 0
     line = w[TASKS_END]
     end = w[LINES_END]
     while line < end:
@@ -31,8 +36,12 @@ def deliver(w: ptr32):
             driver = w[line + LINE_OWNER]
             if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
                 dismiss(w, driver)
+            what = EVENT_INTERRUPT << TRACE_EVENT_SHIFT | driver << _NUMBER | index
+            now = w[line + LINE_FIRED_AT]
+            note(w, what, now)
             post(w, driver, w[line + LINE_BITS])
         line += LINE
+        index += 1
 
 
 @micropython.viper

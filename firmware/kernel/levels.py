@@ -10,9 +10,10 @@ step it was meant for has ended: then it is still pending, and the port's `pad` 
 to land on before anything else is resumed.
 """
 
-from kernel.abi import BUDGET, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
+from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault, take_doom
+from kernel.trace import note_event
 from kernel.layout import (
     ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
     RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
@@ -47,6 +48,7 @@ def land(kernel, error):
         kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
     if isinstance(error, KeyboardInterrupt):
         kind = BUDGET
+        note_event(kernel, EVENT_OVERRAN, task, 0)
         if w[STRUCK] == 0:
             w[STOPPED] = 1
             kind = INJECTED

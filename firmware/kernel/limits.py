@@ -15,6 +15,7 @@ FREE_SLOTS = const(0)
 
 # Records of the trace ring, 8 bytes each.
 TRACE_RECORDS = const(64)
+TRACE_REPEATS_MAX = const(63)
 
 # Message values: bytes of a str or bytes, items of a tuple; larger data belongs in a lease.
 MESSAGE_BYTES_MAX = const(256)

@@ -3,7 +3,7 @@
 import sys
 
 from bulkhead import Frame
-from kernel.abi import ASYNC, DORMANT, FAULTED, HARD
+from kernel.abi import ASYNC, DORMANT, EVENT_STARTED, FAULTED, HARD
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
@@ -11,6 +11,7 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
+from kernel.trace import note_event
 from kernel.state import ENTRY, row_options
 import micropython
 
@@ -64,6 +65,7 @@ def start(kernel, task):
     w[task + FRAME] = id(frame) if kernel.arg_key else 0
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
+    note_event(kernel, EVENT_STARTED, task, 0)
     _make_ready(w, task)
     return True
 

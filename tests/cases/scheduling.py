@@ -416,3 +416,53 @@ def test_idle_system_makes_no_steps(rig):
     rig.add("two", idle)
     rig.run(50)
     rig.expect(rig.word("one", STEPS) + rig.word("two", STEPS), 2)
+
+
+def _spinner(rig, letter, *, step_ms):
+    """Return a service that notes its letter every millisecond, in steps of a length.
+
+    It waits when 300 letters have been noted.
+    """
+
+    def main(sys):
+        while len(rig.log) < 300:
+            start = rig.port.now()
+            noted = -1
+            while True:
+                passed = (rig.port.now() - start) & 0x3FFFFFFF
+                if passed // 1000 > noted:
+                    noted = passed // 1000
+                    rig.log.append(letter)
+                if passed >= step_ms * 1000:
+                    break
+            yield sys.sleep(0)
+        yield sys.recv()
+
+    return main
+
+
+def test_equals_share_inside_a_long_step(rig):
+    """One that does not yield for 100 ms is set aside when its slice is over."""
+    rig.add("long", _spinner(rig, "a", step_ms=100), budget_ms=300)
+    rig.add("equal", _spinner(rig, "b", step_ms=10), budget_ms=300)
+    rig.run(400)
+    if "b" not in rig.log[: rig.log.index("a") + 40]:
+        raise AssertionError(rig.log)
+
+
+def test_preempted_equal_goes_on_after_one_slice(rig):
+    """Equals that stay ready do not keep the processor from the one they were put on top of."""
+    rig.add("long", _spinner(rig, "a", step_ms=150), budget_ms=300)
+    for name in ("b", "c"):
+        rig.add(name, _spinner(rig, name, step_ms=5), budget_ms=300)
+    rig.run(400)
+    first = rig.log.index("b")
+    if "a" not in rig.log[first : first + 40] or "c" not in rig.log:
+        raise AssertionError(rig.log)
+
+
+def test_less_important_does_not_share(rig):
+    rig.add("long", _spinner(rig, "a", step_ms=150), budget_ms=300)
+    rig.add("lesser", _spinner(rig, "b", step_ms=5), priority=4, budget_ms=300)
+    rig.run(400)
+    rig.expect("b" in rig.log[:100], False)

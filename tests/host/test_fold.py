@@ -12,8 +12,9 @@ from bulkhead_host.system.fold import (
     fold,
     fold_tree,
     load_constants,
-    quicken,
 )
+from bulkhead_host.system.paste import paste
+from bulkhead_host.system.quicken import quicken
 
 CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
 
@@ -135,3 +136,41 @@ def test_quicken_sends_traps_without_a_timeout_to_the_quick_twins(
         return "async def f(sys):\n    " + text.replace("\n", "\n    ")
 
     assert quicken(indented(source)) == indented(quick or source)
+
+
+PASTED = {
+    "kernel.quick": (
+        "from kernel.ready import push\n\n\n@micropython.viper\ndef add(a: int, b: int) -> int:\n"
+        '    """Add."""\n    c = a\n    if b:\n        c += b\n    return c\n'
+        '\n\n@micropython.viper\ndef keep(a: int):\n    """Keep."""\n    push(a)\n'
+        '\n\n@micropython.viper\ndef early(a: int) -> int:\n    """Leave."""\n'
+        "    if a:\n        return 1\n"
+        "    return 2\n"
+    )
+}
+
+
+def test_paste_puts_the_body_of_a_function_where_it_is_called() -> None:
+    source = "from kernel.quick import add, keep\ndef f(a, b):\n    x = add(a, b)\n    keep(a)\n"
+    assert paste(source, PASTED).split("\n") == [
+        "from kernel.ready import push",
+        "def f(a, b):",
+        "    c = a",
+        "    if b:",
+        "        c += b",
+        "    x = c",
+        "    push(a)",
+        "",
+    ]
+
+
+def test_paste_leaves_a_module_that_imports_nothing_of_it() -> None:
+    source = "def f(a, b):\n    x = add(a, b)\n"
+    assert paste(source, PASTED) == source
+
+
+@pytest.mark.parametrize("call", ["x = early(a)", "x = add(b, a)", "x = keep(a)", "add(a, b)"])
+def test_paste_refuses_what_it_cannot_paste(call: str) -> None:
+    source = f"from kernel.quick import add, early, keep\ndef f(a, b):\n    {call}\n"
+    with pytest.raises(BulkheadError, match="cannot be pasted"):
+        paste(source, PASTED)

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.system.paste import paste
+from bulkhead_host.system.quicken import quicken
 
 # The modules whose integer constants are folded, by import name.
 CONSTANT_MODULES = ("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window")
@@ -29,17 +31,10 @@ USER_LIBRARY = "bulkhead"
 _CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
 _NOT_FOLDED = ("NAMES", "FORMAT")
 _SCALED = ("ptr16", "ptr32")
-# Functions of the first are pasted into the second, and it is left out.
-PASTED = "kernel/quick.py"
-PASTED_INTO = "kernel/dispatch.py"
+# Modules whose functions are pasted into kernel modules that call them. The first is nothing but
+# such functions and is left out.
+PASTED = ("kernel/quick.py", "kernel/trace.py")
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
-# Frame methods with a twin that takes all operands but a timeout, and the least and the most
-# operands that a call of the method may give then.
-_QUICK_AWAITED = {"call": (2, 3), "reply_recv": (1, 2), "recv": (0, 0), "send": (2, 3)}
-_QUICK = {
-    **_QUICK_AWAITED,
-    **{"call_lending": (4, 5), "lease_read": (2, 2), "lease_write": (2, 2)},
-}
 
 Constants = Mapping[str, Mapping[str, int]]
 
@@ -95,78 +90,6 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
     return _substitute("\n".join(lines), values)
 
 
-def quicken(source: str) -> str:
-    """Return `source` with `yield sys.call(...)` and its like going to their quick twins.
-
-    Viper code takes no default arguments and is 4 us faster for it, so a trap whose operands are
-    all known, and which gives no timeout, goes to the method of `bulkhead.Frame` that takes just
-    those; an `arg` left out is given as None. Lines stay where they are.
-    """
-    lines = source.split("\n")
-    calls = {
-        node.value: isinstance(node, ast.Await)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Yield | ast.Await) and isinstance(node.value, ast.Call)
-    }
-    insertions: list[tuple[int, int, str]] = []
-    for call, is_awaited in calls.items():
-        match call:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="sys"), attr=method), args=given, keywords=[]
-            ) if method in (_QUICK_AWAITED if is_awaited else _QUICK):
-                least, most = _QUICK[method]
-                starred = any(isinstance(argument, ast.Starred) for argument in given)
-                if starred or not least <= len(given) <= most:
-                    continue
-                if len(given) < most:
-                    row, column = _end(given[-1])
-                    while lines[row - 1].encode()[column:].startswith(b")"):
-                        if (row, column + 1) == _end(call):
-                            break
-                        column += 1  # of parentheses around the last operand
-                    insertions.append((row, column, ", None"))
-                row, column = _end(call.func)
-                insertions.append((row, column - len(method), "quick_"))
-    for row, column, text in sorted(insertions, reverse=True):
-        _insert(lines, row, column, text)
-    return "\n".join(lines)
-
-
-def paste(source: str, pasted: str) -> str:
-    """Return `source` with each `x = f(a, b)` replaced by the body of the `f` of `pasted`.
-
-    So that a hot path reads as functions and costs no calls. Their parameters are variables of
-    the caller of the same name, and the value of the one `return`, at the end, is assigned to
-    `x`. The imports of `pasted` take the place of the import of its functions. Lines after the
-    first of those are not where they were.
-    """
-    functions = {
-        node.name: node for node in ast.parse(pasted).body if isinstance(node, ast.FunctionDef)
-    }
-    head = min(node.decorator_list[0].lineno for node in functions.values()) - 1
-    text = pasted.split("\n")
-    imports = [
-        line
-        for node in ast.parse("\n".join(text[:head])).body
-        if isinstance(node, ast.ImportFrom | ast.Assign)
-        for line in text[node.lineno - 1 : node.end_lineno]
-    ]
-    lines = source.split("\n")
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
-    for node in sorted(nodes, key=lambda node: node.lineno, reverse=True):
-        match node:
-            case ast.ImportFrom(names=names) if any(name.name in functions for name in names):
-                lines[node.lineno - 1 : node.end_lineno] = imports
-            case ast.Assign(
-                targets=[ast.Name(id=target)],
-                value=ast.Call(func=ast.Name(id=name), args=given),
-            ) if name in functions:
-                body = _body(functions[name], text, target, [ast.unparse(a) for a in given])
-                indent = " " * node.col_offset
-                lines[node.lineno - 1 : node.end_lineno] = [indent + line for line in body]
-    return "\n".join(lines)
-
-
 def check_viper(source: str) -> None:
     """Refuse `pointer[name]` in viper code: MicroPython 1.26 compiles it wrong for Thumb.
 
@@ -182,17 +105,22 @@ def check_viper(source: str) -> None:
 def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
     """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}."""
     constants = load_constants(firmware)
+    pasted = {
+        name.replace("/", ".").removesuffix(".py"): fold(files[name].read_text(), constants)
+        for name in PASTED
+        if name in files
+    }
     folded = {}
     for name, path in files.items():
-        if name == PASTED:
+        if name == PASTED[0]:
             continue
         is_library = name == f"{USER_LIBRARY}/__init__.py"
         try:
             source = fold(path.read_text(), constants, keep_names=is_library)
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
-        if name == PASTED_INTO and PASTED in files:
-            source = paste(source, fold(files[PASTED].read_text(), constants))
+        if name.startswith("kernel/"):
+            source = paste(source, pasted)
         check_viper(source)
         if not name.startswith(_KERNEL_SIDE):
             source = quicken(source)
@@ -211,31 +139,6 @@ def _is_for_decorators(node: ast.Import, tree: ast.Module) -> bool:
         if isinstance(function, ast.FunctionDef)
         for decorator in function.decorator_list
     )
-
-
-def _body(function: ast.FunctionDef, text: list[str], target: str, given: list[str]) -> list[str]:
-    """Return the lines of a pasted function's body, without indent, its value in `target`."""
-    *statements, last = function.body[1:]  # the first is the docstring
-    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
-    if returns != [last] or given != [argument.arg for argument in function.args.args]:
-        raise BulkheadError(
-            f"{function.name} (line {function.lineno}) cannot be pasted",
-            "end it with its one return, and call it with variables named as its parameters",
-        )
-    body = text[statements[0].lineno - 1 : statements[-1].end_lineno]
-    returned = ast.unparse(returns[0].value or ast.Constant(None))
-    ending = [] if returned == target else [f"{target} = {returned}"]
-    return [line.removeprefix(" " * statements[0].col_offset) for line in body] + ending
-
-
-def _end(node: ast.expr) -> tuple[int, int]:
-    return node.end_lineno or 1, node.end_col_offset or 0
-
-
-def _insert(lines: list[str], row: int, column: int, text: str) -> None:
-    """Insert `text` at a column, in bytes as `ast` counts, of a line, counted from 1."""
-    line = lines[row - 1].encode()
-    lines[row - 1] = (line[:column] + text.encode() + line[column:]).decode()
 
 
 def _is_viper(decorator: ast.expr) -> bool:
