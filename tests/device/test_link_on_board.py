@@ -25,6 +25,7 @@ from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.dump import load_dump, take_dump, to_json
 from bulkhead_host.link.services import Table
 from pytest_bulkhead import Board
 
@@ -171,6 +172,18 @@ def test_what_cannot_be_controlled_is_refused(client: Client, name: str, verb: s
     with pytest.raises(NoSuchTarget):
         client.control(name, verb)
     assert generations(client.table()) == before
+
+
+def test_a_dump_of_the_board_is_read_again_as_it_was(
+    client: Client, board: Board, tmp_path: Path
+) -> None:
+    inject(client, "crash", "blink")
+    dump = take_dump(client, log=board.log, listen_s=1)
+    assert "InjectedCrash" in dump.faults["blink"].text
+    assert any("blink faulted" in line for line in dump.log)
+    file = tmp_path / "board.json"
+    file.write_text(to_json(dump))
+    assert load_dump(file) == dump
 
 
 def test_an_unknown_target_is_refused_by_name(client: Client) -> None:
