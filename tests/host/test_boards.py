@@ -13,6 +13,7 @@ from bulkhead_host.image.build import stock_image
 from bulkhead_host.image.official import OfficialImage
 from bulkhead_host.image.uf2 import RP2040_FAMILY
 from bulkhead_host.paths import source_root
+from bulkhead_host.scaffold.application import new_application
 from bulkhead_host.system.boards import TIERS, board_named, board_names
 from bulkhead_host.system.generate import board_module
 
@@ -154,7 +155,7 @@ def test_a_board_that_no_image_is_built_for_is_refused_with_what_to_do(name: str
     assert refused.value.next_step.startswith("bulkhead build --board ")
 
 
-@pytest.mark.parametrize("name", [name for name in board_names() if not name.startswith("pico")])
+@pytest.mark.parametrize("name", ["pico2", "unix"])
 def test_an_official_image_is_refused_where_bulkhead_does_not_run(name: str) -> None:
     with pytest.raises(UsageError, match=name):
         build(BuildOptions(board=name, official=BOARDS_OWN))
@@ -168,6 +169,21 @@ def test_modules_for_a_pico_w_go_beside_its_official_image(tmp_path: Path) -> No
     assert isinstance(image, OfficialImage)
     assert (image.modules / "port" / "rp2.mpy").is_file()
     assert b"LED" in (image.modules / "bulkhead_board.mpy").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32_s3", "esp32_c3"])
+def test_modules_for_an_esp32_go_beside_its_official_image(tmp_path: Path, name: str) -> None:
+    application, given = tmp_path / "demo", tmp_path / "given.bin"
+    new_application(application, board=name)
+    given.write_bytes(b"\xe9" + bytes(64) + b"MicroPython v1.26.1 on 2025-09-11; ESP32\0")
+    image = build(BuildOptions(application=application, official=str(given)))
+    assert isinstance(image, OfficialImage)
+    assert image.path == application / "build" / f"demo-{name}.bin"
+    assert image.path.read_bytes() == given.read_bytes()
+    assert (image.modules / "port" / "esp32.mpy").is_file()
+    given.write_bytes(b"UF2\n" + given.read_bytes())
+    with pytest.raises(UsageError, match="refused: it is none that esptool writes"):
+        build(BuildOptions(application=application, official=str(given)))
 
 
 def test_there_is_no_board_of_another_name() -> None:

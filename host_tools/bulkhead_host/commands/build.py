@@ -58,6 +58,8 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     if options.application and not options.output:
         name = APPLICATION_IMAGE.format(name=application.name, board=board.name)
         output = options.application / name
+    if board.method == "esptool" and not options.output:
+        output = output.with_suffix(".bin")
     files = system_files(folder, board=board.name)
     image: Image | OfficialImage
     if options.official:

@@ -1,6 +1,6 @@
 """Use MicroPython as its makers built it, on a machine that cannot build an image.
 
-The UF2 is taken as it is; the kernel and the services go beside it as a folder of `.mpy` files,
+The image is taken as it is; the kernel and the services go beside it as a folder of `.mpy` files,
 which `deploy` puts on the board's file system.
 """
 
@@ -19,10 +19,13 @@ from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.recipe import official_board
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir, mpy_cross_program
+from bulkhead_host.system.boards import Board
 
 # MicroPython runs these two by name, and only as source.
 _SOURCES = ("boot.py", "main.py")
 _VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)(\S*) on \d{4}-\d\d-\d\d")
+# The first byte of what the ESP32's boot loader reads (esp_app_format.h: ESP_IMAGE_HEADER_MAGIC).
+_ESP_IMAGE = b"\xe9"
 # Versions before it load another .mpy format than the one mpy-cross writes (6.3).
 _OLDEST = (1, 23)
 _OLDEST_WITH_HARD_TIMERS = (1, 26)
@@ -52,11 +55,11 @@ def official_image(
     """Write the image `given` (a file or an http URL) to `output`, and the modules beside it.
 
     The modules' folder has the name of `output` without its suffix. Raises `UsageError` for a
-    file that is no MicroPython for the RP2040 or one too old, before anything is written.
+    file that is no MicroPython for the board or one too old, before anything is written.
     """
     target = official_board(board)
-    content = _content(given, progress)
-    version, suffix = _micropython_version(read_uf2(content, flash_bytes=target.flash_bytes).data)
+    content = _content(given, target, progress)
+    version, suffix = _micropython_version(_flash_content(content, target), target)
     mpy_cross = mpy_cross_program()
     made: dict[str, bytes] = {}
     for path, source in read_files(files).items():
@@ -80,18 +83,30 @@ def official_image(
     )
 
 
-def _content(given: str, progress: Progress) -> bytes:
+def _flash_content(content: bytes, board: Board) -> bytes:
+    """Return what an image programs; raise `UsageError` when it is none for the board."""
+    if board.method == "uf2":
+        return read_uf2(content, flash_bytes=board.flash_bytes).data
+    if not content.startswith(_ESP_IMAGE):
+        raise UsageError(
+            "the image is refused: it is none that esptool writes",
+            f"give one for the {board.name}",
+        )
+    return content
+
+
+def _content(given: str, board: Board, progress: Progress) -> bytes:
     if given.startswith(("http://", "https://")):
-        return _downloaded(given, progress)
+        return _downloaded(given, board, progress)
     try:
         return Path(given).read_bytes()
     except OSError as error:
         raise UsageError(f"{given} cannot be read: {error.strerror}") from error
 
 
-def _downloaded(url: str, progress: Progress) -> bytes:
-    """Return what the URL serves, kept in the cache once it has been read as a UF2."""
-    kept = cache_dir() / "downloads" / f"{digest(url)[:32]}.uf2"
+def _downloaded(url: str, board: Board, progress: Progress) -> bytes:
+    """Return what the URL serves, kept in the cache once it has been read as an image."""
+    kept = cache_dir() / "downloads" / f"{digest(url)[:32]}{Path(url).suffix}"
     if kept.exists():
         return kept.read_bytes()
     progress(f"downloading {url}")
@@ -106,18 +121,18 @@ def _downloaded(url: str, progress: Progress) -> bytes:
             f"{url} cannot be downloaded: {reason}",
             "download it on another machine: bulkhead build --official FILE",
         ) from error
-    read_uf2(content)
+    _flash_content(content, board)
     write_whole(kept, content)
     return content
 
 
-def _micropython_version(flash: bytes) -> tuple[tuple[int, ...], str]:
+def _micropython_version(flash: bytes, board: Board) -> tuple[tuple[int, ...], str]:
     """Return the version number in a firmware, and what follows it (`-preview.12`)."""
     found = _VERSION.search(flash)
     if not found:
         raise UsageError(
             "the image is refused: there is no MicroPython in it",
-            "give a MicroPython image for the RP2040",
+            f"give a MicroPython image for the {board.name}",
         )
     version = tuple(int(part) for part in found.groups()[:3])
     if version < _OLDEST:
