@@ -279,8 +279,10 @@ class Port:
             if stream is not self.wake:
                 console.fire()
 
-    def line(self, kernel, offset, source, argument, trigger):
+    def line(self, kernel, offset, source, argument, trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked."""
+        if on_trap is not None:
+            raise ValueError("the esp32 port has no hard interrupts: no driver can be hard")
         if source == "pin":
             return PinLine(kernel, offset, argument, trigger)
         if source == "timer" and self.free_timers:

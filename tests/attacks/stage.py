@@ -29,7 +29,7 @@ def run(name):
     answers = []
     rig.add("victim", victim, priority=3, mailbox=(4, DROP_OLDEST))
     rig.add("client", client(answers), priority=4, uses="victim:call")
-    rig.add("attacker", getattr(corpus, name), priority=5, budget_ms=20, uses="victim:send")
+    rig.add("attacker", getattr(corpus, name), priority=5, budget_ms=60, uses="victim:send")
     rig.add("starter", starter(name), priority=2, uses="kernel:control")
     kernel = rig.start()
     install(kernel.words, Authority(kernel.table, _COMMON, ((),) * len(kernel.table)))

@@ -84,12 +84,20 @@ def timer_fires_each_period():
 
 
 def unknown_source_says_so():
+    expect("'pio'" in refusal("pio", None), True)
+
+
+def hard_driver_is_refused():
+    expect("hard" in refusal("pin", stop), True)
+
+
+def refusal(source, on_trap):
+    """Return what is said of a line that cannot be had."""
     try:
-        Port().line(None, 0, "pio", 0, "")
+        Port().line(None, 0, source, 0, "", on_trap)
     except ValueError as error:
-        expect("'pio'" in str(error), True)
-    else:
-        raise AssertionError("no error")
+        return str(error)
+    return ""
 
 
 def crash_survives_a_reset_once():
@@ -145,6 +153,7 @@ CHECKS = (
     pin_is_masked_from_an_edge_to_its_acknowledgement,
     timer_fires_each_period,
     unknown_source_says_so,
+    hard_driver_is_refused,
     crash_survives_a_reset_once,
     damaged_crash_is_none,
     watchdog_is_told_from_other_resets,
