@@ -62,6 +62,7 @@ FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
 CRASH_NAMES: tuple[str, ...] = _abi.CRASH_NAMES
 INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
 ASYNC: int = _abi.ASYNC
+HARD: int = _abi.HARD
 OK: int = _abi.OK
 UNKNOWN: int = _abi.UNKNOWN
 REFUSED: int = _abi.REFUSED

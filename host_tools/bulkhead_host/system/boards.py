@@ -91,6 +91,15 @@ class Board:
         pin = self.pins.get(self.names.get(name, name))
         return None if pin is None else pin.gpio
 
+    def uart_of(self, rx: str, tx: str) -> int | None:
+        """Return the number of the UART that two pins belong to, None if there is none."""
+        found = [self.pins.get(self.names.get(name, name)) for name in (rx, tx)]
+        for number in range(10):
+            wanted = (f"uart{number}.rx", f"uart{number}.tx")
+            if all(pin and want in pin.functions for pin, want in zip(found, wanted, strict=True)):
+                return number
+        return None
+
 
 def boards_folder() -> Path:
     """Return the folder that has one folder a board."""

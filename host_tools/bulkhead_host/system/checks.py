@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bulkhead_host import abi
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
 from bulkhead_host.system.uphill import cycles
 
@@ -217,15 +218,45 @@ def check_pins(system: System) -> None:
 
 
 def _claims(application: Application) -> Iterator[_Claim]:
+    keys: tuple[str | int, ...]
     for service in application.services:
         for index, pin in enumerate(service.pins):
             keys = ("service", "pins", index)
             yield _Claim(service=service, keys=keys, pin=pin, is_line=False)
         for index, line in enumerate(service.lines):
-            if line.source == "pin" and not line.pin:
-                continue  # which is reported already
-            key = "pin" if line.pin else "source"
-            yield _Claim(service=service, keys=("line", index, key), pin=line.pin, is_line=True)
+            if line.pin or line.source == "console":
+                keys = ("line", index, "pin" if line.pin else "source")
+                yield _Claim(service=service, keys=keys, pin=line.pin, is_line=True)
+            for key in ("rx", "tx"):
+                if pin := getattr(line, key):
+                    keys = ("line", index, key)
+                    yield _Claim(service=service, keys=keys, pin=pin, is_line=False)
+
+
+def check_hard(system: System) -> None:
+    """Let a hard driver have nothing that its steps, in the hardware interrupt, cannot serve."""
+    for service, keys, text, hint in hard_problems(system.services, system.board):
+        system.wrong(service, keys, text, hint)
+
+
+def check_sources(system: System) -> None:
+    """Want a UART's pins to be one UART's, and one owner for each state machine."""
+    owners: dict[int, str] = {}
+    for service in system.application.services:
+        for index, line in enumerate(service.lines):
+            board = system.board
+            known = board and None not in (board.place(line.rx), board.place(line.tx))
+            if board and known and board.uart_of(line.rx, line.tx) is None:
+                text = f"{line.rx} and {line.tx} are not rx and tx of one UART of {board.name}"
+                system.wrong(service, ("line", index, "rx"), text)
+            if line.source == "pio":
+                owner = owners.setdefault(line.state_machine, service.name)
+                if owner != service.name:
+                    text = f"state machine {line.state_machine} belongs to {owner} already"
+                    system.wrong(service, ("line", index, "state_machine"), text)
+                if board and board.port != "rp2":
+                    text = f"board {board.name} has no PIO"
+                    system.wrong(service, ("line", index, "source"), text)
 
 
 CHECKS: tuple[Callable[[System], None], ...] = (
@@ -237,4 +268,6 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_inversion,
     check_budgets,
     check_pins,
+    check_sources,
+    check_hard,
 )

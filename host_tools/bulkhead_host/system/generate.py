@@ -78,7 +78,7 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
 
 
 def _options(service: Service) -> tuple[int, ...]:
-    flags = abi.ASYNC if is_async(service.folder) else 0
+    flags = (abi.ASYNC if is_async(service.folder) else 0) | (abi.HARD if service.hard else 0)
     return (service.period_ms * 1000, service.period_budget_ms * 1000, 0, service.slots, flags)
 
 
@@ -89,5 +89,14 @@ def is_async(folder: Path) -> bool:
 
 
 def _line(line: Line, board: Board) -> tuple[object, ...]:
-    argument = board.place(line.pin) if line.pin else 0
+    argument: object = 0
+    if line.source == "pin":
+        argument = board.place(line.pin)
+    elif line.source == "timer":
+        argument = line.period_us
+    elif line.source == "uart":
+        number = board.uart_of(line.rx, line.tx)
+        argument = (number, line.baudrate, board.place(line.tx), board.place(line.rx))
+    elif line.source == "pio":
+        argument = line.state_machine
     return (line.name, line.source, argument, f"{line.trigger} {line.pull}", line.rate_max_hz)

@@ -21,19 +21,29 @@ RIGHTS = {"call": 1, "send": 2, "notify": 4, "control": 16, "grant": 32}
 SLOTS_MAX = 128
 TRIGGERS = ("falling", "rising", "both")
 PULLS = ("up", "down", "none")
-SOURCES = ("pin", "console")
+SOURCES = {
+    "pin": ("pin", "trigger", "pull"),
+    "timer": ("period_us", "period_ms"),
+    "uart": ("rx", "tx", "baudrate"),
+    "pio": ("state_machine",),
+    "console": (),
+}
+"""Sources of interrupt lines, and the keys of [[line]] that are for each."""
+
 KERNEL = "kernel"
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 """A service's name: it is a Python package on the board, and a column on the screen."""
 
 BUDGET_MS_MAX = 60_000
+TIMER_US_MIN = 100
+TIMER_MS_MAX = 60_000
 PERIOD_MS_MAX = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One interrupt line of a driver. `pin` is a name from the board, or empty."""
+    """One interrupt line of a driver. `pin`, `rx` and `tx` are names from the board, or empty."""
 
     name: str
     source: str
@@ -41,6 +51,16 @@ class Line:
     trigger: str = "falling"
     pull: str = "none"
     rate_max_hz: int = 1000
+    period_us: int = 0
+    rx: str = ""
+    tx: str = ""
+    baudrate: int = 0
+    state_machine: int = 0
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """The names of the pins that the line uses."""
+        return tuple(name for name in (self.pin, self.rx, self.tx) if name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +90,7 @@ class Service:
     restart: str = "permanent"
     heartbeat_ms: int = 0
     slots: int = 0
+    hard: bool = False
     modules: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     mailbox: tuple[int, int] | None = None
@@ -80,7 +101,7 @@ class Service:
     @property
     def all_pins(self) -> tuple[str, ...]:
         """The pins that are the service's own: those it lists and those of its lines."""
-        return (*self.pins, *(line.pin for line in self.lines if line.pin))
+        return (*self.pins, *(pin for line in self.lines for pin in line.pins))
 
     @property
     def manifest(self) -> Path:
@@ -119,7 +140,7 @@ def load_service(folder: Path, report: Report) -> Service | None:
     table = top.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
-        *("restart", "heartbeat_ms", "slots", "modules", "pins"),
+        *("restart", "heartbeat_ms", "slots", "hard", "modules", "pins"),
     )
     name = table.text("name")
     if name and name != folder.name:
@@ -142,6 +163,7 @@ def load_service(folder: Path, report: Report) -> Service | None:
         restart=table.choice("restart", RESTARTS, default="permanent"),
         heartbeat_ms=table.integer("heartbeat_ms", low=0, high=3_600_000, default=0),
         slots=table.integer("slots", low=0, high=64, default=0),
+        hard=table.boolean("hard", default=False),
         modules=table.texts("modules"),
         pins=table.texts("pins"),
         mailbox=_mailbox(top),
@@ -260,10 +282,16 @@ def _uses(top: Fields) -> tuple[Use, ...]:
 
 
 def _line(table: Fields) -> Line:
-    table.only("name", "source", "pin", "trigger", "pull", "rate_max_hz")
-    source = table.choice("source", SOURCES)
-    if source != "pin" and "pin" in table.values:
-        table.problem("pin", f"line.pin is for lines whose source is a pin, not {source}")
+    table.only(
+        "name", "source", "rate_max_hz", *(key for keys in SOURCES.values() for key in keys)
+    )
+    source = table.choice("source", tuple(SOURCES))
+    for owner, keys in SOURCES.items():
+        for key in keys:
+            if owner != source and key in table.values:
+                text = f"line.{key} is for lines whose source is {owner}, not {source}"
+                table.problem(key, text)
+    is_uart = source == "uart"
     return Line(
         name=table.text("name"),
         source=source,
@@ -271,4 +299,17 @@ def _line(table: Fields) -> Line:
         trigger=table.choice("trigger", TRIGGERS, default="falling"),
         pull=table.choice("pull", PULLS, default="none"),
         rate_max_hz=table.integer("rate_max_hz", low=1, high=100_000, default=1000),
+        period_us=_period_us(table) if source == "timer" else 0,
+        rx=table.text("rx") if is_uart else "",
+        tx=table.text("tx") if is_uart else "",
+        baudrate=table.integer("baudrate", low=300, high=3_000_000, default=115_200),
+        state_machine=table.integer("state_machine", low=0, high=7) if source == "pio" else 0,
     )
+
+
+def _period_us(table: Fields) -> int:
+    if "period_us" in table.values and "period_ms" in table.values:
+        table.problem("period_ms", "a timer has one period", "leave out period_us or period_ms")
+    if "period_us" in table.values:
+        return table.integer("period_us", low=TIMER_US_MIN, high=TIMER_MS_MAX * 1000)
+    return 1000 * table.integer("period_ms", low=1, high=TIMER_MS_MAX)
