@@ -1,11 +1,13 @@
 """The modules that are generated from manifests."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
+from bulkhead_host.image.application import port_modules
 from bulkhead_host.system.generate import system_module
 
 CORE = ("supervisor", "console", "logger")
@@ -45,3 +47,12 @@ def test_service_that_does_not_compile_says_where(application: Path) -> None:
     (application / "plain" / "service.py").write_text("def main(sys):\n  yield (\n")
     with pytest.raises(UsageError, match=r"plain/service\.py:2: invalid syntax"):
         system_module(application, "pico")
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_modules_of_a_port_import_only_what_comes_along(port: str) -> None:
+    modules = port_modules(port)
+    for path in modules.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("port."):
+                assert (node.module or "").replace(".", "/") + ".py" in modules

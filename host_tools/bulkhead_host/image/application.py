@@ -1,5 +1,6 @@
 """Which files an application's image has in it."""
 
+import re
 from pathlib import Path
 
 from bulkhead_host.paths import source_root
@@ -38,11 +39,15 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
 def port_modules(port: str) -> dict[str, Path]:
     """Return the modules of a port: path on the board to source.
 
-    Those are `PORT.py`, `PORT_*.py` and what every port on MicroPython shares.
+    Those are `PORT.py`, `PORT_*.py`, and what they import of the modules that ports share.
     """
     folder = source_root() / "firmware" / "port"
-    shared = (folder / "__init__.py", folder / "memory.py")
-    files = (*shared, folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
+    own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
+    text = "\n".join(file.read_text() for file in own)
+    shared = sorted(
+        {folder / f"{name}.py" for name in re.findall(r"^from port\.(\w+)", text, re.M)}
+    )
+    files = dict.fromkeys((folder / "__init__.py", *shared, *own))
     return {f"port/{file.name}": file for file in files}
 
 
