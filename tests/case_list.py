@@ -6,7 +6,7 @@ from pathlib import Path
 CASES = Path(__file__).parent / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "budgets", "records"),
-    *("interrupts", "hard", "awaits", "trace"),
+    *("interrupts", "hard", "awaits", "trace", "guests"),
     *("capabilities", "grants", "leases", "closed"),
 )
 # Cases that only MicroPython can judge.

@@ -137,9 +137,11 @@ class SimPort:
         self.pending = False
         return landed
 
-    def line(self, kernel, offset, _source, _argument, _trigger, on_trap=None):
+    def line(self, kernel, offset, source, _argument, _trigger, on_trap=None):
         """Return the source of a line, for `fire`."""
         self.lines.append(SoftLine(kernel, offset, on_trap))
+        if source == "console":
+            self.console = self.lines[-1]
         return self.lines[-1]
 
     def mask(self, line):

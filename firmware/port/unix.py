@@ -60,6 +60,7 @@ class Port:
         self.ticking = False
         self.has_thread = False
         self.guest = 0
+        self.interrupts_guest = False
         self.lines = []
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
@@ -150,8 +151,7 @@ class Port:
         if self.words[STOPPED]:
             self.words[STOPPED] = 0
             self.set_guest(PROMPT)
-            self.request()
-            self.striker.write(b"\n")
+            self.interrupts_guest = True
 
     def request(self):
         """Have the interpreter enter the interrupt level at its next branch."""
@@ -195,6 +195,15 @@ class Port:
         self.kept = None
         return kept
 
+    def _interrupt_guest(self):
+        """Strike the guest, and nothing above it: STRUCK keeps the interrupt level away."""
+        self.interrupts_guest = False
+        self.words[STRUCK] = 1
+        self.strike()
+        time.sleep_ms(_PAD_MS)
+        self.words[STRUCK] = 0
+        self.request()
+
     def _tick_thread(self):
         while True:
             try:
@@ -218,6 +227,9 @@ class Port:
             clock[0] = now
             if not self.ticking:
                 continue
+            if self.interrupts_guest and w[ARMED]:
+                self._interrupt_guest()
+                seen = time.ticks_us()
             if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
                 self.request()
             task = w[RUNNING_TASK]

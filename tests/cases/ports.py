@@ -44,7 +44,9 @@ else:
             line.fire()
 
         def line(self, kernel, offset, source, argument, trigger, on_trap=None):
-            """Return a line that the case fires."""
+            """Return a line that the case fires, or the port's own console."""
+            if source == "console":
+                return super().line(kernel, offset, source, argument, trigger)
             return SoftLine(kernel, offset, on_trap)
 
         def mask(self, line):

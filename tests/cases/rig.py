@@ -43,8 +43,9 @@ class Rig:
     ):  # fmt: skip
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
 
-        `asynchronous` says that `main` is an `async def`, `hard` that it is a hard driver's;
-        `slots` are free ones of its table.
+        A line named "console" is that; others are fired by the case. `asynchronous` says that
+        `main` is an `async def`, `hard` that it is a hard driver's; `slots` are free ones of its
+        table.
         """
         number = len(self.rows) + 1
         grants = []
@@ -54,7 +55,10 @@ class Rig:
             for right in rights.split(","):
                 bits |= RIGHTS[right]
             grants.append((target, target, bits, number))
-        rows = tuple((line, "test", 0, "rising none", rate) for line in lines)
+        rows = tuple(
+            (line, "console" if line == "console" else "test", 0, "rising none", rate)
+            for line in lines
+        )
         flags = (ASYNC if asynchronous else 0) | (HARD if hard else 0)
         period_us, period_budget_us = period_ms * 1000, period_budget_ms * 1000
         options = (period_us, period_budget_us, quota_bytes, slots, flags)

@@ -117,6 +117,7 @@ def test_ctrl_c_beside_a_hog_ends_the_hog_alone(board: EmulatedBoard, target: st
     prompt(board)
     board.write(SPIN.format(target).encode() + b"resume()\r")
     board.run_until(b"resume()\r\n", timeout_ms=1000)
+    board.run_for(ms=20)
     start_us = board.clock_us
     board.write(b"\x03")
     board.run_until(b">>> ", timeout_ms=PROMPT_MS)

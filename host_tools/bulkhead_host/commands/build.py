@@ -11,6 +11,7 @@ from bulkhead_host.image.application import system_files
 from bulkhead_host.image.build import Image, build_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.deploy import TOOLS, deploy
+from bulkhead_host.image.guest import read_guest
 from bulkhead_host.image.official import OfficialImage, official_image
 from bulkhead_host.image.recipe import board_named, official_board
 from bulkhead_host.messages import teller
@@ -33,6 +34,7 @@ class BuildOptions:
     `board` takes the place of the one that the application names.
     `official` is a file or URL of MicroPython's own image, to be taken instead of building one;
     its modules are then copied to the board at `deploy_port`, where that is given, with `via`.
+    `guest` is a program that has the main level, with the services above it.
     """
 
     board: str | None = None
@@ -42,6 +44,7 @@ class BuildOptions:
     deploy_port: str | None = None
     via: str = "mpremote"
     may_install: bool = True
+    guest: Path | None = None
 
 
 def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | OfficialImage:
@@ -53,14 +56,15 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     if options.board:  # before what the application says of a board that is refused anyway
         can_be_made(options.board)
     application, board = load_system(folder, options.board)
-    can_be_made(board.name)
+    target = can_be_made(board.name)
+    guest = read_guest(options.guest, architecture=target.architecture) if options.guest else None
     output = options.output or Path(SHIPPED_IMAGE.format(board=board.name))
     if options.application and not options.output:
         name = APPLICATION_IMAGE.format(name=application.name, board=board.name)
         output = options.application / name
     if board.method == "esptool" and not options.output:
         output = output.with_suffix(".bin")
-    files = system_files(folder, board=board.name)
+    files = system_files(folder, board=board.name, guest=guest)
     image: Image | OfficialImage
     if options.official:
         given = board.image.official if options.official == BOARDS_OWN else options.official
@@ -102,6 +106,12 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
     is_flag=False,
     flag_value=BOARDS_OWN,
     help="Take MicroPython's own image, and make the modules to copy beside it.",
+)
+@click.option(
+    "--guest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A MicroPython program to run, as it is, below the services.",
 )
 @click.option("--deploy", "deploy_port", metavar="PORT", help="Copy the modules to this board.")
 @click.option("--via", type=click.Choice(TOOLS), default="mpremote", show_default=True)

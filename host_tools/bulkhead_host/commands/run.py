@@ -34,6 +34,9 @@ RESTART_TIMEOUT_S = 5.0
 
 PREFERRED_TARGET = "blink"
 
+GUEST_IMAGE = "build/guest-pico.uf2"
+"""The application that ships with a guest; its own image stays without."""
+
 _INJECTION = "crash"
 _POLL_S = 0.25
 _BOOT_TIMEOUT_MS = 5000
@@ -154,8 +157,10 @@ def _target(table: Table) -> str:
     return max(reversed(table.services), key=lambda service: service.priority).name
 
 
-def _image(application: Path | None) -> Path:
-    return build(BuildOptions(application=application), progress=_report("build")).path
+def _image(application: Path | None, guest: Path | None) -> Path:
+    output = Path(GUEST_IMAGE) if guest is not None and application is None else None
+    options = BuildOptions(application=application, output=output, guest=guest)
+    return build(options, progress=_report("build")).path
 
 
 def _report(what: str) -> Callable[[str], None]:
@@ -163,7 +168,8 @@ def _report(what: str) -> Callable[[str], None]:
 
 
 @click.command(
-    "run", epilog="Examples: bulkhead run;  bulkhead run my_robot;  bulkhead run . --port auto"
+    "run",
+    epilog="Examples: bulkhead run;  bulkhead run my_robot;  bulkhead run --guest main.py",
 )
 @click.argument(
     "application",
@@ -184,12 +190,22 @@ def _report(what: str) -> Callable[[str], None]:
     f"(default {DEMONSTRATION_S:g}).",
 )
 @click.option(
+    "--guest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A MicroPython program that runs, as it is, below the services.",
+)
+@click.option(
     "--drive",
     type=click.Path(path_type=Path),
     help="The bootloader's drive of the board at --port, where it is not found by itself.",
 )
 def command(
-    application: Path | None, port: str | None, for_s: float | None, drive: Path | None
+    application: Path | None,
+    port: str | None,
+    for_s: float | None,
+    guest: Path | None,
+    drive: Path | None,
 ) -> None:
     """Boot an application on a board and show it working.
 
@@ -197,14 +213,17 @@ def command(
     the board is an emulated one. On a terminal it runs at real pace and is watched until Ctrl-C.
     Without a terminal it runs ten device seconds, crashes a service and shows it come back; the
     exit code is 1 when any other service was harmed.
+
+    With --guest an old, blocking main.py keeps working: it has the main level until it ends, and
+    the services run above it.
     """
     if port is not None:
-        if application is not None:
-            run_on_board(_image(application), port, drive=drive, for_s=for_s)
+        if application is not None or guest is not None:
+            run_on_board(_image(application, guest), port, drive=drive, for_s=for_s)
         else:
             monitor(port, for_s=for_s)
         return
-    image = _image(application)
+    image = _image(application, guest)
     if sys.stdout.isatty() and sys.stdin.isatty():
         target = PREFERRED_TARGET if application is None else "NAME"
         run_on_terminal(image, for_s=for_s, target=target)

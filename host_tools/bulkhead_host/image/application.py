@@ -9,13 +9,16 @@ from bulkhead_host.system.fold import fold_tree
 from bulkhead_host.system.generate import board_source, port_source, system_source
 
 
-def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
+def system_files(
+    application: Path, *, board: str, guest: tuple[str, str] | None = None
+) -> dict[str, Path | bytes]:
     """Return what goes into an application's image: path on the board to source.
 
     That is the kernel, the board's port, the user library, the boot files, the application's
     services, each with the constants it imports folded in, and the modules generated from the
     manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
-    `bulkhead_port.py`, which is the board's port.
+    `bulkhead_port.py`, which is the board's port. `guest` is the name and the source of a guest
+    program.
     """
     loaded, config = load_system(application, board)
     firmware = source_root() / "firmware"
@@ -30,7 +33,7 @@ def system_files(application: Path, *, board: str) -> dict[str, Path | bytes]:
         sources |= _modules(service.folder, f"services/{service.name}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
     used = {pin for service in loaded.services for pin in service.all_pins}
-    files["bulkhead_system.py"] = system_source(loaded, config).encode()
+    files["bulkhead_system.py"] = system_source(loaded, config, guest=guest).encode()
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
     return files

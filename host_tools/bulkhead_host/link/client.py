@@ -300,7 +300,7 @@ class Client:
         if any(echo in line for line in (*self._recent, unfinished)):
             raise DeviceTimeout(
                 f"the board at {self.transport.name} is at its REPL, where requests are not heard",
-                "type resume() at its prompt, or restart it: "
+                "leave the prompt by closing its terminal, or restart the board: "
                 f"mpremote connect {self.transport.name} reset",
             )
 

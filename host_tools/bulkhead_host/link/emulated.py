@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bulkhead_host.emulator.board import EmulatedBoard
 
 _STEP_MS = 1.0
+_CLOSED_S = 0.1
+"""Device seconds for which the port is closed when a guest has left; a board looks every 25 ms."""
 _WAIT_MS_MIN = 0.001  # less may not move a clock that counts nanoseconds in a float
 
 
@@ -28,6 +30,8 @@ class BoardTransport:
         self.board = board
         self._guest = guest
         self._outbox = Outbox(guest) if guest is not None else None
+        self._guest_was_there = False
+        self._closed_until_s = 0.0
 
     @property
     def name(self) -> str:
@@ -67,8 +71,14 @@ class BoardTransport:
     def _serve_guest(self) -> None:
         if self._guest is None or self._outbox is None:
             return
-        if self._guest.update():
+        is_there = self._guest.update()
+        if is_there:
             self.board.write(self._guest.read())
             self._outbox.flush()
         else:
             self._outbox.discard()
+            if self._guest_was_there:
+                self._closed_until_s = self.clock_s() + _CLOSED_S
+        self._guest_was_there = is_there
+        is_open = is_there or self.clock_s() >= self._closed_until_s
+        self.board.console.set_terminal_attached(is_open)

@@ -1,0 +1,148 @@
+"""A guest program: an unmodified blocking main.py at the main level, the services above it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+
+GUEST_PIN, LED = 2, 25
+CLOSED_MS = 100
+
+BLINKING = """\
+#!/usr/bin/env micropython
+import time
+from machine import Pin
+
+led = Pin(2, Pin.OUT)
+
+
+def main():
+    while True:
+        led.toggle()
+        time.sleep(0.25)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+Boot = Callable[[str], EmulatedBoard]
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Iterator[Boot]:
+    """Yield a function that boots the application that ships with a guest."""
+    boards: list[EmulatedBoard] = []
+
+    def boot(source: str) -> EmulatedBoard:
+        guest = tmp_path / "old_main.py"
+        guest.write_text(source)
+        image = build(BuildOptions(guest=guest, output=tmp_path / "guest.uf2")).path
+        board = EmulatedBoard(image=image)
+        board.start()
+        boards.append(board)
+        return board
+
+    yield boot
+    for board in boards:
+        board.stop()
+
+
+def edges(board: EmulatedBoard, pin: int, *, ms: int) -> int:
+    seen = len(board.pin(pin).edges)
+    board.run_for(ms=ms)
+    return len(board.pin(pin).edges) - seen
+
+
+def generations(board: EmulatedBoard) -> dict[str, int]:
+    table = Client(BoardTransport(board)).table()
+    return {service.name: service.generation for service in table.services}
+
+
+@contextmanager
+def closed_port(board: EmulatedBoard) -> Iterator[None]:
+    board.run_for(ms=CLOSED_MS)
+    board.console.set_terminal_attached(False)
+    board.run_for(ms=CLOSED_MS)
+    yield
+    board.console.set_terminal_attached(True)
+
+
+def test_blocking_program_and_services_run_beside_each_other(boot: Boot) -> None:
+    board = boot(BLINKING)
+    board.run_for(ms=500)
+    assert 7 <= edges(board, GUEST_PIN, ms=2000) <= 8
+    assert 3 <= edges(board, LED, ms=2000) <= 4
+    assert set(generations(board).values()) == {1}
+
+
+def test_ctrl_c_ends_the_program_at_the_prompt_and_closing_the_port_starts_it_again(
+    boot: Boot,
+) -> None:
+    board = boot(BLINKING)
+    board.run_for(ms=500)
+    board.write(b"\x03")
+    said = board.run_until(b">>> ", timeout_ms=100)
+    assert b'File "old_main.py", line 11, in main\r\nKeyboardInterrupt' in said
+    assert edges(board, GUEST_PIN, ms=1000) == 0
+    assert edges(board, LED, ms=1100) >= 2
+    with closed_port(board):
+        assert edges(board, GUEST_PIN, ms=1100) >= 4
+    assert set(generations(board).values()) == {1}
+
+
+def test_program_that_spins_leaves_the_services_their_time(boot: Boot) -> None:
+    board = boot("while True:\n    pass\n")
+    assert edges(board, LED, ms=1200) >= 2
+    assert set(generations(board).values()) == {1}
+    board.write(b"\x03")
+    board.run_until(b">>> ", timeout_ms=100)
+
+
+def test_program_that_ends_gives_the_main_level_to_the_kernel(boot: Boot) -> None:
+    board = boot("print('the guest has', 'ended')\n")
+    board.run_until(b"the guest has ended", timeout_ms=1000)
+    board.run_for(ms=100)
+    assert set(generations(board).values()) == {1}
+    board.write(b"\x03")
+    board.run_until(b">>> ", timeout_ms=100)
+    with closed_port(board):
+        pass
+    assert b"the guest has" not in board.read()
+    assert set(generations(board).values()) == {1}
+
+
+def test_program_that_raises_leaves_a_traceback_and_the_services_running(boot: Boot) -> None:
+    board = boot("def main():\n    return 1 // 0\n\nmain()\n")
+    said = board.run_until(b"ZeroDivisionError", timeout_ms=1000)
+    assert b'File "old_main.py", line 2, in main' in said
+    board.run_for(ms=100)
+    assert edges(board, LED, ms=1100) >= 2
+    assert set(generations(board).values()) == {1}
+
+
+def test_program_gets_what_it_reads(boot: Boot) -> None:
+    board = boot("while True:\n    print('echo:', input('? '))\n")
+    for word in ("one", "two", "three"):
+        board.run_until(b"? ", timeout_ms=1000)
+        for character in word + "\r":
+            board.write(character.encode())
+            board.run_for(ms=20)
+        board.run_until(f"echo: {word}\r\n".encode(), timeout_ms=1000)
+
+
+def test_program_on_the_file_system_goes_before_the_one_built_in(boot: Boot) -> None:
+    board = boot(BLINKING)
+    board.run_for(ms=500)
+    board.write(b"\x03")
+    board.run_until(b">>> ", timeout_ms=100)
+    board.write(b"open('guest.py', 'w').write(\"print('from the', 'file')\")\r")
+    board.run_until(b">>> ", timeout_ms=2000)
+    board.write(b"\x04")
+    board.run_until(b"from the file\r\n", timeout_ms=2000)
