@@ -10,7 +10,9 @@ MODULES = (
     *("capabilities", "grants", "leases", "closed"),
 )
 # Cases that only MicroPython can judge.
-ON_MICROPYTHON = (*MODULES, "allocation")
+ON_MICROPYTHON = (*MODULES, "allocation", "heap")
+# Cases on simulated time and a simulated heap.
+ON_SIM = (*MODULES, "memory")
 
 
 def case_ids(*, modules: tuple[str, ...] = MODULES) -> list[str]:

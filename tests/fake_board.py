@@ -38,7 +38,7 @@ class FakeService:
     def payload(self, task: int) -> bytes:
         effective = self.priority if self.effective_priority is None else self.effective_priority
         head = (task, self.state, self.priority, effective, self.fault, self.clients, 0)
-        tail = (self.generation, self.cpu_us, 10 * task, 0, self.peer, self.restarts)
+        tail = (self.generation, self.cpu_us, 10 * task, 0, self.peer, 0, self.restarts)
         return abi.SERVICE_STRUCT.pack(*head, *tail) + self.name.encode()
 
 

@@ -10,6 +10,7 @@ from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
 from kernel.levels import enter_interrupt_level
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
+from kernel.memory import Memory
 from kernel.state import Kernel
 from kernel.tasks import start
 
@@ -22,6 +23,8 @@ def build(table, port):
     """
     kernel = Kernel(table, port, enter_interrupt_level)
     kernel.overrun = overrun
+    kernel.memory = Memory(kernel)
+    kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
     kernel.handlers = _handlers(control.Control(kernel), carried.Leases(kernel).use)
     if kernel.supervisor:
@@ -41,7 +44,10 @@ def guard_supervisor(kernel):
     kernel.supervisor_faults += 1
     if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
         kernel.port.panic(SUPERVISOR_DIED)
-    start(kernel, kernel.supervisor)
+    try:
+        start(kernel, kernel.supervisor)
+    except MemoryError:
+        kernel.port.panic(SUPERVISOR_DIED)
 
 
 def _handlers(bound, lease):

@@ -24,7 +24,7 @@ from kernel.layout import (
     REGISTER_BITS, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED,
     TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED, BADGE_SHIFT, CAPABILITIES, CAPABILITY,
     CAPABILITY_COUNT, GENERATION_MASK, NAMED, REGISTER_TIMEOUT, RIGHTS_MASK, RIGHTS_SHIFT, TARGET,
-    USES,
+    USES, USED_BYTES,
 )  # fmt: skip
 from kernel.message import BadMessage
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
@@ -280,6 +280,7 @@ def _snapshot(w, task):
         w[task + STEPS],
         min(w[particulars + DROPPED], 65535),
         w[task + PEER] >> RECORD_SHIFT,
+        w[particulars + USED_BYTES],
     )
 
 

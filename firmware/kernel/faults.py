@@ -5,7 +5,7 @@ lines are masked, its last words are kept and the supervisor is notified. What h
 the supervisor's policy; only the supervisor's own fault is the kernel's business.
 """
 
-from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, READY
+from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, READY
 from kernel.capabilities import forget
 from kernel.layout import (
     BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
@@ -37,6 +37,8 @@ def fault(kernel, task, kind, error):
         end(kernel, task, DORMANT)
         return
     note_event(kernel, EVENT_FAULT, task, kind)
+    if kind == MEMORY:
+        kernel.reserve = None
     keep(kernel, task, kind)
     end(kernel, task, FAULTED)
     keep_words(kernel, error)
@@ -88,7 +90,10 @@ def end(kernel, task, state):
     kernel.frames[number] = None
     w[task + FRAME] = 0
     if generator is not None:
-        as_step(kernel, task, generator.close)
+        try:
+            as_step(kernel, task, generator.close)
+        except MemoryError:  # dropped: there is no room to close it
+            pass
 
 
 @micropython.viper

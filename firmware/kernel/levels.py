@@ -131,7 +131,9 @@ def main_level(kernel):
         while not w[STOPPED]:
             run(kernel)
             if not (w[STOPPED] or w[IRQ_PENDING]):
-                port.idle(_idle_us(kernel))
+                left_us = kernel.memory.idle_us(_idle_us(kernel))
+                if left_us:
+                    port.idle(left_us)
     except KeyboardInterrupt:
         pass
     lend_main_level(kernel, PROMPT)

@@ -48,6 +48,17 @@ TIME_SLICE_US = const(20_000)
 # The tick: looks at deadlines, budgets and slices while a task runs.
 TICK_US = const(1_000)
 
+# The heap's reserve: enough for a fault's record and traceback, and for a service to start.
+RESERVE_BYTES = const(1024)
+
+# Samples of the heap, while the board idles: after a pause that doubles from the first to the last
+# while what lives grows by less than GROWTH_BYTES. SAMPLE_TIME_US is what one may take before it
+# was seen: a collection with 150 KB of live objects, and counting the heap.
+SAMPLE_FIRST_US = const(1_000_000)
+SAMPLE_LAST_US = const(16_000_000)
+GROWTH_BYTES = const(256)
+SAMPLE_TIME_US = const(35_000)
+
 # A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)
 

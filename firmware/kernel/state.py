@@ -19,7 +19,7 @@ from kernel.layout import (
     TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
-    FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
+    RESERVE_BYTES, FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
 )  # fmt: skip
 from kernel.ready import FIRST_BIT
 from micropython import const
@@ -63,6 +63,8 @@ class Kernel:
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0
         self.is_unwritten = False
+        self.reserve = None
+        self.memory = None  # set by `boot`
         self.crash = port.crash()  # what ended the last run of the board, None if nothing did
         self.supervisor = 0
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
@@ -74,6 +76,13 @@ class Kernel:
         self.mail_items = 0
         port.attach(self, enter)
         _lay_out(self)
+
+    def make_reserve(self):
+        """Have the heap's reserve again, if there is room for it."""
+        try:
+            self.reserve = bytes(RESERVE_BYTES)
+        except MemoryError:
+            pass
 
     def number(self, name):
         """Return the task number of a service, 0 if the table has none of that name."""

@@ -9,6 +9,7 @@ resets the board then. No register has the time as viper wants it, so the clock 
 Type-checked against the stubs, and run on the unix port with a fake of `machine`; not on a chip.
 """
 
+import gc
 import io
 import os
 import select
@@ -22,8 +23,8 @@ import micropython
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT, KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
     ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE,
-    STOPPED, STRUCK,
+    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED,
+    STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
@@ -178,6 +179,14 @@ class Port:
     def uptime_ms(self):
         """Return the milliseconds since reset, modulo 2^30."""
         return time.ticks_ms()
+
+    def collect(self):
+        """Collect garbage."""
+        gc.collect()
+
+    def used_bytes(self):
+        """Return the bytes of heap in use, garbage included."""
+        return gc.mem_alloc()
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US; safe to call again."""

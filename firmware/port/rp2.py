@@ -5,6 +5,7 @@ Register addresses and fields are those of the RP2040 datasheet (sections 2.19 G
 nothing, raise nothing and reach no branch of the interpreter.
 """
 
+import gc
 import io
 import select
 import sys
@@ -222,6 +223,14 @@ class Port:
     def uptime_ms(self):
         """Return the milliseconds since reset, modulo 2^30."""
         return time.ticks_ms()
+
+    def collect(self):
+        """Collect garbage."""
+        gc.collect()
+
+    def used_bytes(self):
+        """Return the bytes of heap in use, garbage included."""
+        return gc.mem_alloc()
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US.

@@ -29,6 +29,9 @@ from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME
 from port.soft import SoftLine
 
 US_PER_BYTECODE = 1
+# What collecting and counting take on a Pico, where little lives.
+COLLECT_US = 1_000
+COUNT_US = 9_000
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
 BUILT_IN = os.path.dirname(traceback.__file__)  # in place of what is compiled into MicroPython
 INJECTED = "/firmware/kernel/inject.py"  # runs as the task it is injected into
@@ -74,6 +77,9 @@ class SimPort:
         self.console = None
         self.crash_memory = [] if crash_memory is None else crash_memory
         self.was_reset = False
+        self.live_bytes = 50_000
+        self.garbage_bytes = 0
+        self.collections = []  # when, in ms
         self.events = []  # (time in us, order, function), sorted
         self.until = None  # simulated time at which the run ends
         self.after_step = None
@@ -91,6 +97,17 @@ class SimPort:
     def uptime_ms(self):
         """Return the milliseconds since the start, modulo 2**30."""
         return (self.clock.us // 1000) & TIME_MASK
+
+    def collect(self):
+        """Let the simulated heap's garbage go, which takes a while."""
+        self.collections.append(self.uptime_ms())
+        self.garbage_bytes = 0
+        self.clock.us += COLLECT_US
+
+    def used_bytes(self):
+        """Return the bytes of the simulated heap in use, garbage included: as a case says."""
+        self.clock.us += COUNT_US
+        return self.live_bytes + self.garbage_bytes
 
     def start_tick(self):
         """Begin to see bytecodes."""

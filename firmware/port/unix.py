@@ -9,6 +9,7 @@ not use up a service's budget.
 
 import _thread
 import binascii
+import gc
 import os
 import select
 import sys
@@ -79,6 +80,14 @@ class Port:
     def uptime_ms(self):
         """Return the milliseconds that the clock has counted, modulo 2^30."""
         return (self.uptime_us // 1000) & TIME_MASK
+
+    def collect(self):
+        """Collect garbage."""
+        gc.collect()
+
+    def used_bytes(self):
+        """Return the bytes of heap in use, garbage included."""
+        return gc.mem_alloc()
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US."""

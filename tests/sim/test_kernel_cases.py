@@ -2,11 +2,11 @@
 
 import pytest
 
-from case_list import case_ids
+from case_list import ON_SIM, case_ids
 from cases.run import run
 
 
-@pytest.mark.parametrize("case", case_ids())
+@pytest.mark.parametrize("case", case_ids(modules=ON_SIM))
 def test_case(case: str) -> None:
     module, name = case.split(":")
     run(module, name)

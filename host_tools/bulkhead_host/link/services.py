@@ -28,7 +28,7 @@ class Service:
     caller waits. `fault` is the kind of the last fault, `waits_for` the service whose answer or
     room in its mailbox is awaited; None where there is none. `cpu_us` counts modulo
     `abi.CPU_US_MODULUS`. `clients` wait for an answer, `queue` messages wait in the mailbox,
-    `dropped` ones found it full.
+    `dropped` ones found it full. `memory_bytes` is the heap that the service is charged with.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Service:
     queue: int
     dropped: int
     waits_for: str | None
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class _Row:
 
     def service(self, names: dict[int, str]) -> Service:
         _, state, base, effective, fault, clients, queue, *rest = self._fields
-        generation, cpu_us, steps, dropped, peer, restarts = rest
+        generation, cpu_us, steps, dropped, peer, memory_bytes, restarts = rest
         return Service(
             name=self.name,
             priority=base,
@@ -155,6 +156,7 @@ class _Row:
             queue=queue,
             dropped=dropped,
             waits_for=names.get(peer, f"task {peer}") if peer else None,
+            memory_bytes=memory_bytes,
         )
 
 

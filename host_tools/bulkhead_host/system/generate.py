@@ -79,7 +79,8 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
 
 def _options(service: Service) -> tuple[int, ...]:
     flags = (abi.ASYNC if is_async(service.folder) else 0) | (abi.HARD if service.hard else 0)
-    return (service.period_ms * 1000, service.period_budget_ms * 1000, 0, service.slots, flags)
+    period_us, period_budget_us = service.period_ms * 1000, service.period_budget_ms * 1000
+    return (period_us, period_budget_us, service.memory_kb * 1024, service.slots, flags)
 
 
 def is_async(folder: Path) -> bool:

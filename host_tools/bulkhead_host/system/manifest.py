@@ -39,6 +39,7 @@ BUDGET_MS_MAX = 60_000
 TIMER_US_MIN = 100
 TIMER_MS_MAX = 60_000
 PERIOD_MS_MAX = 60_000
+MEMORY_KB_MAX = 8_192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,8 @@ class Service:
     """A service's manifest and the folder it was read from.
 
     `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
-    not 0. `slots` is the room in its table for capabilities that it mints or is granted.
+    not 0. `memory_kb` is its quota of heap, 0 for none. `slots` is the room in its table for
+    capabilities that it mints or is granted.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Service:
     period_budget_ms: int = 0
     restart: str = "permanent"
     heartbeat_ms: int = 0
+    memory_kb: int = 0
     slots: int = 0
     hard: bool = False
     modules: tuple[str, ...] = ()
@@ -140,7 +143,7 @@ def load_service(folder: Path, report: Report) -> Service | None:
     table = top.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
-        *("restart", "heartbeat_ms", "slots", "hard", "modules", "pins"),
+        *("restart", "heartbeat_ms", "memory_kb", "slots", "hard", "modules", "pins"),
     )
     name = table.text("name")
     if name and name != folder.name:
@@ -162,6 +165,7 @@ def load_service(folder: Path, report: Report) -> Service | None:
         ),
         restart=table.choice("restart", RESTARTS, default="permanent"),
         heartbeat_ms=table.integer("heartbeat_ms", low=0, high=3_600_000, default=0),
+        memory_kb=table.integer("memory_kb", low=0, high=MEMORY_KB_MAX, default=0),
         slots=table.integer("slots", low=0, high=64, default=0),
         hard=table.boolean("hard", default=False),
         modules=table.texts("modules"),
