@@ -122,7 +122,7 @@ def test_fault_is_recorded_while_another_service_holds_the_heap(rig):
             yield sys.sleep(1)
 
     gc.collect()
-    rig.add("holder", holder, budget_ms=_LONG_MS)
+    rig.add("holder", holder, priority=6, budget_ms=_LONG_MS)
     rig.add("bad", bad, priority=4)
     rig.add("good", echo)
     rig.run(_LONG_MS)

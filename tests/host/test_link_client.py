@@ -85,8 +85,8 @@ def test_the_table_has_every_figure_whatever_pieces_it_comes_in(piece_size: int)
 
 
 def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
-    """The layout of firmware/kernel/abi.py, byte by byte: 24 bytes of INSPECT, then restarts."""
-    fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + struct.pack("<HxxIIHH", 3, 1234, 56, 78, 0)
+    """The layout of firmware/kernel/abi.py, byte by byte: 28 bytes of INSPECT, then restarts."""
+    fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + struct.pack("<HxxIIHHI", 3, 1234, 56, 78, 0, 4096)
     frames = [
         Frame(abi.SERVICE, 1, fixed + b"\x06\x00blink"),
         Frame(abi.END, 1, b"\x01\xe8\x03\x00\x00"),
@@ -99,6 +99,7 @@ def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
     assert (service.priority, service.effective_priority, service.clients) == (5, 4, 1)
     assert (service.queue, service.generation, service.cpu_us) == (9, 3, 1234)
     assert (service.steps, service.dropped, service.restarts) == (56, 78, 6)
+    assert service.memory_bytes == 4096
 
 
 def test_a_shortened_row_is_an_error_that_says_what_to_do() -> None:

@@ -113,6 +113,7 @@ def test_json_has_every_field_of_a_service() -> None:
                 "queue": 0,
                 "dropped": 0,
                 "waits_for": None,
+                "memory_bytes": 0,
             }
         ],
         "uptime_ms": 1000,
