@@ -1,11 +1,13 @@
 """The hard level on the board: real edges, kills, Ctrl-C, recursion, each of the four sources."""
 
 import ast
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from line_programs import CYCLES_IN_US, PROGRAM, RUN_MS, when_ready
 
+from bulkhead_host import abi
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute
 
@@ -109,3 +111,60 @@ perform(row("supervisor", supervisor, 0, 1_000_000, control),
     assert (kills, driver_fault, hog_fault) == (300, 0, 2)
     assert count > 2000
     assert len(program.pin(3).edges) == count
+
+
+def hard_fault(board: EmulatedBoard, step: str) -> Any:
+    """Fire the line of a hard driver whose step is `step`; return its fault and last words."""
+    edges(board, 1, apart_us=1)
+    source = f"""
+from kernel import records
+kept = []
+
+def wrong(sys):
+    line = sys.cap("line")
+    yield sys.acknowledge(line)
+    ready.on()
+    while True:
+        yield sys.recv()
+        {step}
+        yield sys.acknowledge(line)
+
+def waiter(sys):
+    yield sys.sleep(20)
+    log.append((fault(1), records.words(kernel, 1).decode()))
+    finish()
+
+perform(row("driver", wrong, 2, 5_000, (), {PIN_LINE}, HARD), row("waiter", waiter, 3, 50_000))
+"""
+    ((kind, text),) = perform(board, source)
+    return kind, text
+
+
+def test_an_allocation_in_a_hard_step_is_a_memory_fault(program: EmulatedBoard) -> None:
+    kind, text = hard_fault(program, "kept.append(bytearray(1000))")
+    assert kind == abi.FAULT_NAMES.index("MEMORY")
+    assert "MemoryError" in text
+
+
+def test_an_exception_in_a_hard_step_keeps_its_traceback(program: EmulatedBoard) -> None:
+    kind, text = hard_fault(program, "1 // 0")
+    assert kind == abi.FAULT_NAMES.index("EXCEPTION")
+    assert "ZeroDivisionError" in text
+
+
+def test_a_timer_line_is_hard_too(program: EmulatedBoard) -> None:
+    program.pin(3).clear_edges()
+    source = """
+def waiter(sys):
+    yield sys.sleep(25)
+    log.append(counts()[0])
+    finish()
+
+line = ("line", "timer", 1_000, "", 2_000)
+perform(row("driver", driver, 2, 5_000, (), (line,), HARD), row("waiter", waiter, 3, 50_000))
+"""
+    (count,) = perform(program, source)
+    cycles = [edge.cycle for edge in program.pin(3).edges]
+    assert count >= 20
+    apart = [after - before for before, after in pairwise(cycles[-count:])]
+    assert all(abs(gap - 1000 * CYCLES_IN_US) < 60 * CYCLES_IN_US for gap in apart)
