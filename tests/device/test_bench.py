@@ -1,6 +1,7 @@
 """The benchmarks: one whole run for all tests here, judged by the device's clock alone."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from bulkhead_host.bench.figures import Figure, Result
 from bulkhead_host.bench.measurements import MEASUREMENTS, Measurement
 from bulkhead_host.bench.report import table, to_json
 from bulkhead_host.bench.run import run
+from bulkhead_host.paths import source_root
 
 PROMISED = {
     *("call_reply_us", "call_reply_bytes", "call_reply_64_tasks_us", "send_recv_us"),
@@ -80,3 +82,15 @@ def test_what_fails_takes_no_other_figure_along() -> None:
     assert "ImportError" in nothing.failure
     assert overhead.holds
     assert f"failed: {nothing.failure}" in table([nothing, overhead])
+
+
+def test_what_cannot_be_preempted_takes_as_long_as_the_readme_says(
+    objects: dict[str, dict[str, Any]],
+) -> None:
+    text = (source_root() / "firmware" / "README.md").read_text()
+    said = {
+        name: float(ms) for name, ms in re.findall(r"`(late_during_\w+_ms)` \| ([\d.]+) \|", text)
+    }
+    assert said.keys() == {name for name in objects if name.startswith("late_during_")}
+    for name, worst_ms in said.items():
+        assert 0.5 * worst_ms <= objects[name]["value"] <= 1.2 * worst_ms, name

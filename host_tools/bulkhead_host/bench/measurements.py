@@ -43,6 +43,8 @@ def _grown_percent(values: Values) -> float:
     return 100 * (values["call_reply_64_tasks_us"] / values["call_reply_us"] - 1)
 
 
+_UNPREEMPTED = ("bytecode", "sleep", "flash_write", "bytes", "collection", "sorted", "native")
+
 # The longest first, so that parallel runs end together.
 MEASUREMENTS = (
     Measurement(
@@ -124,6 +126,10 @@ MEASUREMENTS = (
             Figure(name="function_call_us", unit="us"),
             Figure(name="generator_switch_us", unit="us"),
         ),
+    ),
+    Measurement(
+        name="unpreempted",
+        figures=tuple(Figure(name=f"late_during_{what}_ms", unit="ms") for what in _UNPREEMPTED),
     ),
     Measurement(name="tick", figures=(Figure(name="tick_overhead_percent", unit="%", goal=3),)),
     Measurement(
