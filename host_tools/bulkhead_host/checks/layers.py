@@ -36,7 +36,7 @@ AREAS = {
     ),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", *GENERATED),
-        *("asyncio", "gc", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
+        *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
     "host_tools/pytest_bulkhead": (
