@@ -46,7 +46,6 @@ class Frame:
             )
         return handle
 
-    @micropython.native
     def call(self, handle, operation, arg=None, timeout_ms=None):
         """Send a message and wait for the reply: the server's status, DEAD or TIMEOUT.
 
@@ -58,7 +57,6 @@ class Frame:
         self.registers[0] = timeout_ms
         return handle + operation + (CALL + TIMED)
 
-    @micropython.native
     def recv(self, timeout_ms=None):
         """Wait for a message (its operation), NOTIFIED or TIMEOUT."""
         if timeout_ms is None:
@@ -66,18 +64,15 @@ class Frame:
         self.registers[0] = timeout_ms
         return RECV + TIMED
 
-    @micropython.native
     def attend(self):
         """Wait for an interrupt in the hardware interrupt itself: `recv` of a hard driver."""
         return ATTEND
 
-    @micropython.native
     def reply(self, status, arg=None):
         """Answer the caller received last. Never blocks, never fails."""
         self.arg = arg
         return status + REPLY
 
-    @micropython.native
     def reply_recv(self, status, arg=None, timeout_ms=None):
         """Answer the caller received last and wait for the next, as `reply` and `recv`."""
         self.arg = arg
@@ -86,19 +81,16 @@ class Frame:
         self.registers[0] = timeout_ms
         return status + (REPLY_RECV + TIMED)
 
-    @micropython.native
     def reply_to(self, caller, status, arg=None):
         """Answer an earlier caller, by what `caller()` gave when it was received."""
         self.arg = arg
         self.registers[0] = caller
         return status + (REPLY + TIMED)
 
-    @micropython.native
     def reply_fault(self):
         """Fault the caller received last: it broke the protocol of this service."""
         return REPLY_FAULT
 
-    @micropython.native
     def send(self, handle, operation, arg=None, timeout_ms=None):
         """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, TIMEOUT if it blocks."""
         self.arg = arg
@@ -107,13 +99,11 @@ class Frame:
         self.registers[0] = timeout_ms
         return handle + operation + (SEND + TIMED)
 
-    @micropython.native
     def notify(self, handle, bits):
         """OR `bits` (0 to 25) into the pending word of a task: OK or DEAD."""
         self.registers[0] = bits
         return handle + NOTIFY
 
-    @micropython.native
     def sleep(self, milliseconds):
         """Wait; 0 gives way to equals."""
         if milliseconds == 0:
@@ -121,7 +111,6 @@ class Frame:
         self.registers[0] = milliseconds
         return SLEEP + TIMED
 
-    @micropython.native
     def acknowledge(self, handle):
         """Unmask an interrupt line of this driver."""
         return handle + ACKNOWLEDGE
@@ -133,22 +122,18 @@ class Frame:
         """
         return handle + ACKNOWLEDGE + HAND_OVER
 
-    @micropython.native
     def reopen(self, handle):
         """After DEAD: name the peer's present incarnation. OK, or DEAD while there is none."""
         return handle + REOPEN
 
-    @micropython.native
     def caller(self):
         """Return the token of the caller received last, 0 when the message wants no reply."""
         return self.registers[1]
 
-    @micropython.native
     def badge(self):
         """Return the badge of the capability the last message came through."""
         return self.registers[2]
 
-    @micropython.native
     def bits(self):
         """Return the notification bits that the last NOTIFIED stands for."""
         return self.registers[3]
@@ -230,7 +215,6 @@ class Frame:
         self.registers[0] = timeout_ms
         return handle + RECV_FROM + TIMED
 
-    @micropython.native
     def call_lending(self, handle, operation, buffer, rights, arg=None, timeout_ms=None):
         """Call, and lend `buffer` until the reply: READABLE, WRITABLE or both is what for."""
         self.buffer = buffer
@@ -240,7 +224,6 @@ class Frame:
         self.registers[0] = timeout_ms
         return handle + operation + rights + (CALL + TIMED)
 
-    @micropython.native
     def lease_read(self, offset, into, caller=0):
         """Copy what a caller lent, from `offset` on, into a buffer of one's own: OK or DEAD.
 
@@ -254,7 +237,6 @@ class Frame:
             return LEASE_READ + TIMED
         return LEASE_READ
 
-    @micropython.native
     def lease_write(self, offset, data, caller=0):
         """Copy a buffer of one's own into what a caller lent, as `lease_read`."""
         self.buffer = data
@@ -264,7 +246,6 @@ class Frame:
             return LEASE_WRITE + TIMED
         return LEASE_WRITE
 
-    @micropython.native
     def count(self):
         """Return how many bytes the last lease_read or lease_write copied."""
         return self.registers[3]

@@ -16,7 +16,6 @@ from kernel.layout import (
     PERIOD_MS, RECORD_SHIFT, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
-import micropython
 
 
 def overrun(kernel, task):
@@ -55,7 +54,6 @@ class OverPeriod(Exception):
     """Stands in the last words of a task that took too much in a period."""
 
 
-@micropython.native
 def begin_period(kernel, task, spent_us):
     """Give `task` its budget for a period that begins now.
 

@@ -59,12 +59,10 @@ class Control:
     def __init__(self, kernel):
         self.kernel = kernel
 
-    @micropython.native
     def unknown(self, _w, _frames, _task, _trap):
         """Fault a task whose trap word means nothing."""
         raise NoRight
 
-    @micropython.native
     def attend(self, w, _frames, task, trap):
         """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""
         kernel = self.kernel
@@ -77,7 +75,6 @@ class Control:
         attend(kernel, task)
         return 0
 
-    @micropython.native
     def acknowledge(self, _w, _frames, task, trap):
         """Unmask the line behind the handle: its driver is ready for the next interrupt.
 
@@ -101,7 +98,6 @@ class Control:
         w[task + RESULT] = OK
         return task
 
-    @micropython.native
     def reply_fault(self, _w, _frames, task, trap):
         """Fault the caller received last with PROTOCOL: it broke the service's rules."""
         kernel = self.kernel
@@ -117,7 +113,6 @@ class Control:
             fault(kernel, client, PROTOCOL, None)
         return task
 
-    @micropython.native
     def start(self, _w, _frames, task, trap):
         """Start a task that is dormant or faulted: OK, UNKNOWN, or FULL without memory."""
         kernel = self.kernel
@@ -131,7 +126,6 @@ class Control:
         kernel.words[task + RESULT] = status
         return task
 
-    @micropython.native
     def stop(self, _w, _frames, task, trap):
         """Stop a task: with a fault of the kind in `arg`, or for good without one."""
         kernel = self.kernel
@@ -144,7 +138,6 @@ class Control:
             fault(kernel, target, kind or NO_FAULT, None)
         return task
 
-    @micropython.native
     def inspect(self, _w, _frames, task, trap):
         """Give the state of a task in INSPECT_FORMAT, or with TIMED of one of its capabilities."""
         kernel = self.kernel
@@ -162,7 +155,6 @@ class Control:
             w[task + RESULT] = OK
         return task
 
-    @micropython.native
     def inspect_line(self, _w, _frames, task, trap):
         """Give the state of a line, by its number from 0 in start order, in LINE_FORMAT."""
         w = self.kernel.words
@@ -181,7 +173,6 @@ class Control:
             w[task + RESULT] = OK
         return task
 
-    @micropython.native
     def next_fault(self, _w, _frames, task, trap):
         """Give the number of a task whose fault has not been taken yet, 0 for none.
 
@@ -195,7 +186,6 @@ class Control:
             records.write_out(self.kernel)
         return task
 
-    @micropython.native
     def fault_text(self, w, frames, task, trap):
         """Give a piece of a task's traceback as bytes, from the offset in `arg`."""
         lookup(w, task, trap, MAY_CONTROL)
@@ -205,7 +195,6 @@ class Control:
         w[task + RESULT] = OK
         return task
 
-    @micropython.native
     def read_fault(self, w, frames, task, trap):
         """Give the newest record of a task as bytes in FAULT_FORMAT: OK, or UNKNOWN without."""
         lookup(w, task, trap, MAY_CONTROL)
@@ -214,7 +203,6 @@ class Control:
         w[task + RESULT] = OK if record else UNKNOWN
         return task
 
-    @micropython.native
     def read_trace(self, w, frames, task, trap):
         """Give records of the trace from the position in `arg` on, as `trace.read` does."""
         lookup(w, task, trap, MAY_CONTROL)
@@ -226,7 +214,6 @@ class Control:
         w[task + RESULT] = OK
         return task
 
-    @micropython.native
     def inject(self, _w, _frames, task, trap):
         """Make a task misbehave in the way whose number is in `arg`."""
         kernel = self.kernel
@@ -236,7 +223,6 @@ class Control:
         kernel.words[task + RESULT] = OK if done else UNKNOWN
         return task
 
-    @micropython.native
     def _target(self, task, trap):
         """Return the task a control trap speaks of, 0 if there is none of that number."""
         w = self.kernel.words

@@ -41,7 +41,6 @@ def admit(value):
     raise BadMessage("not a message value: send None, bool, int, float, str, bytes or a tuple")
 
 
-@micropython.native
 def _admit_tuple(items):
     if len(items) > MESSAGE_ITEMS_MAX:
         raise BadMessage("a tuple in a message holds at most 16 items")

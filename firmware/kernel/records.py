@@ -29,7 +29,6 @@ _USED_AGAIN = (KeyboardInterrupt, MemoryError)
 _UPTIME = const(7)
 
 
-@micropython.native
 def keep(kernel, task, kind):
     """Record the fault that ends `task`, before it ends; the oldest record gives way."""
     index = kernel.fault_next
@@ -42,7 +41,6 @@ def keep(kernel, task, kind):
     _describe(kernel.words, kernel.faults, at, task)
 
 
-@micropython.native
 def keep_words(kernel, error):
     """Keep what tells why, an exception or None, with the record made last."""
     if isinstance(error, _USED_AGAIN):
@@ -109,7 +107,6 @@ def crash_text(kernel):
     return name + " " + CRASH_NAMES[kind if kind < len(CRASH_NAMES) else 0]
 
 
-@micropython.native
 def as_step(kernel, task, function, *arguments):
     """Call code of `task`, which does not run, as a step of its own with its budget."""
     w = kernel.words

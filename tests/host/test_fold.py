@@ -1,5 +1,6 @@
 """Folding kernel constants into the modules that import them, and what viper code may not say."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,15 @@ def test_paste_refuses_what_it_cannot_paste(call: str) -> None:
     source = f"from kernel.quick import add, early, keep\ndef f(a, b):\n    {call}\n"
     with pytest.raises(BulkheadError, match="cannot be pasted"):
         paste(source, PASTED)
+
+
+def test_fold_tree_keeps_of_the_constant_modules_what_is_imported(tmp_path: Path) -> None:
+    service = tmp_path / "service.py"
+    service.write_text("from kernel.abi import FAULT_NAMES, OK\nx = FAULT_NAMES[OK]\n")
+    firmware = source_root() / "firmware"
+    kernel = {f"kernel/{name}.py": firmware / f"kernel/{name}.py" for name in ("abi", "layout")}
+    folded = fold_tree({**kernel, "services/x/service.py": service}, firmware, is_whole=True)
+    assert sorted(folded) == ["kernel/abi.py", "services/x/service.py"]
+    assert [
+        ast.unparse(node).split(" = ")[0] for node in ast.parse(folded["kernel/abi.py"]).body
+    ] == ["FAULT_NAMES"]

@@ -42,7 +42,7 @@ def build_images(progress: Progress = quiet) -> Images:
     return Images(
         bench=build(bench),
         default=build(default),
-        kernel=build({**fold_tree(kernel_modules(), firmware)}),
+        kernel=build({**fold_tree(kernel_modules(), firmware, is_whole=True)}),
         stock=stock_image(board=BOARD, progress=progress),
     )
 

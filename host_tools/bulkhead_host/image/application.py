@@ -31,7 +31,7 @@ def system_files(
         sources["boot.py"] = firmware / "boot" / "boot.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.name}")
-    files: dict[str, Path | bytes] = {**fold_tree(sources, firmware)}
+    files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_system.py"] = system_source(loaded, config, guest=guest).encode()
     files["bulkhead_board.py"] = board_source(config, used=used).encode()

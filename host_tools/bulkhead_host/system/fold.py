@@ -102,8 +102,13 @@ def check_viper(source: str) -> None:
             _check_indexes(node)
 
 
-def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
-    """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}."""
+def fold_tree(
+    files: Mapping[str, Path], firmware: Path, *, is_whole: bool = False
+) -> dict[str, bytes]:
+    """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}.
+
+    Where the tree `is_whole`, what is left of the modules of constants is what it imports of them.
+    """
     constants = load_constants(firmware)
     pasted = {
         name.replace("/", ".").removesuffix(".py"): fold(files[name].read_text(), constants)
@@ -124,8 +129,35 @@ def fold_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
         check_viper(source)
         if not name.startswith(_KERNEL_SIDE):
             source = quicken(source)
-        folded[name] = source.encode()
-    return folded
+        folded[name] = source
+    kept = _prune(folded) if is_whole else folded
+    return {name: source.encode() for name, source in kept.items()}
+
+
+def _prune(folded: dict[str, str]) -> dict[str, str]:
+    """Leave out of the constant modules what nobody imports, now that numbers are folded."""
+    wanted: dict[str, set[str]] = {module: set() for module in CONSTANT_MODULES}
+    for source in folded.values():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.module in wanted:
+                wanted[node.module] |= {alias.name for alias in node.names}
+    kept = dict(folded)
+    for module, names in wanted.items():
+        path = module.replace(".", "/") + ".py"
+        if path in folded and not any(map(_is_function, ast.parse(folded[path]).body)):
+            statements = [
+                ast.unparse(node)
+                for node in ast.parse(folded[path]).body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in names
+            ]
+            kept[path] = "\n".join(statements) + "\n"
+            if not statements:
+                del kept[path]
+    return kept
+
+
+def _is_function(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef)
 
 
 def _is_for_decorators(node: ast.Import, tree: ast.Module) -> bool:
