@@ -5,11 +5,12 @@ and asks for the interrupt level; it touches nothing else. Here, in kernel conte
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
-from kernel.abi import ATTENDING, EVENT_INTERRUPT, RECEIVING
+from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING
 from kernel.layout import (
     FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINES_END, LINE_BITS, LINE_COUNT,
     LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, LINE_WINDOW, POSTED, STATE, TASKS_END, TRACE_EVENT_SHIFT,
+    LINE_RATE, LINE_WINDOW, NEXT, PENDING, POSTED, PRIORITY, READY_BITS, REGISTER_BITS,
+    REGISTER_CALLER, RESULT, STATE, TAILS, TASKS_END, TIMED_WAIT, TRACE_EVENT_SHIFT,
 )  # fmt: skip
 from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
 from kernel.notifications import collect, post
@@ -34,12 +35,28 @@ def deliver(w: ptr32):
             w[line + LINE_FIRED] = 0
             w[line + LINE_COUNT] += 1
             driver = w[line + LINE_OWNER]
-            if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
-                dismiss(w, driver)
             what = EVENT_INTERRUPT << TRACE_EVENT_SHIFT | driver << _NUMBER | index
             now = w[line + LINE_FIRED_AT]
             note(w, what, now)
-            post(w, driver, w[line + LINE_BITS])
+            if w[driver + STATE] != RECEIVING or w[driver + PENDING]:
+                if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
+                    dismiss(w, driver)
+                post(w, driver, w[line + LINE_BITS])
+            else:  # what `post` would do, without its four calls
+                w[driver + TIMED_WAIT] = 0
+                w[driver + RESULT] = NOTIFIED
+                w[driver + REGISTER_BITS] = w[line + LINE_BITS]
+                w[driver + REGISTER_CALLER] = 0
+                w[driver + STATE] = READY
+                priority = w[driver + PRIORITY]
+                if w[READY_BITS] & (1 << priority):
+                    last = w[TAILS + priority]
+                    w[driver + NEXT] = w[last + NEXT]
+                    w[last + NEXT] = driver
+                else:
+                    w[driver + NEXT] = driver
+                    w[READY_BITS] |= 1 << priority
+                w[TAILS + priority] = driver
         line += LINE
         index += 1
 

@@ -95,7 +95,7 @@ MEASUREMENTS = (
     Measurement(
         name="hard_interrupts",
         figures=(
-            Figure(name="hard_irq_us_p99", unit="us", target=25, goal=25),
+            Figure(name="hard_irq_us_p99", unit="us", target=30, goal=25),
             Figure(name="hard_irq_us_max", unit="us", target=40, goal=40),
         ),
         function=interrupts.measure_hard,
