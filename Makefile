@@ -31,6 +31,10 @@ run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come
 test: check ## Run `make check`, then the tests of all four rings.
 	@$(PYTEST) $(ARGS)
 
+.PHONY: test-kernel
+test-kernel: $(READY) ## Test the kernel case by case, a line each: sim, unix, emulated Pico.
+	@$(PYTEST) -v -k test_case tests/sim tests/unix tests/device $(ARGS)
+
 .PHONY: test-sim test-unix test-host test-device
 test-sim: ## Test the kernel under CPython, on simulated time.
 test-unix: ## Test the kernel under MicroPython's unix port.

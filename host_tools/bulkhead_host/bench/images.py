@@ -33,18 +33,33 @@ def build_images(progress: Progress = quiet) -> Images:
     """Build what the cache has not."""
     firmware = source_root() / "firmware"
     default = system_files(source_root() / "services", board=BOARD)
-    bench = {**default, **fold_tree(modules("bench"), firmware)}
-    del bench["main.py"]
 
     def build(files: Mapping[str, Path | bytes]) -> Image:
         return build_image(board=BOARD, files=files, progress=progress)
 
     return Images(
-        bench=build(bench),
+        bench=build(_bench_files()),
         default=build(default),
         kernel=build({**fold_tree(kernel_modules(), firmware, is_whole=True)}),
         stock=stock_image(board=BOARD, progress=progress),
     )
+
+
+def without_trace(progress: Progress = quiet) -> Image:
+    """Return the image of the benchmarks with a dispatcher that records no trace."""
+    firmware = source_root() / "firmware"
+    files = _bench_files()
+    folded = fold_tree(kernel_modules(), firmware, is_whole=True, without=["note"])
+    files["kernel/dispatch.py"] = folded["kernel/dispatch.py"]
+    return build_image(board=BOARD, files=files, progress=progress)
+
+
+def _bench_files() -> dict[str, Path | bytes]:
+    firmware = source_root() / "firmware"
+    default = system_files(source_root() / "services", board=BOARD)
+    files = {**default, **fold_tree(modules("bench"), firmware)}
+    del files["main.py"]
+    return files
 
 
 def kernel_modules() -> dict[str, Path]:

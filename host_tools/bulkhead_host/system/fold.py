@@ -16,7 +16,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
@@ -103,11 +103,16 @@ def check_viper(source: str) -> None:
 
 
 def fold_tree(
-    files: Mapping[str, Path], firmware: Path, *, is_whole: bool = False
+    files: Mapping[str, Path],
+    firmware: Path,
+    *,
+    is_whole: bool = False,
+    without: Collection[str] = (),
 ) -> dict[str, bytes]:
     """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}.
 
     Where the tree `is_whole`, what is left of the modules of constants is what it imports of them.
+    Of the functions to paste those in `without` are left out: to measure what they cost.
     """
     constants = load_constants(firmware)
     pasted = {
@@ -125,7 +130,7 @@ def fold_tree(
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
         if name.startswith("kernel/"):
-            source = paste(source, pasted)
+            source = paste(source, pasted, without)
         check_viper(source)
         if not name.startswith(_KERNEL_SIDE):
             source = quicken(source)

@@ -1,19 +1,20 @@
 """Pasting of functions into a hot path: a call costs compiled code 6 us on the Pico."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bulkhead_host.errors import BulkheadError
 
 
-def paste(source: str, pasted: Mapping[str, str]) -> str:
+def paste(source: str, pasted: Mapping[str, str], without: Collection[str] = ()) -> str:
     """Return `source` with `x = f(a, b)` and `f(a, b)` of `pasted` replaced by the body of `f`.
 
     So that a hot path reads as functions and costs no calls. `pasted` are the sources of modules
     by name; what `source` imports from them and calls in that form is pasted, if it is compiled.
     A function's parameters are variables of the caller of the same name, and the value of its one
     `return`, at the end and if it has one, is assigned to `x`. What its module imports comes
-    along. Lines behind the first of those are not where they were.
+    along. Lines behind the first of those are not where they were. A call of one in `without`
+    is left out.
     """
     lines = source.split("\n")
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
@@ -32,6 +33,7 @@ def paste(source: str, pasted: Mapping[str, str]) -> str:
                 called.add(name)
                 target = ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else ""
                 body = _body(*bodies[name], target, [ast.unparse(argument) for argument in given])
+                body = ["pass"] if name in without else body
                 indent = " " * node.col_offset
                 lines[node.lineno - 1 : node.end_lineno] = [indent + line for line in body]
             case ast.ImportFrom(module=str(module), names=names) if module in pasted:
