@@ -43,6 +43,19 @@ def test_service_without_a_file_says_so(application: Path) -> None:
         system_module(application, "pico")
 
 
+def test_manifest_without_code_is_for_the_service_that_ships(application: Path) -> None:
+    (application / "thermometer").mkdir()
+    manifest = '[service]\nname = "thermometer"\nversion = 7\npriority = 3\n'
+    manifest += 'modules = ["machine"]\npins = ["gp3"]\n'
+    (application / "thermometer" / "service.toml").write_text(manifest)
+    system = application / "system.toml"
+    system.write_text(system.read_text().replace("'plain'", "'thermometer', 'plain'"))
+    names: dict[str, tuple[object, ...]] = {}
+    exec(system_module(application, "pico"), names)
+    assert names["VERSIONS"] == (1, 1, 1, 7, 1, 1)
+    assert names["PINS"] == ((), (), (), (("gp3", 3),), (), ())
+
+
 def test_service_that_does_not_compile_says_where(application: Path) -> None:
     (application / "plain" / "service.py").write_text("def main(sys):\n  yield (\n")
     with pytest.raises(UsageError, match=r"plain/service\.py:2: invalid syntax"):

@@ -75,8 +75,9 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service's manifest and the folder it was read from.
+    """A service's manifest and the folder of its code.
 
+    The manifest may be elsewhere: an application's own, for a service that ships.
     `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
     not 0. `memory_kb` is its quota of heap, 0 for none. `slots` is the room in its table for
     capabilities that it mints or is granted.
@@ -132,8 +133,11 @@ class Application:
         return self.document.line(*keys)
 
 
-def load_service(folder: Path, report: Report) -> Service | None:
-    """Return the manifest in `folder`/service.toml, None when it is no TOML."""
+def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -> Service | None:
+    """Return the manifest in `folder`/service.toml, None when it is no TOML.
+
+    A folder without Python files is a manifest for the service of that name among those `shipped`.
+    """
     document = read_document(folder / "service.toml", report)
     if document is None:
         return None
@@ -155,7 +159,7 @@ def load_service(folder: Path, report: Report) -> Service | None:
     has_period = "period_ms" in table.values or "period_budget_ms" in table.values
     service = Service(
         name=folder.name,
-        folder=folder,
+        folder=_code(folder, shipped),
         version=table.integer("version", low=1, high=65535, default=1),
         priority=table.integer("priority", low=0, high=abi.PRIORITIES - 1),
         budget_ms=table.integer("budget_ms", low=1, high=BUDGET_MS_MAX, default=20),
@@ -178,6 +182,13 @@ def load_service(folder: Path, report: Report) -> Service | None:
     if len(report.problems) == found_before:  # all its values are as the file says
         _check_times(service, table)
     return service
+
+
+def _code(folder: Path, shipped: Path | None) -> Path:
+    """Return the folder with the code of the service whose manifest is in `folder`."""
+    if shipped is None or any(folder.glob("*.py")):
+        return folder
+    return shipped / folder.name if (shipped / folder.name / "service.py").is_file() else folder
 
 
 def load_application(folder: Path, *, shipped: Path, report: Report) -> Application | None:
@@ -226,7 +237,7 @@ def _find_service(start: Fields, name: str, folder: Path, shipped: Path) -> Serv
         start.report.add(start.document.path, line, text, "rename or remove one")
     candidates = [*own, shipped / name]
     if (candidates[0] / "service.toml").is_file() and NAME.match(name):
-        return load_service(candidates[0], start.report)
+        return load_service(candidates[0], start.report, shipped=shipped)
     start.report.add(
         start.document.path,
         line,

@@ -1,0 +1,101 @@
+"""Give callers a capability to a public service, by its name and least version.
+
+Public is what this service's manifest may grant. The copy that a caller gets has the caller's own
+badge, so the service tells its clients apart as if their manifests had named it. Who asks for a
+service that has failed waits until it is started again; the others are answered meanwhile. A
+service that has not been started yet is found: a call to it waits for its start.
+"""
+
+import time
+
+from bulkhead import OK, REFUSED, TIMEOUT
+from bulkhead_system import SERVICES, VERSIONS
+from kernel.abi import MAY_CALL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
+from micropython import const
+
+from services.names.api import (
+    FIND,
+    NO_ROOM,
+    NOT_RUNNING,
+    OLD_VERSION,
+    UNKNOWN_NAME,
+    WAIT_MS_MAX,
+)
+
+_LOOK_MS = const(10)  # between two looks whether what has failed runs again
+_USES = const(5)  # field of a row of SERVICES: (handle, target, rights, badge)
+_PUBLIC = const(MAY_CALL | MAY_SEND | MAY_NOTIFY)
+
+
+def public():
+    """Return the version and the rights of each public service, by name."""
+    services = {}
+    for row in SERVICES:
+        if row[0] == "names":
+            services = granted_by(row)
+    for index, version in enumerate(VERSIONS):
+        name = SERVICES[index][0]
+        if name in services:
+            services[name] = (version, services[name])
+    return services
+
+
+def granted_by(row):
+    """Return the rights that a row of the system's table may grant, by service."""
+    return {target: rights & _PUBLIC for _, target, rights, _ in row[_USES] if rights & MAY_GRANT}
+
+
+def main(sys):
+    """Serve `api`."""
+    services = public()
+    waiting = []  # (token, badge, name, when to give up); a caller is in it once
+    while True:
+        operation = yield sys.recv(_LOOK_MS if waiting else None)
+        if operation == TIMEOUT:
+            for _ in range(len(waiting)):
+                caller = waiting.pop(0)
+                if not (yield from answer(sys, services, *caller)):
+                    waiting.append(caller)
+        elif operation == FIND and is_request(sys.arg):
+            name, version, wait_ms = sys.arg
+            if name not in services:
+                yield sys.reply(UNKNOWN_NAME)
+            elif services[name][0] < version:
+                yield sys.reply(OLD_VERSION, services[name][0])
+            else:
+                until = time.ticks_add(time.ticks_ms(), wait_ms)
+                caller = (sys.caller(), sys.badge(), name, until)
+                waiting = [other for other in waiting if other[1] != caller[1]]
+                if not (yield from answer(sys, services, *caller)):
+                    waiting.append(caller)
+        elif sys.caller():
+            yield sys.reply(REFUSED)
+
+
+def is_request(arg):
+    """Tell whether a value is what FIND takes."""
+    return (
+        type(arg) is tuple
+        and len(arg) == 3
+        and type(arg[0]) is str
+        and type(arg[1]) is int
+        and type(arg[2]) is int
+        and 0 <= arg[2] <= WAIT_MS_MAX
+    )
+
+
+def answer(sys, services, token, badge, name, until):
+    """Answer a caller, and return True; or return False if it has to wait."""
+    handle = sys.cap(name)
+    if (yield sys.reopen(handle)) != OK:
+        if time.ticks_diff(until, time.ticks_ms()) > 0:
+            return False
+        yield sys.reply_to(token, NOT_RUNNING)
+        return True
+    # A copy that may be granted needs that right itself, which what is granted never has.
+    yield sys.mint(handle, services[name][1] | MAY_GRANT, badge)
+    copy = sys.arg
+    if (yield sys.reply_granting(OK, copy, None, token)) != OK:
+        yield sys.reply_to(token, NO_ROOM)
+    yield sys.delete(copy)
+    return True
