@@ -50,25 +50,30 @@ class SoftLine:
             self.port.request()
 
     def _fire_hard(self, w, line):
-        """Do what a handler in hardware interrupt context does, without any interrupting it."""
+        """Do what a handler in hardware interrupt context does, without any interrupting it.
+
+        This is bytecode, which a kill struck again by the step itself could hit: that waits.
+        """
         armed = w[ARMED]
         w[ARMED] = 0
-        landed = 1 if w[STRUCK] and self.port.pad() else 0
+        landed = w[STRUCK] and self.port.pad()
         w[w[line + LINE_OWNER] + REGISTER_BITS] = w[line + LINE_BITS]
         w[line + LINE_STEP_AT] = self.port.now()
         lock_heap()
         try:
             if w[line + LINE_HARD]:
-                status = self.on_trap(self.resume(NOTIFIED), landed, None)
+                status = self.on_trap(self.resume(NOTIFIED), 0, None)
                 while status >= 0:
-                    status = self.on_trap(self.resume(status), landed, None)
+                    status = self.on_trap(self.resume(status), 0, None)
             else:
-                self.on_trap(NOT_ATTENDING, landed, None)
+                self.on_trap(NOT_ATTENDING, 0, None)
         except BaseException as error:
-            self.on_trap(RAISED, landed, error)
+            self.on_trap(RAISED, 0, error)
         finally:
             unlock_heap()
         w[ARMED] = armed
+        if landed:
+            self.port.strike()
 
 
 def _nothing():
