@@ -75,16 +75,13 @@ def end(kernel, task, state):
     if w[notes + POST_SET]:
         for note in (POST_WORDS, POST_WORDS + (w[TASKS_END] >> RECORD_SHIFT)):
             w[notes + note + number] = 0
-    line = w[TASKS_END]
-    index = 0
+    line = _line_of(w, task, w[TASKS_END])
     while line < w[LINES_END]:
-        if w[line + LINE_OWNER] == task:
-            w[line + LINE_HARD] = 0
-            w[line + LINE_MASKED] = QUIET
-            kernel.port.mask(kernel.line_sources[index])
-            w[line + LINE_FIRED] = 0
-        line += LINE
-        index += 1
+        w[line + LINE_HARD] = 0
+        w[line + LINE_MASKED] = QUIET
+        kernel.port.mask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
+        w[line + LINE_FIRED] = 0
+        line = _line_of(w, task, line + LINE)
     generator = kernel.generators[number]
     kernel.generators[number] = None
     kernel.frames[number] = None
@@ -94,6 +91,16 @@ def end(kernel, task, state):
             as_step(kernel, task, generator.close)
         except MemoryError:  # dropped: there is no room to close it
             pass
+
+
+@micropython.viper
+def _line_of(w: ptr32, task: int, line: int) -> int:
+    """Return the next line from `line` on that `task` drives, or the end of the lines."""
+    while line < w[LINES_END]:
+        if w[LINE_OWNER + line] == task:
+            return line
+        line += LINE
+    return line
 
 
 @micropython.viper

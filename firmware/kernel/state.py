@@ -52,6 +52,7 @@ class Kernel:
         self.clock = port.clock
         self.first_bit = FIRST_BIT
         self.words = array("i", bytes(4 * _size(table)))
+        self.window = memoryview(self.words)  # registers are slices of it
         self.frames = [None] * (len(table) + 1)
         self.generators = [None] * (len(table) + 1)
         self.resume = _resume()

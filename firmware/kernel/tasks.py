@@ -12,7 +12,7 @@ from kernel.layout import (
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.trace import note_event
-from kernel.state import ENTRY, row_options
+from kernel.state import ENTRY, ROW_OPTIONS
 import micropython
 
 
@@ -43,6 +43,7 @@ def beginning(kernel, number):
     yield trap
 
 
+@micropython.native
 def start(kernel, task):
     """Make a new incarnation of `task` ready; return whether it could be.
 
@@ -54,10 +55,12 @@ def start(kernel, task):
         return False
     number = task >> RECORD_SHIFT
     kind = Frame
-    options = row_options(kernel.table[number - 1])[4]
+    row = kernel.table[number - 1]
+    options = row[ROW_OPTIONS][4] if len(row) > ROW_OPTIONS else 0
     if options & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
-    frame = kind(memoryview(w)[task + REGISTERS : task + REGISTERS_END], kernel.handles[number])
+    registers = kernel.window[task + REGISTERS : task + REGISTERS_END]
+    frame = kind(registers, kernel.handles[number])
     if options & HARD:
         frame.recv = frame.quick_recv = frame.attend  # type: ignore[method-assign,assignment]
     renew(w, task)

@@ -12,7 +12,7 @@ from struct import unpack
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESTART
 from bulkhead_system import SERVICES
-from kernel.abi import DORMANT, FAULTED, FULL, HEARTBEAT, INJECTED, INSPECT_FORMAT
+from kernel.abi import DORMANT, FAULTED, HEARTBEAT, INJECTED, INSPECT_FORMAT
 from micropython import const
 
 from services.supervisor.api import (
@@ -33,10 +33,6 @@ _LOOK_MS = const(250)  # between two looks for hung services
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
 _FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
-
-# Fields of a piece of news.
-_KIND = const(2)
-_DELAY_MS = const(4)
 
 # Fields of INSPECT_FORMAT.
 _STATE = const(1)
@@ -85,10 +81,10 @@ class House:
 
     def note_news(self):
         """Make events of the news; the oldest give way."""
-        for now, ward, kind, generation, delay_ms in self.news:
+        for event in self.news:
             if len(self.events) == _EVENTS_MAX:
                 self.events.pop(0)
-            self.events.append((now, ward.name, kind, generation, delay_ms))
+            self.events.append(event)
         self.news.clear()
 
     def plan(self, at_ms):
@@ -106,13 +102,14 @@ class House:
 
 def keep_house(sys, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
+    kernel = sys.cap("kernel")
     now = time.ticks_ms()
     if house.news:
         house.note_news()
         yield from tell_console(sys)
     for ward in house.wards:
         if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
-            yield from start(sys, ward, now)
+            ward.tried(now, (yield sys.start(kernel, ward.number)))
     if house.watched and time.ticks_diff(now, house.look_ms) >= 0:
         house.look_ms = time.ticks_add(now, _LOOK_MS)
         yield from stop_hung(sys, house, now)
@@ -131,17 +128,6 @@ def adopt(sys, house):
             ward.starts = row[_GENERATION]
 
 
-def start(sys, ward, now):
-    """Start a service, or plan to when there is memory."""
-    status = yield sys.start(sys.cap("kernel"), ward.number)
-    if status == OK:
-        ward.started(now)
-    elif status == FULL:
-        ward.postpone(now)
-    else:  # it runs already: an earlier incarnation of the supervisor has started it
-        ward.is_due = False
-
-
 def stop_hung(sys, house, now):
     """Fault every service that makes no progress."""
     kernel = sys.cap("kernel")
@@ -158,16 +144,17 @@ def take_fault(sys, house):
     What can wait, planning and telling the console, waits until what is started has begun. When
     there are more faults the kernel notifies again.
     """
-    number = yield sys.next_fault(sys.cap("kernel"))
+    kernel = sys.cap("kernel")
+    number = yield sys.next_fault(kernel)
     if number == 0:
         return
+    kind, generation = sys.badge(), sys.bits()
     now = time.ticks_ms()
     ward = house.wards[number - 1]
-    event = [now, ward, sys.badge(), sys.bits(), 0]
-    event[_DELAY_MS] = ward.failed(now, event[_KIND])
-    if event[_DELAY_MS] == 0:
-        yield from start(sys, ward, now)
-    house.news.append(event)
+    delay_ms = ward.failed(now, kind)
+    if delay_ms == 0:
+        ward.tried(now, (yield sys.start(kernel, ward.number)))
+    house.news.append((now, ward.name, kind, generation, delay_ms))
     house.next_ms = time.ticks_add(now, _NEWS_MS)
 
 

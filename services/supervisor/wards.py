@@ -2,7 +2,7 @@
 
 import time
 
-from kernel.abi import DORMANT, FAULTED, RECEIVING, RETURNED
+from kernel.abi import DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
 from micropython import const
 
 # Pauses before a restart: none at first, then doubling from FIRST up to LAST.
@@ -39,12 +39,12 @@ class Ward:
     def failed(self, now, fault):
         """Plan the next start; return the pause before it in ms, -1 if there will be none."""
         wanted = self.restart == "permanent" or self.restart == "transient" and fault != RETURNED
-        if time.ticks_diff(now, self.started_ms) > GOOD_MS:
-            self.pause_ms = 0
         pause = self.pause_ms
-        self.pause_ms = min(max(2 * pause, PAUSE_FIRST_MS), PAUSE_LAST_MS)
+        if pause and time.ticks_diff(now, self.started_ms) > GOOD_MS:
+            pause = 0
+        self.pause_ms = min(2 * pause, PAUSE_LAST_MS) if pause else PAUSE_FIRST_MS
         self.is_due = wanted
-        self.due_ms = time.ticks_add(now, pause)
+        self.due_ms = time.ticks_add(now, pause) if pause else now
         return pause if wanted else -1
 
     def started(self, now):
@@ -53,9 +53,14 @@ class Ward:
         self.starts += 1
         self.started_ms = self.progress_ms = now
 
-    def postpone(self, now):
-        """Plan another try: there was no memory for a start."""
-        self.due_ms = time.ticks_add(now, PAUSE_FIRST_MS)
+    def tried(self, now, status):
+        """Note the status of a try to start: without memory there will be another."""
+        if status == OK:
+            self.started(now)
+        elif status == FULL:
+            self.due_ms = time.ticks_add(now, PAUSE_FIRST_MS)
+        else:  # it runs already: an earlier incarnation of the supervisor has started it
+            self.is_due = False
 
     def is_hung(self, now, state, steps):
         """Return whether the service has made no progress for longer than its manifest allows.
