@@ -65,6 +65,8 @@ class FakeBoard:
     controls: list[tuple[str, str]] = field(default_factory=list)
     tracebacks: dict[str, str] = field(default_factory=dict)
     faults: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    trace: list[tuple[int, int]] = field(default_factory=list)
+    capabilities: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
     watch: tuple[int, int] | None = None
     chatter: bytes = b""
     _parser: FrameParser = field(default_factory=FrameParser)
@@ -110,9 +112,13 @@ class FakeBoard:
             is_known = name in [service.name for service in self.services]
             status = abi.OK if is_known else abi.UNKNOWN
             return self._line(abi.STATUS, frame.sequence, bytes([status]))
-        if frame.kind in (abi.FAULT_TEXT, abi.FAULT):
-            return self._fault(frame)
-        raise AssertionError(f"the host sent {frame}")
+        readers = {
+            abi.FAULT_TEXT: self._fault,
+            abi.FAULT: self._fault,
+            abi.TRACE: self._trace,
+            abi.CAPABILITIES: self._capabilities,
+        }
+        return readers[frame.kind](frame)
 
     def _inject(self, name: str, kind: int) -> int:
         for service in self.services:
@@ -129,6 +135,19 @@ class FakeBoard:
             return self._line(abi.STATUS, sequence, bytes([abi.UNKNOWN]))
         text = self.tracebacks.get(name, f"Traceback of {name}\n" if name else "").encode()
         return self._line(abi.TEXT, sequence, text[offset : offset + 256])
+
+    def _capabilities(self, frame: Frame) -> bytes:
+        found = self.capabilities.get(frame.payload.decode(), [])
+        rows = b"".join(abi.CAPABILITY_STRUCT.pack(*one) for one in found)
+        return self._line(abi.TEXT, frame.sequence, rows)
+
+    def _trace(self, frame: Frame) -> bytes:
+        """Answer from a ring of 64 records, positions from 1, as the kernel does."""
+        (position,) = abi.POSITION_STRUCT.unpack(frame.payload)
+        position = max(position, len(self.trace) - 62, 1)
+        piece = self.trace[position - 1 :][: abi.TRACE_READ_MAX]
+        data = b"".join(abi.TRACE_STRUCT.pack(*record) for record in piece)
+        return self._line(abi.TEXT, frame.sequence, abi.POSITION_STRUCT.pack(position) + data)
 
     def _fault(self, frame: Frame) -> bytes:
         sequence = frame.sequence

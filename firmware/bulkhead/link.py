@@ -26,6 +26,8 @@ FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT,
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
 CONTROL = const(0x06)  # verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
 FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORMAT, or STATUS
+TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 31 when caught up
+CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
 
 # Answers.
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL

@@ -67,8 +67,36 @@ OK: int = _abi.OK
 UNKNOWN: int = _abi.UNKNOWN
 REFUSED: int = _abi.REFUSED
 TIMEOUT: int = _abi.TIMEOUT
+MAY_CALL: int = _abi.MAY_CALL
+MAY_SEND: int = _abi.MAY_SEND
+MAY_NOTIFY: int = _abi.MAY_NOTIFY
+NO_TASK: int = _abi.NO_TASK
 CPU_US_MODULUS = 1 << 30
-"""The CPU time of a task counts modulo this."""
+"""The CPU time of a task counts modulo this, and so does every time in microseconds."""
+
+EVENT_STEP: int = _abi.EVENT_STEP
+EVENT_ENTERED: int = _abi.EVENT_ENTERED
+EVENT_INTERRUPT: int = _abi.EVENT_INTERRUPT
+EVENT_FAULT: int = _abi.EVENT_FAULT
+EVENT_STARTED: int = _abi.EVENT_STARTED
+EVENT_OVERRAN: int = _abi.EVENT_OVERRAN
+EXCEPTION: int = _abi.EXCEPTION
+MEMORY: int = _abi.MEMORY
+RETURNED: int = _abi.RETURNED
+CALL: int = _abi.CALL
+REPLY: int = _abi.REPLY
+REPLY_RECV: int = _abi.REPLY_RECV
+TRACE_READ_MAX = 31
+"""Records that an answer holds; fewer say that there are no more."""
+
+TRAP_MASK = 0x1F << _abi.TRAP_SHIFT
+OPERATION_MASK = (1 << _abi.TRAP_SHIFT) - 1
+_TRAPS = (
+    "YIELD CALL REPLY_RECV RECV REPLY SEND NOTIFY SLEEP REOPEN ACKNOWLEDGE REPLY_FAULT START STOP "
+    "INSPECT NEXT_FAULT FAULT_TEXT INJECT MINT DELETE REVOKE RECV_FROM LEASE_READ LEASE_WRITE "
+    "INSPECT_LINE READ_TRACE READ_FAULT ATTEND"
+)
+TRAP_NAMES: dict[int, str] = {getattr(_abi, name): name.lower() for name in _TRAPS.split()}
 
 # kernel/limits.py
 TASKS_MAX: int = _limits.TASKS_MAX
@@ -83,6 +111,8 @@ TABLE: int = _link.TABLE
 INJECT: int = _link.INJECT
 FAULT_TEXT: int = _link.FAULT_TEXT
 FAULT: int = _link.FAULT
+TRACE: int = _link.TRACE
+CAPABILITIES: int = _link.CAPABILITIES
 WATCH: int = _link.WATCH
 CONTROL: int = _link.CONTROL
 CONTROL_NAMES: tuple[str, ...] = _link.CONTROL_NAMES
@@ -96,6 +126,9 @@ HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
 END_STRUCT = struct.Struct(_link.END_FORMAT)
 WATCH_STRUCT = struct.Struct("<HH")
 FAULT_STRUCT = struct.Struct(_abi.FAULT_FORMAT)
+CAPABILITY_STRUCT = struct.Struct(_abi.CAPABILITY_FORMAT)
+TRACE_STRUCT = struct.Struct(_abi.TRACE_FORMAT)
+POSITION_STRUCT = struct.Struct("<I")
 OFFSET_STRUCT = struct.Struct("<H")
 SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""

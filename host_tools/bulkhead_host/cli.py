@@ -31,6 +31,7 @@ COMMANDS = {
     "run": "Boot an application on a board and show it working.",
     "serve": "Let several tools share one board.",
     "sim": "Serve an emulated board on a serial port.",
+    "trace": "Record which service runs when, for Perfetto.",
     "top": "Watch, sort and control services on a live screen.",
 }
 

@@ -177,8 +177,13 @@ def answer(sys, serial, watch, frame):
         operands = str(payload[2:], "utf-8"), payload[0] | payload[1] << 8
         status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, operands)
         yield from send_text(sys, serial, sequence, status)
-    elif kind == link.FAULT:
-        status = yield sys.call(supervisor, supervisor_api.FAULT, str(payload, "utf-8"))
+    elif kind in (link.FAULT, link.CAPABILITIES):
+        operation = supervisor_api.FAULT if kind == link.FAULT else supervisor_api.CAPABILITIES
+        status = yield sys.call(supervisor, operation, str(payload, "utf-8"))
+        yield from send_text(sys, serial, sequence, status)
+    elif kind == link.TRACE and len(payload) == 4:
+        position = struct.unpack("<I", payload)[0]
+        status = yield sys.call(supervisor, supervisor_api.TRACE, position)
         yield from send_text(sys, serial, sequence, status)
     else:
         yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((UNKNOWN,))))

@@ -8,6 +8,8 @@ INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN
 FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
 FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
+TRACE = const(7)  # arg: position -> OK, arg: what `sys.read_trace` gives
+CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
 
 UNKNOWN = const(1)
 EMPTY = const(2)

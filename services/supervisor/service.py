@@ -16,8 +16,9 @@ from kernel.abi import DORMANT, FAULTED, HEARTBEAT, INJECTED, INSPECT_FORMAT
 from micropython import const
 
 from services.supervisor.api import (
-    CONTROL,
     BOARD,
+    CAPABILITIES,
+    CONTROL,
     EMPTY,
     EVENT,
     EVENTS_BIT,
@@ -25,6 +26,7 @@ from services.supervisor.api import (
     FAULT_TEXT,
     INJECT,
     ROW,
+    TRACE,
     UNKNOWN,
 )
 from services.supervisor.wards import Ward
@@ -33,6 +35,7 @@ _LOOK_MS = const(250)  # between two looks for hung services
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
 _FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
+_CAPABILITIES_MAX = const(25)  # that a message holds
 
 # Fields of INSPECT_FORMAT.
 _STATE = const(1)
@@ -196,6 +199,17 @@ def answer(sys, house, operation):
         number = house.number(request)
         status = (yield sys.read_fault(kernel, number)) if number >= 0 else UNKNOWN
         yield sys.reply(OK if status == OK else UNKNOWN, sys.arg)
+    elif operation == TRACE and type(request) is int:
+        yield sys.read_trace(kernel, request)
+        yield sys.reply(OK, sys.arg)
+    elif operation == CAPABILITIES:
+        found = []
+        ward = house.named(request)
+        while ward and len(found) < _CAPABILITIES_MAX:
+            if (yield sys.inspect_capability(kernel, ward.number, len(found))) != OK:
+                break
+            found.append(sys.arg)
+        yield sys.reply(OK if ward else UNKNOWN, b"".join(found))
     else:
         yield sys.reply(REFUSED)
 

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chrome_format import load
 from processes import started
 
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
+from bulkhead_host.commands.trace import export, trace
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
@@ -335,3 +337,19 @@ def test_supervisor_counts_its_own_restart_once(client: Client) -> None:
     assert after["supervisor"].restarts == before["supervisor"].restarts + 1
     for name in before.keys() - {"supervisor"}:
         assert after[name].generation == before[name].generation
+
+
+def test_a_second_of_the_demo_is_a_trace_with_every_call_answered(
+    client: Client, board: Board
+) -> None:
+    inject(client, "crash", "blink")
+    hello, found = trace(client, seconds=1)
+    text, shown = export(found, hello, form="chrome")
+    loaded = load(text)
+    assert set(board.before.names) < set(loaded.tracks.values())
+    assert {("blink", "led"), ("console", "supervisor")} <= set(loaded.arrows)
+    assert ("blink", "EXCEPTION") in loaded.instants
+    assert ("blink", "started") in loaded.instants
+    assert ("console", "interrupt of line 0") in loaded.instants
+    if not found.lost:
+        assert shown.unanswered <= 1  # the console's, as it waited when the last was read

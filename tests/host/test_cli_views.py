@@ -92,7 +92,7 @@ def test_views_of_a_dump_take_no_board(dump_file: Path) -> None:
         assert "blink" in done.stdout
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": 1}', "not json"])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": 1}', '{"format": 2}', "not json"])
 def test_a_file_that_is_no_dump_exits_2(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)

@@ -41,8 +41,9 @@ def dump(port: str, *, listen_s: float = 0) -> Dump:
 def command(file: Path, port: str, listen_s: float) -> None:
     """Save the state of a board to FILE, by default to standard output.
 
-    That is who it is, every service, the texts of the last faults, and the lines of the log that
-    come meanwhile: JSON. `ps`, `top`, `log` and `fault` take the file by --dump, without a board.
+    That is who it is, every service, the texts of the last faults, who may reach whom, the
+    trace that the board holds, and the lines of the log that come meanwhile: JSON. `ps`, `top`,
+    `log`, `fault` and `trace` take the file by --dump, without a board.
     """
     text = to_json(dump(port, listen_s=listen_s))
     if str(file) == STDOUT:

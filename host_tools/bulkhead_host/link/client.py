@@ -8,16 +8,18 @@ never taken for another's.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.frames import Frame, FrameParser, Output
 from bulkhead_host.link.services import (
+    Capability,
     Fault,
     Hello,
     Table,
+    parse_capabilities,
     parse_fault,
     parse_hello,
     parse_table,
@@ -131,6 +133,18 @@ class Client:
         Raises `NoSuchTarget` when none is kept.
         """
         return parse_fault(self._text(abi.FAULT, name.encode()))
+
+    def trace(self, position: int) -> bytes:
+        """Return a piece of the trace from `position` on, for `parse_trace`."""
+        return self._text(abi.TRACE, abi.POSITION_STRUCT.pack(position))
+
+    def capabilities(self, name: str) -> tuple[Capability, ...]:
+        """Return what the service `name` may reach, with the uses of each."""
+        return parse_capabilities(self._text(abi.CAPABILITIES, name.encode()))
+
+    def all_capabilities(self, names: Iterable[str]) -> dict[str, tuple[Capability, ...]]:
+        """Return the capabilities of each of the named services."""
+        return {name: self.capabilities(name) for name in names}
 
     def watch(
         self,

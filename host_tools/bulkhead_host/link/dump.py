@@ -2,7 +2,8 @@
 
 The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
 `uptime_ms`, `faults` (record and text of each fault that the board keeps, by the service's name;
-the empty one stands for the board itself) and `log` (the lines that came meanwhile).
+the empty one stands for the board itself), `log` (the lines that came meanwhile), `capabilities`
+(of each service) and `trace` (the records that the board held).
 """
 
 import json
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
-from bulkhead_host.link.services import Fault, Hello, Service, Table
+from bulkhead_host.link.services import Capability, Fault, Hello, Service, Table
+from bulkhead_host.link.trace import Record, Trace, collect
 
-FORMAT = 1
+FORMAT = 2
 
 _BOARD = ""
 
@@ -39,6 +41,7 @@ class Dump:
     table: Table
     faults: Mapping[str, Kept] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    trace: Trace = field(default_factory=Trace)
     port: str = ""
     taken_at: str = ""
 
@@ -50,6 +53,7 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
     """
     hello = client.hello()
     client.listen(listen_s)
+    trace = collect(client, seconds=0)
     table = client.table()
     failed = [service.name for service in table.services if service.fault]
     faults = _kept(client, [_BOARD, *failed])
@@ -58,6 +62,7 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
         table=table,
         faults=faults,
         log=tuple(log),
+        trace=trace,
         port=client.transport.name,
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -84,6 +89,10 @@ def to_json(dump: Dump) -> str:
         "uptime_ms": dump.table.uptime_ms,
         "faults": {name: asdict(kept) for name, kept in dump.faults.items()},
         "log": list(dump.log),
+        "capabilities": {
+            name: [asdict(one) for one in found] for name, found in dump.trace.capabilities.items()
+        },
+        "trace": [asdict(record) for record in dump.trace.records],
     }
     return json.dumps(found, indent=1) + "\n"
 
@@ -100,6 +109,14 @@ def load_dump(path: Path) -> Dump:
         raise UsageError(f"{path} is no dump of format {FORMAT}", "bulkhead dump FILE")
     try:
         services = tuple(_made(Service, row) for row in found["services"])
+        trace = Trace(
+            records=tuple(_made(Record, row) for row in found["trace"]),
+            names=tuple(service.name for service in services),
+            capabilities={
+                name: tuple(_made(Capability, row) for row in rows)
+                for name, rows in found["capabilities"].items()
+            },
+        )
         return Dump(
             hello=_made(Hello, found["hello"]),
             table=Table(services=services, uptime_ms=int(found["uptime_ms"])),
@@ -108,6 +125,7 @@ def load_dump(path: Path) -> Dump:
                 for name, kept in found["faults"].items()
             },
             log=tuple(found["log"]),
+            trace=trace,
             port=str(found["port"]),
             taken_at=str(found["taken_at"]),
         )

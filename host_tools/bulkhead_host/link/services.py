@@ -83,6 +83,51 @@ class Fault:
     uptime_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """A slot of a service's table that is in use.
+
+    `task` is the number of the service it reaches, 0 for the kernel, None for an interrupt line;
+    `rights` the sum of `abi.MAY_...`; `uses` the traps made through it, modulo 2**30.
+    `generation` is the incarnation it names, 0 when it was revoked.
+    """
+
+    task: int | None
+    rights: int
+    generation: int
+    badge: int
+    uses: int
+
+
+def parse_capabilities(payload: bytes) -> tuple[Capability, ...]:
+    """Return what records in `abi.CAPABILITY_FORMAT` say, without free slots."""
+    whole = len(payload) - len(payload) % abi.CAPABILITY_STRUCT.size
+    return tuple(
+        Capability(
+            task=None if task == abi.NO_TASK else task,
+            rights=rights,
+            generation=generation,
+            badge=badge,
+            uses=uses,
+        )
+        for task, rights, generation, badge, uses in abi.CAPABILITY_STRUCT.iter_unpack(
+            payload[:whole]
+        )
+        if rights
+    )
+
+
+def parse_trace(payload: bytes) -> tuple[int, list[tuple[int, int]]]:
+    """Return the position of the first record of a piece of the trace, and time and what of each.
+
+    Raises `BulkheadError` when the piece is malformed.
+    """
+    fixed, rest = _split(payload, abi.POSITION_STRUCT.size)
+    (first,) = abi.POSITION_STRUCT.unpack(fixed)
+    whole = len(rest) - len(rest) % abi.TRACE_STRUCT.size
+    return first, [(now, what) for now, what in abi.TRACE_STRUCT.iter_unpack(rest[:whole])]
+
+
 def parse_fault(payload: bytes) -> Fault:
     """Return what a record in `abi.FAULT_FORMAT` says. Raise `BulkheadError` if it is short."""
     fixed, _ = _split(payload, abi.FAULT_STRUCT.size)

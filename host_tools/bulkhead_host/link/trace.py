@@ -1,0 +1,131 @@
+"""The kernel's trace, read over the link: records of steps, interrupts and faults.
+
+The board keeps the newest records in a ring; positions count them from boot, so what was lost
+between two readings shows. Reading makes records of its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bulkhead_host import abi
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.services import Capability, parse_trace
+
+_PAUSE_MIN_S = 0.002
+_PAUSE_MAX_S = 0.064
+_FEW = 24
+_MANY = 40
+_HALF = abi.CPU_US_MODULUS // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One record. `time_us` counts from the first one's; `repeats` how often it came again.
+
+    `event` is one of `abi.EVENT_...`, and says what `detail` is; `task` counts from 1, 0 is none.
+    """
+
+    position: int
+    time_us: int
+    event: int
+    task: int
+    detail: int
+    repeats: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """Records in their order, and what the numbers in them stand for.
+
+    `names` are the services in start order, `capabilities` those of each by its name.
+    """
+
+    records: tuple[Record, ...] = ()
+    names: tuple[str, ...] = ()
+    capabilities: Mapping[str, tuple[Capability, ...]] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """How many records are missing between the first and the last."""
+        if not self.records:
+            return 0
+        return self.records[-1].position - self.records[0].position + 1 - len(self.records)
+
+
+def collect(
+    client: Client, *, seconds: float, tell_lost: Callable[[int], None] | None = None
+) -> Trace:
+    """Read what the ring holds, and what comes in a time of the transport's clock.
+
+    The pause between two questions follows what they bring: the ring should be half full.
+    `tell_lost` gets the sum of what was lost whenever it grows.
+    """
+    words: list[tuple[int, int, int]] = []
+    position = lost = new = 0
+    pause_s = _PAUSE_MIN_S
+    until_s = client.transport.clock_s() + seconds
+    while True:
+        first, found = parse_trace(client.trace(position))
+        if first != position and words:
+            lost += first - position
+            if tell_lost is not None:
+                tell_lost(lost)
+        words += [(first + index, *record) for index, record in enumerate(found)]
+        position = first + len(found)
+        new += len(found)
+        if len(found) == abi.TRACE_READ_MAX:
+            continue
+        left_s = until_s - client.transport.clock_s()
+        if left_s <= 0:
+            break
+        pause_s = _next_pause(pause_s, new)
+        new = 0
+        client.listen(min(pause_s, left_s))
+    names = tuple(client.table().names)
+    return Trace(
+        records=tuple(records(words)), names=names, capabilities=client.all_capabilities(names)
+    )
+
+
+def _next_pause(pause_s: float, new: int) -> float:
+    if new > _MANY:
+        return max(pause_s / 2, _PAUSE_MIN_S)
+    return min(pause_s * 2, _PAUSE_MAX_S) if new < _FEW else pause_s
+
+
+def records(words: Iterable[Sequence[int]]) -> list[Record]:
+    """Return records made of position, time modulo `abi.CPU_US_MODULUS` and what, each.
+
+    An interrupt's time is when the line fired, which may be before the record ahead of it.
+    """
+    found: list[Record] = []
+    time_us = before = 0
+    for position, now, what in words:
+        if found:
+            time_us += (now - before + _HALF) % abi.CPU_US_MODULUS - _HALF
+        before = now
+        found.append(
+            Record(
+                position=position,
+                time_us=time_us,
+                event=what >> 20 & 15,
+                task=what >> 13 & 127,
+                detail=what & 0x1FFF,
+                repeats=what >> 24,
+            )
+        )
+    return found
+
+
+def name_of(task: int, names: Sequence[str]) -> str:
+    """Return the service of that number, or words for a number that none has."""
+    if task == 0:
+        return "kernel"
+    return names[task - 1] if task <= len(names) else f"task {task}"
+
+
+def check_not_empty(trace: Trace) -> None:
+    """Raise `BulkheadError` when there is nothing to show."""
+    if not trace.records:
+        raise BulkheadError("the trace is empty", "trace a board, or take its dump again")
