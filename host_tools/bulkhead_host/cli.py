@@ -21,6 +21,7 @@ COMMANDS = {
     "dump": "Save the state of a board to a file.",
     "fault": "Show a service's newest fault with its whole traceback.",
     "flash": "Put an image on a board.",
+    "graph": "Draw who calls whom, how often, and how long it took.",
     "inject": "Make a named service fail in a chosen way.",
     "log": "Print the log of a board.",
     "monitor": "Watch services and log, without disturbing them.",
@@ -33,6 +34,7 @@ COMMANDS = {
     "sim": "Serve an emulated board on a serial port.",
     "trace": "Record which service runs when, for Perfetto.",
     "top": "Watch, sort and control services on a live screen.",
+    "why": "Explain what a service waits for, and the chain of waits.",
 }
 
 

@@ -22,6 +22,7 @@ from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.commands.trace import export, trace
+from bulkhead_host.commands.why import why
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
@@ -29,6 +30,8 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump, take_dump, to_json
 from bulkhead_host.link.services import Table
+from bulkhead_host.link.trace import collect
+from bulkhead_host.view.graph import edges
 from pytest_bulkhead import Board
 
 BIN = Path(sys.executable).parent
@@ -353,3 +356,19 @@ def test_a_second_of_the_demo_is_a_trace_with_every_call_answered(
     assert ("console", "interrupt of line 0") in loaded.instants
     if not found.lost:
         assert shown.unanswered <= 1  # the console's, as it waited when the last was read
+
+
+def test_a_call_that_hangs_is_explained_and_calls_are_counted(client: Client) -> None:
+    before = {(one.source, one.target): one for one in edges(collect(client, seconds=0))}
+    inject(client, "drop-reply", "led")
+    client.listen(0.6)
+    chain = why(client.table(), "blink")
+    assert [wait.service for wait in chain] == ["blink", "led"]
+    assert chain[0].text == "has called led, which has received the call and owes the answer"
+    client.listen(2)
+    after = {(one.source, one.target): one for one in edges(collect(client, seconds=1))}
+    blink = after["blink", "led"]
+    assert blink.kinds == ("call",)
+    assert blink.uses > before["blink", "led"].uses
+    assert blink.latency_us is not None
+    assert 0 < blink.latency_us < 5000
