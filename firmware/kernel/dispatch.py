@@ -20,14 +20,15 @@ from kernel.abi import (
     CALL, EVENT_ENTERED, EXTRA, RECV, REPLY_RECV, RUNNING, SEND, TIMED, TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
-    ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER,
-    PRIORITY, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS,
-    STEP_DEADLINE, STOPPED, STRUCK, TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
+    ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING,
+    MAIL_ITEMS, NEXT_DEADLINE, NOW, OUTER, PARTICULARS, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT,
+    RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS, STEP_DEADLINE, STOPPED, STRUCK,
+    TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
-from kernel.irq import deliver
+from kernel.irq import deliver as deliver_late  # the interrupt level has the short way
 from kernel.quick import LONG_WAY, quick_call, quick_recv, quick_reply_recv, quick_send
-from kernel.ready import pop, push_back, push_front
+from kernel.ready import FIRST_BIT, pop, push_back, push_front
 from kernel.timeouts import expire
 from kernel.trace import note
 
@@ -46,15 +47,16 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     """
     words = kernel.words
     frames = kernel.frames
+    handlers = kernel.handlers
     generators = kernel.generators
     resume = kernel.resume
-    handlers = kernel.handlers
     clock = ptr32(kernel.clock)
-    first_bit = ptr8(kernel.first_bit)
-    place = int(kernel.arg_place)
-    key = int(kernel.arg_key)
-    items = int(kernel.mail_items)
+    first_bit = ptr8(FIRST_BIT)
     base = int(uint(w))
+    spots = ptr32(base + (w[PARTICULARS] << 2))
+    key = spots[ARG_KEY]
+    place = spots[ARG_PLACE]
+    items = spots[MAIL_ITEMS]
     short = _KIND | TIMED | EXTRA if key else 0  # 0: no short way
     now = clock[0] & TIME_MASK
     w[NOW] = now
@@ -62,7 +64,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     note(w, what, now)
     while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
-            deliver(w)
+            deliver_late(w)
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
             expire(w, now)
         ready = w[READY_BITS]

@@ -2,14 +2,15 @@
 
 In interrupt context the port masks the line, records the time, sets LINE_FIRED and IRQ_PENDING
 and asks for the interrupt level; it touches nothing else. Here, in kernel context, the bit
-becomes a notification. The line stays masked until its driver acknowledges.
+becomes a notification. The line stays masked until its driver acknowledges. `deliver` is pasted
+into the entry to the interrupt level where modules are compiled for an image.
 """
 
 from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING
 from kernel.layout import (
     FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINES_END, LINE_BITS, LINE_COUNT,
     LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, LINE_WINDOW, NEXT, PENDING, POSTED, PRIORITY, READY_BITS, REGISTER_BITS,
+    LINE_RATE, LINE_WINDOW, NEXT, NOW, PENDING, POSTED, PRIORITY, READY_BITS, REGISTER_BITS,
     REGISTER_CALLER, RESULT, STATE, TAILS, TASKS_END, TIMED_WAIT, TRACE_EVENT_SHIFT,
 )  # fmt: skip
 from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
@@ -27,6 +28,7 @@ def deliver(w: ptr32):
     w[IRQ_PENDING] = 0
     if w[w[LINES_END] + POSTED]:
         collect(w)
+    now = w[NOW]
     index = 0
     line = w[TASKS_END]
     end = w[LINES_END]
@@ -36,7 +38,6 @@ def deliver(w: ptr32):
             w[line + LINE_COUNT] += 1
             driver = w[line + LINE_OWNER]
             what = EVENT_INTERRUPT << TRACE_EVENT_SHIFT | driver << _NUMBER | index
-            now = w[line + LINE_FIRED_AT]
             note(w, what, now)
             if w[driver + STATE] != RECEIVING or w[driver + PENDING]:
                 if w[driver + STATE] == ATTENDING:  # it fired before the driver attended

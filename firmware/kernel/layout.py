@@ -64,6 +64,10 @@ PERIOD_BUDGET_US = const(4)
 PERIOD_END_MS = const(5)  # of the port's uptime
 QUOTA_BYTES = const(6)  # of heap; 0: none
 USED_BYTES = const(7)  # as sampled
+# of task 0: what `quick` needs, see `window`
+ARG_KEY = const(0)
+ARG_PLACE = const(1)
+MAIL_ITEMS = const(2)
 # Those of record 0: what `carried` has to know of MicroPython, see `window`.
 BUFFER_KEY = const(0)  # the name word of `Frame.buffer`, 0 where nobody can tell
 BUFFER_PLACE = const(1)  # its offset in the frame's table in bytes

@@ -13,6 +13,7 @@ to land on before anything else is resumed.
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault, take_doom
+from kernel.irq import deliver
 from kernel.trace import note_event
 from kernel.layout import (
     ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
@@ -95,6 +96,9 @@ def enter_interrupt_level(kernel):
     w[OUTER] = outer
     w[FLOOR] = w[outer + PRIORITY] + 1 if shares else w[outer + PRIORITY]
     w[SHARE_END] = (now + TIME_SLICE_US) & TIME_MASK
+    w[NOW] = now
+    if w[IRQ_PENDING]:
+        deliver(w)
     run(kernel)
     w[OUTER] = 0
     w[FLOOR] = IDLE_PRIORITY

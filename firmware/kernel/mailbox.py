@@ -9,10 +9,10 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.capabilities import NoRight, is_alive, lookup
 from kernel.layout import (
-    MAIL_BADGE, MAIL_OPERATION, TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, DROPPED, MAIL,
-    MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED,
-    OFFSET_MASK, OPERATION, PARTICULAR_SHIFT, PARTICULARS, PEER, PRIORITY, RECORD, RECORD_SHIFT,
-    REGISTER_BADGE, REGISTER_CALLER, RESULT, STATE, TASKS_END, TIMED_WAIT,
+    BADGE, BADGE_SHIFT, BASE, CLIENTS, DROPPED, MAIL, MAILBOX, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH,
+    MAIL_FIRST, MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, OFFSET_MASK,
+    OPERATION, PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
+    REGISTER_CALLER, REGISTER_HANDLE, RESULT, STATE, TARGET, TASKS_END, TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.message import admit
@@ -79,6 +79,7 @@ def give(w: ptr32, frames, server: int, operation: int, badge: int, value):
     w[server + RESULT] = operation
     w[server + REGISTER_CALLER] = 0
     w[server + REGISTER_BADGE] = badge
+    w[server + REGISTER_HANDLE] = 0
 
 
 @micropython.viper
@@ -115,7 +116,11 @@ def take_mail(w: ptr32, frames, server: int):
     slot = mailbox + MAIL_SLOTS + first * MAIL
     values = frames[0]
     index = w[mailbox + MAIL_VALUES] + first
-    give(w, frames, server, w[slot + MAIL_OPERATION], w[slot + MAIL_BADGE], values[index])
+    frames[server >> RECORD_SHIFT].arg = values[index]
+    w[server + RESULT] = w[slot + MAIL_OPERATION]
+    w[server + REGISTER_CALLER] = 0
+    w[server + REGISTER_BADGE] = w[slot + MAIL_BADGE]
+    w[server + REGISTER_HANDLE] = 0
     values[index] = None
     w[mailbox + MAIL_FIRST] = first + 1 if first + 1 < w[mailbox + MAIL_DEPTH] else 0
     w[server + MAIL_COUNT] -= 1

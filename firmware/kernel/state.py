@@ -11,17 +11,16 @@ from array import array
 from kernel.abi import HARD, HANDLE_SHIFT, MAY_ACKNOWLEDGE
 from kernel.hard import Attendant
 from kernel.layout import (
-    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY, CAPABILITY_COUNT,
-    CPU_LIMIT, FAULT_WORDS, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS,
-    PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, POST_SET, POST_WORDS,
-    PRIORITY, QUIET, QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END,
-    TRACE_AT, TRACE_END, TRACE_RECORD,
+    ARG_KEY, ARG_PLACE, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY,
+    CAPABILITY_COUNT, CPU_LIMIT, FAULT_WORDS, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS,
+    LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_ITEMS, MAIL_POLICY,
+    MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS, PARTICULAR_SHIFT, PARTICULAR_WORDS,
+    PERIOD_BUDGET_US, PERIOD_MS, POST_SET, POST_WORDS, PRIORITY, QUIET, QUOTA_BYTES, RECORD,
+    RECORD_SHIFT, RIGHTS_SHIFT, SLOT_SHIFT, TASKS_END, TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.limits import (
     RESERVE_BYTES, FAULTS_KEPT, FREE_SLOTS, IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS,
 )  # fmt: skip
-from kernel.ready import FIRST_BIT
 from micropython import const
 from bulkhead import Frame
 from kernel.window import locate, locate_items
@@ -50,7 +49,6 @@ class Kernel:
         self.table = table
         self.port = port
         self.clock = port.clock
-        self.first_bit = FIRST_BIT
         self.words = array("i", bytes(4 * _size(table)))
         self.window = memoryview(self.words)  # registers are slices of it
         self.frames = [None] * (len(table) + 1)
@@ -73,8 +71,6 @@ class Kernel:
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
         self.guard_supervisor = None
-        self.arg_key, self.arg_place = locate(Frame(None, {}), "arg")
-        self.mail_items = 0
         port.attach(self, enter)
         _lay_out(self)
 
@@ -156,7 +152,9 @@ def _lay_out(kernel):
         w[task + CPU_LIMIT] = TIME_HALF - 1
         lines = _grant(kernel, index + 1, lines)
     kernel.frames[0] = [None] * values
-    kernel.mail_items = locate_items(kernel.frames[0])
+    spots = w[PARTICULARS]
+    w[spots + ARG_KEY], w[spots + ARG_PLACE] = locate(Frame(None, {}), "arg")
+    w[spots + MAIL_ITEMS] = locate_items(kernel.frames[0])
     kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
 
 

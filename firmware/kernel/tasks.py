@@ -7,7 +7,8 @@ from kernel.abi import ASYNC, DORMANT, EVENT_STARTED, FAULTED, HARD
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
-    BUDGET_US, FRAME, NOW, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, STATE, STEP_DEADLINE,
+    ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
+    STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, TIME_MASK
 from kernel.ready import push_back
@@ -65,7 +66,7 @@ def start(kernel, task):
         frame.recv = frame.quick_recv = frame.attend  # type: ignore[method-assign,assignment]
     renew(w, task)
     kernel.frames[number] = frame
-    w[task + FRAME] = id(frame) if kernel.arg_key else 0
+    w[task + FRAME] = id(frame) if w[w[PARTICULARS] + ARG_KEY] else 0
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
     note_event(kernel, EVENT_STARTED, task, 0)

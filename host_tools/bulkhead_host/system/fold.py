@@ -33,7 +33,7 @@ _NOT_FOLDED = ("NAMES", "FORMAT")
 _SCALED = ("ptr16", "ptr32")
 # Modules whose functions are pasted into kernel modules that call them. The first is nothing but
 # such functions and is left out.
-PASTED = ("kernel/quick.py", "kernel/trace.py")
+PASTED = ("kernel/quick.py", "kernel/trace.py", "kernel/irq.py")
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
 
 Constants = Mapping[str, Mapping[str, int]]
@@ -115,11 +115,11 @@ def fold_tree(
     Of the functions to paste those in `without` are left out: to measure what they cost.
     """
     constants = load_constants(firmware)
-    pasted = {
-        name.replace("/", ".").removesuffix(".py"): fold(files[name].read_text(), constants)
-        for name in PASTED
-        if name in files
-    }
+    pasted: dict[str, str] = {}
+    for name in PASTED:
+        if name in files:
+            source = paste(fold(files[name].read_text(), constants), pasted, without)
+            pasted[name.replace("/", ".").removesuffix(".py")] = source
     folded = {}
     for name, path in files.items():
         if name == PASTED[0]:

@@ -24,6 +24,7 @@ def paste(source: str, pasted: Mapping[str, str], without: Collection[str] = ())
             functions = _functions(pasted[node.module or ""])
             bodies |= {a.name: functions[a.name] for a in node.names if a.name in functions}
     called = set()
+    along: set[str] = {"from micropython import const"} & set(lines)
     for node in sorted(nodes, key=lambda node: node.lineno, reverse=True):
         match node:
             case (
@@ -41,9 +42,10 @@ def paste(source: str, pasted: Mapping[str, str], without: Collection[str] = ())
                 kept = [name for name in kept if not name.isupper()]
                 gone = len(kept) < len(names)
                 statements = [f"from {module} import {', '.join(kept)}"] if kept else []
-                lines[node.lineno - 1 : node.end_lineno] = [
-                    "; ".join(statements + (_imports(pasted[module]) if gone else []))
-                ]
+                if gone:
+                    statements += [line for line in _imports(pasted[module]) if line not in along]
+                    along.update(statements)
+                lines[node.lineno - 1 : node.end_lineno] = ["; ".join(statements)]
     return "\n".join(lines)
 
 
