@@ -27,6 +27,7 @@ COMMANDS = {
     "monitor": "Watch services and log, without disturbing them.",
     "new": "Make the folder of an application.",
     "new-service": "Make a service in an application, with its test.",
+    "postmortem": "Tell what ended the last run, and what has failed since.",
     "ps": "List the services on a board.",
     "repl": "Open the prompt of a board; its services go on.",
     "run": "Boot an application on a board and show it working.",

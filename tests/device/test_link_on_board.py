@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,13 @@ from processes import started
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
+from bulkhead_host.commands.postmortem import postmortem, report
 from bulkhead_host.commands.trace import export, trace
 from bulkhead_host.commands.why import why
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
-from bulkhead_host.errors import UsageError
+from bulkhead_host.errors import DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump, take_dump, to_json
 from bulkhead_host.link.services import Table
@@ -372,3 +374,16 @@ def test_a_call_that_hangs_is_explained_and_calls_are_counted(client: Client) ->
     assert blink.uses > before["blink", "led"].uses
     assert blink.latency_us is not None
     assert 0 < blink.latency_us < 5000
+
+
+def test_a_supervisor_that_dies_too_often_is_named_after_the_reset(client: Client) -> None:
+    for _ in range(8):
+        with suppress(DeviceTimeout, NoSuchTarget):
+            client.inject("supervisor", "crash")
+        client.listen(0.1)
+        found = postmortem(client)
+        if found.crash is not None:
+            break
+    assert found.crash is not None
+    assert (found.crash.kind, found.crash.task) == (abi.SUPERVISOR_DIED, 1)
+    assert "the board was reset: supervisor died too often" in report(found)[1]

@@ -43,7 +43,8 @@ def command(file: Path, port: str, listen_s: float) -> None:
 
     That is who it is, every service, the texts of the last faults, who may reach whom, the
     trace that the board holds, and the lines of the log that come meanwhile: JSON. `ps`, `top`,
-    `log`, `fault`, `trace`, `graph` and `why` take the file by --dump, without a board.
+    `log`, `fault`, `postmortem`, `trace`, `graph`
+    and `why` take the file by --dump, without a board.
     """
     text = to_json(dump(port, listen_s=listen_s))
     if str(file) == STDOUT:

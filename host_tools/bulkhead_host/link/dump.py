@@ -55,8 +55,7 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
     client.listen(listen_s)
     trace = collect(client, seconds=0)
     table = client.table()
-    failed = [service.name for service in table.services if service.fault]
-    faults = _kept(client, [_BOARD, *failed])
+    faults = kept_faults(client, table)
     return Dump(
         hello=hello,
         table=table,
@@ -68,9 +67,11 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
     )
 
 
-def _kept(client: Client, names: list[str]) -> dict[str, Kept]:
+def kept_faults(client: Client, table: Table) -> dict[str, Kept]:
+    """Return what the board keeps of faults, by service; the empty name stands for the board."""
+    failed = [service.name for service in table.services if service.fault]
     found = {}
-    for name in names:
+    for name in (_BOARD, *failed):
         try:
             found[name] = Kept(record=client.fault(name), text=client.fault_text(name))
         except NoSuchTarget:  # none is kept
