@@ -11,9 +11,9 @@ No method allocates; timeouts are milliseconds.
 
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
-    HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ, LEASE_WRITE, MINT,
-    NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY, REPLY_FAULT,
-    REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
+    HANDLE_SHIFT, LEASE_OFFSET_MASK, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
+    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -198,17 +198,21 @@ class Frame:
     def quick_lease_read(self, offset: int, into) -> int:
         """Do what `lease_read` does for the caller received last."""
         self.buffer = into
+        if offset & LEASE_OFFSET_MASK == offset:
+            return LEASE_READ + (offset << HANDLE_SHIFT)
         registers = ptr32(self.registers)
         registers[3] = offset
-        return LEASE_READ
+        return LEASE_READ + EXTRA
 
     @micropython.viper
     def quick_lease_write(self, offset: int, data) -> int:
         """Do what `lease_write` does for the caller received last."""
         self.buffer = data
+        if offset & LEASE_OFFSET_MASK == offset:
+            return LEASE_WRITE + (offset << HANDLE_SHIFT)
         registers = ptr32(self.registers)
         registers[3] = offset
-        return LEASE_WRITE
+        return LEASE_WRITE + EXTRA
 
     def recv_from(self, handle, timeout_ms=None):
         """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
@@ -236,8 +240,8 @@ class Frame:
         self.registers[3] = offset
         if caller:
             self.registers[0] = caller
-            return LEASE_READ + TIMED
-        return LEASE_READ
+            return LEASE_READ + EXTRA + TIMED
+        return LEASE_READ + EXTRA
 
     def lease_write(self, offset, data, caller=0):
         """Copy a buffer of one's own into what a caller lent, as `lease_read`."""
@@ -245,8 +249,8 @@ class Frame:
         self.registers[3] = offset
         if caller:
             self.registers[0] = caller
-            return LEASE_WRITE + TIMED
-        return LEASE_WRITE
+            return LEASE_WRITE + EXTRA + TIMED
+        return LEASE_WRITE + EXTRA
 
     def count(self):
         """Return how many bytes the last lease_read or lease_write copied."""

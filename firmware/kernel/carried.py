@@ -14,18 +14,18 @@ from struct import pack_into
 
 from bulkhead import Frame
 from kernel.abi import (
-    ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT, MAY_NOTIFY, MAY_SEND, OK, READABLE, SERVED,
-    TIMED, WRITABLE,
+    EXTRA, HANDLE_SHIFT, LEASE_OFFSET_MASK, ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT,
+    MAY_NOTIFY, MAY_SEND, OK, READABLE, SERVED, TIMED, WRITABLE,
 )  # fmt: skip
 from kernel.capabilities import NoRight, derive, lookup
 from kernel.layout import (
-    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, BADGE_SHIFT, FRAME, GRANTED, NAMED,
+    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, BADGE_SHIFT, GRANTED, NAMED,
     OPERATION, PEER, RECORD_SHIFT, REGISTER_BITS, REGISTER_HANDLE, REGISTER_TIMEOUT, RESULT,
     RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, TARGET, TASKS_END, TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
-from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, TABLE, copy_words, locate
+from kernel.window import locate
 import micropython
 from micropython import const
 
@@ -125,7 +125,9 @@ class Leases:
         client = (token & TOKEN_TASK) << RECORD_SHIFT
         if client >= w[TASKS_END]:
             raise BadMessage("a lease needs a token that recv gave")
-        offset = w[task + REGISTER_BITS]
+        offset = trap >> HANDLE_SHIFT & LEASE_OFFSET_MASK
+        if trap & EXTRA:
+            offset = w[task + REGISTER_BITS]
         w[task + REGISTER_BITS] = 0
         w[task + RESULT] = DEAD
         if (
@@ -138,44 +140,13 @@ class Leases:
         reads = trap & _READS
         if w[client + OPERATION] & (READABLE if reads else WRITABLE) == 0 or offset < 0:
             return task
-        here = w[PARTICULARS]
-        key = w[here + BUFFER_KEY]
-        if key and w[task + FRAME] and w[client + FRAME]:
-            place = w[here + BUFFER_PLACE]
-            mine = ptr32(ptr32(w[task + FRAME])[TABLE] + place)
-            theirs = ptr32(ptr32(w[client + FRAME])[TABLE] + place)
-            if mine[NAME] == key and theirs[NAME] == key:
-                own = mine[ARG]
-                lent = theirs[ARG]
-                if (own | lent) & IMMEDIATE == 0:
-                    into = ptr32(own if reads else lent)
-                    source = ptr32(lent if reads else own)
-                    kind = source[KIND]
-                    written = w[here + BYTEARRAY]
-                    if into[KIND] == written and (kind == written or kind == w[here + BYTES]):
-                        count = ptr32(lent)[LENGTH] - offset
-                        if count > ptr32(own)[LENGTH]:
-                            count = ptr32(own)[LENGTH]
-                        if count > LEASE_BYTES_MAX:
-                            count = LEASE_BYTES_MAX
-                        if count > 0:
-                            w[task + REGISTER_BITS] = count
-                            to = into[DATA] if reads else into[DATA] + offset
-                            of = source[DATA] + offset if reads else source[DATA]
-                            done = 0
-                            if (to | of) & 3 == 0:
-                                done = count >> 6 << 6
-                                copy_words(ptr32(to), ptr32(of), to + done)
-                            if done < count:
-                                self.copy(to, done, of, done, count - done)
-                        return task
         server, caller = frames[task >> RECORD_SHIFT], frames[client >> RECORD_SHIFT]
-        w[task + REGISTER_BITS] = int(self.use_other(server.buffer, caller.buffer, offset, reads))
+        w[task + REGISTER_BITS] = int(self._copy(server.buffer, caller.buffer, offset, reads))
         return task
 
     @micropython.native
-    def use_other(self, own, lent, offset, reads):
-        """Do what `use` does for other buffers than the commonest; return how many bytes."""
+    def _copy(self, own, lent, offset, reads):
+        """Copy what there is of it; return how many bytes."""
         count = window(own, reads)
         if count < 0:
             raise BadMessage(

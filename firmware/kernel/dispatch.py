@@ -17,7 +17,8 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 import micropython
 from micropython import const
 from kernel.abi import (
-    CALL, EVENT_ENTERED, EXTRA, RECV, REPLY_RECV, RUNNING, SEND, TIMED, TRAP_SHIFT,
+    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND, TIMED,
+    TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
     ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING,
@@ -27,7 +28,9 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver as deliver_late  # the interrupt level has the short way
-from kernel.quick import LONG_WAY, quick_call, quick_recv, quick_reply_recv, quick_send
+from kernel.quick import (
+    LONG_WAY, quick_call, quick_lease, quick_recv, quick_reply_recv, quick_send,
+)  # fmt: skip
 from kernel.ready import FIRST_BIT, pop, push_back, push_front
 from kernel.timeouts import expire
 from kernel.trace import note
@@ -119,6 +122,8 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
             following = quick_send(w, me, task, trap, base, place, key, items, now)
         elif kind == RECV:
             following = quick_recv(me, task, base, place, key, items)
+        elif kind == LEASE_READ or kind == LEASE_WRITE:
+            following = quick_lease(w, me, task, trap, base)
         if following == LONG_WAY:
             following = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
         task = following

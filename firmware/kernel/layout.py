@@ -68,11 +68,10 @@ USED_BYTES = const(7)  # as sampled
 ARG_KEY = const(0)
 ARG_PLACE = const(1)
 MAIL_ITEMS = const(2)
-# Those of record 0: what `carried` has to know of MicroPython, see `window`.
-BUFFER_KEY = const(0)  # the name word of `Frame.buffer`, 0 where nobody can tell
-BUFFER_PLACE = const(1)  # its offset in the frame's table in bytes
-BYTEARRAY = const(2)  # address of the type
-BYTES = const(3)
+BUFFER_KEY = const(3)
+BUFFER_PLACE = const(4)
+BYTEARRAY = const(5)  # address of the type
+BYTES = const(6)
 
 # --- record 0: the kernel ----------------------------------------------------------------
 # Word 0 is its PRIORITY, 8: everything is more important than the kernel's own loop.

@@ -1,9 +1,9 @@
 """The short ways: what nearly every step ends with, done in the dispatcher itself.
 
-A call to a server that waits, its reply, a send to a mailbox with room and a receive that finds a
-message or waits: `dispatch` tries these before it calls a trap's handler in `ipc` or `mailbox`,
-which do the same for every other case. Each returns the task to run next, 0 for "look in the ready
-queues", or LONG_WAY, having changed nothing.
+A call to a server that waits, its reply, a send to a mailbox with room, a receive that finds a
+message or waits, a copy through a lease: `dispatch` tries these before it calls a trap's handler
+in `ipc`, `mailbox` or `carried`, which do the same for every other case. Each returns the task to
+run next, 0 for "look in the ready queues", or LONG_WAY, having changed nothing.
 
 A handler is 6 us away, so where modules are compiled for an image these functions are pasted into
 `dispatch` (`system/fold.py` of the host tools). They use its variables, under the same names, and
@@ -15,25 +15,28 @@ mailboxes' values are; all four are 0 where nobody can tell, and then no short w
 """
 
 from kernel.abi import (
-    HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_CALL, MAY_SEND, OK,
-    OPERATIONS, RECEIVING, SERVED, SLOT_MASK, BLOCK, SENDING,
+    READABLE, WRITABLE, LEASE_OFFSET_MASK, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT,
+    HANDLE_SHIFT, MAY_CALL, MAY_SEND, OK, OPERATIONS, RECEIVING, SERVED, SLOT_MASK, BLOCK, SENDING,
 )  # fmt: skip
 from kernel.layout import (
-    BADGE, BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE,
-    DEADLINES, FRAME, GENERATION, GENERATION_MASK, MAIL, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH,
-    MAIL_FIRST, MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED,
-    NEXT_DEADLINE, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, SLOT_SHIFT,
-    STATE, TARGET, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
+    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, REGISTER_BITS, BADGE, BADGE_SHIFT,
+    BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE, DEADLINES, FRAME,
+    GENERATION, GENERATION_MASK, MAIL, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST,
+    MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, NEXT_DEADLINE,
+    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
+    RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, SLOT_SHIFT, STATE, TARGET,
+    TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
 )  # fmt: skip
-from kernel.limits import CALL_TIMEOUT_US, TIME_HALF, TIME_MASK
+from kernel.limits import CALL_TIMEOUT_US, LEASE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.priority import restore
 from kernel.ready import push_back
-from kernel.window import ARG, IMMEDIATE, NAME, NOTHING, TABLE
+from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, NOTHING, TABLE, copy_words
 import micropython
 from micropython import const
 
 LONG_WAY = const(-1)
+# The bit that tells LEASE_READ from LEASE_WRITE.
+_READS = const(1 << 8)
 
 
 @micropython.viper
@@ -211,4 +214,50 @@ def quick_recv(me: ptr32, task: int, base: int, place: int, key: int, items: int
             me[REGISTER_CALLER] = 0
             me[REGISTER_BADGE] = box[MAIL_BADGE]
             following = task
+    return following
+
+
+@micropython.viper
+def quick_lease(w: ptr32, me: ptr32, task: int, trap: int, base: int) -> int:
+    """Copy between the window of the caller received last and a buffer of the server's."""
+    following = LONG_WAY
+    token = me[SERVING]
+    peer = ptr32(base + ((token & TOKEN_TASK) << RECORD_SHIFT + 2))
+    if (
+        peer[STATE] == SERVED
+        and peer[PEER] == task
+        and peer[SEQUENCE] == token >> TOKEN_SHIFT
+        and peer[OPERATION] & (READABLE if trap & _READS else WRITABLE)
+    ):
+        known = ptr32(base + (w[PARTICULARS] << 2))
+        at = known[BUFFER_PLACE]
+        source = ptr32(ptr32(me[FRAME])[TABLE] + at)
+        sink = ptr32(ptr32(peer[FRAME])[TABLE] + at)
+        at = known[BUFFER_KEY]
+        if source[NAME] == at and sink[NAME] == at and (source[ARG] | sink[ARG]) & IMMEDIATE == 0:
+            own = ptr32(source[ARG])
+            box = ptr32(sink[ARG])
+            held = box[LENGTH] - (trap >> HANDLE_SHIFT & LEASE_OFFSET_MASK)
+            if held > own[LENGTH]:
+                held = own[LENGTH]
+            at = box[DATA] + (trap >> HANDLE_SHIFT & LEASE_OFFSET_MASK)
+            if trap & _READS:
+                source = box
+                sink = own
+            else:
+                source = own
+                sink = box
+            if (
+                sink[KIND] == known[BYTEARRAY]
+                and (source[KIND] == known[BYTEARRAY] or source[KIND] == known[BYTES])
+                and (at | own[DATA]) & 3 == 0
+                and held <= LEASE_BYTES_MAX
+            ):
+                if trap & _READS:
+                    copy_words(ptr32(own[DATA]), ptr32(at), own[DATA] + held)
+                else:
+                    copy_words(ptr32(at), ptr32(own[DATA]), at + held)
+                me[REGISTER_BITS] = held if held > 0 else 0
+                me[RESULT] = OK
+                following = task
     return following

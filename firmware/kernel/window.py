@@ -46,8 +46,8 @@ def peek(address: int) -> int:
 
 @micropython.viper
 def copy_words(to: ptr32, of: ptr32, end: int):
-    """Copy 64 bytes at a time, from word to word, until `to` reaches the address `end`."""
-    while int(to) < end:
+    """Copy from word to word, and then by bytes, until `to` reaches the address `end`."""
+    while int(to) <= end - 64:
         to[0] = of[0]
         to[1] = of[1]
         to[2] = of[2]
@@ -66,6 +66,14 @@ def copy_words(to: ptr32, of: ptr32, end: int):
         to[15] = of[15]
         to = ptr32(int(to) + 64)
         of = ptr32(int(of) + 64)
+    while int(to) <= end - 4:
+        to[0] = of[0]
+        to = ptr32(int(to) + 4)
+        of = ptr32(int(of) + 4)
+    while int(to) < end:
+        ptr8(to)[0] = ptr8(of)[0]
+        to = ptr32(int(to) + 1)
+        of = ptr32(int(of) + 1)
 
 
 def is_known():
