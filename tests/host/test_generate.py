@@ -53,7 +53,7 @@ def test_manifest_without_code_is_for_the_service_that_ships(application: Path) 
     names: dict[str, tuple[object, ...]] = {}
     exec(system_module(application, "pico"), names)
     assert names["VERSIONS"] == (1, 1, 1, 7, 1, 1)
-    assert names["PINS"] == ((), (), (), (("gp3", 3),), (), ())
+    assert names["PINS"] == (("thermometer", (3,)),)
 
 
 def test_service_that_does_not_compile_says_where(application: Path) -> None:

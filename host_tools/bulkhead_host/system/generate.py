@@ -37,9 +37,9 @@ def system_source(
         f"SERVICES = (\n{body})\n"
         f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
         f"MODULES = {tuple(service.modules for service in services)!r}\n"
-        f"# Of each service: its version, and the pins it lists, by name.\n"
+        f"# The version of each service, and the pins of those that list some, in their order.\n"
         f"VERSIONS = {tuple(service.version for service in services)!r}\n"
-        f"PINS = {tuple(_pins(service, board) for service in services)!r}\n"
+        f"PINS = {tuple(_pins(service, board) for service in services if service.pins)!r}\n"
         f"GUEST = {guest!r}\n"
     )
 
@@ -80,8 +80,8 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
     )
 
 
-def _pins(service: Service, board: Board) -> tuple[tuple[str, object], ...]:
-    return tuple((pin, board.place(pin)) for pin in service.pins)
+def _pins(service: Service, board: Board) -> tuple[str, tuple[object, ...]]:
+    return service.name, tuple(board.place(pin) for pin in service.pins)
 
 
 def _options(service: Service) -> tuple[int, ...]:

@@ -1,0 +1,34 @@
+"""Driver of the analogue inputs."""
+
+from bulkhead import OK, REFUSED
+from bulkhead_system import PINS
+from machine import ADC, Pin
+from micropython import const
+
+from services.adc.api import MEAN, NO_PIN, READ
+
+_READINGS_MAX = const(100)
+
+
+def main(sys):
+    """Serve `api`."""
+    inputs = [ADC(Pin(place)) for place in dict(PINS)["adc"]]
+    operation = yield sys.recv()
+    while True:
+        status, value = answer(inputs, operation, sys.arg)
+        operation = yield sys.reply_recv(status, value)
+
+
+def answer(inputs, operation, arg):
+    """Do what one call asks; return the status and the value of the reply."""
+    index, count = arg if type(arg) is tuple and len(arg) == 2 else (arg, 1)
+    if operation not in (READ, MEAN) or type(index) is not int or type(count) is not int:
+        return REFUSED, None
+    if not 0 <= index < len(inputs):
+        return NO_PIN, None
+    if not 1 <= count <= _READINGS_MAX:
+        return REFUSED, None
+    total = 0
+    for _ in range(count):
+        total += inputs[index].read_u16()
+    return OK, (total + count // 2) // count

@@ -1,0 +1,44 @@
+"""Driver of square waves. The two pins of one slice, gp6 and gp7, have one frequency."""
+
+from bulkhead import OK, REFUSED
+from bulkhead_system import PINS
+from machine import PWM, Pin
+from micropython import const
+
+from services.pwm.api import NO_PIN, OFF, SET
+
+_HZ_MIN = const(8)  # what the 8-bit divider and the 16-bit counter reach, datasheet 4.5.2
+_HZ_MAX = const(1_000_000)
+_FULL = const(65535)
+
+
+def main(sys):
+    """Serve `api`."""
+    places = dict(PINS)["pwm"]
+    waves = [PWM(Pin(place, Pin.OUT, value=0), freq=1000, duty_u16=0) for place in places]
+    operation = yield sys.recv()
+    while True:
+        operation = yield sys.reply_recv(answer(waves, operation, sys.arg), None)
+
+
+def answer(waves, operation, arg):
+    """Do what one call asks; return the status of the reply."""
+    index, hertz, duty = arg if operation == SET and is_wave(arg) else (arg, 0, 0)
+    if operation not in (SET, OFF) or type(index) is not int:
+        return REFUSED
+    if not 0 <= index < len(waves):
+        return NO_PIN
+    if hertz:
+        waves[index].freq(hertz)
+    waves[index].duty_u16(duty)
+    return OK
+
+
+def is_wave(arg):
+    """Tell whether a value is what SET takes."""
+    if type(arg) is not tuple or len(arg) != 3:
+        return False
+    index, hertz, duty = arg
+    if type(index) is not int or type(hertz) is not int or type(duty) is not int:
+        return False
+    return _HZ_MIN <= hertz <= _HZ_MAX and 0 <= duty <= _FULL

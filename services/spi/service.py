@@ -1,0 +1,64 @@
+"""Driver of one SPI bus. A call is one transfer, with the chip's select pin low meanwhile."""
+
+from bulkhead import OK, REFUSED
+from bulkhead_system import PINS
+from machine import SPI, Pin
+from micropython import const
+
+from services.spi.api import NO_CHIP, SET_UP, TRANSFER
+
+_DATA_MAX = const(200)
+_HZ_MAX = const(62_500_000)
+_HZ = const(1_000_000)
+
+
+class Chip:
+    """One chip on the bus: its select pin, and how it wants to be talked to."""
+
+    def __init__(self, place):
+        self.select = Pin(place, Pin.OUT, value=1)
+        self.hertz = _HZ
+        self.mode = 0
+
+
+def main(sys):
+    """Serve `api`."""
+    sck, mosi, miso, *selects = list(dict(PINS)["spi"])
+    # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
+    bus = SPI(sck >> 3 & 1, _HZ, sck=Pin(sck), mosi=Pin(mosi), miso=Pin(miso))
+    chips = [Chip(place) for place in selects]
+    operation = yield sys.recv()
+    while True:
+        status, value = answer(bus, chips, operation, sys.arg)
+        operation = yield sys.reply_recv(status, value)
+
+
+def answer(bus, chips, operation, arg):
+    """Do what one call asks; return the status and the value of the reply."""
+    if type(arg) is not tuple or not arg or type(arg[0]) is not int:
+        return REFUSED, None
+    if not 0 <= arg[0] < len(chips):
+        return NO_CHIP, None
+    chip = chips[arg[0]]
+    if operation == TRANSFER and len(arg) == 2:
+        data = arg[1]
+        if type(data) is bytes and len(data) <= _DATA_MAX:
+            return OK, transfer(bus, chip, data)
+    elif operation == SET_UP and len(arg) == 3:
+        _, hertz, mode = arg
+        if type(hertz) is int and type(mode) is int and 0 < hertz <= _HZ_MAX and mode in range(4):
+            chip.hertz, chip.mode = hertz, mode
+            return OK, None
+    return REFUSED, None
+
+
+def transfer(bus, chip, data):
+    """Exchange bytes with a chip."""
+    came = bytearray(len(data))
+    bus.init(baudrate=chip.hertz, polarity=chip.mode >> 1, phase=chip.mode & 1)
+    chip.select.value(0)
+    try:
+        bus.write_readinto(data, came)
+    finally:
+        chip.select.value(1)
+    return bytes(came)

@@ -1,0 +1,145 @@
+"""The drivers on the emulated Pico, with something at the other end of each pin."""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.chip import CYCLE_NS
+
+APPLICATION = Path(__file__).parents[1] / "cases" / "drivers_app"
+LED, WIRE, WAVE, INPUT, CHIP_SELECT, LIGHTS = 10, 11, 6, 26, 17, 22
+ADDRESS = 0x48
+REFUSED = "191 None"
+
+
+class Sensor:
+    """A chip on the I2C bus: keeps what is written, and counts up in what is read."""
+
+    def __init__(self, bus: Any) -> None:
+        self.written: list[int] = []
+        self._next = 0x10
+        self._bus = bus
+        bus.on_connect = self._connect
+        bus.on_write_byte = self._write
+        bus.on_read_byte = self._read
+
+    def _connect(self, address: int, mode: object) -> None:
+        self._bus.complete_connect(address == ADDRESS)
+
+    def _write(self, value: int) -> None:
+        self.written.append(value)
+        self._bus.complete_write(True)
+
+    def _read(self, ack: bool) -> None:
+        self._bus.complete_read(self._next)
+        self._next += 1
+
+
+class Echo:
+    """A chip on the SPI bus: answers each byte by its complement while it is selected."""
+
+    def __init__(self, board: EmulatedBoard) -> None:
+        self._bus: Any = board.chip.mcu.spi[0]
+        self._select = board.pin(CHIP_SELECT)
+        self._bus.on_transmit = self._transmit
+
+    def _transmit(self, value: int) -> None:
+        self._bus.complete_transmit(0 if self._select.level else value ^ 0xFF)
+
+
+class Bench:
+    """A board that has run the application, what it logged, and what is connected to it."""
+
+    def __init__(self, image: Path) -> None:
+        self.board = EmulatedBoard(image=image)
+        self.board.start()
+        self.board.pin(LED).wire_to(self.board.pin(WIRE))
+        self.board.set_adc_volts(0, 1.65)
+        self.sensor = Sensor(self.board.chip.mcu.i2c[0])
+        Echo(self.board)
+        output = self.board.run_until(b"all done", timeout_ms=5000).decode()
+        self.said = dict(re.findall(r"tester: ([^:\r]*): ([^\r]*)", output))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    image = tmp_path_factory.mktemp("image") / "drivers.uf2"
+    build(BuildOptions(application=APPLICATION, output=image))
+    bench = Bench(image)
+    yield bench
+    bench.board.stop()
+
+
+def test_gpio_drives_and_reads_the_pins_of_its_manifest(bench: Bench) -> None:
+    said = bench.said
+    assert (said["led mode"], said["led on"], said["wire on"]) == ("0 None", "0 None", "0 1")
+    assert (said["led toggled"], said["wire off"]) == ("0 0", "0 0")
+    assert (said["no pin"], said["no level"]) == ("1 None", REFUSED)
+
+
+def test_pwm_makes_a_wave_of_the_frequency_and_share_asked_for(bench: Bench) -> None:
+    said = bench.said
+    assert (said["wave"], said["no wave"], said["no wave pin"]) == ("0 None", REFUSED, "1 None")
+    edges = list(bench.board.pin(WAVE).edges)
+    assert (said["wave ends"], edges[-1].level) == ("0 None", 0)
+    rises = [edge.cycle for edge in edges if edge.level][1:-1]
+    periods_us = [(after - before) * CYCLE_NS / 1000 for before, after in pairwise(rises)]
+    assert periods_us
+    assert all(abs(period - 1000) < 1 for period in periods_us)
+    highs_us = [
+        (after.cycle - before.cycle) * CYCLE_NS / 1000
+        for before, after in pairwise(edges)
+        if before.level and before.cycle in rises
+    ]
+    assert all(abs(high - 250) < 1 for high in highs_us)
+
+
+def test_adc_reads_the_voltage_of_its_pin(bench: Bench) -> None:
+    said = bench.said
+    for step in ("volts", "mean"):
+        status, reading = map(int, said[step].split())
+        assert status == 0
+        assert abs(reading - 65535 // 2) < 100
+    assert (said["no mean"], said["no input"]) == (REFUSED, "1 None")
+
+
+def test_i2c_finds_writes_and_reads_a_chip(bench: Bench) -> None:
+    said = bench.said
+    assert said["scan"] == "0 b'H'"
+    assert said["i2c write"] == "0 None"
+    assert bench.sensor.written[-4:] == [1, 2, 3, 1]
+    status, data = said["i2c read"].split(" ", 1)
+    assert (status, said["register"][:1]) == ("0", "0")
+    read, register = ast.literal_eval(data), ast.literal_eval(said["register"][2:])
+    assert (len(read), len(register)) == (3, 2)
+    assert register[0] == read[2] + 1
+    assert (said["nobody"], said["i2c nonsense"]) == ("1 None", REFUSED)
+
+
+def test_spi_exchanges_bytes_with_the_chip_that_it_selects(bench: Bench) -> None:
+    said = bench.said
+    assert said["spi mode"] == "0 None"
+    assert said["spi"] == r"0 b'\xff\xfe\x01'"
+    assert said["no chip"] == "1 None"
+    assert bench.board.pin(CHIP_SELECT).level == 1
+
+
+def test_neopixel_sends_green_red_and_blue_of_each_light(bench: Bench) -> None:
+    said = bench.said
+    assert [said[step] for step in ("fill", "light", "show")] == ["0 None"] * 3
+    assert said["no light"] == REFUSED
+    edges = list(bench.board.pin(LIGHTS).edges)
+    highs_ns = [
+        (after.cycle - before.cycle) * CYCLE_NS
+        for before, after in pairwise(edges)
+        if before.level
+    ]
+    bits = "".join(str(int(high > 600)) for high in highs_ns)
+    assert int(bits, 2).to_bytes(9, "big") == bytes((2, 1, 3, 2, 1, 3, 0, 255, 128))
