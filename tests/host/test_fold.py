@@ -187,3 +187,8 @@ def test_fold_tree_keeps_of_the_constant_modules_what_is_imported(tmp_path: Path
     assert [
         ast.unparse(node).split(" = ")[0] for node in ast.parse(folded["kernel/abi.py"]).body
     ] == ["FAULT_NAMES"]
+
+
+def test_paste_leaves_a_function_that_is_imported_under_another_name() -> None:
+    source = "from kernel.quick import add as plus\ndef f(a, b):\n    x = plus(a, b)\n"
+    assert paste(source, PASTED) == source

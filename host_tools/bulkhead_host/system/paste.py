@@ -38,7 +38,7 @@ def paste(source: str, pasted: Mapping[str, str], without: Collection[str] = ())
                 indent = " " * node.col_offset
                 lines[node.lineno - 1 : node.end_lineno] = [indent + line for line in body]
             case ast.ImportFrom(module=str(module), names=names) if module in pasted:
-                kept = [name.name for name in names if name.name not in called]
+                kept = [ast.unparse(name) for name in names if name.name not in called]
                 kept = [name for name in kept if not name.isupper()]
                 gone = len(kept) < len(names)
                 statements = [f"from {module} import {', '.join(kept)}"] if kept else []
