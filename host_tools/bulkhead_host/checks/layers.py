@@ -46,8 +46,12 @@ AREAS = {
 # The parts of the host tools, and which others each may use; all may use what is in no folder.
 HOST_PARTS = {
     "bench": ("emulator", "image", "link", "system"),
+    "campaign": ("link",),
     "checks": ("system",),
-    "commands": (*("bench", "doctor", "emulator", "image", "link", "scaffold", "system", "view"),),
+    "commands": (
+        *("bench", "campaign", "doctor", "emulator", "image", "link", "scaffold", "system"),
+        "view",
+    ),
     "doctor": ("image", "link"),
     "emulator": ("image",),
     "image": ("link", "system"),

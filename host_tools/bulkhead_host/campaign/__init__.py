@@ -1,0 +1,1 @@
+"""Campaigns: many planned faults on a board, each judged by stated invariants."""

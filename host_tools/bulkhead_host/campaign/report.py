@@ -1,0 +1,103 @@
+"""A campaign's results: the file that makes it resumable, and the reports."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+from xml.etree import ElementTree
+
+from bulkhead_host.campaign.judge import Result
+from bulkhead_host.campaign.plan import Campaign
+from bulkhead_host.errors import UsageError
+
+
+class Results:
+    """A file with one JSON line for the campaign and one for each fault that was judged.
+
+    A line that was cut off, as by a loss of power, is judged again.
+    """
+
+    def __init__(self, path: Path, campaign: Campaign) -> None:
+        self._path = path
+        self.done: dict[int, Result] = {}
+        head = {"campaign": campaign.name, "digest": campaign.digest}
+        if not path.exists():
+            path.write_text(json.dumps(head) + "\n")
+            return
+        first, *rows = path.read_text().splitlines() or [""]
+        if _loaded(first) != head:
+            raise UsageError(
+                f"{path} has the results of another campaign, or of an earlier version of it",
+                "remove it, or name another by --results",
+            )
+        for row in rows:
+            found = _loaded(row)
+            if found:
+                result = Result(**{**found, "violations": tuple(found["violations"])})
+                self.done[result.index] = result
+        whole = [first, *(json.dumps(asdict(self.done[index])) for index in self.done)]
+        path.write_text("\n".join(whole) + "\n")
+
+    def add(self, result: Result) -> None:
+        """Keep one more."""
+        self.done[result.index] = result
+        with self._path.open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+
+def _loaded(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def summary(campaign: Campaign, results: Sequence[Result]) -> dict[str, Any]:
+    """Return the report as it goes into JSON."""
+    times = [one.recovery_ms for one in results if one.recovery_ms is not None]
+    return {
+        "campaign": campaign.name,
+        "seed": campaign.seed,
+        "count": campaign.count,
+        "judged": len(results),
+        "violated": sum(not one.holds for one in results),
+        "recovery_ms_median": median(times) if times else None,
+        "recovery_ms_max": max(times, default=None),
+        "results": [asdict(one) for one in results],
+    }
+
+
+def junit(campaign: Campaign, results: Iterable[Result]) -> str:
+    """Return the report as JUnit XML: a test case for each fault, its time that of recovery."""
+    found = list(results)
+    failures = sum(not one.holds for one in found)
+    root = ElementTree.Element("testsuites")
+    suite = ElementTree.SubElement(root, "testsuite", name=campaign.name)
+    suite.set("tests", str(len(found)))
+    suite.set("failures", str(failures))
+    suite.set("errors", "0")
+    suite.set("skipped", "0")
+    for one in found:
+        case = ElementTree.SubElement(suite, "testcase", name=f"{one.index} {title(one)}")
+        case.set("classname", f"{campaign.name}.{one.target}")
+        case.set("time", f"{(one.recovery_ms or 0) / 1000:.3f}")
+        if not one.holds:
+            failure = ElementTree.SubElement(case, "failure", message="; ".join(one.violations))
+            failure.text = f"bulkhead campaign FILE --replay {one.index}"
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def title(one: Result) -> str:
+    """Return in words what was done."""
+    return f"{one.kind} of {one.target}"
+
+
+def line(one: Result) -> str:
+    """Return one result for a person."""
+    if not one.holds:
+        return f"{one.index:5} {title(one)}: VIOLATED: {'; '.join(one.violations)}"
+    back = "" if one.recovery_ms is None else f": {one.fault}, back in {one.recovery_ms} ms"
+    return f"{one.index:5} {title(one)}{back}"
