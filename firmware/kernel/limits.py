@@ -21,7 +21,7 @@ TRACE_REPEATS_MAX = const(63)
 MESSAGE_BYTES_MAX = const(256)
 MESSAGE_ITEMS_MAX = const(16)
 
-# Bytes copied through a lease in one trap, which nothing preempts: 0.1 ms, or 0.4 ms between
+# Bytes copied through a lease in one trap, which nothing preempts: 0.07 ms, or 0.2 ms between
 # places that do not lie alike in their words.
 LEASE_BYTES_MAX = const(4096)
 

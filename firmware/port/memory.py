@@ -1,6 +1,7 @@
 """Copying memory, where viper reads it as pointers: every port but the simulator."""
 
 import micropython
+from kernel.window import copy_words
 
 
 @micropython.viper
@@ -13,41 +14,39 @@ def copy(into, at: int, source, start: int, count: int):
     to = int(ptr8(into)) + at
     of = int(ptr8(source)) + start
     end = to + count
-    if (to ^ of) & 3 == 0:
-        while to & 3 and to < end:
-            ptr8(to)[0] = ptr8(of)[0]
-            to += 1
-            of += 1
-        last = end - 32
-        while to <= last:
-            a = ptr32(to)
-            b = ptr32(of)
-            a[0] = b[0]
-            a[1] = b[1]
-            a[2] = b[2]
-            a[3] = b[3]
-            a[4] = b[4]
-            a[5] = b[5]
-            a[6] = b[6]
-            a[7] = b[7]
-            to += 32
-            of += 32
-        last = end - 4
-        while to <= last:
-            ptr32(to)[0] = ptr32(of)[0]
-            to += 4
-            of += 4
-    last = end - 4
-    while to <= last:
-        c = ptr8(to)
-        d = ptr8(of)
-        c[0] = d[0]
-        c[1] = d[1]
-        c[2] = d[2]
-        c[3] = d[3]
-        to += 4
-        of += 4
-    while to < end:
+    if (to ^ of) & 3:
+        copy_bytes(ptr8(to), ptr8(of), end)
+        return
+    while to & 3 and to < end:
         ptr8(to)[0] = ptr8(of)[0]
         to += 1
         of += 1
+    copy_words(ptr32(to), ptr32(of), end)
+
+
+@micropython.viper
+def copy_bytes(to: ptr8, of: ptr8, end: int):
+    """Copy byte by byte until `to` reaches the address `end`."""
+    while int(to) <= end - 16:
+        to[0] = of[0]
+        to[1] = of[1]
+        to[2] = of[2]
+        to[3] = of[3]
+        to[4] = of[4]
+        to[5] = of[5]
+        to[6] = of[6]
+        to[7] = of[7]
+        to[8] = of[8]
+        to[9] = of[9]
+        to[10] = of[10]
+        to[11] = of[11]
+        to[12] = of[12]
+        to[13] = of[13]
+        to[14] = of[14]
+        to[15] = of[15]
+        to = ptr8(int(to) + 16)
+        of = ptr8(int(of) + 16)
+    while int(to) < end:
+        to[0] = of[0]
+        to = ptr8(int(to) + 1)
+        of = ptr8(int(of) + 1)
