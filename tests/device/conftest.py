@@ -42,8 +42,8 @@ def stock_board(booted_board: EmulatedBoard) -> EmulatedBoard:
 
 
 @pytest.fixture(scope="session")
-def case_board() -> Iterator[EmulatedBoard]:
-    """Yield a board at its prompt with kernel, port, cases and attacks frozen in, not started."""
+def cases_board() -> Iterator[EmulatedBoard]:
+    """Yield a board with kernel, port, cases and attacks frozen in, as it was left."""
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {
         f"{package}/{path.name}": path
@@ -57,6 +57,17 @@ def case_board() -> Iterator[EmulatedBoard]:
     for path in (CASES.parent / "attacks").glob("*.py"):
         sources[f"attacks/{path.name}"] = path
     with EmulatedBoard(image=build_image(files=fold_tree(sources, firmware)).path) as board:
-        wait_for_prompt(board)
-        execute(board, "from cases.run import run")
         yield board
+
+
+@pytest.fixture(scope="module")
+def case_board(cases_board: EmulatedBoard) -> EmulatedBoard:
+    """Return that board after a reset: at its prompt, no kernel started, `run` of the cases there.
+
+    What a file of tests imports stays in the board's memory to its end.
+    """
+    cases_board.reset()
+    cases_board.read()
+    wait_for_prompt(cases_board)
+    execute(cases_board, "from cases.run import run")
+    return cases_board
