@@ -5,10 +5,11 @@ nearly every call does, costs nothing. When the bound is reached one scan ends w
 finds the next bound.
 """
 
-from kernel.abi import CALLING, OK, SLEEPING, TIMEOUT
+from kernel.abi import AWAITING, CALLING, OK, RECEIVING, SLEEPING, TIMEOUT
 from kernel.layout import (
     BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, NEXT_DEADLINE, NOW, PEER, PRIORITY, RECORD,
-    REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END, TIMED_WAIT,
+    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END,
+    TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import FAR_PIECE_MS, TIME_HALF, TIME_MASK
 from kernel.priority import restore, unqueue_sender
@@ -69,6 +70,8 @@ def end_wait(w: ptr32, task: int):
     state = w[task + STATE]
     w[task + TIMED_WAIT] = 0
     w[task + RESULT] = OK if state == SLEEPING else TIMEOUT
+    if state == RECEIVING or state == AWAITING:
+        w[task + REGISTER_CALLER] = 0  # it received nobody
     leave_server(w, task)
     push_back(w, task)
 

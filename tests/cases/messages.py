@@ -419,3 +419,22 @@ def test_thousand_calls_leave_nothing_behind(rig):
     rig.expect(rig.log, [1000])
     rig.expect(rig.word("server", CLIENTS), 0)
     rig.expect(rig.state("server"), RECEIVING)
+
+
+def test_recv_that_timed_out_has_no_caller(rig):
+    def server(sys):
+        yield sys.recv()
+        rig.log.append(sys.caller() != 0)
+        yield sys.reply(OK)
+        status = yield sys.recv(5)
+        rig.log.append((status, sys.caller()))
+        yield sys.recv()
+
+    def client(sys):
+        yield sys.call(sys.cap("server"), 1)
+        yield sys.recv()
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    rig.run(40)
+    rig.expect(rig.log, [True, (TIMEOUT, 0)])
