@@ -28,8 +28,8 @@ run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come
 	@$(BIN)/bulkhead run $(ARGS)
 
 .PHONY: test
-test: check ## Run `make check`, then the tests of all four rings.
-	@$(PYTEST) $(ARGS)
+test: check ## Run `make check`, then the tests of all four rings, on all cores.
+	@$(PYTEST) -n auto --dist loadfile $(ARGS)
 
 .PHONY: test-kernel
 test-kernel: $(READY) ## Test the kernel case by case, a line each: sim, unix, emulated Pico.
