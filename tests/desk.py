@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,14 @@ def read_until(descriptor: int, text: bytes) -> bytes:
         assert select.select([descriptor], [], [], left_s)[0], shown[-2000:]
         shown += os.read(descriptor, 65536)
     return shown
+
+
+def wait_until_raw(descriptor: int) -> None:
+    """Return when the program at a terminal takes its keys as they come, Ctrl-C too."""
+    deadline_s = time.monotonic() + WAIT_S
+    while termios.tcgetattr(descriptor)[3] & termios.ISIG:
+        assert time.monotonic() < deadline_s, "the terminal stays as it was"
+        time.sleep(0.01)
 
 
 def read_to_end(descriptor: int) -> bytes:

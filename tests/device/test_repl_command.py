@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from desk import PROGRAM, WAIT_S, bulkhead, read_to_end, read_until
+from desk import PROGRAM, WAIT_S, bulkhead, read_to_end, read_until, wait_until_raw
 from processes import started
 
 from bulkhead_host.commands.build import BuildOptions, build
@@ -23,6 +23,7 @@ def test_the_prompt_is_left_to_the_services(tmp_path: Path) -> None:
         with started(command, terminal=slave) as running:
             os.close(slave)
             read_until(master, b"Use Ctrl-] or Ctrl-x to exit this shell")
+            wait_until_raw(master)
             os.write(master, b"\x03")
             read_until(master, b">>> ")
             seen = server.call(lambda board: len(board.pin(LED).edges))
