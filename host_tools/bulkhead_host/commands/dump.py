@@ -4,13 +4,11 @@ from pathlib import Path
 
 import click
 
-from bulkhead_host.commands.options import port_option
+from bulkhead_host.commands.options import STDOUT, port_option
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import Dump, take_dump, to_json
 from bulkhead_host.link.ports import open_port
 from bulkhead_host.messages import teller
-
-STDOUT = "-"
 
 
 def dump(port: str, *, listen_s: float = 0) -> Dump:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import click
 
-from bulkhead_host.commands.options import connected, dump_option, port_option
+from bulkhead_host.commands.options import (
+    STDOUT,
+    connected,
+    dump_option,
+    output_option,
+    port_option,
+)
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.link.trace import Trace, collect
 from bulkhead_host.view.graph import edges, svg
-
-STDOUT = "-"
 
 
 def graph(client: Client, *, seconds: float) -> tuple[Hello, Table, Trace]:
@@ -26,13 +30,7 @@ def graph(client: Client, *, seconds: float) -> tuple[Hello, Table, Trace]:
     epilog="Examples: bulkhead graph -o demo.svg --seconds 2;  "
     "bulkhead graph -o demo.svg --dump crash.json;  bulkhead graph --json",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=STDOUT,
-    help="The file to write; the default is standard output.",
-)
+@output_option
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),

@@ -10,6 +10,7 @@ import click
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 
+STDOUT = "-"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -23,6 +24,17 @@ def port_option(command: _Command) -> _Command:
         show_envvar=True,
         shell_complete=_complete_port,
         help="The board: auto, id:SERIAL, a0, u0, a path, a pseudo-terminal or socket://HOST:PORT.",
+    )(command)
+
+
+def output_option(command: _Command) -> _Command:
+    """Add `--output FILE`; STDOUT, the default, is standard output."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=STDOUT,
+        help="The file to write; the default is standard output.",
     )(command)
 
 

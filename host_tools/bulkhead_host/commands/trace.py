@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from bulkhead_host.commands.options import connected, dump_option, port_option
+from bulkhead_host.commands.options import (
+    STDOUT,
+    connected,
+    dump_option,
+    output_option,
+    port_option,
+)
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Hello
@@ -16,7 +22,6 @@ from bulkhead_host.view.timeline import Timeline, timeline
 from bulkhead_host.view.vcd import vcd
 
 FORMATS = ("chrome", "vcd")
-STDOUT = "-"
 
 
 def trace(client: Client, *, seconds: float) -> tuple[Hello, Trace]:
@@ -52,13 +57,7 @@ def summary(found: Trace, shown: Timeline) -> str:
     epilog="Examples: bulkhead trace -o t.json --seconds 2;  bulkhead trace -o t.vcd --format vcd;"
     "  bulkhead trace -o t.json --dump crash.json",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=STDOUT,
-    help="The file to write; the default is standard output.",
-)
+@output_option
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
