@@ -86,6 +86,31 @@ def test_ampy_puts_lists_and_gets(server: BoardServer, tmp_path: Path) -> None:
     assert "hello from ampy" in tool("ampy", "-p", server.port.name, "run", source)
 
 
+class LatePort(PtyPort):
+    """A pseudo-terminal whose next client comes just after the server has looked for one."""
+
+    client: serial.Serial | None = None
+    is_due = False
+
+    def update(self) -> bool:
+        is_attached = super().update()
+        if self.is_due and self.client is None:
+            self.client = serial.Serial(self.name, timeout=READ_TIMEOUT_S)
+            self.client.write(b"\x03\r")
+        return is_attached
+
+
+def test_a_client_that_comes_between_two_looks_is_answered(stock_image: Path) -> None:
+    port = LatePort()
+    with BoardServer(EmulatedBoard(image=stock_image, report=lambda _: None), port) as served:
+        wait_for_device(served, ms=1000)
+        port.is_due = True
+        wait_until(lambda: port.client is not None)
+        assert port.client is not None
+        assert port.client.read_until(b">>> ").endswith(b">>> ")
+        port.client.close()
+
+
 def test_the_port_stays_open_across_a_reset(server: BoardServer) -> None:
     resets = server.call(lambda board: board.chip.reset_count)
     with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:

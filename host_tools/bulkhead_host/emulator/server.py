@@ -135,9 +135,10 @@ class BoardServer:
 
     def _step(self) -> None:
         self._run_calls()
-        is_attached = self.port.update()
-        self.board.console.set_terminal_attached(is_attached)
-        self._take_input()
+        is_attached = self._look_for_client()
+        if self._take_input() and not is_attached:
+            # Whoever sent that came after the look, and the answer is for them.
+            is_attached = self._look_for_client()
         if not self._outbox.must_wait:
             self.board.advance_once(self._pacer.allowed_ns())
         self._give_output(is_attached=is_attached)
@@ -152,11 +153,16 @@ class BoardServer:
         console = self.board.console
         return console.is_configured and console.unsent_size < _UNSENT_BYTES_MAX
 
-    def _take_input(self) -> None:
-        if self._takes_input:
-            data = self.port.read()
-            if data:
-                self.board.console.write(data)
+    def _look_for_client(self) -> bool:
+        is_attached = self.port.update()
+        self.board.console.set_terminal_attached(is_attached)
+        return is_attached
+
+    def _take_input(self) -> bool:
+        data = self.port.read() if self._takes_input else b""
+        if data:
+            self.board.console.write(data)
+        return bool(data)
 
     def _give_output(self, *, is_attached: bool) -> None:
         self._outbox.put(self.board.read())
