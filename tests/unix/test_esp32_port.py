@@ -24,15 +24,7 @@ _CASES = [case for case in case_ids(modules=("messages", "scheduling")) if case 
 
 
 def _run(micropython: Path, firmware: Path, source: str) -> str:
-    """Return what `source` printed; `ok` is last when it passed. It has a second chance.
-
-    The machine may be busy for the moment that a case is about.
-    """
-    said = _run_once(micropython, firmware, source)
-    return said if said.endswith("ok\n") else _run_once(micropython, firmware, source)
-
-
-def _run_once(micropython: Path, firmware: Path, source: str) -> str:
+    """Return what `source` printed; `ok` is last when it passed."""
     done = subprocess.run(
         [micropython, "-c", source],
         env={"MICROPYPATH": f"{_FAKE}:{firmware}:{_TESTS}:.frozen"},
