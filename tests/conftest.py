@@ -4,10 +4,13 @@ What runs beside other programs, all but the sim, meets a machine that is busy f
 that fails there is run once more, and the summary counts it. What is wrong fails twice.
 """
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
+
+from bulkhead_host.paths import cache_dir
 
 # In the order they run: what fails early should be cheap to find.
 RINGS = ("sim", "unix", "host", "device")
@@ -16,12 +19,14 @@ _TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C work in programs that tests start, also where a shell started this with `&`.
+    """Have a device key for tests, and let Ctrl-C work in programs that they start.
 
-    Such a shell has SIGINT ignored, and children inherit that; a handler they do not inherit.
+    It would not where a shell started this with `&`. Such a shell has SIGINT ignored, and
+    children inherit that; a handler they do not inherit.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["BULKHEAD_KEY"] = str(cache_dir() / "test.key")  # not the user's own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

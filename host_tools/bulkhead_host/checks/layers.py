@@ -53,7 +53,7 @@ HOST_PARTS = {
         "view",
     ),
     "doctor": ("image", "link"),
-    "emulator": ("image",),
+    "emulator": ("image", "link"),
     "image": ("link", "system"),
     "link": ("emulator",),
     "scaffold": ("system",),

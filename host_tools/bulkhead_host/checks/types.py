@@ -157,6 +157,7 @@ def _prepare_generated(work: Path, root: Path, board: str) -> Path:
         ("bulkhead_system", generate.system_module(root / "services", APPLICATION_BOARD)),
         ("bulkhead_board", generate.board_module(APPLICATION_BOARD)),
         ("bulkhead_port", generate.port_source(board_named(board))),
+        ("bulkhead_key", "KEY = bytes(32)\n"),
     ):
         (folder / f"{name}.py").write_text(source)
     return folder

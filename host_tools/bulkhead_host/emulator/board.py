@@ -25,6 +25,7 @@ from bulkhead_host.emulator.pins import Pin, PinBank
 from bulkhead_host.emulator.repairs import DEFAULT_UNIQUE_ID, UNIQUE_ID_SIZE, repair
 from bulkhead_host.emulator.usb_host import UsbHost, attach_controller
 from bulkhead_host.errors import DeviceTimeout, UsageError
+from bulkhead_host.link.key import device_key
 
 Pace = Literal["full", "real"]
 
@@ -41,6 +42,7 @@ class EmulatedBoard:
 
     `image` is a UF2. It is programmed when the board is first started; with `flash`, a file that
     keeps the flash memory between runs, only when that is new or the image has changed since.
+    `key` is the device key that it gets, this user's where none is given.
     Without an image the board starts what its flash holds, and with an empty flash it waits in
     its bootloader. `drive` is the folder that stands for the bootloader's drive (default: a new
     one among the temporary files). `pace="real"` keeps device time from running ahead of the
@@ -61,9 +63,10 @@ class EmulatedBoard:
         report: Callable[[str], None] = report_on_stderr,
         unique_id: bytes = DEFAULT_UNIQUE_ID,
         seed: int = 0,
+        key: bytes | None = None,
         hold_idle_out: bool = True,
     ) -> None:
-        self._image = load_image(image) if image is not None else None
+        self._image = load_image(image, key=key or device_key()) if image is not None else None
         self._flash_path = flash
         self._flash_file: FlashFile | None = None
         self._programmed_digest = ""

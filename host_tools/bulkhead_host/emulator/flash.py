@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bulkhead_host.emulator.chip import FLASH_SECTOR, FLASH_SIZE, FLASH_START
 from bulkhead_host.errors import DeviceBusy, UsageError
+from bulkhead_host.image.key_slot import with_key
 from bulkhead_host.image.uf2 import Uf2, read_uf2
 
 try:
@@ -22,8 +24,11 @@ except ImportError:  # not a POSIX system: flash files cannot be locked there
     fcntl = None  # type: ignore[assignment]
 
 
-def load_image(path: Path) -> Uf2:
-    """Read an image for the RP2040; raise UsageError that says what is wrong with it."""
+def load_image(path: Path, *, key: bytes) -> Uf2:
+    """Read an image for the RP2040 and put the device key in.
+
+    Raises UsageError that says what is wrong with it.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -31,7 +36,8 @@ def load_image(path: Path) -> Uf2:
             f"cannot read the image {path}: {error.strerror}",
             "build one with: bulkhead build --board pico",
         ) from error
-    return read_uf2(content, flash_bytes=FLASH_SIZE)
+    image = read_uf2(content, flash_bytes=FLASH_SIZE)
+    return replace(image, data=with_key(image.data, key))
 
 
 def program(flash: memoryview, image: Uf2) -> None:

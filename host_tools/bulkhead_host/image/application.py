@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
@@ -17,8 +18,8 @@ def system_files(
     That is the kernel, the board's port, the user library, the boot files, the application's
     services, each with the constants it imports folded in, and the modules generated from the
     manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
-    `bulkhead_port.py`, which is the board's port. `guest` is the name and the source of a guest
-    program.
+    `bulkhead_port.py`, which is the board's port, and `bulkhead_key.py`, a place for the device
+    key. `guest` is the name and the source of a guest program.
     """
     loaded, config = load_system(application, board)
     firmware = source_root() / "firmware"
@@ -36,6 +37,7 @@ def system_files(
     files["bulkhead_system.py"] = system_source(loaded, config, guest=guest).encode()
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
+    files[MODULE] = key_source().encode()
     return files
 
 

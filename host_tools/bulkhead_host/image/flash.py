@@ -28,8 +28,10 @@ from bulkhead_host.image.bootloader import (
     enter_bootloader,
 )
 from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.key_slot import uf2_with_key
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.image.volumes import INFO_FILE, board_id, bootloader_volumes, check_volume
+from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import Address, UsbPort, find_address, usb_ports
 
 RASPBERRY_PI_VID = 0x2E8A
@@ -106,11 +108,12 @@ def flash_image(
 
     `port` chooses the board, in mpremote's forms; without one it is the only RP2040 there is.
     `drive` is the bootloader's drive where it is not found by itself; one that is there already
-    is used as it is. The image is checked before the board is touched. Raises the exceptions of
+    is used as it is. The board gets this user's device key. The image is checked before the board
+    is touched. Raises the exceptions of
     `errors`.
     """
     desk = desk or Desk()
-    content = _checked_content(image)
+    content = uf2_with_key(_checked_content(image), device_key())
     started = desk.clock_s()
     known = desk.boards()
     board = None if port is None else find_address(port, list_usb=lambda: known)
