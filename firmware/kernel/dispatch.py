@@ -17,8 +17,8 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 import micropython
 from micropython import const
 from kernel.abi import (
-    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND, TIMED,
-    TRAP_SHIFT,
+    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, READY, RECV, REPLY_RECV, RUNNING, SEND,
+    TIMED, TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
     ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING,
@@ -67,6 +67,8 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     note(w, what, now)
     while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
+            if task:
+                me[STATE] = READY  # it may have just received: no bits in place of the message
             deliver_late(w)
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
             expire(w, now)

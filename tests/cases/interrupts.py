@@ -4,8 +4,8 @@ from bulkhead import NOTIFIED
 from cases.rig import idle
 from kernel.abi import LINE_FORMAT, OK, STORM, SYSCALL, UNKNOWN
 from kernel.layout import (
-    LATENCY_BUCKETS, LINE_COUNT, LINE_FIRED_AT, LINE_LATENCY, LINE_MASKED, QUIET, STEP_DEADLINE,
-    TASKS_END,
+    LATENCY_BUCKETS, LINE_COUNT, LINE_FIRED_AT, LINE_LATENCY, LINE_MASKED, QUIET, SCHEDULED,
+    STEP_DEADLINE, TASKS_END,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from struct import unpack
@@ -69,6 +69,40 @@ def test_line_is_masked_until_its_driver_acknowledges(rig):
     rig.run(40)
     rig.expect(rig.log, [192, NOTIFIED])
     rig.expect(rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_COUNT], 2)
+
+
+def meets_a_call(rig, arg):
+    """Fire a line while the kernel hands its driver a message: both arrive, once each."""
+
+    def main(sys):
+        yield sys.acknowledge(sys.cap("edge"))
+        while True:
+            operation = yield sys.recv()
+            rig.log.append(operation)
+            if sys.caller():
+                yield sys.reply(OK)
+
+    def client(sys):
+        yield sys.sleep(2)
+        rig.kernel.words[SCHEDULED] = 1  # the request comes to nothing: the loop looks first
+        rig.port.fire(rig.line(0))
+        status = yield sys.call(sys.cap("driver"), 7, arg)
+        rig.kernel.words[SCHEDULED] = 0
+        rig.log.append(status)
+        yield sys.recv()
+
+    rig.add("driver", main, priority=2, lines=("edge",))
+    rig.add("client", client, priority=4, uses="driver:call")
+    rig.run(20)
+    rig.expect(sorted(rig.log), [OK, 7, NOTIFIED])
+
+
+def test_interrupt_meets_a_call_to_its_driver(rig):
+    meets_a_call(rig, 1)
+
+
+def test_interrupt_meets_a_call_that_takes_the_long_way(rig):
+    meets_a_call(rig, (1, 2))
 
 
 def test_each_line_of_a_driver_has_its_bit(rig):
