@@ -9,7 +9,7 @@ see each module's docstring for what lies between start and stop.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkhead_host.bench import boot, interrupts, monitored, sizes, traced
+from bulkhead_host.bench import boot, interrupts, monitored, serial, sizes, traced
 from bulkhead_host.bench.board import bench_board, run_program
 from bulkhead_host.bench.figures import Figure, Values
 from bulkhead_host.bench.images import Images
@@ -141,6 +141,11 @@ MEASUREMENTS = (
         name="traced",
         figures=(Figure(name="trace_overhead_percent", unit="%", goal=10),),
         function=traced.measure,
+    ),
+    Measurement(
+        name="serial",
+        figures=(Figure(name="uart_rx_loss", unit="bytes", goal=0),),
+        function=serial.measure,
     ),
     Measurement(name="entries", figures=(Figure(name="irq_entry_bytes", unit="bytes", goal=0),)),
     Measurement(

@@ -35,7 +35,7 @@ AREAS = {
         *("micropython", "sys", *PLAIN_MODULES),
     ),
     "firmware/bench": (
-        *("bench", "kernel", "port", "bulkhead", *GENERATED),
+        *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),

@@ -1,0 +1,26 @@
+"""Operations of the uart service, and how a client reads in one line.
+
+data = yield from read(sys, 100, wait_ms=1000)
+"""
+
+from bulkhead import DEAD, OK
+from micropython import const
+
+WRITE = const(1)  # arg: bytes -> OK, arg: how many were taken; the others have to wait
+READ = const(2)  # arg: (most bytes, ms to wait for one) -> OK, arg: bytes, or none in that time
+OVERRUN = const(1)  # READ: as OK, and the buffer is full: what came after these may be lost
+BUSY = const(2)  # READ: another client waits for bytes
+
+COUNT_MAX = const(240)
+WAIT_MS_MAX = const(60_000)
+_ANSWER_MS = const(500)  # beyond the wait
+
+
+def read(sys, count=COUNT_MAX, wait_ms=1000):
+    """Return bytes that were received, at most `count`; none if none came in time."""
+    uart = sys.cap("uart")
+    request = (count, wait_ms)
+    status = yield sys.call(uart, READ, request, wait_ms + _ANSWER_MS)
+    if status == DEAD:  # the next one asks the port that was started since
+        yield sys.reopen(uart)
+    return sys.arg if status in (OK, OVERRUN) else b""
