@@ -1,33 +1,110 @@
-"""Driver of a push button: an edge interrupt, debounced by leaving the line masked meanwhile."""
+"""Driver of a push button: edge interrupts, debounced by leaving the line masked meanwhile."""
+
+import time
 
 from bulkhead import NOTIFIED, OK, REFUSED, TIMEOUT
 from bulkhead_board import BUTTON
 from machine import Pin
 
-from services.button.api import PRESSES
+from services.button.api import (
+    BUSY,
+    HOLD_MS,
+    HOLDS,
+    IS_DOWN,
+    PRESSES,
+    SETTLE_MS,
+    WAIT,
+    WAITERS_MAX,
+)
 
-# A contact that bounces longer than this is worn out.
-_SETTLE_MS = 10
+
+class Button:
+    """What the button has done, and when there is cause to look at it."""
+
+    def __init__(self, is_down):
+        self.presses = 0
+        self.holds = 0
+        self.is_down = is_down
+        self.is_settling = False
+        self.is_held = is_down  # one that is down at the start is no press
+        self.settles_ms = self.held_ms = time.ticks_ms()
+        self.waiters = {}  # tokens by badge: who asks again waits once
+
+    def pause_ms(self):
+        """Return the milliseconds until it is time to look, None while there is no cause to."""
+        if self.is_settling:
+            due_ms = self.settles_ms
+        elif self.is_down and not self.is_held:
+            due_ms = self.held_ms
+        else:
+            return None
+        return max(0, time.ticks_diff(due_ms, time.ticks_ms()))
+
+    def settle(self):
+        """Take an edge: the level counts once it has had time to settle."""
+        self.is_settling = True
+        self.settles_ms = time.ticks_add(time.ticks_ms(), SETTLE_MS)
+
+    def take(self, is_down):
+        """Take the settled level; return whether it is a press."""
+        self.is_settling = False
+        is_press = is_down and not self.is_down
+        self.is_down = is_down
+        if is_press:
+            self.presses += 1
+            self.is_held = False
+            self.held_ms = time.ticks_add(self.settles_ms, HOLD_MS - SETTLE_MS)
+        return is_press
+
+    def hold(self):
+        """Take it that the button is down for so long."""
+        self.is_held = True
+        self.holds += 1
 
 
 def main(sys):
-    """Count presses: the level is looked at once it has had time to settle after an edge."""
+    """Serve `api`."""
     edge = sys.cap("edge")
     pin = Pin(BUTTON)
-    presses = 0
-    settling = False
+    button = Button(pin.value() == 0)
     yield sys.acknowledge(edge)
-    operation = yield sys.recv()
     while True:
+        pause_ms = button.pause_ms()
+        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
         if operation == NOTIFIED:
-            settling = True
+            button.settle()
+        elif operation == TIMEOUT and button.is_settling:
+            yield sys.acknowledge(edge)  # before the look: a later edge is not forgotten
+            if button.take(pin.value() == 0):
+                yield from tell(sys, button)
         elif operation == TIMEOUT:
-            settling = False
-            if pin.value() == 0:
-                presses += 1
-            yield sys.acknowledge(edge)
-        elif operation == PRESSES:
-            yield sys.reply(OK, presses)
+            button.hold()
+            yield from tell(sys, button)
+        elif operation == WAIT:
+            badge = sys.badge()
+            if len(button.waiters) < WAITERS_MAX or badge in button.waiters:
+                button.waiters[badge] = sys.caller()
+            else:
+                yield sys.reply(BUSY)
         else:
-            yield sys.reply(REFUSED)
-        operation = yield sys.recv(_SETTLE_MS if settling else None)
+            status, value = answer(button, operation)
+            yield sys.reply(status, value)
+
+
+def tell(sys, button):
+    """Answer those who wait."""
+    waiters = button.waiters
+    button.waiters = {}
+    for token in waiters.values():
+        yield sys.reply_to(token, OK, (button.presses, button.holds))
+
+
+def answer(button, operation):
+    """Return the status and the value that answer a question."""
+    if operation == PRESSES:
+        return OK, button.presses
+    if operation == HOLDS:
+        return OK, button.holds
+    if operation == IS_DOWN:
+        return OK, button.is_down
+    return REFUSED, None

@@ -14,7 +14,7 @@ from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "drivers_app"
-LED, WIRE, WAVE, INPUT, CHIP_SELECT, LIGHTS = 10, 11, 6, 26, 17, 22
+LED, WIRE, WAVE, BUTTON, INPUT, CHIP_SELECT, LIGHTS = 10, 11, 6, 15, 26, 17, 22
 ADDRESS = 0x48
 REFUSED = "191 None"
 
@@ -64,8 +64,22 @@ class Bench:
         self.board.set_adc_volts(0, 1.65)
         self.sensor = Sensor(self.board.chip.mcu.i2c[0])
         Echo(self.board)
-        output = self.board.run_until(b"all done", timeout_ms=5000).decode()
-        self.said = dict(re.findall(r"tester: ([^:\r]*): ([^\r]*)", output))
+        output = self.board.run_until(b"hand: now", timeout_ms=5000)
+        self._push(ms=100)
+        output += self.board.run_until(b"hand: now", timeout_ms=5000)
+        self.board.run_for(ms=200)
+        self._push(ms=900)
+        output += self.board.run_until(b"all done", timeout_ms=5000)
+        self.said = dict(re.findall(r"tester: ([^:\r]*): ([^\r]*)", output.decode()))
+
+    def _push(self, *, ms: int) -> None:
+        """Push the button, whose contact bounces for 8 ms at both ends."""
+        pin, now_us = self.board.pin(BUTTON), self.board.clock_us
+        for start_ms, ends_down in ((0, True), (ms, False)):
+            for bounce in range(9):
+                is_down = (bounce % 2 == 0) == ends_down
+                cycle = (now_us + 1000 * (start_ms + bounce)) * 1000 // CYCLE_NS
+                pin.drive_at(0 if is_down else None, cycle=cycle)
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +157,11 @@ def test_neopixel_sends_green_red_and_blue_of_each_light(bench: Bench) -> None:
     ]
     bits = "".join(str(int(high > 600)) for high in highs_ns)
     assert int(bits, 2).to_bytes(9, "big") == bytes((2, 1, 3, 2, 1, 3, 0, 255, 128))
+
+
+def test_button_that_bounces_is_pressed_once_and_held_once(bench: Bench) -> None:
+    said = bench.said
+    assert (said["push"], said["down"]) == ("0 (1, 0)", "0 True")
+    assert (said["push again"], said["held"]) == ("0 (2, 0)", "0 (2, 1)")
+    assert (said["presses"], said["holds"]) == ("0 2", "0 1")
+    assert said["no button"] == REFUSED

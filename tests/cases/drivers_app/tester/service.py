@@ -1,6 +1,7 @@
 """Use every driver, and log what each call gave: `step: status value`."""
 
 from services.adc import api as adc
+from services.button import api as button
 from services.gpio import api as gpio
 from services.i2c import api as i2c
 from services.logger.api import INFO
@@ -38,14 +39,24 @@ _STEPS = (
     ("no light", "neopixel", neopixel.SET, (256, 0, 0, 0)),
     ("show", "neopixel", neopixel.SHOW, None),
     ("wave ends", "pwm", pwm.OFF, 0),
+    ("push", "button", button.WAIT, None),
+    ("down", "button", button.IS_DOWN, None),
+    ("push again", "button", button.WAIT, None),
+    ("held", "button", button.WAIT, None),
+    ("presses", "button", button.PRESSES, None),
+    ("holds", "button", button.HOLDS, None),
+    ("no button", "button", 99, None),
 )
+_CALL_MS = 3000
 
 
 def main(sys):
     """Take each step, and log what it gave."""
     logger = sys.cap("logger")
     for step, driver, operation, operand in _STEPS:
-        status = yield sys.call(sys.cap(driver), operation, operand)
+        if operation == button.WAIT and driver == "button":
+            yield sys.send(logger, INFO, "hand: now")
+        status = yield sys.call(sys.cap(driver), operation, operand, _CALL_MS)
         text = "%s: %d %r" % (step, status, sys.arg if status == 0 else None)
         yield sys.send(logger, INFO, text)
         yield sys.sleep(2)
