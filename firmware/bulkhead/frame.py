@@ -13,7 +13,7 @@ from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, LEASE_OFFSET_MASK, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
     LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, TIMED, YIELD,
+    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -285,6 +285,22 @@ class Frame:
         """Return the handle that came since `accept`, 0 if none has."""
         return self.registers[4] >> HANDLE_SHIFT << HANDLE_SHIFT
 
+    def stash(self, value):
+        """Keep a message's value for the next incarnation of this service, None for nothing: OK.
+
+        It outlives faults, not a stop on purpose: that is a fresh start.
+        """
+        self.arg = value
+        return STASH
+
+    def unstash(self):
+        """Get what an earlier incarnation stashed into `arg`: OK, or UNKNOWN without.
+
+        It is given once, so what made one incarnation fail does not make all others fail: stash
+        it again once it has proved good.
+        """
+        return STASH + 1
+
     # What follows needs the capability "kernel" with the right to control tasks.
 
     def start(self, kernel, task):
@@ -295,6 +311,11 @@ class Frame:
         """Stop a task for good, or with a fault of the kind given."""
         self.arg = fault
         return kernel + STOP + task
+
+    def reset_board(self, kernel, task, cause):
+        """Reset the board, keeping that a task is why: `cause` is one of `abi`'s."""
+        self.registers[0] = cause
+        return kernel + STOP + TIMED + task
 
     def inspect(self, kernel, task):
         """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""

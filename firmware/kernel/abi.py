@@ -46,6 +46,7 @@ INSPECT_LINE = const(23 << 8)
 READ_TRACE = const(24 << 8)
 READ_FAULT = const(25 << 8)
 ATTEND = const(26 << 8)
+STASH = const(27 << 8)  # operation 0: keep a value; 1: give what was kept
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
@@ -93,6 +94,9 @@ SLEEPING = const(7)
 FAULTED = const(8)
 AWAITING = const(9)  # a call of one task, its PEER, and of no other
 ATTENDING = const(10)  # a hard driver waits for the hardware interrupt
+# What the supervisor says of one that is down, in place of the kernel's state:
+HELD = const(11)  # until it is released
+DEGRADED = const(12)  # given up; the rest of the system goes on
 
 # Fault kinds.
 NO_FAULT = const(0)
@@ -110,6 +114,8 @@ RETURNED = const(9)  # `main` returned: a fault only where the manifest says per
 SUPERVISOR_DIED = const(1)
 KILLS_CAUGHT = const(2)
 WATCHDOG_FIRED = const(3)
+GIVEN_UP = const(4)
+NO_PROGRESS = const(5)
 
 # Full mailbox policies.
 FAIL = const(0)
@@ -151,6 +157,8 @@ STATE_NAMES = (
     "faulted",
     "awaiting",
     "attending",
+    "held",
+    "degraded",
 )
 FAULT_NAMES = (
     "",
@@ -169,6 +177,8 @@ CRASH_NAMES = (
     "died too often",
     "caught every kill",
     "ran when the watchdog fired",
+    "failed too often",
+    "made no progress",
 )
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")

@@ -4,7 +4,8 @@ from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
     LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STOP, SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
+    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, SUPERVISOR_DIED, TRAP_SHIFT,
+    YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
@@ -71,6 +72,7 @@ def _handlers(bound, lease):
         (LEASE_WRITE, lease),
         (ACKNOWLEDGE, bound.acknowledge),
         (ATTEND, bound.attend),
+        (STASH, bound.stash),
         (REPLY_FAULT, bound.reply_fault),
         (START, bound.start),
         (STOP, bound.stop),

@@ -24,9 +24,9 @@ from kernel.layout import (
     REGISTER_BITS, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED,
     TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED, BADGE_SHIFT, CAPABILITIES, CAPABILITY,
     CAPABILITY_COUNT, GENERATION_MASK, NAMED, REGISTER_TIMEOUT, RIGHTS_MASK, RIGHTS_SHIFT, TARGET,
-    USES, USED_BYTES,
+    RUNNING_TASK, USES, USED_BYTES,
 )  # fmt: skip
-from kernel.message import BadMessage
+from kernel.message import BadMessage, admit
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.ready import push_back
@@ -113,6 +113,20 @@ class Control:
             fault(kernel, client, PROTOCOL, None)
         return task
 
+    def stash(self, w, frames, task, trap):
+        """Keep the value in `arg` for the task's next incarnation; or give it, once."""
+        number = task >> RECORD_SHIFT
+        stashes = self.kernel.stashes
+        value = frames[number].arg
+        w[task + RESULT] = OK
+        if trap & 0xFF:
+            frames[number].arg = stashes[number]
+            if stashes[number] is None:
+                w[task + RESULT] = UNKNOWN
+            value = None
+        stashes[number] = admit(value)
+        return task
+
     def start(self, _w, _frames, task, trap):
         """Start a task that is dormant or faulted: OK, UNKNOWN, or FULL without memory."""
         kernel = self.kernel
@@ -127,12 +141,18 @@ class Control:
         return task
 
     def stop(self, _w, _frames, task, trap):
-        """Stop a task: with a fault of the kind in `arg`, or for good without one."""
+        """Stop a task: with a fault of the kind in `arg`, or for good without one.
+
+        With TIMED the board is reset instead, for the cause in the register, by that task.
+        """
         kernel = self.kernel
         w = kernel.words
         target = self._target(task, trap)
         kind = kernel.frames[task >> RECORD_SHIFT].arg
         w[task + RESULT] = UNKNOWN
+        if target and trap & TIMED:
+            w[RUNNING_TASK] = target
+            kernel.port.panic(w[task + REGISTER_TIMEOUT])
         if target and target != task and w[target + STATE] not in (DORMANT, FAULTED):
             w[task + RESULT] = OK
             fault(kernel, target, kind or NO_FAULT, None)

@@ -34,6 +34,7 @@ def fault(kernel, task, kind, error):
         w[DOOMED] = DOOM | kind
         return
     if not kind:
+        kernel.stashes[task >> RECORD_SHIFT] = None
         end(kernel, task, DORMANT)
         return
     note_event(kernel, EVENT_FAULT, task, kind)

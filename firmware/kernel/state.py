@@ -58,6 +58,7 @@ class Kernel:
         self.line_sources = []
         self.attendants = []  # one for each line of a hard driver
         self.handles = [None] * (len(table) + 1)
+        self.stashes = [None] * (len(table) + 1)  # what each keeps for its next incarnation
         self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0

@@ -17,6 +17,8 @@ READY = abi.STATE_NAMES.index("ready")
         (abi.SUPERVISOR_DIED, "died too often", "failed too often"),
         (abi.KILLS_CAUGHT, "caught every kill", "except:"),
         (abi.WATCHDOG_FIRED, "ran when the watchdog fired", "long C call"),
+        (abi.GIVEN_UP, "failed too often", "on_giving_up"),
+        (abi.NO_PROGRESS, "made no progress", "timeout_ms"),
     ],
 )
 def test_a_crash_is_told_with_its_meaning(desk: Desk, kind: int, cause: str, advice: str) -> None:

@@ -10,7 +10,7 @@ from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Service, Table
 
 _LOOK_S = 0.02
-_DOWN = ("dormant", "faulted")
+_DOWN = ("dormant", "faulted", "held", "degraded")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,10 @@ _ADVICE = {
     "`except:` or `except BaseException` in its loop",
     abi.WATCHDOG_FIRED: "nothing fed the watchdog: look for a long C call or an interrupt handler "
     "that does not end, in what ran then",
+    abi.GIVEN_UP: "it failed more often than its manifest allows, and on_giving_up is reset; its "
+    "faults are in the log of that run",
+    abi.NO_PROGRESS: "it is critical (system.toml, [watchdog]) and made none for the whole of "
+    "timeout_ms: see what it waited for",
 }
 
 

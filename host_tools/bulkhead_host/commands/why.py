@@ -16,6 +16,8 @@ _PLAIN = {
     "receiving": "waits for messages and notifications: nothing is asked of it",
     "sleeping": "sleeps for a time",
     "attending": "waits for its interrupt, at the hard level",
+    "held": "is held: it was stopped on purpose, and waits to be released",
+    "degraded": "was given up: it failed too often; release it to start it again",
 }
 _FOR_A_PEER = {
     "calling": "has called {peer}, which has not received the call yet",
@@ -96,7 +98,7 @@ def _state(service: Service, table: Table) -> str:
     if service.state == "faulted":
         return f"has failed ({service.fault}) and waits to be started again"
     if service.state == "dormant":
-        return "is held, was stopped, or was given up" if service.generation else "never started"
+        return "was not started yet, or was stopped and waits to be started again"
     return _PLAIN.get(service.state, f"is {service.state}")
 
 

@@ -14,7 +14,7 @@ from bulkhead_host.link.services import Hello, Service, Table
 PLAIN_WIDTH = 160
 """Columns of a table that goes to no terminal, so that nothing is cut off."""
 
-STOPPED_STATES = frozenset({"faulted", "dormant"})
+STOPPED_STATES = frozenset({"faulted", "dormant", "held", "degraded"})
 """The states that a service does not pass through by itself."""
 
 _LEFT = frozenset({"NAME", "STATE", "FAULT", "WAITS FOR"})
@@ -143,6 +143,6 @@ def _cpu(service: Service, table: Table, previous: Table | None) -> str:
 
 
 def _style(service: Service) -> str:
-    if service.state == "faulted":
+    if service.state in ("faulted", "degraded"):
         return "red"
     return "yellow" if service.fault else ""

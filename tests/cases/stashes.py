@@ -1,0 +1,102 @@
+"""Cases: what a service keeps for its next incarnation, and a reset in the name of a task."""
+
+from bulkhead import OK, UNKNOWN
+from cases.faults import control
+from cases.rig import idle
+from kernel.abi import GIVEN_UP, SYSCALL
+
+
+def stasher(rig, stash, then):
+    """Return a service that logs what it is given back, stashes, and goes on to `then`."""
+
+    def main(sys):
+        status = yield sys.unstash()
+        rig.log.append((status, sys.arg))
+        yield sys.stash(stash)
+        yield sys.sleep(1)
+        then(len(rig.log))
+        while True:
+            yield sys.recv()
+
+    return main
+
+
+def fail_thrice(incarnation):
+    if incarnation < 4:
+        raise ValueError
+
+
+def restarting(rig, wait_ms=3):
+    """Return a control script that starts service 1 again whenever it has failed."""
+
+    def script(sys, kernel):
+        for _ in range(3):
+            yield sys.sleep(wait_ms)
+            yield sys.start(kernel, 1)
+
+    return script
+
+
+def test_what_is_stashed_comes_to_the_next_incarnation(rig):
+    value = (7, "seven", b"\x07")
+    control(rig, restarting(rig), ("keeper", stasher(rig, value, fail_thrice), {}))
+    rig.expect(rig.log, [(UNKNOWN, None)] + [(OK, value)] * 3)
+
+
+def test_a_stash_is_given_once(rig):
+    def main(sys):
+        status = yield sys.unstash()
+        rig.log.append((status, sys.arg))
+        if len(rig.log) == 1:
+            yield sys.stash("once")
+        raise ValueError
+
+    control(rig, restarting(rig), ("keeper", main, {}))
+    rig.expect(rig.log, [(UNKNOWN, None), (OK, "once"), (UNKNOWN, None), (UNKNOWN, None)])
+
+
+def test_a_stash_does_not_outlive_a_stop_on_purpose(rig):
+    def script(sys, kernel):
+        yield sys.sleep(3)
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+
+    control(rig, script, ("keeper", stasher(rig, "kept", bool), {}))
+    rig.expect(rig.log, [(UNKNOWN, None)] * 2)
+
+
+def test_a_stash_is_a_message_value(rig):
+    changing = bytearray(b"copied")
+
+    def main(sys):
+        yield sys.unstash()
+        rig.log.append(sys.arg)
+        if len(rig.log) == 2:
+            yield sys.stash(bytes(257))
+        yield sys.stash(changing)
+        changing[0] = 0
+        raise ValueError
+
+    def script(sys, kernel):
+        yield sys.sleep(3)
+        yield sys.start(kernel, 1)
+
+    control(rig, script, ("keeper", main, {}))
+    rig.expect(rig.log, [None, b"copied"])
+    rig.expect(rig.fault("keeper"), SYSCALL)
+
+
+def test_the_board_is_reset_in_the_name_of_a_task(rig):
+    causes = []
+
+    def panic(cause):
+        rig.port.keep_crash(cause)
+        causes.append(rig.port.crash()[:2])
+
+    def script(sys, kernel):
+        yield sys.sleep(1)
+        rig.port.panic = panic
+        yield sys.reset_board(kernel, 1, GIVEN_UP)
+
+    control(rig, script, ("bad", idle, {}))
+    rig.expect(causes, [(1, GIVEN_UP)])
