@@ -19,6 +19,7 @@ PROMISED = {
     *("fairness_median_ms", "fairness_max_ms", "restart_ms_p50", "restart_ms_p99"),
     *("tick_overhead_percent", "boot_ms", "kernel_ram_bytes", "task_ram_bytes"),
     *("kernel_flash_bytes", "kernel_code_lines", "monitor_overhead_percent"),
+    "emergency_stop_us_p99",
 }
 BESIDE_ASYNCIO = {
     *("call_reply_us", "call_reply_bytes", "call_reply_8_tasks_us"),

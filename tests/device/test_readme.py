@@ -1,69 +1,16 @@
-"""What the README shows is what happens: its commands are run, and their output compared.
+"""What the README shows is what happens: its commands are run, and their output compared."""
 
-A line of three dots stands for any lines. Of the others, times and states may differ, and
-what the README leaves out at their ends.
-"""
-
-import os
-import re
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
+from readme import Shell, blocks, differences, sessions
 
-from bulkhead_host import abi
 from bulkhead_host.paths import source_root
 
 README = source_root() / "README.md"
-_OF_AN_OUTER_MAKE = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
-_STATES = "|".join(abi.STATE_NAMES)
-_TIMEOUT_S = 300
 _LINES_MAX = 10
-
-
-class Shell:
-    """Runs the commands of one block, those that end in `&` until the block has ended.
-
-    The working folder and the PATH stay from one command to the next.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
-        self._path = os.environ["PATH"]
-        self._left_running: list[subprocess.Popen[str]] = []
-
-    def run(self, command: str) -> list[str]:
-        """Return the lines a command prints; of one left running, the first."""
-        if not command.endswith("&"):
-            process = self._start(f'{command}\nprintf "%s\\n%s\\n" "$PWD" "$PATH"')
-            printed, _ = process.communicate(timeout=_TIMEOUT_S)
-            *lines, self._folder, self._path = printed.splitlines()
-            return [line.rstrip() for line in lines]
-        process = self._start("exec " + command.removesuffix("&"))
-        self._left_running.append(process)
-        return [_output(process).readline().rstrip()]
-
-    def close(self) -> None:
-        """End what was left running, as Ctrl-C would."""
-        for process in self._left_running:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=_TIMEOUT_S)
-
-    def _start(self, command: str) -> subprocess.Popen[str]:
-        environment = {k: v for k, v in os.environ.items() if k not in _OF_AN_OUTER_MAKE}
-        environment["PATH"] = self._path
-        return subprocess.Popen(
-            ["bash", "-c", command],
-            cwd=self._folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
 
 @pytest.fixture
@@ -80,48 +27,15 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     opened.close()
 
 
-def blocks() -> list[list[str]]:
-    """Return the lines of each console block of the README."""
-    found = re.findall(r"^```console\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    return [block.splitlines() for block in found]
-
-
-def sessions(block: list[str]) -> list[tuple[str, list[str]]]:
-    """Return the commands of a block, each with the output shown."""
-    shown: list[tuple[str, list[str]]] = []
-    for line in block:
-        if line.startswith("$ "):
-            shown.append((line.removeprefix("$ "), []))
-        else:
-            shown[-1][1].append(line)
-    return shown
-
-
-def differences(shown: list[str], seen: list[str]) -> list[str]:
-    """Return the lines shown that were not seen where they should have been."""
-    rest = [_shape(line) for line in seen]
-    may_pass_over = False
-    for line in shown:
-        if line == "...":
-            may_pass_over = True
-            continue
-        places = [index for index, other in enumerate(rest) if other.startswith(_shape(line))]
-        if not places or (places[0] > 0 and not may_pass_over):
-            return [line]
-        rest = rest[places[0] + 1 :]
-        may_pass_over = False
-    return [] if may_pass_over or not rest else rest
-
-
-@pytest.mark.parametrize("number", range(len(blocks())))
+@pytest.mark.parametrize("number", range(len(blocks(README))))
 def test_the_readme_shows_what_happens(shell: Shell, number: int) -> None:
-    for command, shown in sessions(blocks()[number]):
+    for command, shown in sessions(blocks(README)[number]):
         seen = shell.run(command)
         assert differences(shown, seen) == [], "\n".join([command, *seen])
 
 
 def test_the_first_run_fits_ten_lines() -> None:
-    assert len(blocks()[0]) <= _LINES_MAX
+    assert len(blocks(README)[0]) <= _LINES_MAX
 
 
 @pytest.mark.parametrize(
@@ -141,14 +55,3 @@ def test_output_that_is_not_as_shown_is_found(shown: list[str], seen: list[str])
 def test_times_states_and_ends_of_lines_may_differ() -> None:
     shown = ["up 10.013 s", "...", "blink 5 sleeping 2", "..."]
     assert differences(shown, ["up 9.998 s", "x", "blink  5  ready  2  8.1", "y"]) == []
-
-
-def _shape(line: str) -> str:
-    line = re.sub(r"\d+\.\d{3}\b", "TIME", line)
-    line = re.sub(rf"\b({_STATES})\b", "STATE", line)
-    return " ".join(line.split())
-
-
-def _output(process: subprocess.Popen[str]) -> IO[str]:
-    assert process.stdout is not None
-    return process.stdout

@@ -9,7 +9,7 @@ see each module's docstring for what lies between start and stop.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkhead_host.bench import boot, interrupts, monitored, serial, sizes, traced
+from bulkhead_host.bench import boot, emergency, interrupts, monitored, serial, sizes, traced
 from bulkhead_host.bench.board import bench_board, run_program
 from bulkhead_host.bench.figures import Figure, Values
 from bulkhead_host.bench.images import Images
@@ -99,6 +99,14 @@ MEASUREMENTS = (
             Figure(name="hard_irq_us_max", unit="us", target=40, goal=40),
         ),
         function=interrupts.measure_hard,
+    ),
+    Measurement(
+        name="emergency_stop",
+        figures=(
+            Figure(name="emergency_stop_us_p99", unit="us", goal=30),
+            Figure(name="emergency_stop_us_max", unit="us"),
+        ),
+        function=emergency.measure,
     ),
     Measurement(
         name="boot",

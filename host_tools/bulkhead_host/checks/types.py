@@ -26,6 +26,7 @@ LIBRARY_STUBS = "micropython-stdlib-stubs"
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
 PORTS = "firmware/port"
+EXAMPLES = "services/examples"
 APPLICATION_BOARD = "pico"
 HOST_FOLDERS = ("host_tools/bulkhead_host", "host_tools/pytest_bulkhead", "tests")
 # Device code has few annotations; what it says without them must still be right.
@@ -82,10 +83,11 @@ def check_device_types(
         for file in python_files(root, "firmware", "services")
         if file.as_posix() not in others and not file.is_relative_to(CPYTHON)
         if not any(file.is_relative_to(folder) for folder in target.left_out)
+        if not file.match(f"{EXAMPLES}/*/test_*.py")
     ]
     stubs = _prepare_stubs(work, target)
     generated = _prepare_generated(work, root, board)
-    folders = [root / "firmware", root, generated, stubs]
+    folders = [root / "firmware", root, generated, _prepare_examples(work, root), stubs]
     options = [
         *("--config-file", str(_configuration(work, stubs)), *_DEVICE_OPTIONS),
         *("--custom-typeshed-dir", str(work / "typeshed"), "--cache-dir", str(work / "cache")),
@@ -160,6 +162,18 @@ def _prepare_generated(work: Path, root: Path, board: str) -> Path:
         ("bulkhead_key", "KEY = bytes(32)\n"),
     ):
         (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def _prepare_examples(work: Path, root: Path) -> Path:
+    """Make the services of the example applications importable as `services.NAME`."""
+    folder = work / "examples"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "services").mkdir(parents=True)
+    for manifest in sorted((root / EXAMPLES).glob("*/*/service.toml")):
+        link = folder / "services" / manifest.parent.name
+        if not link.exists():  # of the same name in another example: it is checked with that one's
+            link.symlink_to(manifest.parent)
     return folder
 
 

@@ -33,6 +33,7 @@ RESTART_TIMEOUT_S = 5.0
 """Device seconds that a restart may take: the supervisor's longest pause."""
 
 PREFERRED_TARGET = "blink"
+TELLERS = ("supervisor", "console", "logger")
 
 GUEST_IMAGE = "build/guest-pico.uf2"
 """The application that ships with a guest; its own image stays without."""
@@ -149,12 +150,16 @@ def run_on_board(
 
 
 def _target(table: Table) -> str:
-    """Return the service to crash: the preferred one, else the last of the least important."""
+    """Return the service to crash: the preferred one, else the last of the least important.
+
+    Those that tell of it are left alone where there is another.
+    """
     if table.named(PREFERRED_TARGET) is not None:
         return PREFERRED_TARGET
     if not table.services:
         raise BulkheadError("the board runs no services", "name some in system.toml")
-    return max(reversed(table.services), key=lambda service: service.priority).name
+    others = [service for service in table.services if service.name not in TELLERS]
+    return max(reversed(others or table.services), key=lambda service: service.priority).name
 
 
 def _image(application: Path | None, guest: Path | None) -> Path:

@@ -1,0 +1,36 @@
+"""The emergency stop: an edge on the mushroom's pin takes the motor's power away.
+
+It is the only one that moves the enable pin. The power comes with the key, pressed while the
+mushroom is out, and with nothing else: not with a start of the board, not with a restart of this
+service. In the loop nothing allocates: it runs within the hardware interrupt.
+"""
+
+from bulkhead import OK
+from bulkhead_system import PINS
+from machine import Pin
+
+from services.motor.api import POWER_OFF, POWER_ON
+
+_PRESSED = 1  # the first line of the manifest; the other is the key
+_MUSHROOM = 15
+
+
+def main(sys):
+    """Serve the two lines."""
+    motor, pressed, released = sys.cap("motor"), sys.cap("pressed"), sys.cap("released")
+    power = Pin(dict(PINS)["stop"][0], Pin.OUT, value=0)
+    power_off, power_on = power.off, power.on  # bound once: a bound method allocates
+    is_out = Pin(_MUSHROOM).value
+    yield sys.acknowledge(pressed)
+    yield sys.acknowledge(released)
+    while True:
+        yield sys.recv()
+        power_off()  # before it is asked which line it was: that takes 20 us
+        is_key = sys.bits() != _PRESSED
+        if is_key and is_out():
+            power_on()
+        status = yield sys.notify(motor, POWER_ON if power() else POWER_OFF)
+        yield sys.acknowledge(released if is_key else pressed)
+        if status != OK:
+            power_off()
+            return  # the motor's service is another one by now: start again, without power

@@ -1,0 +1,80 @@
+"""Keep the room at the temperature that is wanted, and remember that over a power failure.
+
+It heats from half a degree below to half a degree above. Without a reading it does not heat.
+"""
+
+import time
+
+from bulkhead import DEAD, OK, REFUSED, TIMEOUT
+from micropython import const
+
+from services.heater.api import HEAT
+from services.logger.api import INFO
+from services.store.api import get, put
+from services.thermometer.api import READ
+from services.thermostat.api import HIGHEST, LOWEST, OUT_OF_RANGE, SET, STATE
+
+_PERIOD_MS = const(1_000)
+_NEAR = const(50)
+_DEFAULT = const(2100)
+
+
+class Room:
+    """What is wanted of the room, what is known of it, and what is done."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.temperature = None
+        self.is_heated = False
+
+    def decide(self, temperature):
+        """Take a reading, None for none; tell whether heating begins or ends."""
+        was_heated = self.is_heated
+        self.temperature = temperature
+        if temperature is None or temperature > self.wanted + _NEAR:
+            self.is_heated = False
+        elif temperature < self.wanted - _NEAR:
+            self.is_heated = True
+        return self.is_heated != was_heated
+
+
+def main(sys):
+    """Serve `api`, and look at the room every second."""
+    room = Room((yield from get(sys, "wanted", _DEFAULT)))
+    next_ms = time.ticks_ms()
+    while True:
+        operation = yield sys.recv(max(time.ticks_diff(next_ms, time.ticks_ms()), 0))
+        if operation == TIMEOUT:
+            next_ms = time.ticks_add(next_ms, _PERIOD_MS)
+            yield from control(sys, room)
+        elif operation == STATE:
+            yield sys.reply(OK, (room.temperature, room.wanted, room.is_heated))
+        elif operation == SET and type(sys.arg) is int:
+            wanted = sys.arg
+            if not LOWEST <= wanted <= HIGHEST:
+                yield sys.reply(OUT_OF_RANGE)
+                continue
+            room.wanted = wanted
+            yield sys.reply(OK)
+            yield from put(sys, "wanted", wanted)
+        else:
+            yield sys.reply(REFUSED)
+
+
+def control(sys, room):
+    """Read the sensor, decide, and tell the heater, which hears it every second."""
+    status = yield from ask(sys, "thermometer", READ)
+    if room.decide(sys.arg if status == OK else None):
+        shown = "%d.%02d C" % divmod(room.temperature, 100) if room.temperature else "no reading"
+        text = "%s: heat %s" % (shown, "on" if room.is_heated else "off")
+        yield sys.send(sys.cap("logger"), INFO, text)
+    yield from ask(sys, "heater", HEAT, room.is_heated)
+
+
+def ask(sys, name, operation, arg=None):
+    """Call a service, once more if it has just been started again; return the status."""
+    service = sys.cap(name)
+    status = yield sys.call(service, operation, arg)
+    if status == DEAD and (yield sys.reopen(service)) == OK:
+        status = yield sys.call(service, operation, arg)
+    return status
