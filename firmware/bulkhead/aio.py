@@ -191,3 +191,4 @@ class AsyncFrame(Frame):
     read_fault = _awaited(Frame.read_fault)
     inject = _awaited(Frame.inject)
     read_trace = _awaited(Frame.read_trace)
+    replace = _awaited(Frame.replace)

@@ -11,9 +11,9 @@ No method allocates; timeouts are milliseconds.
 
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
-    HANDLE_SHIFT, LEASE_OFFSET_MASK, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TIMED, YIELD,
+    HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_OFFSET_MASK, LEASE_READ,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN,
+    REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TIMED, YIELD,
 )  # fmt: skip
 import micropython
 
@@ -27,6 +27,8 @@ class Frame:
 
     arg = None
     buffer = None
+    keeper = None
+    handed = None
 
     def __init__(self, registers, handles):
         self.registers = registers
@@ -301,6 +303,19 @@ class Frame:
         """
         return STASH + 1
 
+    def carry_over(self, keeper):
+        """Let `keeper` carry this service's state over an update of its code.
+
+        Its `export_state()` returns a message's value, or up to 4,096 bytes, when the old code
+        rests at a `recv`. The new keeper gets that, here, by `import_state(version, state)`,
+        with the version of the code that it came from.
+        """
+        self.keeper = keeper
+        if self.handed is not None:
+            version, state = self.handed
+            self.handed = None
+            keeper.import_state(version, state)
+
     # What follows needs the capability "kernel" with the right to control tasks.
 
     def start(self, kernel, task):
@@ -368,3 +383,12 @@ class Frame:
         """Make a task misbehave: `kind` is one of `abi`'s injections."""
         self.arg = kind
         return kernel + INJECT + task
+
+    def replace(self, kernel, task, verb, arg=None):
+        """Do one step of putting new code in place of a task's: `verb` is LOAD, SWAP, and so on.
+
+        OK, or UNKNOWN with the reason in `arg`, FULL to be tried later, DEAD without new code.
+        """
+        self.registers[0] = verb
+        self.arg = arg
+        return kernel + REPLACE + task

@@ -47,6 +47,7 @@ READ_TRACE = const(24 << 8)
 READ_FAULT = const(25 << 8)
 ATTEND = const(26 << 8)
 STASH = const(27 << 8)  # operation 0: keep a value; 1: give what was kept
+REPLACE = const(28 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
@@ -58,6 +59,13 @@ EXTRA = const(1 << 29)
 
 # Operation of ACKNOWLEDGE: a console's driver has read Ctrl-C, so what follows is the prompt's.
 HAND_OVER = const(1)
+
+# What REPLACE is to do, in the first register: see `kernel/replace.py`.
+LOAD = const(0)
+SWAP = const(1)
+ASK = const(2)
+REVERT = const(3)
+SETTLE = const(4)
 
 # What a trap returns. 0 to 191 belong to the services: a message's operation, a reply's status.
 OK = const(0)

@@ -3,15 +3,16 @@
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN, REPLY,
-    REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, SUPERVISOR_DIED, TRAP_SHIFT,
-    YIELD,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN,
+    REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP,
+    SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.layout import RECORD, TASKS_END
 from kernel.levels import enter_interrupt_level
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.memory import Memory
+from kernel.replace import Replacements
 from kernel.state import Kernel
 from kernel.tasks import start
 
@@ -27,7 +28,10 @@ def build(table, port):
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel), carried.Leases(kernel).use)
+    replacements = Replacements(kernel)
+    kernel.revert = replacements.revert
+    leases = carried.Leases(kernel)
+    kernel.handlers = _handlers(control.Control(kernel), leases.use, replacements.handle)
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:
@@ -51,7 +55,7 @@ def guard_supervisor(kernel):
         kernel.port.panic(SUPERVISOR_DIED)
 
 
-def _handlers(bound, lease):
+def _handlers(bound, lease, replace):
     """Return the handler of each trap, by its number."""
     table = [bound.unknown] * 32
     for trap, handler in (
@@ -83,6 +87,7 @@ def _handlers(bound, lease):
         (READ_FAULT, bound.read_fault),
         (INJECT, bound.inject),
         (READ_TRACE, bound.read_trace),
+        (REPLACE, replace),
     ):
         table[trap >> TRAP_SHIFT] = handler
     return table

@@ -41,6 +41,9 @@ def fault(kernel, task, kind, error):
     if kind == MEMORY:
         kernel.reserve = None
     keep(kernel, task, kind)
+    if kernel.trials and kernel.revert(task):
+        keep_words(kernel, error)
+        return
     end(kernel, task, FAULTED)
     keep_words(kernel, error)
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
@@ -65,7 +68,7 @@ def end(kernel, task, state):
     """Take `task` out of the system and leave it in `state` (DORMANT or FAULTED)."""
     w = kernel.words
     number = task >> RECORD_SHIFT
-    _withdraw(w, task)
+    withdraw(w, task)
     w[task + STATE] = state
     generation = (w[task + GENERATION] + 1) & GENERATION_MASK
     w[task + GENERATION] = generation or 1
@@ -105,7 +108,7 @@ def _line_of(w: ptr32, task: int, line: int) -> int:
 
 
 @micropython.viper
-def _withdraw(w: ptr32, task: int):
+def withdraw(w: ptr32, task: int):
     """Take `task` out of the queue or the wait it is in."""
     if w[task + STATE] == READY:
         remove(w, task)

@@ -39,6 +39,9 @@ CALL_TIMEOUT_US = const(1_000_000)
 # and its first time with all that it imports.
 LOAD_BUDGET_US = const(300_000)
 
+# What a service may hand over to its next version, as bytes.
+STATE_BYTES_MAX = const(4096)
+
 # Over which a line's rate is judged.
 RATE_WINDOW_US = const(1_000_000)
 

@@ -63,6 +63,7 @@ class Kernel:
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0
         self.is_unwritten = False
+        self.trials = {}  # new code on trial, by task: see `replace`
         self.reserve = None
         self.memory = None  # set by `boot`
         self.crash = port.crash()  # what ended the last run of the board, None if nothing did
@@ -72,6 +73,7 @@ class Kernel:
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
         self.guard_supervisor = None
+        self.revert = None
         port.attach(self, enter)
         _lay_out(self)
 

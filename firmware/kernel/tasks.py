@@ -54,6 +54,19 @@ def start(kernel, task):
     state = w[task + STATE]
     if state != DORMANT and state != FAULTED:
         return False
+    renew(w, task)
+    make_frame(kernel, task)
+    number = task >> RECORD_SHIFT
+    kernel.generators[number] = begun = beginning(kernel, number)
+    begun.send(None)
+    note_event(kernel, EVENT_STARTED, task, 0)
+    make_ready(w, task)
+    return True
+
+
+def make_frame(kernel, task):
+    """Give an incarnation of `task` its frame, and return it."""
+    w = kernel.words
     number = task >> RECORD_SHIFT
     kind = Frame
     row = kernel.table[number - 1]
@@ -64,18 +77,14 @@ def start(kernel, task):
     frame = kind(registers, kernel.handles[number])
     if options & HARD:
         frame.recv = frame.quick_recv = frame.attend  # type: ignore[method-assign,assignment]
-    renew(w, task)
     kernel.frames[number] = frame
     w[task + FRAME] = id(frame) if w[w[PARTICULARS] + ARG_KEY] else 0
-    kernel.generators[number] = begun = beginning(kernel, number)
-    begun.send(None)
-    note_event(kernel, EVENT_STARTED, task, 0)
-    _make_ready(w, task)
-    return True
+    return frame
 
 
 @micropython.viper
-def _make_ready(w: ptr32, task: int):
+def make_ready(w: ptr32, task: int):
+    """Queue `task` for the first step of what is new to it."""
     register = REGISTERS
     while register < REGISTERS_END:
         w[register + task] = 0
