@@ -5,7 +5,7 @@ from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
 MODULES = (
-    *("messages", "mailboxes", "scheduling", "faults", "budgets", "records", "stashes"),
+    *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records", "stashes"),
     *("interrupts", "hard", "awaits", "trace", "guests"),
     *("capabilities", "grants", "leases", "closed", "updates"),
 )

@@ -139,7 +139,27 @@ CRASH = const(1)
 SPIN = const(2)
 HANG = const(3)
 LEAK = const(4)
-DROP_REPLY = const(5)
+DROP_REPLY = const(5)  # from here: at the next reply that somebody waits for
+WRONG_REPLY = const(6)
+DOUBLE_REPLY = const(7)
+LATE_REPLY = const(8)
+PROTOCOL_ERROR = const(9)
+KILL_IN_CALL = const(10)  # to here
+FLOOD = const(11)
+KILL_IN_START = const(12)
+RETURN = const(13)
+SPIN_IN_C = const(14)
+MEMORY_FULL = const(15)
+CATCH_KILL = const(16)
+FORGED_HANDLE = const(17)
+STALE_HANDLE = const(18)
+REVOKED_HANDLE = const(19)
+BAD_TRAP = const(20)
+BAD_MESSAGE = const(21)
+# An operation, and a status, that no service knows; the operation of a YIELD that says in the
+# trace that a service is about to misbehave.
+NONSENSE = const(190)
+MARK = const(0xA5)
 
 # Notification bits the kernel itself raises; a service's own start at bit 0, interrupt lines of
 # a driver from bit 0 in manifest order.
@@ -190,7 +210,30 @@ CRASH_NAMES = (
 )
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
-INJECTION_NAMES = ("", "crash", "spin", "hang", "leak", "drop-reply")
+INJECTION_NAMES = (
+    "",
+    "crash",
+    "spin",
+    "hang",
+    "leak",
+    "drop-reply",
+    "wrong-reply",
+    "double-reply",
+    "late-reply",
+    "protocol-error",
+    "kill-in-call",
+    "flood",
+    "kill-in-start",
+    "return",
+    "spin-in-c",
+    "memory-full",
+    "catch-kill",
+    "forged-handle",
+    "stale-handle",
+    "revoked-handle",
+    "bad-trap",
+    "bad-message",
+)
 
 # INSPECT_LINE's answer, little endian: task that owns it, masked (0 no, 1 has fired, 2 not asked
 # for), (pad), most firings a second, firings, and how many of them were served by their latency

@@ -34,7 +34,7 @@ COLLECT_US = 1_000
 COUNT_US = 9_000
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
 BUILT_IN = os.path.dirname(traceback.__file__)  # in place of what is compiled into MicroPython
-INJECTED = "/firmware/kernel/inject.py"  # runs as the task it is injected into
+INJECTED = "/firmware/bulkhead/injections.py"  # runs as the task it is injected into
 
 # Where a pending exception is taken, as on a branch of MicroPython's bytecode. Both raise it after
 # the jump (CPython's eval breaker), in the frame that jumps.

@@ -1,10 +1,10 @@
 """Cases: faults and what others see of them, control of tasks, capabilities, injection."""
 
-from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT, UNKNOWN
-from cases.rig import echo, idle
+from bulkhead import DEAD, NOTIFIED, OK, UNKNOWN
+from cases.rig import control, echo, idle
 from kernel.abi import (
-    BUDGET, CRASH, DORMANT, DROP_REPLY, EXCEPTION, FAULT_BIT, FAULTED, HANG, HEARTBEAT, MEMORY,
-    PROTOCOL, RECEIVING, RETURNED, SLEEPING, SPIN, SUPERVISOR_DIED, SYSCALL,
+    DORMANT, EXCEPTION, FAULT_BIT, FAULTED, HEARTBEAT, MEMORY,
+    PROTOCOL, RECEIVING, RETURNED, SUPERVISOR_DIED, SYSCALL,
 )  # fmt: skip
 
 from kernel.layout import CPU_US
@@ -201,21 +201,6 @@ def test_frame_that_was_taken_apart_is_contained(rig):
     rig.expect(rig.fault("wrong"), SYSCALL)
 
 
-def control(rig, script, *others):
-    """Run `script(sys, kernel)` as a service that may control tasks; others come first."""
-    for name, main, options in others:
-        rig.add(name, main, **options)
-
-    def main(sys):
-        yield sys.sleep(2)
-        yield from script(sys, sys.cap("kernel"))
-        yield sys.recv()
-
-    rig.add("controller", main, priority=0, uses="kernel:control")
-    rig.run(60)
-    rig.expect(rig.fault("controller"), 0)
-
-
 def test_stopped_task_is_dormant_and_can_start_again(rig):
     def script(sys, kernel):
         rig.log.append((yield sys.stop(kernel, 1)))
@@ -330,51 +315,6 @@ def test_module_state_starts_afresh_with_each_incarnation(rig):
 
     control(rig, script, ("one", main, {}))
     rig.expect(rig.log, [1, 1])
-
-
-def inject(rig, kind, *others, wait=40, **options):
-    """Inject into an echo service and let it show; `others` are more services."""
-
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, kind)))
-        yield sys.sleep(wait)
-
-    control(rig, script, ("echo", echo, options), *others)
-
-
-def test_injected_crash_is_an_exception(rig):
-    inject(rig, CRASH)
-    rig.expect(rig.fault("echo"), EXCEPTION)
-    if "InjectedCrash" not in rig.words_of("echo"):
-        raise AssertionError(rig.words_of("echo"))
-
-
-def test_injected_spin_is_a_budget_fault(rig):
-    inject(rig, SPIN, budget_ms=10)
-    rig.expect(rig.fault("echo"), BUDGET)
-
-
-def test_injected_hang_sleeps_without_end(rig):
-    inject(rig, HANG)
-    rig.expect((rig.state("echo"), rig.fault("echo")), (SLEEPING, 0))
-
-
-def test_dropped_reply_times_the_caller_out_once(rig):
-    def client(sys):
-        server = sys.cap("echo")
-        yield sys.sleep(8)
-        rig.log.append((yield sys.call(server, 1, 1, 5)))
-        rig.log.append((yield sys.call(server, 1, 1, 5)))
-        yield sys.recv()
-
-    inject(rig, DROP_REPLY, ("client", client, {"uses": "echo:call"}))
-    rig.expect(rig.log, [OK, TIMEOUT, OK])
-    rig.expect(rig.fault("echo"), 0)
-
-
-def test_injection_of_an_unknown_kind_is_refused(rig):
-    inject(rig, 99)
-    rig.expect(rig.log, [UNKNOWN])
 
 
 def test_reply_fault_faults_the_caller(rig):

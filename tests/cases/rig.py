@@ -154,3 +154,18 @@ def idle(sys):
     """Receive what nobody sends."""
     while True:
         yield sys.recv()
+
+
+def control(rig, script, *others):
+    """Run `script(sys, kernel)` as a service that may control tasks; others come first."""
+    for name, main, options in others:
+        rig.add(name, main, **options)
+
+    def main(sys):
+        yield sys.sleep(2)
+        yield from script(sys, sys.cap("kernel"))
+        yield sys.recv()
+
+    rig.add("controller", main, priority=0, uses="kernel:control")
+    rig.run(60)
+    rig.expect(rig.fault("controller"), 0)

@@ -1,0 +1,250 @@
+"""Injected misbehaviour: what a service is made to do in place of its next step, or of a reply.
+
+Each generator stands in for the service's own, so it runs as that service, at its priority, under
+its budget, with its capabilities, and the kernel's answer to it is the answer to the real thing.
+It closes the service's own when it ends. The first `yield` is there since a generator must be
+started with None. The module is loaded when something is injected first.
+
+What faults nobody shows in the trace: a trap YIELD with the operation MARK, right before.
+"""
+
+from kernel.abi import (
+    ACKNOWLEDGE, BAD_MESSAGE, BAD_TRAP, CATCH_KILL, CRASH, DOUBLE_REPLY, DROP_REPLY, FLOOD,
+    FORGED_HANDLE, HANDLE_SHIFT, HANG, KILL_IN_CALL, KILL_IN_START, LATE_REPLY, LEAK, MARK,
+    MAY_CALL, MAY_NOTIFY, MAY_SEND, MEMORY_FULL, NONSENSE, RECV, REPLY,
+    REPLY_FAULT, REPLY_RECV, RETURN, REVOKED_HANDLE, SLEEP, SLOT_MASK, SPIN, SPIN_IN_C,
+    STALE_HANDLE, TIMED, TRAP_SHIFT, WRONG_REPLY, YIELD,
+)  # fmt: skip
+from micropython import const
+
+_TRAP = const(31 << 8)
+_LEAK_BYTES = const(2048)
+_SMALLEST_BYTES = const(16)
+_LONG = const(50_000)  # numbers summed in one C call: some 75 ms
+_FLOOD_ROUNDS = const(100)
+_LATE_MS = const(1_200)  # after CALL_TIMEOUT_US
+
+
+class InjectedCrash(Exception):
+    """What an injected crash raises."""
+
+
+def stand_in(kind, generator, sys, uses):
+    """Return what stands in for `generator`, None where the service cannot fail in that way.
+
+    `sys` is the service's frame, `uses` what its manifest grants, as in the system's table.
+    """
+    if DROP_REPLY <= kind <= KILL_IN_CALL:
+        return at_reply(kind, generator, sys)
+    if kind == FLOOD:
+        return first_flood(generator, sys, uses)
+    if kind == KILL_IN_START:
+        return in_start(generator)
+    misdeed = MISDEEDS.get(kind)
+    return misdeed and instead(misdeed, generator, sys, uses)
+
+
+def instead(misdeed, generator, sys, uses):
+    """Commit a misdeed in place of all that the service would do."""
+    try:
+        yield
+        traps = misdeed(sys, uses)
+        if traps:
+            yield from traps
+    finally:
+        generator.close()
+
+
+def in_start(generator):
+    """Let the service load its module and begin, and raise where it would first yield."""
+    yield
+    generator.send(None)
+    raise InjectedCrash("killed in its start")
+
+
+def first_flood(generator, sys, uses):
+    """Use every capability as often and as fast as it goes, then go on."""
+    result = yield
+    try:
+        arg = sys.arg
+        registers = list(sys.registers)
+        yield YIELD | MARK
+        for _ in range(_FLOOD_ROUNDS):
+            for handle, rights in _reached(sys, uses):
+                yield use(sys, handle, rights)
+        sys.arg = arg
+        for index, register in enumerate(registers):
+            sys.registers[index] = register
+        while True:
+            result = yield generator.send(result)
+    except StopIteration:
+        return
+    finally:
+        generator.close()
+
+
+def at_reply(kind, generator, sys):
+    """Go on, but do wrong at the next reply that somebody waits for."""
+    result = yield
+    try:
+        while True:
+            trap = generator.send(result)
+            answers = trap & _TRAP == REPLY_RECV or trap & (_TRAP | TIMED) == REPLY
+            if answers and sys.caller():
+                break
+            result = yield trap
+        timeout_ms = sys.registers[0]
+        yield YIELD | MARK
+        rest = YIELD if trap & _TRAP == REPLY else RECV | trap & TIMED
+        if kind == KILL_IN_CALL:
+            raise InjectedCrash("killed in the middle of a call")
+        if kind == DROP_REPLY:
+            trap = rest
+        elif kind == WRONG_REPLY:
+            sys.arg = b"nonsense"
+            trap = trap & ~0xFF | NONSENSE
+        elif kind == DOUBLE_REPLY:
+            caller = sys.caller()
+            arg = sys.arg
+            yield trap & 0xFF | REPLY
+            yield sys.reply_to(caller, trap & 0xFF, arg)
+            trap = rest
+        elif kind == LATE_REPLY:
+            yield sys.sleep(_LATE_MS)
+        else:
+            yield REPLY_FAULT
+            trap = rest
+        sys.registers[0] = timeout_ms
+        while True:
+            result = yield trap
+            trap = generator.send(result)
+    except StopIteration:
+        return
+    finally:
+        generator.close()
+
+
+def crash(sys, uses):
+    """Raise."""
+    raise InjectedCrash("injected by the operator")
+
+
+def give_up(sys, uses):
+    """Return."""
+
+
+def spin(sys, uses):
+    """Never yield."""
+    while True:
+        pass
+
+
+def spin_in_c(sys, uses):
+    """Never yield, in C calls each longer than the budget of most."""
+    while True:
+        sum(range(_LONG))
+
+
+def catch_kill(sys, uses):
+    """Never yield, catch the kill for it, and go on."""
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+    yield SLEEP
+
+
+def hang(sys, uses):
+    """Sleep without end."""
+    yield SLEEP
+
+
+def leak(sys, uses):
+    """Allocate without end."""
+    kept = []
+    while True:
+        kept.append(bytearray(_LEAK_BYTES))
+
+
+def fill_memory(sys, uses):
+    """Fill the heap to the last block, make a trap with it full, and ask for more."""
+    kept = []
+    size = _LEAK_BYTES
+    while True:
+        try:
+            kept.append(bytearray(size))
+        except MemoryError:
+            size //= 2
+            if size < _SMALLEST_BYTES:
+                break
+    yield YIELD
+    raise MemoryError
+
+
+def forge(sys, uses):
+    """Use a handle that it never got."""
+    yield sys.call(SLOT_MASK << HANDLE_SHIFT, NONSENSE)
+
+
+def use_stale(sys, uses):
+    """Give a capability up and use its handle after that."""
+    for handle in sys.handles.values():
+        yield sys.delete(handle)
+        yield handle | ACKNOWLEDGE
+
+
+def use_revoked(sys, uses):
+    """Copy a capability, revoke the copy and use it: raise what that was answered with."""
+    for handle, rights in _reached(sys, uses):
+        yield sys.copy(handle)
+        copy = sys.arg
+        yield sys.revoke(handle)
+        status = yield use(sys, copy, rights)
+        raise InjectedCrash("a revoked handle answers %d" % status)
+
+
+def trap_wrongly(sys, uses):
+    """Make a trap that means nothing."""
+    yield (1 << TRAP_SHIFT) * 31
+
+
+def send_list(sys, uses):
+    """Send what no message may hold."""
+    for handle, rights in _reached(sys, uses):
+        if rights & (MAY_CALL | MAY_SEND):
+            yield use(sys, handle, rights, [])
+
+
+def use(sys, handle, rights, arg=None):
+    """Return a trap through a capability that has one of the rights."""
+    if rights & MAY_SEND:
+        return sys.send(handle, NONSENSE, arg, 1)
+    if rights & MAY_CALL:
+        return sys.call(handle, NONSENSE, arg)
+    return sys.notify(handle, 0)
+
+
+def _reached(sys, uses):
+    return [
+        (sys.handles[name], rights)
+        for name, _, rights, _ in uses
+        if rights & (MAY_CALL | MAY_SEND | MAY_NOTIFY)
+    ]
+
+
+MISDEEDS = {
+    CRASH: crash,
+    SPIN: spin,
+    HANG: hang,
+    LEAK: leak,
+    RETURN: give_up,
+    SPIN_IN_C: spin_in_c,
+    MEMORY_FULL: fill_memory,
+    CATCH_KILL: catch_kill,
+    FORGED_HANDLE: forge,
+    STALE_HANDLE: use_stale,
+    REVOKED_HANDLE: use_revoked,
+    BAD_TRAP: trap_wrongly,
+    BAD_MESSAGE: send_list,
+}

@@ -1,0 +1,205 @@
+"""Cases: what is injected into a service is done, and harms itself alone."""
+
+from bulkhead import DEAD, OK, REFUSED, TIMEOUT, UNKNOWN
+from cases.rig import control, echo
+from kernel.abi import (
+    BAD_MESSAGE, BAD_TRAP, BUDGET, CATCH_KILL, CRASH, DOUBLE_REPLY, DROP_REPLY, EXCEPTION, FLOOD,
+    FORGED_HANDLE, HANG, INJECTED, KILL_IN_CALL, KILL_IN_START, LATE_REPLY, LEAK, MEMORY,
+    MEMORY_FULL, NONSENSE, OPERATIONS, PROTOCOL, PROTOCOL_ERROR, RETURN, RETURNED, REVOKED_HANDLE,
+    SLEEPING, SPIN, SPIN_IN_C, STALE_HANDLE, SYSCALL, WRONG_REPLY,
+)  # fmt: skip
+
+
+def inject(rig, kind, *others, wait=40, **options):
+    """Inject into an echo service and let it show; `others` are more services."""
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, kind)))
+        yield sys.sleep(wait)
+
+    control(rig, script, ("echo", echo, options), *others)
+
+
+def test_injected_crash_is_an_exception(rig):
+    inject(rig, CRASH)
+    rig.expect(rig.fault("echo"), EXCEPTION)
+    if "InjectedCrash" not in rig.words_of("echo"):
+        raise AssertionError(rig.words_of("echo"))
+
+
+def test_injected_spin_is_a_budget_fault(rig):
+    inject(rig, SPIN, budget_ms=10)
+    rig.expect(rig.fault("echo"), BUDGET)
+
+
+def test_injected_hang_sleeps_without_end(rig):
+    inject(rig, HANG)
+    rig.expect((rig.state("echo"), rig.fault("echo")), (SLEEPING, 0))
+
+
+def test_dropped_reply_times_the_caller_out_once(rig):
+    def client(sys):
+        server = sys.cap("echo")
+        yield sys.sleep(8)
+        rig.log.append((yield sys.call(server, 1, 1, 5)))
+        rig.log.append((yield sys.call(server, 1, 1, 5)))
+        yield sys.recv()
+
+    inject(rig, DROP_REPLY, ("client", client, {"uses": "echo:call"}))
+    rig.expect(rig.log, [OK, TIMEOUT, OK])
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injection_of_an_unknown_kind_is_refused(rig):
+    inject(rig, 99)
+    rig.expect(rig.log, [UNKNOWN])
+
+
+def faulted(rig, kind, fault, words="", **options):
+    """Inject what faults an echo service that may call another."""
+    options["uses"] = "other:call"
+    inject(rig, kind, ("other", echo, {}), **options)
+    rig.expect(rig.fault("echo"), fault)
+    rig.expect(rig.generation("echo"), 2)
+    rig.expect(rig.generation("other"), 1)
+    if words not in rig.words_of("echo"):
+        raise AssertionError(rig.words_of("echo"))
+
+
+def test_injected_return_ends_main(rig):
+    faulted(rig, RETURN, RETURNED)
+
+
+def test_injected_spin_in_a_c_call_is_a_budget_fault(rig):
+    faulted(rig, SPIN_IN_C, BUDGET, budget_ms=5, wait=400)
+
+
+def test_injected_leak_ends_by_memory_or_budget(rig):
+    inject(rig, LEAK, budget_ms=2)
+    if rig.fault("echo") not in (MEMORY, BUDGET):
+        raise AssertionError(rig.fault("echo"))
+
+
+def test_injected_full_memory_ends_by_memory_or_budget(rig):
+    inject(rig, MEMORY_FULL, budget_ms=2)
+    if rig.fault("echo") not in (MEMORY, BUDGET):
+        raise AssertionError(rig.fault("echo"))
+
+
+def test_injected_catch_of_a_kill_is_a_budget_fault(rig):
+    faulted(rig, CATCH_KILL, BUDGET, budget_ms=5)
+
+
+def test_injected_forged_handle_is_a_syscall_fault(rig):
+    faulted(rig, FORGED_HANDLE, SYSCALL, "NoRight")
+
+
+def test_injected_stale_handle_is_a_syscall_fault(rig):
+    faulted(rig, STALE_HANDLE, SYSCALL, "NoRight")
+
+
+def test_injected_revoked_handle_answers_dead(rig):
+    faulted(rig, REVOKED_HANDLE, EXCEPTION, "answers %d" % DEAD, slots=1)
+
+
+def test_injected_bad_trap_is_a_syscall_fault(rig):
+    faulted(rig, BAD_TRAP, SYSCALL, "NoRight")
+
+
+def test_injected_bad_message_is_a_syscall_fault(rig):
+    faulted(rig, BAD_MESSAGE, SYSCALL, "BadMessage")
+
+
+def test_injected_kill_in_start_ends_two_incarnations(rig):
+    def beginner(sys):
+        rig.log.append("began")
+        yield sys.recv()
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, KILL_IN_START)))
+        rig.log.append(rig.fault("beginner"))
+        yield sys.sleep(20)
+        rig.log.append((rig.fault("beginner"), rig.generation("beginner")))
+        rig.log.append((yield sys.start(kernel, 1)))
+
+    control(rig, script, ("beginner", beginner, {}))
+    rig.expect(rig.log, ["began", OK, INJECTED, "began", (EXCEPTION, 3), OK, "began"])
+
+
+def answers(rig, kind, timeout_ms=None, wait=80):
+    """Inject into an echo service; return what a client gets of three calls, with the values."""
+
+    def client(sys):
+        server = sys.cap("echo")
+        yield sys.sleep(8)
+        for number in (1, 2, 3):
+            status = yield sys.call(server, 1, number, timeout_ms)
+            rig.log.append((status, sys.arg if status < OPERATIONS else None))
+            if status == DEAD:
+                break
+        yield sys.recv()
+
+    inject(rig, kind, ("client", client, {"uses": "echo:call"}), wait=wait)
+    rig.expect(rig.log.pop(0), OK)
+    return rig.log
+
+
+def test_injected_wrong_reply_is_wrong_once(rig):
+    rig.expect(answers(rig, WRONG_REPLY), [(NONSENSE, b"nonsense"), (OK, 3), (OK, 4)])
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injected_second_reply_reaches_nobody(rig):
+    rig.expect(answers(rig, DOUBLE_REPLY), [(OK, 2), (OK, 3), (OK, 4)])
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injected_late_reply_is_a_timeout_for_its_caller_alone(rig):
+    late = [(TIMEOUT, None), (TIMEOUT, None), (TIMEOUT, None)]
+    rig.expect(answers(rig, LATE_REPLY, timeout_ms=5), late)
+    rig.expect((rig.fault("echo"), rig.state("echo")), (0, SLEEPING))
+
+
+def test_injected_protocol_error_faults_the_caller(rig):
+    rig.expect(answers(rig, PROTOCOL_ERROR), [])
+    rig.expect((rig.fault("echo"), rig.fault("client")), (0, PROTOCOL))
+
+
+def test_injected_kill_in_a_call_answers_dead(rig):
+    rig.expect(answers(rig, KILL_IN_CALL), [(DEAD, None)])
+    rig.expect(rig.fault("echo"), EXCEPTION)
+
+
+def test_injected_flood_comes_before_the_next_step_and_harms_nothing(rig):
+    def target(sys):
+        other = sys.cap("other")
+        while True:
+            operation = yield sys.recv()
+            rig.log.append((operation, sys.arg))
+            yield sys.reply((yield sys.call(other, 1, 1)), sys.arg)
+
+    def other(sys):
+        calls = 0
+        operation = yield sys.recv()
+        while True:
+            calls += operation == NONSENSE
+            answer = (REFUSED, calls) if operation == NONSENSE else (OK, calls)
+            operation = yield sys.reply_recv(*answer)
+
+    def client(sys):
+        yield sys.sleep(8)
+        rig.log.append(((yield sys.call(sys.cap("target"), 7, 5)), sys.arg))
+        yield sys.recv()
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, FLOOD)))
+        yield sys.sleep(40)
+
+    control(
+        rig,
+        script,
+        ("target", target, {"uses": "other:call"}),
+        ("other", other, {}),
+        ("client", client, {"uses": "target:call"}),
+    )
+    rig.expect(rig.log, [OK, (7, 5), (OK, 100)])
