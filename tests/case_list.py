@@ -5,8 +5,8 @@ from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
 MODULES = (
-    *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records", "stashes"),
-    *("interrupts", "hard", "awaits", "trace", "guests"),
+    *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records"),
+    *("stashes", "interrupts", "hard", "awaits", "trace", "guests"),
     *("capabilities", "grants", "leases", "closed", "updates"),
 )
 # Cases that only MicroPython can judge.
