@@ -12,6 +12,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from bulkhead_host import abi
 from bulkhead_host.link.frames import Frame, FrameParser
@@ -68,8 +69,18 @@ class FakeBoard:
     trace: list[tuple[int, int]] = field(default_factory=list)
     capabilities: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
     watch: tuple[int, int] | None = None
+    key: bytes = bytes(32)
+    is_closed: bool = False
     chatter: bytes = b""
     _parser: FrameParser = field(default_factory=FrameParser)
+    _gate: Any = None
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all sessions, as a board does that is reset."""
+        self._gate = abi.Gate(self.key, self.is_closed)
 
     def take(self, data: bytes) -> bytes:
         """Take what the host sends and return what the board says to it."""
@@ -90,27 +101,37 @@ class FakeBoard:
             self._line(abi.SERVICE, sequence, service.payload(task))
             for task, service in enumerate(self.services, 1)
         ]
-        end = abi.END_STRUCT.pack(len(self.services), self.uptime_ms)
+        losses = (self._parser.damaged_frames, self._gate.refused, self._gate.replayed, 0)
+        end = abi.END_STRUCT.pack(len(self.services), self.uptime_ms, *losses)
         return b"".join([*rows, self._line(abi.END, sequence, end)])
 
     def _answer(self, frame: Frame) -> bytes:
+        if frame.kind == abi.ORDER:
+            request = self._gate.admit(frame.payload)
+            if isinstance(request, int):
+                return self._line(abi.STATUS, frame.sequence, bytes([request]))
+            return self._do(Frame(request[0], frame.sequence, request[1:]))
+        is_open = frame.kind in abi.READING and not self.is_closed
+        if is_open or frame.kind in (abi.HELLO, abi.CHALLENGE):
+            return self._do(frame)
+        return self._line(abi.STATUS, frame.sequence, bytes([abi.NO_SESSION]))
+
+    def _do(self, frame: Frame) -> bytes:
+        if frame.kind == abi.CHALLENGE:
+            opened = self._gate.open(frame.payload, os.urandom(abi.NONCE_BYTES))
+            return self._line(abi.CHALLENGE_IS, frame.sequence, opened)
         if frame.kind == abi.HELLO:
-            head = abi.HELLO_STRUCT.pack(self.abi, len(self.services), self.uptime_ms)
+            access = (self._gate.access, self._gate.mark)
+            head = abi.HELLO_STRUCT.pack(self.abi, len(self.services), self.uptime_ms, *access)
             return self._line(abi.HELLO_IS, frame.sequence, head + b"0.1.0\0pico\0demo\0")
-        if frame.kind == abi.TABLE:
+        if frame.kind in (abi.TABLE, abi.WATCH):
+            if frame.kind == abi.WATCH:
+                interval_ms, _ = abi.WATCH_STRUCT.unpack(frame.payload)
+                self.watch = (frame.sequence, interval_ms)
             return self.table(frame.sequence)
-        if frame.kind == abi.WATCH:
-            interval_ms, _ = abi.WATCH_STRUCT.unpack(frame.payload)
-            self.watch = (frame.sequence, interval_ms)
-            return self.table(frame.sequence)
-        if frame.kind == abi.INJECT:
-            status = self._inject(frame.payload[1:].decode(), frame.payload[0])
-            return self._line(abi.STATUS, frame.sequence, bytes([status]))
-        if frame.kind == abi.CONTROL:
-            name, verb = frame.payload[1:].decode(), abi.CONTROL_NAMES[frame.payload[0]]
-            self.controls.append((name, verb))
-            is_known = name in [service.name for service in self.services]
-            status = abi.OK if is_known else abi.UNKNOWN
+        if frame.kind in (abi.INJECT, abi.CONTROL):
+            act = self._inject if frame.kind == abi.INJECT else self._control
+            status = act(frame.payload[1:].decode(), frame.payload[0])
             return self._line(abi.STATUS, frame.sequence, bytes([status]))
         readers = {
             abi.FAULT_TEXT: self._fault,
@@ -129,6 +150,11 @@ class FakeBoard:
                 service.fault = abi.FAULT_NAMES.index("EXCEPTION")
                 return abi.OK
         return abi.UNKNOWN
+
+    def _control(self, name: str, verb: int) -> int:
+        self.controls.append((name, abi.CONTROL_NAMES[verb]))
+        is_known = name in [service.name for service in self.services]
+        return abi.OK if is_known else abi.UNKNOWN
 
     def _fault_text(self, sequence: int, name: str, offset: int) -> bytes:
         if name and name not in [service.name for service in self.services]:

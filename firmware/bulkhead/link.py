@@ -7,6 +7,10 @@ REPL ignores:
 
 Numbers are little endian. A reader may join anywhere: what does not start with RS is program
 output, what fails its CRC is dropped. An answer carries the sequence of its request.
+
+What changes anything is taken only in an ORDER of a session (`bulkhead.session`), which holds the
+kind and the payload of the request. What is in READING is taken as it is, unless the application
+has closed reading; HELLO and CHALLENGE always.
 """
 
 import struct
@@ -15,26 +19,32 @@ from binascii import a2b_base64, b2a_base64, crc32
 from micropython import const
 
 MARK = b"\x1e"
-PAYLOAD_BYTES_MAX = const(320)
-LINE_BYTES_MAX = const(448)
+PAYLOAD_BYTES_MAX = const(360)
+LINE_BYTES_MAX = const(496)
 
 # Requests.
 HELLO = const(0x01)  # -> HELLO_IS
 TABLE = const(0x02)  # -> SERVICE for each task, then END
-INJECT = const(0x03)  # injection u8 (abi.CRASH ...), service name -> STATUS
+INJECT = const(0x03)  # in an order: injection u8 (abi.CRASH ...), service name -> STATUS
 FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT, or STATUS
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
-CONTROL = const(0x06)  # verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
+CONTROL = const(0x06)  # in an order: verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
 FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORMAT, or STATUS
 TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 31 when caught up
 CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
+CHALLENGE = const(0x0A)  # nonce of 16 bytes -> CHALLENGE_IS
+ORDER = const(0x0B)  # session u8, number u32, MAC of 16 bytes, kind u8, payload -> as the kind's
+
+READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES)
 
 # Answers.
+
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
 SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
-END = const(0x83)  # number of SERVICE frames before it u8, uptime_ms u32
+END = const(0x83)  # END_FORMAT: number of SERVICE frames before it, uptime_ms, losses
 STATUS = const(0x84)  # abi status u8
 TEXT = const(0x85)  # a piece of UTF-8, empty after the end
+CHALLENGE_IS = const(0x86)  # session.CHALLENGE_FORMAT
 
 # Verbs of CONTROL.
 HOLD = const(0)  # stop it, and do not start it again
@@ -42,8 +52,10 @@ RELEASE = const(1)  # start what is held, or degraded
 RESTART = const(2)  # fault it: what happens then is its manifest's
 CONTROL_NAMES = ("hold", "release", "restart")
 
-HELLO_FORMAT = "<BBI"  # abi, services, uptime_ms
-END_FORMAT = "<BI"
+HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark, of `session`
+# Services, uptime_ms; since the console began, each modulo 2**16: frames that came damaged, orders
+# refused, orders that came again or of an ended session, and bytes that the host did not take.
+END_FORMAT = "<BIHHHH"
 
 
 def encode(kind, sequence, payload):

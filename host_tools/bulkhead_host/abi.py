@@ -1,9 +1,9 @@
 """The numbers and the frame format that the host shares with the firmware, from its own files.
 
-`abi.py` and `limits.py` of `firmware/kernel` and `firmware/bulkhead/link.py` are loaded under
-private names, with a stand-in for MicroPython's `micropython` module that is there only while
-they load: the packages `kernel` and `bulkhead` stay out of `sys.modules` and the source tree out
-of `sys.path`.
+`abi.py` and `limits.py` of `firmware/kernel` and `link.py` and `session.py` of `firmware/bulkhead`
+are loaded under private names, with a stand-in for MicroPython's `micropython` module that is
+there only while they load: the packages `kernel` and `bulkhead` stay out of `sys.modules` and the
+source tree out of `sys.path`.
 """
 
 import importlib.util
@@ -54,6 +54,7 @@ def _load(name: str, path: Path) -> Any:
 _abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
 _limits = _load("limits", source_root() / "firmware" / "kernel" / "limits.py")
 _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
+_session = _load("session", source_root() / "firmware" / "bulkhead" / "session.py")
 
 # kernel/abi.py
 ABI: int = _abi.ABI
@@ -126,6 +127,23 @@ SERVICE: int = _link.SERVICE
 END: int = _link.END
 STATUS: int = _link.STATUS
 TEXT: int = _link.TEXT
+LOSSES_MODULUS = 1 << 16
+CHALLENGE: int = _link.CHALLENGE
+CHALLENGE_IS: int = _link.CHALLENGE_IS
+ORDER: int = _link.ORDER
+READING: tuple[int, ...] = _link.READING
+
+# bulkhead/session.py
+NONCE_BYTES: int = _session.NONCE_BYTES
+CHALLENGE_STRUCT = struct.Struct(_session.CHALLENGE_FORMAT)
+HAS_KEY: int = _session.HAS_KEY
+READING_CLOSED: int = _session.READING_CLOSED
+NO_SESSION: int = _session.NO_SESSION
+DENIED: int = _session.DENIED
+REPLAYED: int = _session.REPLAYED
+Gate: Any = _session.Gate
+Session: Any = _session.Session
+"""The host's side of a session; `Gate` is the board's, for boards that tests make."""
 
 HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
 END_STRUCT = struct.Struct(_link.END_FORMAT)
@@ -137,6 +155,12 @@ POSITION_STRUCT = struct.Struct("<I")
 OFFSET_STRUCT = struct.Struct("<H")
 SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
+
+
+def key_mark(key: bytes) -> bytes:
+    """Return what a board says of its key: enough to know it by, and nothing to use it with."""
+    mark: bytes = _session.key_mark(key)
+    return mark
 
 
 def encode(kind: int, sequence: int, payload: bytes) -> bytes:
@@ -157,6 +181,9 @@ def decode(line: bytes) -> tuple[int, int, bytes] | None:
     return decoded
 
 
+_GATE_NAMES = {NO_SESSION: "NO_SESSION", DENIED: "DENIED", REPLAYED: "REPLAYED"}
+
+
 def status_name(status: int) -> str:
     """Return the word for a status code that the kernel returns, or the number."""
     names: tuple[str, ...] = _abi.STATUS_NAMES
@@ -164,5 +191,7 @@ def status_name(status: int) -> str:
         return "OK"
     if status == REFUSED:
         return "REFUSED"
+    if status in _GATE_NAMES:
+        return _GATE_NAMES[status]
     index = status - TIMEOUT
     return names[index] if 0 <= index < len(names) else str(status)

@@ -4,6 +4,7 @@
     +-- UsageError           2  the command line or a file given to it is wrong
     +-- DeviceNotFound       3  no board, or several where one is needed
     +-- DeviceBusy           4  the board is in use, or the system does not permit it
+    +-- NotPermitted         4  the board itself does not permit it
     +-- DeviceTimeout        5  the board did not answer in time
     +-- DeviceException      6  the program on the board raised
 
@@ -40,6 +41,12 @@ class DeviceNotFound(BulkheadError):
 
 class DeviceBusy(BulkheadError):
     """The board is in use by another program, or the system refuses access."""
+
+    exit_code = 4
+
+
+class NotPermitted(BulkheadError):
+    """The board does what was asked only for who has its key."""
 
     exit_code = 4
 

@@ -9,10 +9,13 @@ import select
 import struct
 import sys as interpreter
 import time
+from os import urandom
 
 from bulkhead import DEAD, NOTIFIED, OK
 from bulkhead import link
-from bulkhead_system import APPLICATION, BOARD, SERVICES, VERSION
+from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate
+from bulkhead_key import KEY
+from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
 from kernel.abi import ABI, UNKNOWN
 from micropython import const
 
@@ -27,6 +30,7 @@ _CHUNK = const(64)
 _WRITE_TRIES = const(20)
 _READ_AT_ONCE = const(64)
 _CTRL_C = b"\x03"
+_POSITION_MASK = const(0x3FFFFFFF)
 
 
 class Serial:
@@ -42,6 +46,8 @@ class Serial:
         self.line = bytearray()
         self.in_frame = False
         self.wants_prompt = False
+        self.damaged = 0  # frames
+        self.lost = 0  # bytes that the host did not take
 
     def read_line(self):
         """Take waiting characters; return the frame they complete, None if they do not.
@@ -57,15 +63,19 @@ class Serial:
                 self.in_frame = False
                 return None
             if character == link.MARK:
+                self.damaged += self.in_frame  # it was cut off
                 self.in_frame = True
                 self.line = bytearray()
             elif character == b"\n" and self.in_frame:
                 self.in_frame = False
-                return link.decode(self.line)
+                frame = link.decode(self.line)
+                self.damaged += frame is None
+                return frame
             elif self.in_frame:
                 self.line.extend(character)
                 if len(self.line) > link.LINE_BYTES_MAX:
                     self.in_frame = False
+                    self.damaged += 1
         return None
 
     def more(self):
@@ -84,6 +94,7 @@ def write(sys, serial, data):
             start += _CHUNK
             tries = 0
         elif tries == _WRITE_TRIES:
+            serial.lost += len(data) - start
             return
         else:
             tries += 1
@@ -93,6 +104,7 @@ def write(sys, serial, data):
 def main(sys):
     """Serve the link until stopped."""
     serial = Serial()
+    gate = Gate(KEY, LINK_CLOSED)
     line = sys.cap("input")
     watch = Watch()
     yield sys.acknowledge(line)
@@ -111,12 +123,12 @@ def main(sys):
                     yield sys.hand_over(line)
                     break
                 if frame:
-                    yield from answer(sys, serial, watch, frame)
+                    yield from answer(sys, serial, gate, watch, frame)
                 else:  # a burst takes many steps, each within the budget
                     yield sys.sleep(1)
         yield sys.acknowledge(line)
         if watch.is_due():
-            yield from send_table(sys, serial, watch.sequence)
+            yield from send_table(sys, serial, gate, watch.sequence)
 
 
 class Watch:
@@ -153,52 +165,86 @@ class Watch:
         return True
 
 
-def answer(sys, serial, watch, frame):
-    """Do what one request asks."""
-    kind, sequence, payload = frame
-    supervisor = sys.cap("supervisor")
-    if kind == link.HELLO:
-        head = struct.pack(link.HELLO_FORMAT, ABI, len(SERVICES), time.ticks_ms())
+def admitted(gate, frame):
+    """Return (status, kind, payload) of what a frame asks for; OK if it may be done."""
+    kind, _, payload = frame
+    if kind == link.ORDER:
+        request = gate.admit(payload)
+        if type(request) is int:
+            return request, kind, payload
+        return OK, request[0], request[1:]
+    if kind == link.HELLO or kind == link.CHALLENGE:
+        return OK, kind, payload
+    if kind in link.READING and not gate.access & READING_CLOSED:
+        return OK, kind, payload
+    gate.refused += 1
+    return NO_SESSION, kind, payload
+
+
+def answer(sys, serial, gate, watch, frame):
+    """Do what one request asks, if it may be done."""
+    sequence = frame[1]
+    status, kind, payload = admitted(gate, frame)
+    if status != OK:
+        yield from send_status(sys, serial, sequence, status)
+    elif kind == link.HELLO:
         names = "\0".join((VERSION, BOARD, APPLICATION, "")).encode()
+        now = time.ticks_ms()
+        head = struct.pack(link.HELLO_FORMAT, ABI, len(SERVICES), now, gate.access, gate.mark)
         yield from write(sys, serial, link.encode(link.HELLO_IS, sequence, head + names))
+    elif kind == link.CHALLENGE and len(payload) == NONCE_BYTES:
+        opened = gate.open(payload, urandom(NONCE_BYTES))
+        yield from write(sys, serial, link.encode(link.CHALLENGE_IS, sequence, opened))
     elif kind == link.TABLE:
-        yield from send_table(sys, serial, sequence)
+        yield from send_table(sys, serial, gate, sequence)
     elif kind == link.WATCH and len(payload) == 4:
         watch.begin(sequence, *struct.unpack("<HH", payload))
     elif kind in (link.INJECT, link.CONTROL) and payload:
         operation = supervisor_api.INJECT if kind == link.INJECT else supervisor_api.CONTROL
-        operands = (str(payload[1:], "utf-8"), payload[0])
-        status = yield sys.call(supervisor, operation, operands)
+        supervisor = sys.cap("supervisor")
+        status = yield sys.call(supervisor, operation, (text(payload[1:]), payload[0]))
         if status == DEAD:  # the supervisor was the target
             yield sys.reopen(supervisor)
-        code = OK if status in (OK, DEAD) else UNKNOWN
-        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((code,))))
-    elif kind == link.FAULT_TEXT and len(payload) >= 2:
-        operands = str(payload[2:], "utf-8"), payload[0] | payload[1] << 8
-        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, operands)
-        yield from send_text(sys, serial, sequence, status)
+        status = OK if status in (OK, DEAD) else UNKNOWN
+        yield from send_status(sys, serial, sequence, status)
+    elif kind in link.READING:
+        yield from answer_text(sys, serial, sequence, kind, payload)
+    else:
+        yield from send_status(sys, serial, sequence, UNKNOWN)
+
+
+def answer_text(sys, serial, sequence, kind, payload):
+    """Send the bytes that the supervisor answers with, or that there are none."""
+    status = UNKNOWN
+    if kind == link.FAULT_TEXT and len(payload) >= 2:
+        operands = text(payload[2:]), payload[0] | payload[1] << 8
+        status = yield sys.call(sys.cap("supervisor"), supervisor_api.FAULT_TEXT, operands)
+    elif kind == link.TRACE and len(payload) == 4:
+        position = struct.unpack("<I", payload)[0] & _POSITION_MASK
+        status = yield sys.call(sys.cap("supervisor"), supervisor_api.TRACE, position)
     elif kind in (link.FAULT, link.CAPABILITIES):
         operation = supervisor_api.FAULT if kind == link.FAULT else supervisor_api.CAPABILITIES
-        status = yield sys.call(supervisor, operation, str(payload, "utf-8"))
-        yield from send_text(sys, serial, sequence, status)
-    elif kind == link.TRACE and len(payload) == 4:
-        position = struct.unpack("<I", payload)[0]
-        status = yield sys.call(supervisor, supervisor_api.TRACE, position)
-        yield from send_text(sys, serial, sequence, status)
-    else:
-        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((UNKNOWN,))))
-
-
-def send_text(sys, serial, sequence, status):
-    """Send the bytes that the supervisor has answered with, or that there are none."""
+        status = yield sys.call(sys.cap("supervisor"), operation, text(payload))
     if status == OK:
-        data = link.encode(link.TEXT, sequence, sys.arg)
+        yield from write(sys, serial, link.encode(link.TEXT, sequence, sys.arg))
     else:
-        data = link.encode(link.STATUS, sequence, bytes((UNKNOWN,)))
-    yield from write(sys, serial, data)
+        yield from send_status(sys, serial, sequence, UNKNOWN)
 
 
-def send_table(sys, serial, sequence):
+def text(name):
+    """Return the text of bytes from the line, of a name that nobody has where they are none."""
+    try:
+        return str(name, "utf-8")
+    except UnicodeError:
+        return "?"
+
+
+def send_status(sys, serial, sequence, status):
+    """Send a status."""
+    yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((status,))))
+
+
+def send_table(sys, serial, gate, sequence):
     """Send a SERVICE frame for each task, and END."""
     supervisor = sys.cap("supervisor")
     for number in range(1, len(SERVICES) + 1):
@@ -209,7 +255,9 @@ def send_table(sys, serial, sequence):
         row, restarts, name = sys.arg
         payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
         yield from write(sys, serial, link.encode(link.SERVICE, sequence, payload))
-    end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms())
+    losses = (serial.damaged, gate.refused, gate.replayed, serial.lost)
+    counts = [count & 0xFFFF for count in losses]
+    end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms(), *counts)
     yield from write(sys, serial, link.encode(link.END, sequence, end))
 
 

@@ -28,11 +28,14 @@ from bulkhead_host.commands.why import why
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
-from bulkhead_host.errors import DeviceTimeout, UsageError
+from bulkhead_host.errors import DeviceTimeout, NotPermitted, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump, take_dump, to_json
+from bulkhead_host.link.frames import Frame, FrameParser
+from bulkhead_host.link.key import device_key
 from bulkhead_host.link.services import Table
 from bulkhead_host.link.trace import collect
+from bulkhead_host.link.transport import Transport
 from bulkhead_host.view.graph import edges
 from pytest_bulkhead import Board
 
@@ -217,6 +220,55 @@ def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
         client.transport.write(noise)
         client.listen(0.2)
     assert generations(client.table()) == generations(before)
+
+
+def answer(transport: Transport, line: bytes) -> Frame:
+    """Send a frame and return the one that answers it."""
+    decoded = abi.decode(line[1:-1])
+    assert decoded is not None
+    transport.write(line)
+    parser = FrameParser()
+    until_s = transport.clock_s() + WAIT_S
+    while transport.clock_s() < until_s:
+        for item in parser.feed(transport.read(0.1)):
+            if isinstance(item, Frame) and item.sequence == decoded[1]:
+                return item
+    raise AssertionError("no answer")
+
+
+def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client) -> None:
+    before = client.table()
+    transport = client.transport
+    bare = answer(transport, abi.encode(abi.INJECT, 240, b"\x01blink"))
+    assert bare == Frame(abi.STATUS, 240, bytes([abi.NO_SESSION]))
+    with pytest.raises(NotPermitted, match="another key"):
+        Client(transport, key=bytes(range(32))).inject("blink", "crash")
+
+    nonce = bytes(range(abi.NONCE_BYTES))
+    opened = answer(transport, abi.encode(abi.CHALLENGE, 241, nonce))
+    name, _, _, board_nonce = abi.CHALLENGE_STRUCT.unpack(opened.payload)
+    restart = bytes([abi.CONTROL, abi.CONTROL_NAMES.index("restart")]) + b"led"
+    forged = abi.Session(bytes(range(32)), name, nonce, board_nonce).order(restart)
+    denied = answer(transport, abi.encode(abi.ORDER, 242, forged))
+    assert denied.payload == bytes([abi.DENIED])
+    assert generations(client.table()) == generations(before)
+
+    session = abi.Session(device_key(), name, nonce, board_nonce)
+    order = abi.encode(abi.ORDER, 243, session.order(restart))
+    statuses = [answer(transport, order).payload[0] for _ in range(3)]
+    assert statuses == [abi.OK, abi.REPLAYED, abi.REPLAYED]
+    after = client.table()
+    assert generations(after) == {**generations(before), "led": generations(before)["led"] + 1}
+    assert after.losses.refused - before.losses.refused == 2
+    assert after.losses.replayed - before.losses.replayed == 2
+
+
+def test_a_session_ends_with_the_console_and_the_next_order_opens_another(client: Client) -> None:
+    client.control("led", "restart")
+    inject(client, "crash", "console")
+    before = client.table()
+    client.control("led", "restart")
+    assert generations(client.table())["led"] == generations(before)["led"] + 1
 
 
 def test_run_without_a_terminal_shows_a_crash_and_exits_0(tmp_path: Path) -> None:

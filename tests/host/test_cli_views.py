@@ -51,8 +51,8 @@ def test_devs_asks_the_ports_that_are_named(desk: Desk) -> None:
     done = bulkhead("devs", desk.port)
     assert done.returncode == 0
     header, row = done.stdout.splitlines()
-    assert header.split() == ["PORT", "SERIAL", "BOARD", "VERSION", "APPLICATION", "SERVICES"]
-    assert row.split()[:4] == [desk.port, "pico", "0.1.0", "demo"]
+    assert " ".join(header.split()) == "PORT SERIAL BOARD VERSION APPLICATION ACCESS SERVICES"
+    assert row.split()[:5] == [desk.port, "pico", "0.1.0", "demo", "open"]
     assert "blink crasher" in row
 
 

@@ -10,7 +10,7 @@ from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import ATTEMPTS, Client, NoSuchTarget
 from bulkhead_host.link.frames import Frame
-from bulkhead_host.link.services import Hello, Table, parse_table
+from bulkhead_host.link.services import Hello, Losses, Table, parse_table
 
 RECEIVING = abi.STATE_NAMES.index("receiving")
 
@@ -89,7 +89,7 @@ def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
     fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + struct.pack("<HxxIIHHI", 3, 1234, 56, 78, 0, 4096)
     frames = [
         Frame(abi.SERVICE, 1, fixed + b"\x06\x00blink"),
-        Frame(abi.END, 1, b"\x01\xe8\x03\x00\x00"),
+        Frame(abi.END, 1, b"\x01\xe8\x03\x00\x00" + bytes([1, 0, 2, 0, 3, 0, 4, 0])),
     ]
     table = parse_table(frames)
     assert table is not None
@@ -100,10 +100,11 @@ def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
     assert (service.queue, service.generation, service.cpu_us) == (9, 3, 1234)
     assert (service.steps, service.dropped, service.restarts) == (56, 78, 6)
     assert service.memory_bytes == 4096
+    assert table.losses == Losses(damaged=1, refused=2, replayed=3, lost_bytes=4)
 
 
 def test_a_shortened_row_is_an_error_that_says_what_to_do() -> None:
-    frames = [Frame(abi.SERVICE, 1, b"\0" * 10), Frame(abi.END, 1, b"\x01\0\0\0\0")]
+    frames = [Frame(abi.SERVICE, 1, b"\0" * 10), Frame(abi.END, 1, b"\x01" + bytes(12))]
     with pytest.raises(BulkheadError, match="10 bytes"):
         parse_table(frames)
 

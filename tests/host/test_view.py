@@ -118,6 +118,7 @@ def test_json_has_every_field_of_a_service() -> None:
             }
         ],
         "uptime_ms": 1000,
+        "losses": {"damaged": 0, "refused": 0, "replayed": 0, "lost_bytes": 0},
     }
 
 

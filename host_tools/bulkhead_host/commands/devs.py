@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from bulkhead_host.link.boards import Found, find_boards
 from bulkhead_host.view.services import console
 
-_HEAD = ("PORT", "SERIAL", "BOARD", "VERSION", "APPLICATION", "SERVICES")
+_HEAD = ("PORT", "SERIAL", "BOARD", "VERSION", "APPLICATION", "ACCESS", "SERVICES")
 _NOTHING = "there is no serial port on USB; an emulated board: bulkhead sim"
 
 
@@ -23,7 +23,9 @@ def command(ports: tuple[str, ...], wants_json: bool) -> None:
     """List the USB serial ports and what runs there, and so each PORT that is named.
 
     Only MicroPython's own USB ports are asked, and those named; the others are listed. Where no
-    answer comes, the line says why. Nothing is disturbed: no board is stopped or reset.
+    answer comes, the line says why. ACCESS says who may change what runs there: with `your key`
+    it is you, with `another key` who has that; `open` is a board without one, which obeys
+    everybody. Nothing is disturbed: no board is stopped or reset.
     """
     found = list(find_boards(ports))
     if wants_json:
@@ -41,13 +43,14 @@ def command(ports: tuple[str, ...], wants_json: bool) -> None:
 
 
 def _described(found: Found) -> dict[str, object]:
-    return {**asdict(found), "services": list(found.services)}
+    return {**asdict(found), "services": list(found.services), "access": found.access}
 
 
 def _cells(found: Found) -> tuple[str, ...]:
     if found.hello is None:
-        return (found.port, found.serial_number, "", "", "", found.problem or found.description)
+        nothing = ("", "", "", "")
+        return (*(found.port, found.serial_number), *nothing, found.problem or found.description)
     hello = found.hello
-    names = " ".join(found.services)
+    names = found.problem or " ".join(found.services)
     place = (found.port, found.serial_number)
-    return (*place, hello.board, hello.version, hello.application, names)
+    return (*place, hello.board, hello.version, hello.application, found.access or "", names)

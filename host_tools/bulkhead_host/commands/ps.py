@@ -40,5 +40,5 @@ def command(port: str, dump_file: Path | None, wants_json: bool) -> None:
         click.echo(json.dumps(as_json(table), indent=1))
         return
     out = console()
-    out.print(title(hello, table.uptime_ms))
+    out.print(title(hello, table))
     out.print(grid(table, width=out.width))

@@ -81,7 +81,7 @@ def demonstrate(
     client.listen(for_s - clock_s())
     hello = client.hello()
     before = client.table()
-    show(title(hello, before.uptime_ms))
+    show(title(hello, before))
     show(grid(before))
     target = _target(before)
     show(f"injecting {_INJECTION} into {target}")

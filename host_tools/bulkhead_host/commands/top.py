@@ -120,7 +120,7 @@ def command(port: str, dump_file: Path | None, **options: Any) -> None:
     \b
     up, down  choose a service (also k and j)
     enter     open it: what it waits for and the text of its last fault; again to close
-    s         sort by the next of start, cpu, name, priority, restarts and queue
+    s         sort by the next of start, cpu, name, priority, restarts, memory and queue
     h         hold it: stopped until h releases it, or the supervisor fails
     r         restart it, by a fault INJECTED
     q         leave; the board goes on
@@ -159,5 +159,5 @@ def _print(
         click.echo(json.dumps(found, indent=1))
         return
     out = console()
-    out.print(title(hello, table.uptime_ms))
+    out.print(title(hello, table))
     out.print(grid(table, previous=before, width=out.width))

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bulkhead_host.abi import key_mark
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import UsbPort, open_port, usb_ports
-from bulkhead_host.link.services import Hello
+from bulkhead_host.link.services import Hello, Losses
 
 _ANSWER_TIMEOUT_S = 0.5
+
+OPEN = "open"
+YOUR_KEY = "your key"
+ANOTHER_KEY = "another key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +22,8 @@ class Found:
     """A port and who is there. Without `hello`, `problem` says why; both are None when not asked.
 
     Only ports of MicroPython's own are asked, and those named: what stands behind another
-    might take a request for something else.
+    might take a request for something else. A board that is closed to us has a `hello` and a
+    `problem`.
     """
 
     port: str
@@ -24,7 +31,17 @@ class Found:
     description: str = ""
     hello: Hello | None = None
     services: tuple[str, ...] = ()
+    losses: Losses | None = None
     problem: str | None = None
+
+    @property
+    def access(self) -> str | None:
+        """Who may change what runs there: `OPEN` is everybody; None where nobody answers."""
+        if self.hello is None:
+            return None
+        if not self.hello.key_mark:
+            return OPEN
+        return YOUR_KEY if self.hello.key_mark == key_mark(device_key()).hex() else ANOTHER_KEY
 
 
 def find_boards(
@@ -50,7 +67,9 @@ def _asked(found: Found) -> Found:
         return replace(found, problem=error.cause)
     try:
         client = Client(transport, timeout_s=_ANSWER_TIMEOUT_S)
-        return replace(found, hello=client.hello(), services=tuple(client.table().names))
+        found = replace(found, hello=client.hello())
+        table = client.table()
+        return replace(found, services=tuple(table.names), losses=table.losses)
     except BulkheadError as error:
         return replace(found, problem=error.cause)
     finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from bulkhead_host import abi
-from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted
 from bulkhead_host.link.frames import Frame, FrameParser, Output
 from bulkhead_host.link.services import (
     Capability,
@@ -24,6 +24,7 @@ from bulkhead_host.link.services import (
     parse_hello,
     parse_table,
 )
+from bulkhead_host.link.session import REFUSALS, Authority, Refused
 from bulkhead_host.link.transport import Transport
 
 _T = TypeVar("_T")
@@ -38,6 +39,8 @@ ATTEND_S = 0.1
 
 _RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
+_REFUSALS = [bytes([status]) for status in REFUSALS]
+_NO_SESSION = bytes([abi.NO_SESSION])
 _WATCH_LEASE_MS_MAX = 0xFFFF
 
 
@@ -53,7 +56,8 @@ class Client:
     """Talks to one board. Not safe to use from two threads at once.
 
     `on_output` gets each line of program output and log, as it comes. `first_sequence` fixes
-    the sequence numbers, which are random otherwise.
+    the sequence numbers, which are random otherwise. `key` is the device key; without one it is
+    this user's.
     """
 
     def __init__(
@@ -63,9 +67,11 @@ class Client:
         on_output: Callable[[str], None] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
         first_sequence: int | None = None,
+        key: bytes | None = None,
     ) -> None:
         self.transport = transport
         self._parser = FrameParser()
+        self._authority = Authority(key)
         self._on_output = on_output
         self._timeout_s = timeout_s
         self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1
@@ -74,6 +80,7 @@ class Client:
         self._watch_sequence: int | None = None
         self._watch_frames: list[Frame] = []
         self._watched: deque[Table] = deque()
+        self._watch_is_refused = False
 
     @property
     def damaged_frames(self) -> int:
@@ -100,7 +107,8 @@ class Client:
         """Make the service `name` fail in the way `kind`, one of `abi.INJECTION_NAMES`.
 
         Returns when the kernel has taken the order; the fault comes with the service's next
-        step. Raises `NoSuchTarget` when the board refuses, and `DeviceTimeout` when nothing is
+        step. Raises `NotPermitted` when the board has another key, `NoSuchTarget` when it
+        refuses, and `DeviceTimeout` when nothing is
         heard, in which case it may have been done.
         """
         self._order(abi.INJECT, abi.INJECTION_NAMES.index(kind), name, kind)
@@ -170,13 +178,16 @@ class Client:
         try:
             while until_s is None or clock_s() < until_s:
                 if clock_s() >= renew_s:
-                    self._send(abi.WATCH, self._watch_sequence, payload)
+                    self._send(*self._addressed(abi.WATCH, payload), self._watch_sequence)
                     renew_s = clock_s() + lease_ms / 2000
                 wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
                 if attend is not None:
                     attend()
                     wait_until_s = min(wait_until_s, clock_s() + ATTEND_S)
                 self._receive(wait_until_s - clock_s())
+                if self._watch_is_refused:
+                    self._watch_is_refused = False
+                    renew_s = clock_s()
                 while self._watched:
                     overdue_s = clock_s() + patience_s
                     yield self._watched.popleft()
@@ -233,12 +244,35 @@ class Client:
         *,
         attempts: int = ATTEMPTS,
     ) -> _T:
-        """Send a request and return what `collect` makes of its answers so far, once it does."""
+        """Send a request and return what `collect` makes of its answers so far, once it does.
+
+        One that the board refuses for want of a session was not done, and is sent once more.
+        """
+        try:
+            return self._ask(kind, payload, collect, attempts=attempts)
+        except Refused as refusal:
+            self._authority.refused(refusal.status, was_order=self._authority.needs_order(kind))
+        try:
+            return self._ask(kind, payload, collect, attempts=attempts)
+        except Refused as refusal:
+            raise NotPermitted(
+                f"the board refused: {abi.status_name(refusal.status)}", "try it again"
+            ) from None
+
+    def _ask(
+        self,
+        kind: int,
+        payload: bytes,
+        collect: Callable[[Sequence[Frame]], _T | None],
+        *,
+        attempts: int,
+    ) -> _T:
         answers: dict[int, list[Frame]] = {}
         for _ in range(attempts):
+            addressed = self._addressed(kind, payload)
             sequence = self._next_sequence()
             answers[sequence] = []
-            sent = self._send(kind, sequence, payload)
+            sent = self._send(*addressed, sequence)
             try:
                 answer = self._await(answers, collect)
             except _Incomplete:
@@ -252,6 +286,15 @@ class Client:
             f"mpremote connect {self.transport.name} reset",
         )
 
+    def _addressed(self, kind: int, payload: bytes) -> tuple[int, bytes]:
+        """Return the kind and payload of the frame that makes a request: an ORDER, or its own."""
+        if not self._authority.needs_order(kind):
+            return kind, payload
+        return abi.ORDER, self._authority.order(kind, payload, self._challenge)
+
+    def _challenge(self, nonce: bytes) -> Frame:
+        return self._request(abi.CHALLENGE, nonce, _one_of(abi.CHALLENGE_IS))
+
     def _await(
         self,
         answers: dict[int, list[Frame]],
@@ -262,6 +305,8 @@ class Client:
             for frame in self._receive(left_s):
                 if frame.sequence not in answers:
                     continue
+                if frame.kind == abi.STATUS and frame.payload[:1] in _REFUSALS:
+                    raise Refused(frame.payload[0])
                 answers[frame.sequence].append(frame)
                 answer = collect(answers[frame.sequence])
                 if answer is not None:
@@ -286,6 +331,9 @@ class Client:
         return frames
 
     def _take_watched(self, frame: Frame) -> None:
+        if frame.kind == abi.STATUS and frame.payload[:1] == _NO_SESSION:
+            self._authority.refused(abi.NO_SESSION, was_order=self._authority.reading_is_closed)
+            self._watch_is_refused = True
         if frame.kind not in (abi.SERVICE, abi.END):
             return
         self._watch_frames.append(frame)
@@ -295,7 +343,7 @@ class Client:
             if table is not None:
                 self._watched.append(table)
 
-    def _send(self, kind: int, sequence: int, payload: bytes) -> bytes:
+    def _send(self, kind: int, payload: bytes, sequence: int) -> bytes:
         line = abi.encode(kind, sequence, payload)
         self._recent.clear()
         self.transport.write(line)

@@ -1,9 +1,9 @@
 """The state of a board in a file: all that can be read of it at one moment, to look at later.
 
 The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
-`uptime_ms`, `faults` (record and text of each fault that the board keeps, by the service's name;
-the empty one stands for the board itself), `log` (the lines that came meanwhile), `capabilities`
-(of each service) and `trace` (the records that the board held).
+`uptime_ms`, `losses` (of the line), `faults` (record and text of each fault that the board keeps,
+by the service's name; the empty one stands for the board itself), `log` (the lines that came
+meanwhile), `capabilities` (of each service) and `trace` (the records that the board held).
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
-from bulkhead_host.link.services import Capability, Fault, Hello, Service, Table
+from bulkhead_host.link.services import Capability, Fault, Hello, Losses, Service, Table
 from bulkhead_host.link.trace import Record, Trace, collect
 
 FORMAT = 2
@@ -88,6 +88,7 @@ def to_json(dump: Dump) -> str:
         "hello": asdict(dump.hello),
         "services": [asdict(service) for service in dump.table.services],
         "uptime_ms": dump.table.uptime_ms,
+        "losses": asdict(dump.table.losses),
         "faults": {name: asdict(kept) for name, kept in dump.faults.items()},
         "log": list(dump.log),
         "capabilities": {
@@ -120,7 +121,11 @@ def load_dump(path: Path) -> Dump:
         )
         return Dump(
             hello=_made(Hello, found["hello"]),
-            table=Table(services=services, uptime_ms=int(found["uptime_ms"])),
+            table=Table(
+                services=services,
+                uptime_ms=int(found["uptime_ms"]),
+                losses=_made(Losses, found.get("losses", {})),
+            ),
             faults={
                 name: Kept(record=_made(Fault, kept["record"]), text=str(kept["text"]))
                 for name, kept in found["faults"].items()

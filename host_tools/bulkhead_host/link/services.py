@@ -10,7 +10,11 @@ from bulkhead_host.link.frames import Frame
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
-    """Who answers. `version`, `board` and `application` are the image's own words."""
+    """Who answers. `version`, `board` and `application` are the image's own words.
+
+    `key_mark` tells the board's key from others, in hexadecimal; empty when it has none, so that
+    anybody may change what runs there. `reading_is_closed` says that reading takes the key, too.
+    """
 
     abi: int
     services: int
@@ -18,6 +22,8 @@ class Hello:
     version: str
     board: str
     application: str
+    key_mark: str = ""
+    reading_is_closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +54,27 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Losses:
+    """What went wrong on the line since the board's console began, each modulo 2**16.
+
+    `damaged` frames came damaged, `refused` orders were not permitted, `replayed` ones came again
+    or belonged to a session that had ended; `lost_bytes` of output and answers the host did not
+    take in time.
+    """
+
+    damaged: int = 0
+    refused: int = 0
+    replayed: int = 0
+    lost_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """All services of a board, in its own order, and when that was."""
+    """All services of a board, in its own order, when that was, and how the line does."""
 
     services: tuple[Service, ...]
     uptime_ms: int
+    losses: Losses = Losses()
 
     def named(self, name: str) -> Service | None:
         """Return the service of that name, or None."""
@@ -150,7 +172,7 @@ def parse_hello(frame: Frame) -> Hello:
     """Return what a HELLO_IS frame says. Raise `BulkheadError` when it is malformed."""
     fixed, strings = _split(frame.payload, abi.HELLO_STRUCT.size)
     texts = [_text(part) for part in strings.split(b"\0")]
-    number, services, uptime_ms = abi.HELLO_STRUCT.unpack(fixed)
+    number, services, uptime_ms, access, mark = abi.HELLO_STRUCT.unpack(fixed)
     version, board, application = (*texts, "", "", "")[:3]
     return Hello(
         abi=number,
@@ -159,6 +181,8 @@ def parse_hello(frame: Frame) -> Hello:
         version=version,
         board=board,
         application=application,
+        key_mark=mark.hex() if access & abi.HAS_KEY else "",
+        reading_is_closed=bool(access & abi.READING_CLOSED),
     )
 
 
@@ -168,12 +192,16 @@ def parse_table(frames: Sequence[Frame]) -> Table | None:
     Raises `BulkheadError` when a frame is malformed.
     """
     fixed, _ = _split(frames[-1].payload, abi.END_STRUCT.size)
-    count, uptime_ms = abi.END_STRUCT.unpack(fixed)
+    count, uptime_ms, damaged, refused, replayed, lost_bytes = abi.END_STRUCT.unpack(fixed)
     if count != len(frames) - 1:
         return None
     rows = [_Row(*_split(frame.payload, abi.SERVICE_STRUCT.size)) for frame in frames[:-1]]
     names = {row.task: row.name for row in rows}
-    return Table(services=tuple(row.service(names) for row in rows), uptime_ms=uptime_ms)
+    return Table(
+        services=tuple(row.service(names) for row in rows),
+        uptime_ms=uptime_ms,
+        losses=Losses(damaged=damaged, refused=refused, replayed=replayed, lost_bytes=lost_bytes),
+    )
 
 
 class _Row:

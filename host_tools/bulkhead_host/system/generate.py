@@ -40,6 +40,7 @@ def system_source(
         f"# The version of each service, and the pins of those that list some, in their order.\n"
         f"VERSIONS = {tuple(service.version for service in services)!r}\n"
         f"PINS = {tuple(_pins(service, board) for service in services if service.pins)!r}\n"
+        f"LINK_CLOSED = {application.link_closed!r}\n"
         f"GUEST = {guest!r}\n"
     )
 

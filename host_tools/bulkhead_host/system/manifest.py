@@ -119,11 +119,15 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """An application: its services in start order. `missing` are those that cannot be read."""
+    """An application: its services in start order. `missing` are those that cannot be read.
+
+    With `link_closed` its state is read only by who has the device key.
+    """
 
     name: str
     board: str
     folder: Path
+    link_closed: bool = False
     services: tuple[Service, ...] = ()
     missing: frozenset[str] = frozenset()
     document: Document = field(compare=False, repr=False)
@@ -207,7 +211,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
     if document is None:
         return None
     top = Fields(document, report)
-    top.only("system")
+    top.only("system", "link")
     table = top.table("system")
     table.only("name", "board", "start")
     names = table.texts("start")
@@ -219,10 +223,19 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         name=table.text("name"),
         board=table.text("board"),
         folder=folder,
+        link_closed=_is_link_closed(top),
         services=found,
         missing=frozenset(names) - {service.name for service in found},
         document=document,
     )
+
+
+def _is_link_closed(top: Fields) -> bool:
+    if "link" not in top.values:
+        return False
+    table = top.table("link")
+    table.only("reading")
+    return table.choice("reading", ("open", "closed"), default="open") == "closed"
 
 
 def _find_service(start: Fields, name: str, folder: Path, shipped: Path) -> Service | None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.messages import teller
-from bulkhead_host.view.services import changes, console, grid, title
+from bulkhead_host.view.services import changes, console, grid, losses_text, seconds, title
 
 _LEVEL = re.compile(r"\s*\d+\.\d{3} ([DIWE*]) ")
 _LEVEL_STYLES = {"D": "dim", "I": "", "W": "yellow", "E": "red", "*": "bold"}
@@ -21,6 +21,15 @@ def log_text(line: str) -> Text:
     match = _LEVEL.match(line)
     clean = "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in line)
     return Text(clean, style=_LEVEL_STYLES[match[1]] if match else "")
+
+
+def _news(before: Table, after: Table) -> list[str]:
+    """Return a line for all that changed between two tables: services, and losses of the line."""
+    lines = changes(before, after)
+    if after.uptime_ms >= before.uptime_ms:  # it is the same run
+        lost = losses_text(after.losses, before.losses)
+        lines += [f"{seconds(after.uptime_ms):>9} * {lost}"] if lost else []
+    return lines
 
 
 class PlainViewer:
@@ -41,10 +50,10 @@ class PlainViewer:
         """Print the first table whole, and of later ones what changed."""
         if self._table is None:
             if self._hello is not None:
-                self._out.print(title(self._hello, table.uptime_ms))
+                self._out.print(title(self._hello, table))
             self._out.print(grid(table, width=self._out.width))
         else:
-            for line in changes(self._table, table):
+            for line in _news(self._table, table):
                 self.show_line(line)
         self._table = table
 
@@ -98,7 +107,7 @@ class LiveViewer:
         self._previous, self._table = self._table, table
         self._notice = ""
         if self._previous is not None:
-            for line in changes(self._previous, table):
+            for line in _news(self._previous, table):
                 self.show_line(line)
         self._live.update(self._picture(), refresh=True)
 
@@ -116,7 +125,7 @@ class LiveViewer:
         parts: list[RenderableType] = [Text("")]
         if self._table is not None:
             if self._hello is not None:
-                parts.append(title(self._hello, self._table.uptime_ms))
+                parts.append(title(self._hello, self._table))
             width = self._live.console.width
             parts.append(grid(self._table, previous=self._previous, width=width))
         if self._notice or self._hint:

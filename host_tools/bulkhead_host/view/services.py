@@ -9,13 +9,20 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bulkhead_host import abi
-from bulkhead_host.link.services import Hello, Service, Table
+from bulkhead_host.link.services import Hello, Losses, Service, Table
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes to no terminal, so that nothing is cut off."""
 
 STOPPED_STATES = frozenset({"faulted", "dormant", "held", "degraded"})
 """The states that a service does not pass through by itself."""
+
+_LOSSES = {
+    "damaged": "frames damaged",
+    "refused": "orders refused",
+    "replayed": "orders replayed",
+    "lost_bytes": "bytes lost",
+}
 
 _LEFT = frozenset({"NAME", "STATE", "FAULT", "WAITS FOR"})
 
@@ -28,7 +35,7 @@ _COLUMNS = {
     "RESTARTS": 0,
     "FAULT": 0,
     "CPU": 0,
-    "MEMORY": 118,
+    "MEMORY": 96,
     "STEPS": 118,
     "CLIENTS": 118,
     "QUEUE": 90,
@@ -49,6 +56,7 @@ def as_json(table: Table) -> dict[str, Any]:
     return {
         "services": [asdict(service) for service in table.services],
         "uptime_ms": table.uptime_ms,
+        "losses": asdict(table.losses),
     }
 
 
@@ -78,11 +86,22 @@ def cpu_percent(service: Service, table: Table, previous: Table | None) -> float
     return used_us / (10 * passed_ms)
 
 
-def title(hello: Hello, uptime_ms: int) -> Text:
-    """Return the line above a table: which board this is."""
+def title(hello: Hello, table: Table) -> Text:
+    """Return the line above a table: which board this is, and what its line has lost."""
     image = f"Bulkhead {hello.version}".rstrip()
-    parts = (hello.board, hello.application, image, f"up {seconds(uptime_ms)} s")
+    up = f"up {seconds(table.uptime_ms)} s"
+    parts = (hello.board, hello.application, image, up, losses_text(table.losses))
     return Text("  ".join(part for part in parts if part), style="bold")
+
+
+def losses_text(losses: Losses, before: Losses = Losses()) -> str:  # noqa: B008  (frozen)
+    """Return what was lost on the line since `before`, for a person; empty if nothing was."""
+    counts = {
+        name: (value - getattr(before, name)) % abi.LOSSES_MODULUS
+        for name, value in asdict(losses).items()
+    }
+    words = ", ".join(f"{count} {_LOSSES[name]}" for name, count in counts.items() if count)
+    return f"line: {words}" if words else ""
 
 
 def seconds(uptime_ms: int) -> str:

@@ -38,6 +38,7 @@ SORTS: dict[str, Key] = {
     "name": lambda service, *_: (service.name,),
     "priority": lambda service, *_: (service.priority, service.name),
     "restarts": lambda service, *_: (-service.restarts, service.name),
+    "memory": lambda service, *_: (-service.memory_bytes, service.name),
     "queue": lambda service, *_: (-service.queue - service.clients, service.name),
 }
 """The orders, each by its name; `start` is the one the board has."""
@@ -160,7 +161,7 @@ class TopViewer:
         for row, service in zip(made.rows, table.services, strict=True):
             if chosen is not None and service.name == chosen.name:
                 row.style = f"{row.style or ''} reverse"
-        head = [title(self._hello, table.uptime_ms)] if self._hello is not None else []
+        head = [title(self._hello, table)] if self._hello is not None else []
         room = max(size.height - len(table.services) - _AROUND, 0)
         foot = Text(f"sorted by {self.order}   {HELP}", style="dim", no_wrap=True)
         return Group(*head, made, Text(""), *self._below(table, room), Text(self._notice), foot)
