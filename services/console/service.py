@@ -29,7 +29,9 @@ _CHUNK = const(64)
 # A host that takes nothing for this long loses what was to be written.
 _WRITE_TRIES = const(20)
 _READ_AT_ONCE = const(64)
-_CTRL_C = b"\x03"
+_CTRL_C = const(3)
+_LINE_FEED = const(10)
+_MARK = const(0x1E)
 _POSITION_MASK = const(0x3FFFFFFF)
 
 
@@ -43,8 +45,9 @@ class Serial:
         self.writable.register(interpreter.stdout, select.POLLOUT)
         self.input = interpreter.stdin.buffer
         self.output = interpreter.stdout.buffer
-        self.line = bytearray()
-        self.in_frame = False
+        self.character = bytearray(1)
+        self.line = bytearray(link.LINE_BYTES_MAX)
+        self.length = -1  # of the frame that has begun; -1 outside of one
         self.wants_prompt = False
         self.damaged = 0  # frames
         self.lost = 0  # bytes that the host did not take
@@ -52,30 +55,36 @@ class Serial:
     def read_line(self):
         """Take waiting characters; return the frame they complete, None if they do not.
 
-        What follows a Ctrl-C is not taken.
+        What follows a Ctrl-C is not taken. Allocates nothing but the frame.
         """
+        poll = self.readable.poll
+        readinto = self.input.readinto
+        character = self.character
         for _ in range(_READ_AT_ONCE):
-            if not self.readable.poll(0):
+            if not poll(0):
                 return None
-            character = self.input.read(1)
-            if character == _CTRL_C:
+            readinto(character)
+            code = character[0]
+            if code == _CTRL_C:
                 self.wants_prompt = True
-                self.in_frame = False
+                self.length = -1
                 return None
-            if character == link.MARK:
-                self.damaged += self.in_frame  # it was cut off
-                self.in_frame = True
-                self.line = bytearray()
-            elif character == b"\n" and self.in_frame:
-                self.in_frame = False
-                frame = link.decode(self.line)
+            if code == _MARK:
+                self.damaged += self.length >= 0  # it was cut off
+                self.length = 0
+            elif self.length < 0:
+                continue
+            elif code == _LINE_FEED:
+                frame = link.decode(memoryview(self.line)[: self.length])
+                self.length = -1
                 self.damaged += frame is None
                 return frame
-            elif self.in_frame:
-                self.line.extend(character)
-                if len(self.line) > link.LINE_BYTES_MAX:
-                    self.in_frame = False
-                    self.damaged += 1
+            elif self.length == link.LINE_BYTES_MAX:
+                self.length = -1
+                self.damaged += 1
+            else:
+                self.line[self.length] = code
+                self.length += 1
         return None
 
     def more(self):

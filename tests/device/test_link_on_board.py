@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from chrome_format import load
+from hostile import Hostile, answer, open_session
 from processes import started
 
 from bulkhead_host import abi
@@ -31,17 +32,17 @@ from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import DeviceTimeout, NotPermitted, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump, take_dump, to_json
-from bulkhead_host.link.frames import Frame, FrameParser
+from bulkhead_host.link.frames import Frame
 from bulkhead_host.link.key import device_key
 from bulkhead_host.link.services import Table
 from bulkhead_host.link.trace import collect
-from bulkhead_host.link.transport import Transport
 from bulkhead_host.view.graph import edges
 from pytest_bulkhead import Board
 
 BIN = Path(sys.executable).parent
 BULKHEAD = str(BIN / "bulkhead")
 WAIT_S = 60
+HOSTILE_LINES = 100
 HEARTBEAT_S = 5
 """Device seconds in which a hung blink is found, by heartbeat_ms in its service.toml, and back."""
 
@@ -222,20 +223,6 @@ def test_noise_on_the_line_is_survived_by_the_board(client: Client) -> None:
     assert generations(client.table()) == generations(before)
 
 
-def answer(transport: Transport, line: bytes) -> Frame:
-    """Send a frame and return the one that answers it."""
-    decoded = abi.decode(line[1:-1])
-    assert decoded is not None
-    transport.write(line)
-    parser = FrameParser()
-    until_s = transport.clock_s() + WAIT_S
-    while transport.clock_s() < until_s:
-        for item in parser.feed(transport.read(0.1)):
-            if isinstance(item, Frame) and item.sequence == decoded[1]:
-                return item
-    raise AssertionError("no answer")
-
-
 def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client) -> None:
     before = client.table()
     transport = client.transport
@@ -244,16 +231,14 @@ def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client
     with pytest.raises(NotPermitted, match="another key"):
         Client(transport, key=bytes(range(32))).inject("blink", "crash")
 
-    nonce = bytes(range(abi.NONCE_BYTES))
-    opened = answer(transport, abi.encode(abi.CHALLENGE, 241, nonce))
-    name, _, _, board_nonce = abi.CHALLENGE_STRUCT.unpack(opened.payload)
+    session = open_session(transport, device_key())
     restart = bytes([abi.CONTROL, abi.CONTROL_NAMES.index("restart")]) + b"led"
-    forged = abi.Session(bytes(range(32)), name, nonce, board_nonce).order(restart)
-    denied = answer(transport, abi.encode(abi.ORDER, 242, forged))
+    forged = bytearray(session.order(restart))
+    forged[-1] ^= 1
+    denied = answer(transport, abi.encode(abi.ORDER, 242, bytes(forged)))
     assert denied.payload == bytes([abi.DENIED])
     assert generations(client.table()) == generations(before)
 
-    session = abi.Session(device_key(), name, nonce, board_nonce)
     order = abi.encode(abi.ORDER, 243, session.order(restart))
     statuses = [answer(transport, order).payload[0] for _ in range(3)]
     assert statuses == [abi.OK, abi.REPLAYED, abi.REPLAYED]
@@ -261,6 +246,23 @@ def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client
     assert generations(after) == {**generations(before), "led": generations(before)["led"] + 1}
     assert after.losses.refused - before.losses.refused == 2
     assert after.losses.replayed - before.losses.replayed == 2
+
+
+def test_hostile_frames_in_one_burst_are_refused_and_counted(client: Client) -> None:
+    """The 10,000 are in the unix ring, where this very console takes a second for them."""
+    client.control("led", "restart")
+    before = client.table()
+    session = open_session(client.transport, device_key())
+    harmless = session.order(bytes([abi.CONTROL, 9]) + b"nobody")
+    assert answer(client.transport, abi.encode(abi.ORDER, 250, harmless)).payload != b"\x00"
+    hostile = Hostile(seed=5, session=session, taken=[harmless])
+    client.transport.write(b"".join(hostile.lines(HOSTILE_LINES)))
+    client.listen(HOSTILE_LINES / 100)
+    after = client.table()
+    assert generations(after) == generations(before)
+    for what in ("damaged", "refused", "replayed"):
+        counted = getattr(after.losses, what) - getattr(before.losses, what)
+        assert counted == getattr(hostile.expected, what), what
 
 
 def test_a_session_ends_with_the_console_and_the_next_order_opens_another(client: Client) -> None:
