@@ -19,7 +19,7 @@ from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
 from kernel.abi import ABI, UNKNOWN
 from micropython import const
 
-from services.console.lines import event_line, log_line
+from services.console.lines import event_text
 from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api
 
@@ -280,7 +280,10 @@ def print_events(sys, serial):
                 yield sys.reopen(supervisor)
             return
         event = sys.arg
-        yield from write(sys, serial, event_line(event))
+        text = event_text(event)
+        record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
+        yield from write(sys, serial, (record + "\r\n").encode())
+        yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers
         offset = 0
         while True:
             status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (event[1], offset))
@@ -300,4 +303,5 @@ def print_log(sys, serial):
             if status != logger_api.EMPTY:
                 yield sys.reopen(logger)
             return
-        yield from write(sys, serial, log_line(sys.arg, SERVICES))
+        line = logger_api.line_of(sys.arg, SERVICES) + "\r\n"
+        yield from write(sys, serial, line.encode())

@@ -1,4 +1,4 @@
-"""Operations of the logger service: levels to send with, and what the console calls."""
+"""Operations of the logger service: levels to send with, and what readers of the log call."""
 
 from micropython import const
 
@@ -9,6 +9,20 @@ WARNING = const(3)
 ERROR = const(4)
 LEVELS = "-DIWE"
 
-# Called.
+# Called. Each reader gets every record but its own, and the count of those it was too late for.
 NEXT = const(10)  # -> OK, arg: (ms since boot, level, sender's task number, text); EMPTY
 EMPTY = const(1)
+KEEP = const(11)  # arg: (task number, or 0 for all, least level that is kept) -> OK
+
+READERS_MAX = const(4)
+
+
+def line(ms, level, name, text):
+    """Return a record as a line of text, without its end."""
+    return "%5d.%03d %s %s: %s" % (ms // 1000, ms % 1000, LEVELS[level], name, text)
+
+
+def line_of(record, services):
+    """Return the line of what NEXT gave; `services` is the system's table."""
+    ms, level, number, text = record
+    return line(ms, level, services[number - 1][0] if number else "logger", text)

@@ -1,40 +1,57 @@
-"""Keep log records in a bounded ring until the console takes them; the oldest give way."""
+"""Keep log records in a bounded ring for its readers: the console, and a journal in the flash."""
 
 import time
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from micropython import const
 
-from services.logger.api import DEBUG, EMPTY, ERROR, NEXT
+from services.logger.api import DEBUG, EMPTY, ERROR, KEEP, NEXT, READERS_MAX, WARNING
+from services.logger.ring import Ring
 
-_RECORDS = const(32)
-_TEXT_MAX = const(200)
 _NEWS = const(4)  # the bits below are the console's own line, and the supervisor's
+_PAIR = const(2)
 
 
 def main(sys):
     """Take records from the mailbox, give them out in order."""
     console = sys.cap("console")
-    records = []
-    lost = 0
+    ring = Ring()
+    least = {0: DEBUG}
+    is_told = False  # the console is, and has not taken all since
     operation = yield sys.recv()
     while True:
         if DEBUG <= operation <= ERROR:
-            if len(records) == _RECORDS:
-                records.pop(0)
-                lost += 1
-            records.append((time.ticks_ms(), operation, sys.badge(), str(sys.arg)[:_TEXT_MAX]))
-            if (yield sys.notify(console, _NEWS)) != OK:
-                yield sys.reopen(console)
+            number = sys.badge()
+            if operation >= least.get(number, least[0]):
+                ring.put(time.ticks_ms(), operation, number, str(sys.arg))
+                if not is_told and (yield sys.notify(console, _NEWS)) != OK:
+                    yield sys.reopen(console)
+                is_told = True
             operation = yield sys.recv()
-        elif operation == NEXT and lost:
-            text = "%d records lost" % lost
-            lost = 0
-            operation = yield sys.reply_recv(OK, (time.ticks_ms(), ERROR, 0, text))
-        elif operation == NEXT:
-            record = records.pop(0) if records else None
-            operation = yield sys.reply_recv(OK if record else EMPTY, record)
         elif operation == NOTIFIED:
             operation = yield sys.recv()
         else:
-            operation = yield sys.reply_recv(REFUSED)
+            status, value = answer(ring, least, operation, sys.arg, sys.badge())
+            is_told = is_told and operation != NEXT
+            operation = yield sys.reply_recv(status, value)
+
+
+def answer(ring, least, operation, arg, number):
+    """Return the status and the value that answer a call of task `number`."""
+    if operation == NEXT:
+        reader = ring.reader(number, READERS_MAX)
+        if reader is None:
+            return REFUSED, None
+        record = ring.next(reader)
+        if record is None:
+            return EMPTY, None
+        if len(record) == _PAIR:
+            sender, count = record
+            record = (time.ticks_ms(), WARNING, sender, "%d records lost" % count)
+        return OK, record
+    if operation == KEEP and type(arg) is tuple and len(arg) == _PAIR:
+        sender, level = arg
+        if type(sender) is int and type(level) is int and DEBUG <= level <= ERROR:
+            least[sender] = level
+            return OK, None
+    return REFUSED, None

@@ -2,20 +2,17 @@
 
 import ast
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from power import FILE_SYSTEM, PowerMeter
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
-from bulkhead_host.emulator.chip import FlashWrite
 from bulkhead_host.emulator.repl import execute
 from bulkhead_host.paths import source_root
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "store_app"
-FILE_SYSTEM = 0xA0000
 
 DRAWER = (source_root() / "services" / "store" / "drawer.py").read_text()
 LOOK = """
@@ -41,38 +38,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image = tmp_path_factory.mktemp("image") / "store.uf2"
     build(BuildOptions(application=APPLICATION, output=image))
     return image
-
-
-class PowerMeter:
-    """Keeps what the flash holds before each write; the power fails at one of them, if wanted."""
-
-    def __init__(self, board: EmulatedBoard, *, cut_at: int = 0) -> None:
-        self.states: list[bytes] = []
-        self.writes: list[FlashWrite] = []
-        self._board = board
-        self._cut_at = cut_at
-        board.on_flash_write(self)
-
-    def __call__(self, write: FlashWrite) -> bool:
-        self.writes.append(write)
-        self._keep()
-        return len(self.writes) == self._cut_at
-
-    def end(self) -> None:
-        """Watch no more, and keep what the last write has left."""
-        self._board.on_flash_write(None)
-        self._keep()
-
-    def _keep(self) -> None:
-        self.states.append(bytes(self._board.chip.flash[FILE_SYSTEM:]))
-
-    def cuts(self) -> Iterator[bytes]:
-        """Yield what may be left: none of a write is done, or its first half."""
-        for write, (old, new) in zip(self.writes, pairwise(self.states), strict=True):
-            yield old
-            middle = write.address - FILE_SYSTEM + write.size // 2
-            yield new[:middle] + old[middle:]
-        yield self.states[-1]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,84 @@
+"""The newest log records, for several readers, each in its own time.
+
+When the ring is full the service with the most records in it loses its oldest: one that floods
+the log pushes out its own records and nobody else's. What a reader has not seen of them it is told
+as a count.
+"""
+
+from micropython import const
+
+RECORDS_MAX = const(32)
+TEXT_MAX = const(200)
+
+# Fields of a record.
+_SEQUENCE = const(0)
+_NUMBER = const(3)
+
+
+class Reader:
+    """Who takes records: the last one it has seen, and how many of each service it has not."""
+
+    def __init__(self, number, seen):
+        self.number = number
+        self.seen = seen
+        self.lost = {}
+
+
+class Ring:
+    """Records in their order: (sequence, ms, level, task number, text)."""
+
+    def __init__(self):
+        self.records = []
+        self.readers = {}
+        self.sequence = 0
+
+    def put(self, ms, level, number, text):
+        """Keep a record."""
+        if len(self.records) == RECORDS_MAX:
+            self._make_room()
+        self.sequence += 1
+        self.records.append((self.sequence, ms, level, number, text[:TEXT_MAX]))
+
+    def reader(self, number, readers_max):
+        """Return the reader that is task `number`, None if there are too many."""
+        if number not in self.readers:
+            if len(self.readers) == readers_max:
+                return None
+            self.readers[number] = Reader(number, 0)
+        return self.readers[number]
+
+    def next(self, reader):
+        """Return what a reader gets next: (ms, level, number, text), None if that is all.
+
+        Without a time and a text it is (number, count): so many records of that service were lost.
+        """
+        if reader.lost:
+            return reader.lost.popitem()
+        for record in self.records:
+            if record[_SEQUENCE] > reader.seen and record[_NUMBER] != reader.number:
+                reader.seen = record[_SEQUENCE]
+                self._forget()
+                return record[1:]
+        reader.seen = self.sequence
+        self._forget()
+        return None
+
+    def _forget(self):
+        """Let go of what all readers have seen."""
+        seen = min([reader.seen for reader in self.readers.values()])
+        while self.records and self.records[0][_SEQUENCE] <= seen:
+            self.records.pop(0)
+
+    def _make_room(self):
+        counts = {}
+        for record in self.records:
+            counts[record[_NUMBER]] = counts.get(record[_NUMBER], 0) + 1
+        most = max(counts.values())
+        index = 0
+        while counts[self.records[index][_NUMBER]] < most:
+            index += 1
+        record = self.records.pop(index)
+        number = record[_NUMBER]
+        for reader in self.readers.values():
+            if record[_SEQUENCE] > reader.seen and number != reader.number:
+                reader.lost[number] = reader.lost.get(number, 0) + 1
