@@ -17,6 +17,7 @@ COMMANDS = {
     "campaign": "Inject many planned faults, and judge each by invariants.",
     "check": "Say what is wrong with an application, before anything is built.",
     "completion": "Print a script that completes this command in a shell.",
+    "dashboard": "Show a board on a local page, live.",
     "devs": "List the boards and what runs on them.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
     "dump": "Save the state of a board to a file.",

