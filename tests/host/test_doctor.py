@@ -9,7 +9,7 @@ from fake_board import FakeBoard, served
 
 from bulkhead_host.commands.doctor import doctor
 from bulkhead_host.doctor import Check, board, machine
-from bulkhead_host.image import toolchain
+from bulkhead_host.image import packages
 from bulkhead_host.link.ports import UsbPort
 
 
@@ -64,7 +64,7 @@ def test_a_cache_folder_that_cannot_be_made_is_missing(
 def test_missing_compiler_packages_are_named_with_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(toolchain, "_is_root", lambda: False)
+    monkeypatch.setattr(packages, "_is_root", lambda: False)
     check = machine.compiler(lambda: ["cmake", "ninja-build"])
     assert not check.is_ok
     assert "cmake ninja-build" in check.detail

@@ -9,8 +9,9 @@ import pytest
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image import toolchain as tools
 from bulkhead_host.image.apt import machine_mirror
+from bulkhead_host.image.packages import install_command
 from bulkhead_host.image.process import run
-from bulkhead_host.image.toolchain import install_command, missing_packages, toolchain
+from bulkhead_host.image.toolchain import missing_packages, toolchain
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -13,9 +13,7 @@ from bulkhead_host.link.ports import find_address, find_again, open_address
 def hub_at(port: str) -> Hub:
     """Return a hub of the board at `port`, which is found again after a reset."""
     address = find_address(port)
-    return Hub(
-        lambda: open_address(address), reconnect=lambda: open_address(find_again(address))
-    )
+    return Hub(lambda: open_address(address), reconnect=lambda: open_address(find_again(address)))
 
 
 @click.command(

@@ -40,9 +40,7 @@ class Hub:
     `connect` is tried at once, and what it raises goes to the caller; later `reconnect` is.
     """
 
-    def __init__(
-        self, connect: Connect, *, reconnect: Connect, interval_ms: int = 1000
-    ) -> None:
+    def __init__(self, connect: Connect, *, reconnect: Connect, interval_ms: int = 1000) -> None:
         self._transport = connect()
         self._reconnect = reconnect
         self._interval_ms = interval_ms

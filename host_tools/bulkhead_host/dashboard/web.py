@@ -1,9 +1,9 @@
 """The pages and requests of the dashboard, as a Starlette application.
 
 Only who has the token gets anything: the link that `bulkhead dashboard` prints has it, the answer
-to it is a cookie that other sites' pages cannot use, and what changes the board takes JSON besides,
-which they cannot send unasked. Hosts other than the loopback's are refused, whatever their name
-resolves to.
+to it is a cookie that other sites' pages cannot use, and what changes the board takes JSON
+besides, which they cannot send unasked. Hosts other than the loopback's are refused, whatever
+their name resolves to.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _PAGE = Path(__file__).parent / "page"
 _FILES = ("index.html", "dashboard.css", "dashboard.js")
 _EVENTS_WAITING_MAX = 256
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -112,13 +112,16 @@ async def _stream(hub: Hub) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[Event] = asyncio.Queue()
 
+    def take(event: Event) -> None:
+        loop.call_soon_threadsafe(put, event)
+
     def put(event: Event) -> None:
         if waiting.qsize() >= _EVENTS_WAITING_MAX:
             waiting.get_nowait()
         waiting.put_nowait(event)
 
     put(("kinds", KINDS))
-    leave = hub.listen(lambda event: loop.call_soon_threadsafe(put, event) and None)
+    leave = hub.listen(take)
     try:
         while True:
             name, value = await waiting.get()

@@ -10,7 +10,8 @@ from pathlib import Path
 from bulkhead_host.doctor import Check
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.apt import machine_mirror
-from bulkhead_host.image.toolchain import install_command, missing_packages
+from bulkhead_host.image.packages import install_command
+from bulkhead_host.image.toolchain import missing_packages
 from bulkhead_host.paths import cache_dir, source_root
 
 PYTHON_MIN = (3, 11)

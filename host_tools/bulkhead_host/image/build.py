@@ -34,7 +34,7 @@ from bulkhead_host.image.toolchain import toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
 
-IMAGES_KEPT = 32
+IMAGES_KEPT = 64
 BUILD_FOLDERS_KEPT = 4
 
 

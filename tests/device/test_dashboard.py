@@ -1,0 +1,119 @@
+"""The dashboard's page in headless Chromium, on an emulated Pico that runs the demo."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from desk import PROGRAM
+from processes import started
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.chrome.webdriver import WebDriver as Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.ports import PtyPort
+from bulkhead_host.emulator.server import BoardServer
+from bulkhead_host.image.cache import locked
+from bulkhead_host.image.packages import Purpose, has_program, install_missing
+from bulkhead_host.paths import cache_dir
+
+TIMEOUT_S = 120
+PACKAGES = {"chromium": has_program("chromium"), "chromium-driver": has_program("chromedriver")}
+PURPOSE = Purpose(what="testing the dashboard", instead="test on Debian")
+# The last four keep it from asking the network for what nobody here wants.
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+    *("--disable-quic", "--disable-background-networking", "--disable-component-update"),
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with locked(cache_dir() / "build.lock"):
+        install_missing(PACKAGES, purpose=PURPOSE, progress=print)
+    options = Options()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(argument)
+    service = Service(shutil.which("chromedriver"))
+    with Chrome(options=options, service=service) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Chrome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    image = folder / "demo.uf2"
+    build(BuildOptions(output=image))
+    server = BoardServer(EmulatedBoard(image=image), PtyPort(link=folder / "pico"))
+    with server, started([PROGRAM, "dashboard", "--port", server.port.name]) as dashboard:
+        assert dashboard.stdout is not None
+        chromium.get(dashboard.stdout.readline().strip())
+        wait_for(chromium, "#services tr")
+        yield chromium
+
+
+def wait_for(page: Chrome, selector: str, text: str = "") -> None:
+    """Wait until an element is there and has `text`."""
+    WebDriverWait(page, TIMEOUT_S).until(
+        lambda _: any(text in one.text for one in page.find_elements(By.CSS_SELECTOR, selector))
+    )
+
+
+def cell(name: str, column: int) -> str:
+    """Return the selector of a service's column, from 1."""
+    return f'#services tr[data-name="{name}"] td:nth-child({column})'
+
+
+def text_of(page: Chrome, selector: str) -> str:
+    return page.find_element(By.CSS_SELECTOR, selector).text
+
+
+def do(page: Chrome, name: str, word: str) -> None:
+    """Choose what to do to a service, and press its button."""
+    row = page.find_element(By.CSS_SELECTOR, f'#services tr[data-name="{name}"]')
+    Select(row.find_element(By.TAG_NAME, "select")).select_by_visible_text(word)
+    row.find_element(By.TAG_NAME, "button").click()
+    wait_for(page, "#answer", f"{word}: {name}")
+
+
+def test_the_services_of_the_board_are_shown_live(page: Chrome) -> None:
+    assert page.title == "demo: Bulkhead"
+    assert "token" not in page.current_url
+    names = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#services td:first-child")]
+    assert names[:3] == ["supervisor", "logger", "console"]
+    wait_for(page, cell("supervisor", 7), ".")  # its share of the time, after two tables
+    assert page.find_elements(By.CSS_SELECTOR, f"{cell('supervisor', 8)} polyline")
+
+
+def test_a_button_makes_a_service_fail_and_the_page_shows_it_come_back(page: Chrome) -> None:
+    before = int(text_of(page, cell("blink", 4)))
+    do(page, "blink", "crash")
+    wait_for(page, cell("blink", 4), str(before + 1))
+    assert text_of(page, cell("blink", 6)) == "EXCEPTION"
+    wait_for(page, "#log", "blink faulted: EXCEPTION")
+
+
+def test_a_service_is_held_and_released(page: Chrome) -> None:
+    do(page, "led", "hold")
+    WebDriverWait(page, TIMEOUT_S).until(
+        lambda _: page.find_elements(By.CSS_SELECTOR, f"{cell('led', 3)}.stopped")
+    )
+    do(page, "led", "release")
+    wait_for(page, cell("led", 3), "receiving")
+
+
+def test_a_trace_is_drawn(page: Chrome) -> None:
+    page.find_element(By.ID, "record").click()
+    wait_for(page, "#trace-text", "slices")
+    assert page.find_elements(By.CSS_SELECTOR, "#trace .slice")
+    tracks = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#trace text")]
+    assert tracks[:2] == ["kernel", "supervisor"]
+
+
+def test_the_page_complains_of_nothing(page: Chrome) -> None:
+    assert page.execute("getLog", {"type": "browser"})["value"] == []
