@@ -13,6 +13,9 @@ from port.rp2 import Port
 # For services that are not there to be killed: longer than any benchmark.
 LONG_BUDGET_US = const(60_000_000)
 
+# As a manifest has it that says nothing of restarts.
+_POLICY = ("permanent", 0, 50, 5_000, 0, 60_000, False, (), ())
+
 CALL_SERVER = ("server", "server", MAY_CALL, 1)
 SEND_SERVER = ("server", "server", MAY_SEND, 1)
 CONTROL = ("kernel", "kernel", MAY_CONTROL, 0)
@@ -21,7 +24,7 @@ CONTROL = ("kernel", "kernel", MAY_CONTROL, 0)
 def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BUDGET_US, flags=0):
     """Return a row of a system table: `main` is a generator function or a module's name."""
     options = (0, 0, 0, FREE_SLOTS, flags)
-    return (name, main, priority, budget_us, mailbox, uses, lines, ("permanent", 0), options)
+    return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options)
 
 
 class Stage:

@@ -49,7 +49,7 @@ CHALLENGE_IS = const(0x86)  # session.CHALLENGE_FORMAT
 # Verbs of CONTROL.
 HOLD = const(0)  # stop it, and do not start it again
 RELEASE = const(1)  # start what is held, or degraded
-RESTART = const(2)  # fault it: what happens then is its manifest's
+RESTART = const(2)  # stop it and start it again, and what shares its fate: no fault
 CONTROL_NAMES = ("hold", "release", "restart")
 
 HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark, of `session`

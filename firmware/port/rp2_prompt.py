@@ -17,6 +17,9 @@ _SETUP_REQUEST = const(0x50100000)  # bmRequestType and bRequest
 _SETUP_VALUE = const(0x50100002)
 _SET_CONTROL_LINE_STATE = const(0x2221)
 _DTR = const(1)
+# The watchdog's control register, 4.7.6, at the address that clears bits.
+_WATCHDOG_CLEAR = const(0x4005B000)
+_ENABLE = const(0x40000000)
 _LOOK_MS = const(25)
 # Looks after which what was typed has had no effect.
 _PATIENCE = const(80)
@@ -24,6 +27,11 @@ _PATIENCE = const(80)
 _INTERRUPT = b"\x03"
 _SOFT_RESET = b"\x04"
 _LEAVE_RAW_REPL = b"\x02"
+
+
+def stop_watchdog():
+    """Let the hardware watchdog fire no more, which `machine.WDT` cannot be told."""
+    machine.mem32[_WATCHDOG_CLEAR] = _ENABLE
 
 
 class Keyboard(io.IOBase):

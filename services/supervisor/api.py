@@ -11,6 +11,10 @@ FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest f
 TRACE = const(7)  # arg: position -> OK, arg: what `sys.read_trace` gives
 CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
 
+# An event's delay_ms where there will be no next start.
+STAYS_DOWN = const(-1)  # the manifest wants none
+GIVEN_UP = const(-2)
+
 UNKNOWN = const(1)
 EMPTY = const(2)
 

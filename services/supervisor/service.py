@@ -1,18 +1,32 @@
 """Start every service, and start again what fails, each time after a longer pause.
 
-First start and restart are the same path: a service that is due is started. The kernel notifies
-a fault; `wards` decides when the service is due again. A service that makes no trap for its
-`heartbeat_ms`, and does not wait for messages, is taken for hung. The supervisor answers its
-callers and notifies the console; it waits for nobody.
+First start and restart are the same path: a service that is due is started, once those it comes
+after serve. The kernel notifies a fault; `wards` decides when the service is due again, and who
+falls with it. A service that makes no trap for its `heartbeat_ms`, and does not wait for
+messages, is taken for hung. The supervisor answers its callers and notifies the console; it waits
+for nobody. What is held or given up it stashes, so that its own next incarnation knows.
 """
 
 import time
-from struct import unpack
+from struct import unpack, unpack_from
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESTART
 from bulkhead_system import SERVICES
-from kernel.abi import DORMANT, FAULTED, HEARTBEAT, INJECTED, INSPECT_FORMAT
+from kernel import abi
+from kernel.abi import (
+    ATTENDING,
+    AWAITING,
+    DEGRADED,
+    DORMANT,
+    FAULTED,
+    HEARTBEAT,
+    HELD,
+    INSPECT_FORMAT,
+    RECEIVING,
+    RETURNED,
+    SLEEPING,
+)
 from micropython import const
 
 from services.supervisor.api import (
@@ -26,21 +40,28 @@ from services.supervisor.api import (
     FAULT_TEXT,
     INJECT,
     ROW,
+    STAYS_DOWN,
     TRACE,
     UNKNOWN,
 )
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
+_AFTER_MS = const(5)  # between two looks whether what a service comes after serves
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
 _FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
 _CAPABILITIES_MAX = const(25)  # that a message holds
 
-# Fields of INSPECT_FORMAT.
+# Fields of INSPECT_FORMAT, and where two of them are in its bytes.
 _STATE = const(1)
+_FAULT = const(4)
 _GENERATION = const(7)
 _STEPS = const(9)
+_STATE_AND_GENERATION = "<xB6xH"
+
+# What a service does that has got through its beginning.
+_SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
 
 
 def main(sys):
@@ -68,7 +89,7 @@ class House:
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
         self.next_ms = self.look_ms = time.ticks_ms()  # next: when there is anything to do
         self.events = []
-        self.news = []  # faults that the console has not been told of
+        self.news = []  # faults that are not judged, or that the console has not been told of
 
     def named(self, name):
         """Return the ward of that name, None if there is none."""
@@ -82,13 +103,21 @@ class House:
         ward = self.named(name)
         return ward.number if ward else 0 if name == BOARD else -1
 
-    def note_news(self):
-        """Make events of the news; the oldest give way."""
-        for event in self.news:
-            if len(self.events) == _EVENTS_MAX:
-                self.events.pop(0)
-            self.events.append(event)
-        self.news.clear()
+    def note(self, now, ward, kind, generation, delay_ms):
+        """Make an event of a fault; the oldest gives way."""
+        if len(self.events) == _EVENTS_MAX:
+            self.events.pop(0)
+        self.events.append((now, ward.name, kind, generation, delay_ms))
+
+    def settle(self):
+        """Judge the faults after which a service was started at once; return whether any were."""
+        news = self.news
+        for now, ward, kind, generation in news:
+            self.note(now, ward, kind, generation, ward.failed(now, kind))
+            ward.started(now)
+        had_any = bool(news)
+        news.clear()
+        return had_any
 
     def plan(self, at_ms):
         """See that what is due at that time is not missed."""
@@ -107,28 +136,56 @@ def keep_house(sys, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
     kernel = sys.cap("kernel")
     now = time.ticks_ms()
-    if house.news:
-        house.note_news()
+    if house.settle():
         yield from tell_console(sys)
     for ward in house.wards:
         if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
-            ward.tried(now, (yield sys.start(kernel, ward.number)))
+            wait_ms = (yield from time_to_wait(sys, house, ward)) if ward.after() else 0
+            if wait_ms:
+                ward.plan(time.ticks_add(now, wait_ms))
+            else:
+                ward.tried(now, (yield sys.start(kernel, ward.number)))
     if house.watched and time.ticks_diff(now, house.look_ms) >= 0:
         house.look_ms = time.ticks_add(now, _LOOK_MS)
         yield from stop_hung(sys, house, now)
     house.plan_all(now)
 
 
+def time_to_wait(sys, house, ward):
+    """Return in how many ms to look again whether a ward may be started, 0 if it may now.
+
+    What it comes after has to wait for something itself, or to have ended as it should.
+    """
+    for number in ward.after():
+        other = house.wards[number - 1]
+        yield sys.inspect(sys.cap("kernel"), number)
+        row = unpack(INSPECT_FORMAT, sys.arg)
+        has_ended = row[_STATE] == FAULTED and row[_FAULT] == RETURNED
+        if row[_STATE] not in _SERVING and not (has_ended and not other.wants(RETURNED)):
+            return _LOOK_MS if other.rests else _AFTER_MS
+    return 0
+
+
 def adopt(sys, house):
     """Leave running what an earlier incarnation of the supervisor has started, and itself."""
     kernel = sys.cap("kernel")
     now = time.ticks_ms()
+    rests = sys.arg if (yield sys.unstash()) == OK else bytes(len(SERVICES))
     for ward in house.wards:
         yield sys.inspect(kernel, ward.number)
         row = unpack(INSPECT_FORMAT, sys.arg)
         if row[_STATE] not in (DORMANT, FAULTED):
             ward.started(now)
-            ward.starts = row[_GENERATION]
+        elif row[_STATE] == FAULTED:
+            ward.is_due = ward.wants(row[_FAULT])
+        if rests[ward.number - 1]:
+            ward.rest(rests[ward.number - 1])
+    yield sys.stash(rests)
+
+
+def keep_rests(sys, house):
+    """Stash what is held or given up."""
+    yield sys.stash(bytes([ward.rests for ward in house.wards]))
 
 
 def stop_hung(sys, house, now):
@@ -144,21 +201,46 @@ def stop_hung(sys, house, now):
 def take_fault(sys, house):
     """Take the next fault from the kernel; start the service again at once, or plan to.
 
-    What can wait, planning and telling the console, waits until what is started has begun. When
+    What can wait, judging and telling the console, waits until what is started has begun. When
     there are more faults the kernel notifies again.
     """
-    kernel = sys.cap("kernel")
-    number = yield sys.next_fault(kernel)
+    number = yield sys.next_fault(sys.cap("kernel"))
     if number == 0:
         return
     kind, generation = sys.badge(), sys.bits()
-    now = time.ticks_ms()
     ward = house.wards[number - 1]
+    if ward.is_free:
+        ward.is_free = False
+        if (yield sys.start(sys.cap("kernel"), number)) == OK:
+            now = time.ticks_ms()
+            house.news.append((now, ward, kind, generation))
+            house.next_ms = time.ticks_add(now, _NEWS_MS)
+            return
+    house.settle()
+    now = time.ticks_ms()
     delay_ms = ward.failed(now, kind)
-    if delay_ms == 0:
-        ward.tried(now, (yield sys.start(kernel, ward.number)))
-    house.news.append((now, ward.name, kind, generation, delay_ms))
-    house.next_ms = time.ticks_add(now, _NEWS_MS)
+    house.note(now, ward, kind, generation, delay_ms)
+    if delay_ms != STAYS_DOWN:
+        yield from share_fate(sys, house, ward)
+    yield from tell_console(sys)
+    house.plan_all(now)
+
+
+def share_fate(sys, house, ward):
+    """Stop what is started again along with a ward, or is given up along with it."""
+    kernel = sys.cap("kernel")
+    if ward.rests and ward.resets():
+        yield sys.reset_board(kernel, ward.number, abi.GIVEN_UP)
+    for number in reversed(ward.fate()):
+        other = house.wards[number - 1]
+        if not other.rests:
+            other.is_stopping = (yield sys.stop(kernel, number)) == OK
+            if ward.rests:
+                other.rest(DEGRADED)
+            elif other.wants(0) or not other.is_stopping:
+                other.plan(ward.due_ms)
+    if ward.rests:
+        yield from keep_rests(sys, house)
 
 
 def tell_console(sys):
@@ -179,7 +261,7 @@ def answer(sys, house, operation):
             return
         ward = house.wards[request - 1]
         yield sys.inspect(kernel, request)
-        yield sys.reply(OK, (sys.arg, ward.restarts(), ward.name))
+        yield sys.reply(OK, told(ward, sys.arg))
     elif operation == EVENT:
         event = house.events.pop(0) if house.events else None
         yield sys.reply(OK if event else EMPTY, event)
@@ -214,24 +296,43 @@ def answer(sys, house, operation):
         yield sys.reply(REFUSED)
 
 
+def told(ward, row):
+    """Return what ROW answers: the state is the supervisor's own word for what rests."""
+    state, generation = unpack_from(_STATE_AND_GENERATION, row)
+    is_down = state in (DORMANT, FAULTED)
+    if is_down and ward.rests:
+        row = row[:_STATE] + bytes((ward.rests,)) + row[_STATE + 1 :]
+    return row, max(generation - 2 if is_down else generation - 1, 0), ward.name
+
+
 def control(sys, house, ward, verb):
     """Hold a service, release it, or restart it; return the status.
 
-    The caller itself is not held: it would not hear the answer, and nobody could release it.
+    These are no faults, and count as none. The caller itself is not held: it would not hear the
+    answer, and nobody could release it.
     """
-    kernel = sys.cap("kernel")
-    yield sys.inspect(kernel, ward.number)
+    house.settle()
+    now = time.ticks_ms()
+    yield sys.inspect(sys.cap("kernel"), ward.number)
     is_down = unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (DORMANT, FAULTED)
     if verb == RELEASE and is_down:
-        ward.is_due = True
-        ward.due_ms = time.ticks_ms()
-        house.plan(ward.due_ms)
-        return OK
-    if verb == HOLD and ward.number != sys.badge():
-        status = OK if is_down else (yield sys.stop(kernel, ward.number))
-        if status == OK:
-            ward.is_due = False
-            return OK
+        was_given_up = ward.rests == DEGRADED
+        ward.release(now)
+        for number in ward.fate():
+            if was_given_up and house.wards[number - 1].rests == DEGRADED:
+                house.wards[number - 1].release(now)
+    elif verb == HOLD and ward.number != sys.badge():
+        if not is_down and (yield sys.stop(sys.cap("kernel"), ward.number)) != OK:
+            return UNKNOWN
+        ward.rest(HELD)
     elif verb == RESTART and not is_down:
-        return OK if (yield sys.stop(kernel, ward.number, INJECTED)) == OK else UNKNOWN
-    return UNKNOWN
+        if (yield sys.stop(sys.cap("kernel"), ward.number)) != OK:
+            return UNKNOWN
+        ward.is_stopping = True
+        ward.plan(now)
+        yield from share_fate(sys, house, ward)
+    else:
+        return UNKNOWN
+    yield from keep_rests(sys, house)
+    house.plan_all(now)
+    return OK

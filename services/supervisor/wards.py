@@ -2,63 +2,126 @@
 
 import time
 
-from kernel.abi import DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
+from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
 from micropython import const
 
-# Pauses before a restart: none at first, then doubling from FIRST up to LAST.
-PAUSE_FIRST_MS = const(50)
-PAUSE_LAST_MS = const(5_000)
+from services.supervisor.api import GIVEN_UP, STAYS_DOWN
+
 # A service that ran this long starts from no pause again.
 GOOD_MS = const(10_000)
+# Between two tries to start one: without memory, or that is still being stopped.
+AGAIN_MS = const(50)
+_SOON_MS = const(2)
 
 # Fields of a row of `bulkhead_system.SERVICES`, and of its policy.
 _NAME = const(0)
 _POLICY = const(7)
 _RESTART = const(0)
 _HEARTBEAT_MS = const(1)
+_PAUSE_FIRST_MS = const(2)
+_PAUSE_LAST_MS = const(3)
+_RESTARTS_MAX = const(4)
+_WINDOW_MS = const(5)
+_RESETS = const(6)
+_AFTER = const(7)
+_FATE = const(8)
 
 
 class Ward:
-    """One service: its policy, when it is due to start, how often it has been started again."""
+    """One service: its policy, when it is due to start, why it is not started again."""
 
     def __init__(self, number, row):
         self.number = number
         self.name = row[_NAME]
-        self.restart = row[_POLICY][_RESTART]
-        self.heartbeat_ms = row[_POLICY][_HEARTBEAT_MS]
+        self.policy = policy = row[_POLICY]
+        self.heartbeat_ms = policy[_HEARTBEAT_MS]
         self.is_due = True
         self.due_ms = self.started_ms = self.progress_ms = time.ticks_ms()
-        self.starts = 0
+        self.rests = 0  # HELD or DEGRADED: it waits to be released
+        self.is_stopping = False
         self.pause_ms = 0
+        self.faults_ms = [] if policy[_RESTARTS_MAX] else None
         self.steps = 0
+        # Whether after a fault it is started again before anything else is thought of.
+        is_bound = policy[_RESTARTS_MAX] or policy[_AFTER] or policy[_FATE]
+        self.is_free = policy[_RESTART] == "permanent" and not is_bound
 
-    def restarts(self):
-        """Return how often the service was started again."""
-        return max(self.starts - 1, 0)
+    def wants(self, fault):
+        """Return whether the manifest has it started again after such a fault."""
+        restart = self.policy[_RESTART]
+        return restart == "permanent" or restart == "transient" and fault != RETURNED
+
+    def after(self):
+        """Return the numbers of the services that have to serve before it is started."""
+        return self.policy[_AFTER]
+
+    def fate(self):
+        """Return the numbers of the services that are started again along with it."""
+        return self.policy[_FATE]
+
+    def resets(self):
+        """Return whether to reset the board when it is given up."""
+        return self.policy[_RESETS]
 
     def failed(self, now, fault):
-        """Plan the next start; return the pause before it in ms, -1 if there will be none."""
-        wanted = self.restart == "permanent" or self.restart == "transient" and fault != RETURNED
+        """Plan the next start; return the pause before it in ms, STAYS_DOWN or GIVEN_UP."""
+        self.is_due = False
+        if not self.wants(fault):
+            return STAYS_DOWN
+        if self.has_failed_too_often(now):
+            self.rests = DEGRADED
+            return GIVEN_UP
         pause = self.pause_ms
         if pause and time.ticks_diff(now, self.started_ms) > GOOD_MS:
             pause = 0
-        self.pause_ms = min(2 * pause, PAUSE_LAST_MS) if pause else PAUSE_FIRST_MS
-        self.is_due = wanted
-        self.due_ms = time.ticks_add(now, pause) if pause else now
-        return pause if wanted else -1
+        policy = self.policy
+        first, last = policy[_PAUSE_FIRST_MS], policy[_PAUSE_LAST_MS]
+        self.pause_ms = min(2 * pause, last) if pause else first
+        self.plan(time.ticks_add(now, pause) if pause else now)
+        return pause
+
+    def has_failed_too_often(self, now):
+        """Note a fault; return whether there were more of them in the window than may be."""
+        most, window_ms = self.policy[_RESTARTS_MAX], self.policy[_WINDOW_MS]
+        if not most:
+            return False
+        times = self.faults_ms
+        times.append(now)
+        while time.ticks_diff(now, times[0]) >= window_ms:
+            times.pop(0)
+        return len(times) > most
+
+    def plan(self, at_ms):
+        """See that it is started at that time."""
+        self.is_due = True
+        self.due_ms = at_ms
+
+    def rest(self, why):
+        """See that it is not started before it is released."""
+        self.is_due = False
+        self.rests = why
+
+    def release(self, now):
+        """Forget that it has ever failed, and start it."""
+        self.rests = 0
+        self.pause_ms = 0
+        if self.faults_ms:
+            self.faults_ms.clear()
+        self.plan(now)
 
     def started(self, now):
         """Note a start."""
-        self.is_due = False
-        self.starts += 1
+        self.is_due = self.is_stopping = False
         self.started_ms = self.progress_ms = now
 
     def tried(self, now, status):
-        """Note the status of a try to start: without memory there will be another."""
+        """Note the status of a try to start: for some there will be another."""
         if status == OK:
             self.started(now)
         elif status == FULL:
-            self.due_ms = time.ticks_add(now, PAUSE_FIRST_MS)
+            self.due_ms = time.ticks_add(now, AGAIN_MS)
+        elif self.is_stopping:  # it was preempted, and ends when it would go on
+            self.due_ms = time.ticks_add(now, _SOON_MS)
         else:  # it runs already: an earlier incarnation of the supervisor has started it
             self.is_due = False
 

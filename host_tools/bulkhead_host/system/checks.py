@@ -8,9 +8,9 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
+from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems
 from bulkhead_host.system.uphill import cycles
 
-SUPERVISOR = "supervisor"
 SUPERVISOR_PRIORITY = 0
 
 LINES_MAX = 28
@@ -259,6 +259,12 @@ def check_sources(system: System) -> None:
                     system.wrong(service, ("line", index, "source"), text)
 
 
+def check_supervision(system: System) -> None:
+    """Let groups, start order and watchdog name services there are, and make sense."""
+    for document, keys, text, hint in supervision_problems(system.application):
+        system.report.add(document.path, document.line(*keys), text, hint)
+
+
 CHECKS: tuple[Callable[[System], None], ...] = (
     check_supervisor,
     check_count,
@@ -270,4 +276,5 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_pins,
     check_sources,
     check_hard,
+    check_supervision,
 )

@@ -8,7 +8,11 @@ from bulkhead_host import __version__, abi
 from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
-from bulkhead_host.system.manifest import Application, Line, Service
+from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
+from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
+
+SUPERVISOR_PERIOD_MS = 2_000
+"""In which the watchdog expects progress of the supervisor where system.toml names none."""
 
 
 def system_module(application: Path, board: str) -> str:
@@ -25,11 +29,17 @@ def system_source(
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
     (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
-    supervisor's policy (restart, heartbeat in ms), and options (period and budget of a period in
-    us, quota in bytes, free slots, flags). Badges are task numbers.
+    supervisor's policy, and options (period and budget of a period in us, quota in bytes, free
+    slots, flags). Badges are task numbers. A policy: restart kind, heartbeat, first and last
+    pause, most restarts, in what time (all in ms), whether giving up is a reset, the tasks it is
+    started after, and those that are started again along with it.
     """
     services = application.services
-    rows = [_row(service, number, board) for number, service in enumerate(services, start=1)]
+    policies = _policies(application)
+    rows = [
+        _row(service, number, board, policies[service.name])
+        for number, service in enumerate(services, start=1)
+    ]
     body = "".join(f"    {row!r},\n" for row in rows)
     return (
         '"""The system on this board, generated from its manifests."""\n\n'
@@ -41,6 +51,8 @@ def system_source(
         f"VERSIONS = {tuple(service.version for service in services)!r}\n"
         f"PINS = {tuple(_pins(service, board) for service in services if service.pins)!r}\n"
         f"LINK_CLOSED = {application.link_closed!r}\n"
+        f"# Development mode, timeout and of each task its period in ms, and whether it reports.\n"
+        f"WATCHDOG = {_watchdog(application)!r}\n"
         f"GUEST = {guest!r}\n"
     )
 
@@ -67,7 +79,45 @@ def port_source(board: Board) -> str:
     return head + f"from port.{board.port} import Port\n"
 
 
-def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
+def _policies(application: Application) -> dict[str, tuple[object, ...]]:
+    """Return the supervisor's policy for each service by name."""
+    numbers = {service.name: at for at, service in enumerate(application.services, start=1)}
+    shared = fates(application)
+    return {
+        service.name: (
+            *(service.restart, service.heartbeat_ms),
+            *(service.policy.pause_first_ms, service.policy.pause_last_ms),
+            *(service.policy.restarts_max, service.policy.window_ms),
+            service.policy.on_giving_up == "reset",
+            tuple(numbers[name] for name in service.policy.after),
+            tuple(numbers[name] for name in shared.get(service.name, ())),
+        )
+        for service in application.services
+    }
+
+
+def _watchdog(application: Application) -> tuple[object, ...] | None:
+    """Return what the watchdog service goes by; the supervisor is critical by itself."""
+    watchdog = application.watchdog
+    if watchdog is None:
+        return None
+    periods_ms = {SUPERVISOR: SUPERVISOR_PERIOD_MS, **watchdog.periods_ms}
+    critical = [
+        (number, periods_ms[service.name], _reports(service))
+        for number, service in enumerate(application.services, start=1)
+        if service.name in periods_ms
+    ]
+    return watchdog.is_development, watchdog.timeout_ms, tuple(critical)
+
+
+def _reports(service: Service) -> bool:
+    """Tell whether a service's manifest lets it report to the watchdog: then it has to."""
+    return any(use.target == WATCHDOG and use.rights & RIGHTS["send"] for use in service.uses)
+
+
+def _row(
+    service: Service, number: int, board: Board, policy: tuple[object, ...]
+) -> tuple[object, ...]:
     return (
         service.name,
         f"services.{service.name}.service",
@@ -76,7 +126,7 @@ def _row(service: Service, number: int, board: Board) -> tuple[object, ...]:
         service.mailbox,
         tuple((use.handle, use.target, use.rights, number) for use in service.uses),
         tuple(_line(line, board) for line in service.lines),
-        (service.restart, service.heartbeat_ms),
+        policy,
         _options(service),
     )
 

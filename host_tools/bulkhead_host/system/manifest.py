@@ -14,6 +14,15 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.problem import Report
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
+from bulkhead_host.system.policy import (
+    POLICY_KEYS,
+    Group,
+    Policy,
+    Watchdog,
+    read_groups,
+    read_policy,
+    read_watchdog,
+)
 
 RESTARTS = ("permanent", "transient", "temporary")
 POLICIES = {"fail": 0, "block": 1, "drop_oldest": 2}
@@ -92,6 +101,7 @@ class Service:
     period_budget_ms: int = 0
     restart: str = "permanent"
     heartbeat_ms: int = 0
+    policy: Policy = field(default_factory=Policy)
     memory_kb: int = 0
     slots: int = 0
     hard: bool = False
@@ -130,6 +140,8 @@ class Application:
     link_closed: bool = False
     services: tuple[Service, ...] = ()
     missing: frozenset[str] = frozenset()
+    groups: tuple[Group, ...] = ()
+    watchdog: Watchdog | None = None
     document: Document = field(compare=False, repr=False)
 
     def line(self, *keys: str | int) -> int:
@@ -152,6 +164,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
         *("restart", "heartbeat_ms", "memory_kb", "slots", "hard", "modules", "pins"),
+        *POLICY_KEYS,
     )
     name = table.text("name")
     if name and name != folder.name:
@@ -173,6 +186,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         ),
         restart=table.choice("restart", RESTARTS, default="permanent"),
         heartbeat_ms=table.integer("heartbeat_ms", low=0, high=3_600_000, default=0),
+        policy=read_policy(table),
         memory_kb=table.integer("memory_kb", low=0, high=MEMORY_KB_MAX, default=0),
         slots=table.integer("slots", low=0, high=64, default=0),
         hard=table.boolean("hard", default=False),
@@ -211,7 +225,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
     if document is None:
         return None
     top = Fields(document, report)
-    top.only("system", "link")
+    top.only("system", "link", "group", "watchdog")
     table = top.table("system")
     table.only("name", "board", "start")
     names = table.texts("start")
@@ -226,6 +240,8 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         link_closed=_is_link_closed(top),
         services=found,
         missing=frozenset(names) - {service.name for service in found},
+        groups=read_groups(top),
+        watchdog=read_watchdog(top),
         document=document,
     )
 

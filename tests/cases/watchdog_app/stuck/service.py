@@ -1,9 +1,7 @@
-"""Start the hardware watchdog, and a while later hang where no kill reaches."""
+"""A while after the start hang where no kill reaches."""
 
 import machine
 import micropython
-
-_WATCHDOG_MS = 300
 
 
 @micropython.native
@@ -16,7 +14,6 @@ def hang():
 def main(sys):
     """Hang; in the next run of the board, wait."""
     if machine.reset_cause() != machine.WDT_RESET:
-        machine.WDT(timeout=_WATCHDOG_MS)
         yield sys.sleep(100)
         hang()
     while True:

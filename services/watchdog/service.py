@@ -1,0 +1,150 @@
+"""Feed the hardware watchdog while every critical service makes progress; else reset the board.
+
+`[watchdog]` in system.toml says which are critical, and in what time each has to make progress.
+One that makes none is given `timeout_ms` more, in which the supervisor may mend it; then the
+board is reset in its name, by the kernel, which keeps the cause. The hardware, which waits 8.3 s
+at most, is there for when this service cannot run: a longer timeout is counted here, and the
+hardware fed meanwhile. What is held by a person is excused. In development mode nothing is
+reset: the log says what would be.
+"""
+
+import sys as interpreter
+import time
+from struct import unpack
+
+from bulkhead_system import SERVICES, WATCHDOG
+from kernel.abi import ATTENDING, DORMANT, INSPECT_FORMAT, NO_PROGRESS, RECEIVING
+from machine import WDT, mem32
+from micropython import const
+
+from services.logger.api import WARNING
+from services.watchdog.api import ALIVE
+
+_HARDWARE_MS_MAX = const(8_388)
+# The hardware fires this long after the kernel should have reset the board.
+_GRACE_MS = const(400)
+_FEEDS = const(4)  # in the time that the hardware waits
+_LOOK_MS = const(100)  # between two looks at what is late
+
+# The RP2040's watchdog, datasheet 4.7: the control register, at the address that clears bits.
+_CONTROL_CLEAR = const(0x4005B000)
+_ENABLE = const(0x40000000)
+
+# Fields of INSPECT_FORMAT.
+_STATE = const(1)
+_GENERATION = const(7)
+_STEPS = const(9)
+
+
+class Critical:
+    """One critical service: when it has to have made progress, and since when it is late."""
+
+    def __init__(self, number, period_ms, reports):
+        self.number = number
+        self.period_ms = period_ms
+        self.reports = reports
+        self.steps = -1
+        self.is_late = self.is_told = False
+        self.due_ms = time.ticks_add(time.ticks_ms(), period_ms)
+
+    def gets_on(self, now):
+        """Note progress."""
+        self.is_late = self.is_told = False
+        self.due_ms = time.ticks_add(now, self.period_ms)
+
+    def look(self, now, state, generation, steps):
+        """See whether it has made progress without a report, or is held by a person."""
+        waits = state in (RECEIVING, ATTENDING)
+        is_held = state == DORMANT and generation > 1
+        if is_held or not self.reports and (waits or steps != self.steps):
+            self.steps = steps
+            self.gets_on(now)
+        self.is_late = time.ticks_diff(now, self.due_ms) >= 0
+
+    def late_ms(self, now):
+        """Return for how long it has been late."""
+        return time.ticks_diff(now, self.due_ms) if self.is_late else 0
+
+    def left_ms(self, now):
+        """Return in how many ms to look at it."""
+        return _LOOK_MS if self.is_late else time.ticks_diff(self.due_ms, now)
+
+
+class Hardware:
+    """The chip's watchdog, None in development mode: once started MicroPython cannot stop it."""
+
+    def __init__(self, timeout_ms):
+        self.wait_ms = min(timeout_ms + _GRACE_MS, _HARDWARE_MS_MAX)
+        self.last_ms = timeout_ms + _GRACE_MS - self.wait_ms  # of lateness, that is fed
+        self.chip = WDT(timeout=self.wait_ms)
+
+    def feed(self, late_ms):
+        """Feed it, unless a service is so late that it may fire."""
+        if late_ms <= self.last_ms:
+            self.chip.feed()
+
+    def stop(self):
+        """Let it fire no more, where the chip can be told so."""
+        if interpreter.platform == "rp2":
+            mem32[_CONTROL_CLEAR] = _ENABLE
+
+
+def main(sys):
+    """Watch until stopped on purpose: then nobody feeds, and the hardware must not fire."""
+    is_development, timeout_ms, rows = WATCHDOG or (True, _HARDWARE_MS_MAX, ())
+    critical = [Critical(*row) for row in rows]
+    hardware = None if is_development else Hardware(timeout_ms)
+    try:
+        while True:
+            now = time.ticks_ms()
+            late_ms = yield from look(sys, critical, now)
+            if late_ms >= timeout_ms:
+                yield from give_up(sys, critical, now, is_development)
+            if hardware:
+                hardware.feed(late_ms)
+            yield from listen(sys, critical, hardware, now)
+    except GeneratorExit:
+        if hardware:
+            hardware.stop()
+        raise
+
+
+def look(sys, critical, now):
+    """Look at each service that may be late; return for how long the latest is."""
+    latest_ms = 0
+    for one in critical:
+        if time.ticks_diff(now, one.due_ms) >= 0:
+            yield sys.inspect(sys.cap("kernel"), one.number)
+            row = unpack(INSPECT_FORMAT, sys.arg)
+            one.look(now, row[_STATE], row[_GENERATION], row[_STEPS])
+        latest_ms = max(latest_ms, one.late_ms(now))
+    return latest_ms
+
+
+def give_up(sys, critical, now, is_development):
+    """Reset the board in the name of what is latest, or say in the log that it would be."""
+    one = max(critical, key=lambda each: each.late_ms(now))
+    if not is_development:
+        yield sys.reset_board(sys.cap("kernel"), one.number, NO_PROGRESS)
+    if not one.is_told:
+        one.is_told = True
+        text = "%s makes no progress: the board would be reset" % SERVICES[one.number - 1][0]
+        yield sys.send(sys.cap("logger"), WARNING, text)
+
+
+def listen(sys, critical, hardware, now):
+    """Take reports until it is time to look or to feed."""
+    left_ms = hardware.wait_ms // _FEEDS if hardware else _HARDWARE_MS_MAX
+    for one in critical:
+        left_ms = min(left_ms, max(one.left_ms(now), 1))
+    end_ms = time.ticks_add(now, left_ms)
+    while left_ms > 0:
+        operation = yield sys.recv(left_ms)
+        now = time.ticks_ms()
+        if operation == ALIVE and not sys.caller():
+            for one in critical:
+                if one.number == sys.badge():
+                    one.gets_on(now)
+        elif sys.caller():
+            yield sys.reply_fault()
+        left_ms = time.ticks_diff(end_ms, now)

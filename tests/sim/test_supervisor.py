@@ -1,0 +1,391 @@
+"""The supervisor that ships, under the kernel in the simulator: what its policies come to."""
+
+import importlib
+import struct
+import sys
+import time
+from collections.abc import Callable, Generator
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bulkhead.link import HOLD, RELEASE, RESTART
+from bulkhead_host.paths import source_root
+from cases.ports import CasePort
+from cases.rig import Rig, idle
+from kernel.abi import (
+    DEGRADED,
+    DORMANT,
+    EXCEPTION,
+    FAULTED,
+    GIVEN_UP,
+    HELD,
+    INSPECT_FORMAT,
+    NOTIFIED,
+    OK,
+    RECEIVING,
+    RETURNED,
+)
+from kernel.faults import fault
+from kernel.notifications import post
+
+Main = Callable[[Any], Generator[int, int, None]]
+
+_ROW, _EVENT, _CONTROL = 1, 2, 5  # services/supervisor/api.py
+_STATE = 1  # field of INSPECT_FORMAT
+_WAKE_BIT = 4  # beside the supervisor's EVENTS_BIT
+
+
+class House:
+    """A system with the real supervisor, and a console that takes its events and gives orders."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.port = CasePort()
+        self.rig = Rig(self.port)
+        self.starts: list[tuple[str, int]] = []
+        self.events: list[tuple[Any, ...]] = []
+        self.answers: list[Any] = []
+        self.orders: list[tuple[int, int, Any]] = []  # when in ms, operation, value
+        self.policies: dict[str, tuple[Any, ...]] = {}
+        self.module = self.load(monkeypatch)
+        self.rig.add(
+            "supervisor", self.module.main, priority=0, uses="kernel:control console:notify"
+        )
+        self.policy("supervisor")
+        self.add("console", self.console, priority=1, uses="supervisor:call")
+
+    def load(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Return the supervisor's module, with MicroPython's clock on simulated time."""
+        monkeypatch.syspath_prepend(source_root())
+        monkeypatch.setattr(time, "ticks_ms", self.port.uptime_ms, raising=False)
+        monkeypatch.setattr(time, "ticks_add", lambda now, ms: now + ms, raising=False)
+        monkeypatch.setattr(time, "ticks_diff", lambda end, start: end - start, raising=False)
+        system = ModuleType("bulkhead_system")
+        system.__dict__["SERVICES"] = ()
+        monkeypatch.setitem(sys.modules, "bulkhead_system", system)
+        for name in ("service", "wards", "api"):
+            monkeypatch.delitem(sys.modules, f"services.supervisor.{name}", raising=False)
+        return importlib.import_module("services.supervisor.service")
+
+    def policy(  # noqa: PLR0913  (all by keyword)
+        self,
+        name: str,
+        *,
+        restart: str = "permanent",
+        pauses: tuple[int, int] = (50, 5000),
+        most: tuple[int, int] = (0, 60_000),
+        resets: bool = False,
+        after: tuple[int, ...] = (),
+        fate: tuple[int, ...] = (),
+    ) -> None:
+        self.policies[name] = (restart, 0, *pauses, *most, resets, after, fate)
+
+    def add(
+        self, name: str, main: Main, *, priority: int = 3, uses: str = "", **policy: Any
+    ) -> int:
+        """Add a service that notes its starts; return its number."""
+
+        def noting(sys: Any) -> Generator[int, int, None]:
+            self.starts.append((name, self.port.uptime_ms()))
+            yield from main(sys)
+
+        self.rig.add(name, noting, priority=priority, uses=uses)
+        self.policy(name, **policy)
+        return len(self.rig.rows)
+
+    def order(self, at_ms: int, name: str, verb: int) -> None:
+        """Have the console give an order at that time."""
+        self.orders.append((at_ms, _CONTROL, (name, verb)))
+
+    def console(self, sys: Any) -> Generator[int, int, None]:
+        supervisor = sys.cap("supervisor")
+        while True:
+            left = self.orders[0][0] - self.port.uptime_ms() if self.orders else 60_000
+            if left <= 0:
+                _, operation, value = self.orders.pop(0)
+                status = yield sys.call(supervisor, operation, value)
+                self.answers.append((status, sys.arg))
+                continue
+            if (yield sys.recv(timeout_ms=left)) == NOTIFIED:
+                yield sys.reopen(supervisor)
+                while (yield sys.call(supervisor, _EVENT)) == OK:
+                    self.events.append(sys.arg)
+
+    def run(self, ms: int) -> None:
+        """Run for simulated milliseconds."""
+        if self.rig.kernel is None:
+            self.module.SERVICES = tuple(
+                (*row[:7], self.policies[row[0]], *row[8:]) for row in self.rig.rows
+            )
+        self.rig.run(ms)
+
+    def times(self, name: str) -> list[int]:
+        """Return when a service was started."""
+        return [at for started, at in self.starts if started == name]
+
+    def fail(self, name: str) -> None:
+        """Fault a service that waits, now."""
+        fault(self.rig.kernel, self.rig.task(name), EXCEPTION, None)
+
+    def wake(self) -> None:
+        """Have the console look at its orders."""
+        post(self.rig.kernel.words, self.rig.task("console"), _WAKE_BIT)
+
+    def told_state(self, number: int) -> int:
+        """Return the state that the supervisor tells of a service."""
+        self.orders.append((0, _ROW, number))
+        self.wake()
+        self.run(20)
+        row, _, _ = self.answers.pop()[1]
+        state = struct.unpack(INSPECT_FORMAT, row)[_STATE]
+        assert isinstance(state, int)
+        return state
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """Return a system to add services to."""
+    return House(monkeypatch)
+
+
+def failing(sys: Any) -> Generator[int, int, None]:
+    yield sys.sleep(1)
+    raise ValueError
+
+
+def returning(sys: Any) -> Generator[int, int, None]:
+    yield sys.sleep(1)
+
+
+def gaps(times: list[int]) -> list[int]:
+    """Return the pauses between starts, without the millisecond or two that a life takes."""
+    return [(late - early) // 10 * 10 for early, late in pairwise(times)]
+
+
+def test_pauses_double_up_to_the_cap(house: House) -> None:
+    house.add("bad", failing, pauses=(20, 100))
+    house.run(540)
+    assert gaps(house.times("bad")) == [0, 20, 40, 80, 100, 100, 100]
+
+
+def test_a_service_that_was_good_for_ten_seconds_starts_without_a_pause_again(
+    house: House,
+) -> None:
+    house.add("good", idle)
+    house.run(10)
+    for pause_ms in (5, 100, 9_900, 11_000, 5):
+        house.fail("good")
+        house.run(pause_ms)
+    # At once, after 50, 100 and, having run for 9.8 s, 200 ms; after 10.8 s at once.
+    assert house.times("good") == [0, 10, 65, 215, 10_215, 21_015]
+
+
+@pytest.mark.parametrize(("restart", "starts"), [("permanent", 3), ("transient", 1)])
+def test_a_return_is_a_fault_of_what_is_permanent(house: House, restart: str, starts: int) -> None:
+    house.add("short", returning, restart=restart)
+    house.run(70)
+    assert len(house.times("short")) == starts
+
+
+@pytest.mark.parametrize(("restart", "starts"), [("transient", 3), ("temporary", 1)])
+def test_a_temporary_service_is_never_started_again(
+    house: House, restart: str, starts: int
+) -> None:
+    house.add("bad", failing, restart=restart)
+    house.run(70)
+    assert len(house.times("bad")) == starts
+
+
+def test_more_restarts_than_may_be_and_a_service_is_given_up(house: House) -> None:
+    number = house.add("bad", failing, pauses=(10, 10), most=(3, 1000))
+    house.add("good", idle)
+    house.run(2000)
+    assert len(house.times("bad")) == 4
+    assert house.rig.state("bad") == FAULTED
+    assert house.told_state(number) == DEGRADED
+    assert [event[4] for event in house.events if event[1] == "bad"] == [0, 10, 10, -2]
+    assert (house.rig.state("good"), house.rig.generation("good")) == (RECEIVING, 1)
+
+
+@pytest.mark.parametrize(("apart_ms", "starts"), [(490, 3), (510, 4)])
+def test_the_window_slides(house: House, apart_ms: int, starts: int) -> None:
+    house.add("bad", idle, pauses=(10, 10), most=(2, 1000))
+    house.run(10)
+    for _ in range(3):
+        house.fail("bad")
+        house.run(apart_ms)
+    assert len(house.times("bad")) == starts
+
+
+def test_a_service_that_was_given_up_is_started_afresh_when_it_is_released(house: House) -> None:
+    house.add("bad", failing, pauses=(10, 10), most=(1, 1000))
+    house.order(200, "bad", RELEASE)
+    house.run(400)
+    assert len(house.times("bad")) == 4
+    assert house.answers == [(OK, None)]
+
+
+def test_giving_up_a_critical_service_resets_the_board_in_its_name(house: House) -> None:
+    number = house.add("bad", failing, pauses=(10, 10), most=(2, 1000), resets=True)
+    with pytest.raises(SystemExit):
+        house.run(500)
+    assert len(house.times("bad")) == 3
+    assert house.port.crash()[:2] == (number, GIVEN_UP)
+
+
+STRATEGIES: dict[str, dict[str, tuple[str, ...]]] = {
+    "one_for_one": {"a": (), "b": (), "c": ()},
+    "rest_for_one": {"a": ("b", "c"), "b": ("c",), "c": ()},
+    "one_for_all": {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")},
+}
+NUMBERS = {"a": 3, "b": 4, "c": 5, "d": 6}
+
+
+def add_group(house: House, strategy: str, **policy: Any) -> None:
+    for name, fate in STRATEGIES[strategy].items():
+        numbers = tuple(NUMBERS[other] for other in fate)
+        assert house.add(name, idle, fate=numbers, **policy) == NUMBERS[name]
+    house.add("d", idle)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("first", "abc")
+def test_the_strategy_says_who_is_started_again_along_with_a_service(
+    house: House, strategy: str, first: str
+) -> None:
+    add_group(house, strategy)
+    house.run(10)
+    house.fail(first)
+    house.run(10)
+    fallen = {first, *STRATEGIES[strategy][first]}
+    assert {name for name in "abcd" if house.rig.generation(name) == 2} == fallen
+    assert all(house.rig.state(name) == RECEIVING for name in "abcd")
+    again = [name for name, at in house.starts if at >= 10 and name in "abcd"]
+    assert again == sorted(fallen)
+    assert [event[1] for event in house.events] == [first]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_who_falls_with_a_service_is_given_up_and_released_with_it(
+    house: House, strategy: str
+) -> None:
+    add_group(house, strategy, most=(1, 1000), pauses=(10, 10))
+    house.run(10)
+    for _ in range(2):
+        house.fail("b")
+        house.run(30)
+    fallen = {"b", *STRATEGIES[strategy]["b"]}
+    for name in "abcd":
+        assert house.told_state(NUMBERS[name]) == (DEGRADED if name in fallen else RECEIVING)
+    house.order(0, "b", RELEASE)
+    house.wake()
+    house.run(100)
+    assert all(house.rig.state(name) == RECEIVING for name in "abcd")
+
+
+def test_a_service_is_started_once_what_it_comes_after_serves(house: House) -> None:
+    def slow(sys: Any) -> Generator[int, int, None]:
+        yield sys.call(sys.cap("silent"), 1, timeout_ms=300)
+        yield sys.recv()
+
+    house.add("last", idle, after=(4,))
+    house.add("slow", slow, uses="silent:call", after=(5,))
+    house.add("silent", idle)
+    house.run(600)
+    (slow_at,), (last_at,) = house.times("slow"), house.times("last")
+    assert 5 <= slow_at < 20
+    assert 300 <= last_at - slow_at < 320
+
+
+def test_what_has_ended_as_it_should_has_served(house: House) -> None:
+    house.add("setup", returning, restart="transient")
+    house.add("user", idle, after=(3,))
+    house.run(100)
+    assert len(house.times("setup")) == len(house.times("user")) == 1
+
+
+def test_what_comes_after_a_service_that_is_held_waits_for_its_release(house: House) -> None:
+    house.add("base", idle)
+    house.add("user", idle, after=(3,))
+    house.order(20, "base", HOLD)
+    house.order(1000, "base", RELEASE)
+    house.run(30)
+    house.fail("user")
+    house.run(2000)
+    first, again = house.times("user")
+    assert again >= 1000 > first
+
+
+def test_restarts_on_purpose_are_no_faults_and_do_not_count(house: House) -> None:
+    house.add("good", idle, most=(1, 60_000))
+    for count in range(5):
+        house.order(10 + 20 * count, "good", RESTART)
+    house.run(200)
+    assert len(house.times("good")) == 6
+    assert house.events == []
+    assert house.rig.fault("good") == 0
+    assert house.answers == [(OK, None)] * 5
+
+
+def test_a_service_that_is_preempted_is_restarted_on_purpose_all_the_same(house: House) -> None:
+    def spinning(sys: Any) -> Generator[int, int, None]:
+        while True:
+            if len(house.times("spinner")) > 1:
+                yield sys.recv()
+
+    house.add("spinner", spinning, priority=6)
+    house.order(8, "spinner", RESTART)
+    house.run(50)
+    assert len(house.times("spinner")) == 2
+    assert house.events == []
+
+
+def test_what_is_held_stays_so_when_the_supervisor_has_died(house: House) -> None:
+    number = house.add("bad", idle)
+    house.add("done", returning, restart="transient")
+    house.add("given_up", failing, most=(1, 1000), pauses=(10, 10))
+    house.order(20, "bad", HOLD)
+    house.run(200)
+    for _ in range(3):
+        house.fail("supervisor")
+        house.run(100)
+    assert house.rig.generation("supervisor") == 4
+    assert house.rig.state("bad") == DORMANT
+    assert house.told_state(number) == HELD
+    assert house.told_state(number + 2) == DEGRADED
+    assert (len(house.times("done")), len(house.times("given_up"))) == (1, 2)
+    assert house.rig.fault("done") == RETURNED
+    assert [event[1] for event in house.events].count("supervisor") == 3
+    house.order(0, "bad", RELEASE)
+    house.wake()
+    house.run(100)
+    assert house.rig.state("bad") == RECEIVING
+
+
+@pytest.mark.parametrize("priority", [0, 1, 2])
+def test_a_crash_loop_of_the_most_important_leaves_the_others_their_share(
+    house: House, priority: int
+) -> None:
+    def spinning(_sys: Any) -> Generator[int, int, None]:
+        while True:
+            pass
+        yield
+
+    steps = []
+
+    def working(sys: Any) -> Generator[int, int, None]:
+        while True:
+            for _ in range(1000):
+                pass
+            steps.append(house.port.uptime_ms())
+            yield sys.sleep(5)
+
+    house.add("bad", spinning, priority=priority)
+    house.add("working", working, priority=6)
+    house.run(1000)
+    # It is killed after 20 ms each time: at once again, then after 50, 100, 200, 400 ms.
+    assert len(house.times("bad")) == 6
+    assert "working" not in [event[1] for event in house.events]
+    assert len(steps) >= 100
