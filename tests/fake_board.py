@@ -71,6 +71,8 @@ class FakeBoard:
     watch: tuple[int, int] | None = None
     key: bytes = bytes(32)
     is_closed: bool = False
+    calls: list[tuple[str, int, object]] = field(default_factory=list)
+    answers: dict[tuple[str, int], tuple[int, object]] = field(default_factory=dict)
     chatter: bytes = b""
     _parser: FrameParser = field(default_factory=FrameParser)
     _gate: Any = None
@@ -134,6 +136,7 @@ class FakeBoard:
             status = act(frame.payload[1:].decode(), frame.payload[0])
             return self._line(abi.STATUS, frame.sequence, bytes([status]))
         readers = {
+            abi.CALL_SERVICE: self._call,
             abi.FAULT_TEXT: self._fault,
             abi.FAULT: self._fault,
             abi.TRACE: self._trace,
@@ -161,6 +164,17 @@ class FakeBoard:
             return self._line(abi.STATUS, sequence, bytes([abi.UNKNOWN]))
         text = self.tracebacks.get(name, f"Traceback of {name}\n" if name else "").encode()
         return self._line(abi.TEXT, sequence, text[offset : offset + 256])
+
+    def _call(self, frame: Frame) -> bytes:
+        _, operation = abi.CALL_STRUCT.unpack(frame.payload[: abi.CALL_STRUCT.size])
+        name, _, data = frame.payload[abi.CALL_STRUCT.size :].partition(b"\0")
+        called = (name.decode(), operation)
+        if called[0] not in [service.name for service in self.services]:
+            return self._line(abi.STATUS, frame.sequence, bytes([abi.UNKNOWN]))
+        self.calls.append((*called, abi.decode_value(data)))
+        status, value = self.answers.get(called, (abi.OK, None))
+        answer = bytes([status]) + abi.encode_value(value)
+        return self._line(abi.RESULT, frame.sequence, answer)
 
     def _capabilities(self, frame: Frame) -> bytes:
         found = self.capabilities.get(frame.payload.decode(), [])

@@ -34,6 +34,7 @@ TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 3
 CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
 CHALLENGE = const(0x0A)  # nonce of 16 bytes -> CHALLENGE_IS
 ORDER = const(0x0B)  # session u8, number u32, MAC of 16 bytes, kind u8, payload -> as the kind's
+CALL = const(0x0C)  # in an order: CALL_FORMAT, service, NUL, `bulkhead.value` -> RESULT
 
 READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES)
 
@@ -45,6 +46,7 @@ END = const(0x83)  # END_FORMAT: number of SERVICE frames before it, uptime_ms, 
 STATUS = const(0x84)  # abi status u8
 TEXT = const(0x85)  # a piece of UTF-8, empty after the end
 CHALLENGE_IS = const(0x86)  # session.CHALLENGE_FORMAT
+RESULT = const(0x87)  # status of the call u8, `bulkhead.value` that came with it
 
 # Verbs of CONTROL.
 HOLD = const(0)  # stop it, and do not start it again
@@ -56,6 +58,7 @@ HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark
 # Services, uptime_ms; since the console began, each modulo 2**16: frames that came damaged, orders
 # refused, orders that came again or of an ended session, and bytes that the host did not take.
 END_FORMAT = "<BIHHHH"
+CALL_FORMAT = "<HB"  # timeout_ms, operation
 
 
 def encode(kind, sequence, payload):

@@ -1,9 +1,9 @@
 """The numbers and the frame format that the host shares with the firmware, from its own files.
 
-`abi.py` and `limits.py` of `firmware/kernel` and `link.py` and `session.py` of `firmware/bulkhead`
-are loaded under private names, with a stand-in for MicroPython's `micropython` module that is
-there only while they load: the packages `kernel` and `bulkhead` stay out of `sys.modules` and the
-source tree out of `sys.path`.
+`abi.py` and `limits.py` of `firmware/kernel` and `link.py`, `session.py` and `value.py` of
+`firmware/bulkhead` are loaded under private names, with a stand-in for MicroPython's module
+`micropython` that is there only while they load: the packages `kernel` and `bulkhead` stay out of
+`sys.modules` and the source tree out of `sys.path`.
 """
 
 import importlib.util
@@ -54,6 +54,7 @@ def _load(name: str, path: Path) -> Any:
 _abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
 _limits = _load("limits", source_root() / "firmware" / "kernel" / "limits.py")
 _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
+_value = _load("value", source_root() / "firmware" / "bulkhead" / "value.py")
 _session = _load("session", source_root() / "firmware" / "bulkhead" / "session.py")
 
 # kernel/abi.py
@@ -68,6 +69,7 @@ OK: int = _abi.OK
 UNKNOWN: int = _abi.UNKNOWN
 REFUSED: int = _abi.REFUSED
 TIMEOUT: int = _abi.TIMEOUT
+DEAD: int = _abi.DEAD
 MAY_CALL: int = _abi.MAY_CALL
 MAY_SEND: int = _abi.MAY_SEND
 MAY_NOTIFY: int = _abi.MAY_NOTIFY
@@ -131,6 +133,8 @@ LOSSES_MODULUS = 1 << 16
 CHALLENGE: int = _link.CHALLENGE
 CHALLENGE_IS: int = _link.CHALLENGE_IS
 ORDER: int = _link.ORDER
+CALL_SERVICE: int = _link.CALL
+RESULT: int = _link.RESULT
 READING: tuple[int, ...] = _link.READING
 
 # bulkhead/session.py
@@ -152,6 +156,7 @@ FAULT_STRUCT = struct.Struct(_abi.FAULT_FORMAT)
 CAPABILITY_STRUCT = struct.Struct(_abi.CAPABILITY_FORMAT)
 TRACE_STRUCT = struct.Struct(_abi.TRACE_FORMAT)
 POSITION_STRUCT = struct.Struct("<I")
+CALL_STRUCT = struct.Struct(_link.CALL_FORMAT)
 OFFSET_STRUCT = struct.Struct("<H")
 SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
@@ -161,6 +166,18 @@ def key_mark(key: bytes) -> bytes:
     """Return what a board says of its key: enough to know it by, and nothing to use it with."""
     mark: bytes = _session.key_mark(key)
     return mark
+
+
+def encode_value(value: object) -> bytes:
+    """Return a message's value as it goes over the link; raise ValueError for what is none."""
+    data: bytes = _value.encode(value)
+    return data
+
+
+def decode_value(data: bytes) -> object:
+    """Return the value that came over the link; raise ValueError when it is none."""
+    value: object = _value.decode(data)
+    return value
 
 
 def encode(kind: int, sequence: int, payload: bytes) -> bytes:

@@ -14,6 +14,7 @@ from bulkhead_host.messages import Verbosity, choose, tell_origin
 # Each name is a module of `bulkhead_host.commands` that has a click command `command`.
 COMMANDS = {
     "build": "Build the firmware image with the kernel and services frozen in.",
+    "call": "Call an operation of a service.",
     "campaign": "Inject many planned faults, and judge each by invariants.",
     "check": "Say what is wrong with an application, before anything is built.",
     "completion": "Print a script that completes this command in a shell.",

@@ -12,11 +12,11 @@ import time
 from os import urandom
 
 from bulkhead import DEAD, NOTIFIED, OK
-from bulkhead import link
+from bulkhead import link, value
 from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
-from kernel.abi import ABI, UNKNOWN
+from kernel.abi import ABI, OPERATIONS, UNKNOWN
 from micropython import const
 
 from services.console.lines import event_text
@@ -32,6 +32,8 @@ _READ_AT_ONCE = const(64)
 _CTRL_C = const(3)
 _LINE_FEED = const(10)
 _MARK = const(0x1E)
+_LINE = "input"
+_CALL_BYTES = const(3)
 _POSITION_MASK = const(0x3FFFFFFF)
 
 
@@ -114,7 +116,7 @@ def main(sys):
     """Serve the link until stopped."""
     serial = Serial()
     gate = Gate(KEY, LINK_CLOSED)
-    line = sys.cap("input")
+    line = sys.cap(_LINE)
     watch = Watch()
     yield sys.acknowledge(line)
     news = True
@@ -216,10 +218,34 @@ def answer(sys, serial, gate, watch, frame):
             yield sys.reopen(supervisor)
         status = OK if status in (OK, DEAD) else UNKNOWN
         yield from send_status(sys, serial, sequence, status)
+    elif kind == link.CALL:
+        yield from call(sys, serial, sequence, payload)
     elif kind in link.READING:
         yield from answer_text(sys, serial, sequence, kind, payload)
     else:
         yield from send_status(sys, serial, sequence, UNKNOWN)
+
+
+def call(sys, serial, sequence, payload):
+    """Call any service and send its status and what came with it."""
+    name, _, argument = payload[_CALL_BYTES:].partition(b"\0")
+    name = text(name)
+    try:
+        timeout_ms, operation = struct.unpack(link.CALL_FORMAT, payload[:_CALL_BYTES])
+        argument = value.decode(argument)
+    except ValueError:
+        operation = OPERATIONS
+    if operation >= OPERATIONS or name not in sys.handles or name == _LINE:
+        yield from send_status(sys, serial, sequence, UNKNOWN)
+        return
+    service = sys.cap(name)
+    yield sys.reopen(service)
+    status = yield sys.call(service, operation, argument, timeout_ms)
+    try:
+        result = value.encode(sys.arg if status < OPERATIONS else None)
+    except ValueError:
+        result = value.encode(None)
+    yield from write(sys, serial, link.encode(link.RESULT, sequence, bytes((status,)) + result))
 
 
 def answer_text(sys, serial, sequence, kind, payload):

@@ -7,4 +7,4 @@ SPIN = const(2)
 SLEEP = const(3)
 LEAK = const(4)
 NEVER_REPLY = const(5)
-PING = const(6)  # -> OK, arg: what was sent
+PING = const(6)  # arg: anything -> OK, arg: the same

@@ -249,6 +249,31 @@ def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client
     assert after.losses.replayed - before.losses.replayed == 2
 
 
+def test_any_operation_of_any_service_is_called(client: Client) -> None:
+    client.control("blink", "hold")  # which uses the led, too
+    before = client.table()
+    for level in (1, 0):
+        assert client.call("led", 1, level)[0] == abi.OK
+        assert client.call("led", 3) == (abi.OK, level)
+    status, hundredths = client.call("thermometer", 1)
+    assert (status, type(hundredths)) == (abi.OK, int)
+    assert client.call("led", 150)[0] == abi.REFUSED
+    for value in (None, True, -5, 1 << 40, 2.5, "grün", b"\x00\xff", (1, "two", None)):
+        assert client.call("crasher", 6, value) == (abi.OK, value)
+    assert client.call("crasher", 5, timeout_ms=300) == (abi.TIMEOUT, None)
+    for name in ("nobody", "console", "input", ""):
+        with pytest.raises(NoSuchTarget):
+            client.call(name, 1)
+    assert generations(client.table()) == generations(before)
+    client.control("blink", "release")
+
+
+def test_what_fails_in_a_call_says_so_and_the_next_call_finds_it_again(client: Client) -> None:
+    client.call("crasher", 1)
+    client.listen(1)
+    assert client.call("crasher", 6, 7) == (abi.OK, 7)
+
+
 def test_hostile_frames_in_one_burst_are_refused_and_counted(client: Client) -> None:
     """The 10,000 are in the unix ring, where this very console takes a second for them."""
     client.control("led", "restart")

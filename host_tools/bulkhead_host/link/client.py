@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from bulkhead_host import abi
-from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted
+from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted, UsageError
 from bulkhead_host.link.frames import Frame, FrameParser, Output
 from bulkhead_host.link.services import (
     Capability,
@@ -39,6 +39,7 @@ ATTEND_S = 0.1
 
 _RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
+_VALUE_BYTES_MAX = 256
 _REFUSALS = [bytes([status]) for status in REFUSALS]
 _NO_SESSION = bytes([abi.NO_SESSION])
 _WATCH_LEASE_MS_MAX = 0xFFFF
@@ -121,6 +122,39 @@ class Client:
         cannot be restarted, and the supervisor and the console cannot be held.
         """
         self._order(abi.CONTROL, abi.CONTROL_NAMES.index(verb), name, verb)
+
+    def call(
+        self, name: str, operation: int, value: object = None, *, timeout_ms: int = 1000
+    ) -> tuple[int, object]:
+        """Have the console call an operation of a service; return status and answer.
+
+        The status is the service's, `abi.TIMEOUT` when it has not answered within `timeout_ms`,
+        or `abi.DEAD`. Raises `NotPermitted` when the board has another key, `NoSuchTarget` when
+        it has no such service, `DeviceTimeout` when the board itself does not answer, and
+        `UsageError` when `value` is none that a message holds.
+        """
+        try:
+            data = abi.encode_value(value)
+        except ValueError as error:
+            raise UsageError(str(error), "None, bool, int, float, str, bytes, a tuple") from error
+        head = abi.CALL_STRUCT.pack(timeout_ms, operation)
+        request = head + name.encode() + b"\0" + data
+        if len(data) > _VALUE_BYTES_MAX:
+            raise UsageError(
+                f"the value takes {len(data)} bytes",
+                f"at most {_VALUE_BYTES_MAX} go over the link",
+            )
+        patience_s = self._timeout_s
+        self._timeout_s += timeout_ms / 1000
+        try:
+            frame = self._request(
+                abi.CALL_SERVICE, request, _one_of(abi.RESULT, abi.STATUS), attempts=1
+            )
+        finally:
+            self._timeout_s = patience_s
+        if frame.kind == abi.STATUS:
+            raise NoSuchTarget(f"the board takes no calls for {name}", "bulkhead ps")
+        return frame.payload[0], abi.decode_value(frame.payload[1:])
 
     def fault_text(self, name: str) -> str:
         """Return the whole traceback of a service's newest fault, empty when none is kept.

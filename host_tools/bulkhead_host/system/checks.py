@@ -143,7 +143,7 @@ def check_inversion(system: System) -> None:
     for service in system.application.services:
         for use in service.uses:
             target = system.services.get(use.target)
-            if target is None or not use.rights & RIGHTS["call"]:
+            if target is None or not use.rights & RIGHTS["call"] or use.is_implied:
                 continue
             if wrong & {service.manifest, target.manifest}:
                 continue

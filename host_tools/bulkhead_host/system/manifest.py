@@ -6,7 +6,8 @@ problems are found in one go; `examine.load_system` refuses a system that has an
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bulkhead_host import abi
@@ -40,6 +41,8 @@ SOURCES = {
 """Sources of interrupt lines, and the keys of [[line]] that are for each."""
 
 KERNEL = "kernel"
+EVERY = "*"
+"""Under [uses]: every other service of the application that takes calls."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 """A service's name: it is a Python package on the board, and a column on the screen."""
@@ -75,11 +78,15 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One capability: the handle's name, the service it reaches, and the rights as bits."""
+    """One capability: the handle's name, the service it reaches, and the rights as bits.
+
+    It is implied when the manifest does not name it, but says `"*"`.
+    """
 
     handle: str
     target: str
     rights: int
+    is_implied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +240,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         table.wrong("start", "an array of services, in start order")
     services = [_find_service(table, name, folder, shipped) for name in names]
     found = tuple(service for service in services if service is not None)
+    found = tuple(_with_every(service, found) for service in found)
     return Application(
         name=table.text("name"),
         board=table.text("board"),
@@ -244,6 +252,23 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         watchdog=read_watchdog(top),
         document=document,
     )
+
+
+def _with_every(service: Service, services: Sequence[Service]) -> Service:
+    """Return a service with a capability for each of those that EVERY stands for."""
+    named = {use.target for use in service.uses} | {line.name for line in service.lines}
+    uses: list[Use] = []
+    for use in service.uses:
+        if use.target != EVERY:
+            uses.append(use)
+            continue
+        others = [one.name for one in services if one is not service and not one.hard]
+        uses += [
+            Use(handle=name, target=name, rights=use.rights, is_implied=True)
+            for name in others
+            if name not in named
+        ]
+    return replace(service, uses=tuple(uses))
 
 
 def _is_link_closed(top: Fields) -> bool:
