@@ -35,7 +35,7 @@ def test_ten_thousand_hostile_frames_are_refused_counted_and_change_nothing(
         assert [(one.name, one.generation, one.fault) for one in after.services] == [
             (one.name, one.generation, one.fault) for one in before.services
         ]
-        assert after.services[3].state == "dormant"
+        assert after.services[3].state == "held"
         losses, expected = after.losses, hostile.expected
         assert losses.damaged == expected.damaged
         assert losses.refused == expected.refused

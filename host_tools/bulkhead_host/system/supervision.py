@@ -132,7 +132,7 @@ def _critical(
             yield application.document, keys, text, hint
     for service in application.services:
         if service.name not in watchdog.periods_ms and any(
-            use.target == WATCHDOG for use in service.uses
+            use.target == WATCHDOG and not use.is_implied for use in service.uses
         ):
             text = f"{service.name} reports to the watchdog, which does not watch it"
             hint = f"add {service.name} to [watchdog.period_ms] in system.toml"
