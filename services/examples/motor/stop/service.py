@@ -2,10 +2,9 @@
 
 It is the only one that moves the enable pin. The power comes with the key, pressed while the
 mushroom is out, and with nothing else: not with a start of the board, not with a restart of this
-service. In the loop nothing allocates: it runs within the hardware interrupt.
+service, which the motor's shares. In the loop nothing allocates: it runs within the hardware interrupt.
 """
 
-from bulkhead import OK
 from bulkhead_system import PINS
 from machine import Pin
 
@@ -29,8 +28,5 @@ def main(sys):
         is_key = sys.bits() != _PRESSED
         if is_key and is_out():
             power_on()
-        status = yield sys.notify(motor, POWER_ON if power() else POWER_OFF)
+        yield sys.notify(motor, POWER_ON if power() else POWER_OFF)
         yield sys.acknowledge(released if is_key else pressed)
-        if status != OK:
-            power_off()
-            return  # the motor's service is another one by now: start again, without power
