@@ -26,6 +26,7 @@ def main(sys):
         yield sys.sleep(500)
 """
 SERVER = "def main(sys):\n    while True:\n        yield sys.recv()\n"
+FILES = ('code = "files"', 'modules = ["os", "vfs", "builtins.open"]')
 MARKED_START = f"start = {START}  #!"
 
 
@@ -72,6 +73,13 @@ def till(kind: str, words: str, text: str, *, is_warning: bool = False) -> Wrong
     """Return a row about the manifest of `till`."""
     file = "till/service.toml"
     return Wrong(kind, file, words, {file: text}, is_warning)
+
+
+def bare(kind: str, words: str, *rows: str) -> Wrong:
+    """Return a row about the manifest of `spare`, which has no code of its own."""
+    text = "\n".join(['[service]\nname = "spare"\npriority = 3', *rows, ""])
+    start = {"system.toml": SYSTEM.replace('"till"]', '"till", "spare"]')}
+    return Wrong(kind, "spare/service.toml", words, {"spare/service.toml": text, **start})
 
 
 def system(kind: str, words: str, old: str, new: str) -> Wrong:
@@ -132,6 +140,16 @@ WRONG = (
            **{f"s{n}/service.toml": manifest(f"s{n}") for n in range(67)},
            **{f"s{n}/service.py": SERVER for n in range(67)}}),
     till("unknown key of a service", "unknown key service.prio", manifest("till", "prio = 5 #!")),
+    till("code beside a manifest for other code", "service.code is led, and there is code in",
+         manifest("till", 'code = "led"  #!')),
+    bare("code that does not ship", "no service ledd ships, for service.code",
+         'code = "ledd"  #!'),
+    bare("setting that the code lacks", "unknown key config.quota",
+         *FILES, "[config]", "quota = 3  #!"),
+    bare("setting of another kind", "config.medium is 3, and must be like 'flash'",
+         *FILES, "[config]", "medium = 3  #!"),
+    till("setting that is no value", "config.pins is [1], and must be an integer",
+         manifest() + "[config]\npins = [1]  #!\n"),
     till("name of the folder", 'service.name is "til", and its folder is till',
          manifest().replace('"till"', '"til"  #!')),
     till("priority out of range", "service.priority is 8, and must be an integer from 0 to 7",

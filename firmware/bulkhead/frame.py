@@ -50,6 +50,10 @@ class Frame:
             )
         return handle
 
+    def name(self):
+        """Return the name of this service: of several with one code each has its own."""
+        return self.handles[""]
+
     def call(self, handle, operation, arg=None, timeout_ms=None):
         """Send a message and wait for the reply: the server's status, DEAD or TIMEOUT.
 

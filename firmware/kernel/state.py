@@ -182,7 +182,7 @@ def _grant(kernel, number, line):
     task = number << RECORD_SHIFT
     free = w[task + CAPABILITIES]
     w[task + CAPABILITY_COUNT] = _slots(row)
-    handles = {}
+    handles = {"": row[NAME]}
     for handle, target, rights, badge in row[ROW_USES]:
         offset = 0 if target == KERNEL_TARGET else kernel.number(target) << RECORD_SHIFT
         if offset == 0 and target != KERNEL_TARGET:

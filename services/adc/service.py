@@ -12,7 +12,7 @@ _READINGS_MAX = const(100)
 
 def main(sys):
     """Serve `api`."""
-    inputs = [ADC(Pin(place)) for place in dict(PINS)["adc"]]
+    inputs = [ADC(Pin(place)) for place in dict(PINS)[sys.name()]]
     operation = yield sys.recv()
     while True:
         status, value = answer(inputs, operation, sys.arg)

@@ -18,7 +18,7 @@ _MODES = (
 
 def main(sys):
     """Serve `api`."""
-    pins = [Pin(place, Pin.IN) for place in dict(PINS)["gpio"]]
+    pins = [Pin(place, Pin.IN) for place in dict(PINS)[sys.name()]]
     operation = yield sys.recv()
     while True:
         status, value = answer(pins, operation, sys.arg)

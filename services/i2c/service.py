@@ -21,7 +21,7 @@ _ADDRESS_MAX = const(0x77)
 
 def main(sys):
     """Serve `api`."""
-    sda, scl = list(dict(PINS)["i2c"])
+    sda, scl = list(dict(PINS)[sys.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
     bus = I2C(sda >> 1 & 1, sda=Pin(sda), scl=Pin(scl), freq=_HZ, timeout=_TIMEOUT_US)
     operation = yield sys.recv()

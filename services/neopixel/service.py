@@ -18,7 +18,7 @@ _TIMING_NS = (400, 850, 800, 450)
 
 def main(sys):
     """Serve `api`."""
-    (place,) = dict(PINS)["neopixel"]
+    (place,) = dict(PINS)[sys.name()]
     pin = Pin(place, Pin.OUT, value=0)
     data = bytearray()
     operation = yield sys.recv()

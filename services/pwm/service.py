@@ -14,7 +14,7 @@ _FULL = const(65535)
 
 def main(sys):
     """Serve `api`."""
-    places = dict(PINS)["pwm"]
+    places = dict(PINS)[sys.name()]
     waves = [PWM(Pin(place, Pin.OUT, value=0), freq=1000, duty_u16=0) for place in places]
     operation = yield sys.recv()
     while True:

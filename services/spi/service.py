@@ -23,7 +23,7 @@ class Chip:
 
 def main(sys):
     """Serve `api`."""
-    sck, mosi, miso, *selects = list(dict(PINS)["spi"])
+    sck, mosi, miso, *selects = list(dict(PINS)[sys.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
     bus = SPI(sck >> 3 & 1, _HZ, sck=Pin(sck), mosi=Pin(mosi), miso=Pin(miso))
     chips = [Chip(place) for place in selects]

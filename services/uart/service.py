@@ -39,10 +39,10 @@ class Reader:
         self.until_ms = time.ticks_add(time.ticks_ms(), wait_ms)
 
 
-def argument(rows):
-    """Return number, baud rate, tx and rx of the port, as the manifest's line has them."""
+def argument(rows, name):
+    """Return number, baud rate, tx and rx of the port, as the line of service `name` has them."""
     for row in rows:
-        if row[0] == "uart":
+        if row[0] == name:
             return row[_LINES][0][_ARGUMENT]
     return None
 
@@ -50,7 +50,7 @@ def argument(rows):
 def main(sys):
     """Serve `api`."""
     line = sys.cap("receive")
-    number, baudrate, tx, rx = argument(SERVICES)
+    number, baudrate, tx, rx = argument(SERVICES, sys.name())
     port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), rxbuf=_RECEIVE_BYTES, txbuf=_SEND_BYTES)
     reader = Reader()
     listening = False

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,25 @@ def test_manifest_without_code_is_for_the_service_that_ships(application: Path) 
     exec(system_module(application, "pico"), names)
     assert names["VERSIONS"] == (1, 1, 1, 7, 1, 1)
     assert names["PINS"] == (("thermometer", (3,)),)
+
+
+def test_service_may_come_twice_with_settings_of_its_own(application: Path) -> None:
+    manifest = '[service]\nname = "%s"\ncode = "files"\npriority = 5\n'
+    manifest += 'modules = ["os", "vfs", "builtins.open"]\n[config]\nquota_kb = %d\n'
+    for name, quota_kb in (("slow", 9), ("fast", 3)):
+        (application / name).mkdir()
+        (application / name / "service.toml").write_text(manifest % (name, quota_kb))
+    system = application / "system.toml"
+    system.write_text(system.read_text().replace("'plain'", "'slow', 'fast', 'plain'"))
+    names: dict[str, Any] = {}
+    exec(system_module(application, "pico"), names)
+    entries = {row[0]: row[1] for row in names["SERVICES"]}
+    assert entries["slow"] == entries["fast"] == "services.files.service"
+    shipped = {"medium": "flash", "size_kb": 16}
+    assert {name: dict(config) for name, config in names["CONFIG"]} == {
+        "slow": {**shipped, "quota_kb": 9},
+        "fast": {**shipped, "quota_kb": 3},
+    }
 
 
 def test_service_that_does_not_compile_says_where(application: Path) -> None:

@@ -31,7 +31,7 @@ def system_files(
     if f"port/{config.port}_prompt.py" in sources:
         sources["boot.py"] = firmware / "boot" / "boot.py"
     for service in loaded.services:
-        sources |= _modules(service.folder, f"services/{service.name}")
+        sources |= _modules(service.folder, f"services/{service.package}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_system.py"] = system_source(loaded, config, guest=guest).encode()

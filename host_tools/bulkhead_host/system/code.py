@@ -29,7 +29,7 @@ def check_code(
         tree = _parsed(file, report)
         if tree is None:
             continue
-        for line, text, hint in beyond_manifest(tree, service.name, service.modules):
+        for line, text, hint in beyond_manifest(tree, service.package, service.modules):
             report.add(file, line, text, hint)
         _check_apis(service, tree, file, names, report)
         if file != service.folder / "api.py":  # whose handles are those of its clients
@@ -42,7 +42,8 @@ def check_code(
                 _check_compiles(file, board, report)
         if file == service.folder / "service.py":
             _check_main(tree, file, report)
-    if not (service.folder / "service.py").is_file():
+    has_code = (service.folder / "service.py").is_file()
+    if not has_code and service.manifest not in {problem.path for problem in report.errors}:
         report.add(
             service.manifest,
             service.line("service", "name"),
@@ -105,7 +106,7 @@ def _check_apis(
     """Report imports of services that are not there, or that have no api."""
     for found in imports(tree):
         parts = found.name.split(".")
-        if parts[0] != "services" or parts[1:2] in ([service.name], []):
+        if parts[0] != "services" or parts[1:2] in ([service.package], []):
             continue
         if parts[1] not in names:
             text = f"imports {'.'.join(parts[:3])}: {parts[1]} is not in the system"

@@ -51,6 +51,7 @@ def examine(folder: Path, *, board: str | None = None) -> Examined:
     target = _board(application, board, report)
     check(application, target, report)
     names = {service.name for service in application.services} | application.missing
+    names |= {service.package for service in application.services}
     for service in application.services:
         check_code(service, names, target, report)
     return Examined(application=application, board=target, problems=report.problems)

@@ -1,7 +1,7 @@
 """From manifests to the modules frozen beside the kernel: `bulkhead_system`, `bulkhead_board`."""
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from bulkhead_host import __version__, abi
@@ -53,6 +53,7 @@ def system_source(
         f"LINK_CLOSED = {application.link_closed!r}\n"
         f"# Development mode, timeout and of each task its period in ms, and whether it reports.\n"
         f"WATCHDOG = {_watchdog(application)!r}\n"
+        f"# What the manifests tell the services' code.\nCONFIG = {_config(services)!r}\n"
         f"GUEST = {guest!r}\n"
     )
 
@@ -120,7 +121,7 @@ def _row(
 ) -> tuple[object, ...]:
     return (
         service.name,
-        f"services.{service.name}.service",
+        f"services.{service.package}.service",
         service.priority,
         service.budget_ms * 1000,
         service.mailbox,
@@ -133,6 +134,10 @@ def _row(
 
 def _pins(service: Service, board: Board) -> tuple[str, tuple[object, ...]]:
     return service.name, tuple(board.place(pin) for pin in service.pins)
+
+
+def _config(services: Iterable[Service]) -> tuple[tuple[str, object], ...]:
+    return tuple((service.name, service.config) for service in services if service.config)
 
 
 def _options(service: Service) -> tuple[int, ...]:

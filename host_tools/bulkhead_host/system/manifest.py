@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
@@ -93,7 +94,8 @@ class Use:
 class Service:
     """A service's manifest and the folder of its code.
 
-    The manifest may be elsewhere: an application's own, for a service that ships.
+    The manifest may be elsewhere: an application's own, for a service that ships. `config` is
+    what it tells the code: pairs of a name and a value.
     `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
     not 0. `memory_kb` is its quota of heap, 0 for none. `slots` is the room in its table for
     capabilities that it mints or is granted.
@@ -117,7 +119,13 @@ class Service:
     mailbox: tuple[int, int] | None = None
     uses: tuple[Use, ...] = ()
     lines: tuple[Line, ...] = ()
+    config: tuple[tuple[str, Any], ...] = ()
     document: Document = field(compare=False, repr=False)
+
+    @property
+    def package(self) -> str:
+        """The name that its code has on the board, which several services may share."""
+        return self.folder.name
 
     @property
     def all_pins(self) -> tuple[str, ...]:
@@ -159,18 +167,19 @@ class Application:
 def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -> Service | None:
     """Return the manifest in `folder`/service.toml, None when it is no TOML.
 
-    A folder without Python files is a manifest for the service of that name among those `shipped`.
+    A folder without Python files is a manifest for the service of that name among those `shipped`,
+    or of the name that `code` has.
     """
     document = read_document(folder / "service.toml", report)
     if document is None:
         return None
     found_before = len(report.problems)
     top = Fields(document, report)
-    top.only("service", "mailbox", "line", "uses")
+    top.only("service", "mailbox", "line", "uses", "config")
     table = top.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
-        *("restart", "heartbeat_ms", "memory_kb", "slots", "hard", "modules", "pins"),
+        *("restart", "heartbeat_ms", "memory_kb", "slots", "hard", "modules", "pins", "code"),
         *POLICY_KEYS,
     )
     name = table.text("name")
@@ -183,7 +192,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     has_period = "period_ms" in table.values or "period_budget_ms" in table.values
     service = Service(
         name=folder.name,
-        folder=_code(folder, shipped),
+        folder=(code := _code(folder, shipped, table)),
         version=table.integer("version", low=1, high=65535, default=1),
         priority=table.integer("priority", low=0, high=abi.PRIORITIES - 1),
         budget_ms=table.integer("budget_ms", low=1, high=BUDGET_MS_MAX, default=20),
@@ -202,6 +211,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         mailbox=_mailbox(top),
         uses=_uses(top),
         lines=tuple(_line(row) for row in top.tables("line")),
+        config=_config(top, None if code == folder else code / "service.toml", report),
         document=document,
     )
     if len(report.problems) == found_before:  # all its values are as the file says
@@ -209,11 +219,41 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     return service
 
 
-def _code(folder: Path, shipped: Path | None) -> Path:
+def _code(folder: Path, shipped: Path | None, table: Fields) -> Path:
     """Return the folder with the code of the service whose manifest is in `folder`."""
+    name = table.text("code", default=folder.name)
     if shipped is None or any(folder.glob("*.py")):
+        if name != folder.name:
+            table.problem("code", f"service.code is {name}, and there is code in {folder}")
         return folder
-    return shipped / folder.name if (shipped / folder.name / "service.py").is_file() else folder
+    if (shipped / name / "service.py").is_file():
+        return shipped / name
+    if name != folder.name:
+        table.problem("code", f"no service {name} ships, for service.code")
+    return folder
+
+
+def _config(top: Fields, shipped: Path | None, report: Report) -> tuple[tuple[str, Any], ...]:
+    """Return what the manifest tells the code, and report what is no setting.
+
+    `shipped` is the code's own manifest, if this is another: it has all settings there are, and
+    their values where this one has none.
+    """
+    table = top.table("config") if "config" in top.values else Fields(top.document, report)
+    given = table.values if table.keys else {}
+    for key, value in given.items():
+        if not isinstance(value, int | str):  # a bool is an int
+            table.wrong(key, "an integer, a string, true or false")
+    document = None if shipped is None else read_document(shipped, report)
+    if document is None:
+        return tuple(given.items())
+    known = document.values.get("config", {})
+    table = Fields(top.document, report, keys=("config",), values=given)
+    table.only(*known)
+    for key, value in given.items():
+        if key in known and type(value) is not type(known[key]):
+            table.wrong(key, f"like {known[key]!r}")
+    return tuple({**known, **given}.items())
 
 
 def load_application(folder: Path, *, shipped: Path, report: Report) -> Application | None:

@@ -1,0 +1,160 @@
+"""Serve files to clients, which it tells apart by their badges: a folder and a quota for each.
+
+The manifest says where: in the flash, for what has to last, or in RAM. An application may have
+both, side by side, each a service of its own with this code.
+"""
+
+import os
+
+from bulkhead import OK, REFUSED
+from bulkhead_system import CONFIG, SERVICES
+from micropython import const
+
+from services.files.api import (
+    COUNT_MAX,
+    FAILED,
+    FILES_MAX,
+    LIST,
+    NAME_BYTES_MAX,
+    NO_FILE,
+    NO_SPACE,
+    READ,
+    REMOVE,
+    RENAME,
+    REPLACE,
+    STAT,
+    USE,
+    WRITE,
+)
+from services.files.root import Root
+
+_KB = const(1024)
+_ENOSPC = const(28)  # of littlefs; the module errno has no name for it
+
+
+class Volume:
+    """Where this instance has its files; the roots of clients seen so far, by task number."""
+
+    def __init__(self, name):
+        config = dict(dict(CONFIG)[name])
+        self.path = "/" + name
+        self.quota = config["quota_kb"] * _KB
+        self.roots = {}
+        self.buffer = bytearray(COUNT_MAX)
+        if config["medium"] == "ram":
+            from services.files.ram import mount
+
+            mount(self.path, config["size_kb"] * _KB)
+        else:
+            try:
+                os.mkdir(self.path)
+            except OSError:  # it is there; if it cannot be made, calls tell
+                pass
+
+    def root(self, number):
+        """Return the root of a client, None if there is no such client. Raises OSError."""
+        if number not in self.roots:
+            if not 0 < number <= len(SERVICES):
+                return None
+            path = self.path + "/" + SERVICES[number - 1][0]
+            self.roots[number] = Root(path, self.quota, FILES_MAX)
+        return self.roots[number]
+
+
+def main(sys):
+    """Serve `api`."""
+    volume = Volume(sys.name())
+    while True:
+        operation = yield sys.recv()
+        if not sys.caller():
+            continue
+        try:
+            root = volume.root(sys.badge())
+            if root is None:
+                status, value = REFUSED, None
+            elif operation == READ:
+                status, value = yield from read(sys, root, sys.arg)
+            elif operation in (WRITE, REPLACE):
+                status, value = yield from write(sys, volume, root, operation, sys.arg)
+            else:
+                status, value = answer(root, operation, sys.arg)
+        except OSError as error:
+            volume.roots.pop(sys.badge(), None)  # what it knows of the files may be wrong
+            status, value = (NO_SPACE if error.errno == _ENOSPC else FAILED), None
+        yield sys.reply(status, value)
+
+
+def read(sys, root, arg):
+    """Read a part of a file into what the caller lent; return the status and how many bytes."""
+    if type(arg) is not tuple or len(arg) != 3 or not (is_name(arg[0]) and are_counts(arg[1:])):
+        return REFUSED, None
+    name, offset, count = arg
+    if name not in root.sizes:
+        return NO_FILE, None
+    data = root.read(name, offset, min(count, COUNT_MAX)) if offset < root.sizes[name] else b""
+    yield sys.lease_write(0, data)
+    return OK, sys.count()
+
+
+def write(sys, volume, root, operation, arg):
+    """Write what the caller lent into a file; return the status and how many bytes."""
+    if operation == REPLACE:
+        arg = (arg, 0)
+    if type(arg) is not tuple or len(arg) != 2 or not is_name(arg[0]) or not are_counts(arg[1:]):
+        return REFUSED, None
+    name, offset = arg
+    if offset > root.sizes.get(name, 0):
+        return REFUSED, None
+    status = yield sys.lease_read(0, volume.buffer)
+    if status != OK:
+        return REFUSED, None
+    count = sys.count()
+    size = count if operation == REPLACE else max(root.sizes.get(name, 0), offset + count)
+    if not root.has_room(name, size):
+        return NO_SPACE, None
+    data = memoryview(volume.buffer)[:count]
+    if operation == REPLACE:
+        root.replace(name, data)
+    else:
+        root.write(name, offset, data)
+    return OK, count
+
+
+def answer(root, operation, arg):
+    """Do what needs no lease; return the status and the value of the reply."""
+    if operation == USE:
+        return OK, (root.used(), root.bytes_max)
+    if operation == LIST and are_counts((arg,)):
+        names = sorted(root.sizes)
+        return (OK, (names[arg], root.sizes[names[arg]])) if arg < len(names) else (NO_FILE, None)
+    name, new = arg if type(arg) is tuple and len(arg) == 2 else (arg, None)
+    if operation not in (REMOVE, RENAME, STAT) or not is_name(name):
+        return REFUSED, None
+    if (operation == RENAME) != is_name(new):
+        return REFUSED, None
+    if name not in root.sizes:
+        return NO_FILE, None
+    if operation == REMOVE:
+        root.remove(name)
+    elif operation == RENAME:
+        root.rename(name, new)
+    return OK, root.sizes[name] if operation == STAT else None
+
+
+def is_name(value):
+    """Tell whether a value is a file's name."""
+    return (
+        type(value) is str
+        and 0 < len(value.encode()) <= NAME_BYTES_MAX
+        and value[0] not in ".~"
+        and "/" not in value
+        and "\0" not in value
+    )
+
+
+def are_counts(values):
+    """Tell whether all values are sizes or offsets."""
+    for value in values:
+        if type(value) is not int or value < 0:
+            return False
+    return True
