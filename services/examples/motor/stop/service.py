@@ -2,7 +2,8 @@
 
 It is the only one that moves the enable pin. The power comes with the key, pressed while the
 mushroom is out, and with nothing else: not with a start of the board, not with a restart of this
-service, which the motor's shares. In the loop nothing allocates: it runs within the hardware interrupt.
+service, which the motor's failures are too. In the loop nothing allocates: it runs within the
+hardware interrupt.
 """
 
 from bulkhead_system import PINS
