@@ -25,6 +25,7 @@ from bulkhead_host.emulator.ports import Outbox, Port
 
 _T = TypeVar("_T")
 
+_CLOSED_US = 100_000  # a board looks every 25 ms
 _IDLE_S = 0.01
 _UNSENT_BYTES_MAX = 4096
 _SAVE_EVERY_S = 1.0
@@ -61,6 +62,8 @@ class BoardServer:
         self._pacer = Pacer(board.chip)
         self._next_save_s = self._next_report_s = time.monotonic()
         self._reported_lost_ns = 0.0
+        self._was_there = False
+        self._closed_until_us = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -151,12 +154,25 @@ class BoardServer:
     def _takes_input(self) -> bool:
         # A board that restarts has no port for a moment; what is sent then waits for it.
         console = self.board.console
-        return console.is_configured and console.unsent_size < _UNSENT_BYTES_MAX
+        has_room = console.is_configured and console.unsent_size < _UNSENT_BYTES_MAX
+        return has_room and not self._is_held
 
     def _look_for_client(self) -> bool:
-        is_attached = self.port.update()
+        """Return whether a client is there, which the board is told.
+
+        A board has to notice that a client has left, so the next one waits a moment.
+        """
+        is_there = self.port.update()
+        if self._was_there and not is_there:
+            self._closed_until_us = self.board.clock_us + _CLOSED_US
+        self._was_there = is_there
+        is_attached = is_there and not self._is_held
         self.board.console.set_terminal_attached(is_attached)
         return is_attached
+
+    @property
+    def _is_held(self) -> bool:
+        return self.board.clock_us < self._closed_until_us
 
     def _take_input(self) -> bool:
         data = self.port.read() if self._takes_input else b""
