@@ -12,10 +12,14 @@ from kernel.boot import build
 from kernel.guard import install
 from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level, main_level
-from bulkhead_system import COMMON, GUEST, MODULES, SERVICES
+from bulkhead_key import KEY
+from bulkhead_slots import use_slots
+from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES
 from kernel.records import crash_text
 from bulkhead_port import Port
 
+for refusal in use_slots(IMAGE, INTERFACE, KEY):
+    print("bulkhead: an update is not used:", refusal)
 port = Port(globals().get("prompt"))  # boot.py's, where the port has one
 kernel = build(SERVICES, port)
 install(kernel.words, Authority(SERVICES, COMMON, MODULES))

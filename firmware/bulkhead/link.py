@@ -33,6 +33,7 @@ FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORM
 TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 31 when caught up
 CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
 CHALLENGE = const(0x0A)  # nonce of 16 bytes -> CHALLENGE_IS
+UPDATE = const(0x0D)  # in an order: operation u8 of services/updater, data -> TEXT, or STATUS, why
 ORDER = const(0x0B)  # session u8, number u32, MAC of 16 bytes, kind u8, payload -> as the kind's
 CALL = const(0x0C)  # in an order: CALL_FORMAT, service, NUL, `bulkhead.value` -> RESULT
 

@@ -53,6 +53,7 @@ def _load(name: str, path: Path) -> Any:
 
 _abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
 _limits = _load("limits", source_root() / "firmware" / "kernel" / "limits.py")
+_update = _load("updater", source_root() / "services" / "updater" / "api.py")
 _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
 _value = _load("value", source_root() / "firmware" / "bulkhead" / "value.py")
 _session = _load("session", source_root() / "firmware" / "bulkhead" / "session.py")
@@ -102,7 +103,7 @@ OPERATION_MASK = (1 << _abi.TRAP_SHIFT) - 1
 _TRAPS = (
     "YIELD CALL REPLY_RECV RECV REPLY SEND NOTIFY SLEEP REOPEN ACKNOWLEDGE REPLY_FAULT START STOP "
     "INSPECT NEXT_FAULT FAULT_TEXT INJECT MINT DELETE REVOKE RECV_FROM LEASE_READ LEASE_WRITE "
-    "INSPECT_LINE READ_TRACE READ_FAULT ATTEND STASH"
+    "INSPECT_LINE READ_TRACE READ_FAULT ATTEND STASH REPLACE"
 )
 TRAP_NAMES: dict[int, str] = {getattr(_abi, name): name.lower() for name in _TRAPS.split()}
 
@@ -135,7 +136,20 @@ CHALLENGE_IS: int = _link.CHALLENGE_IS
 ORDER: int = _link.ORDER
 CALL_SERVICE: int = _link.CALL
 RESULT: int = _link.RESULT
+UPDATE: int = _link.UPDATE
 READING: tuple[int, ...] = _link.READING
+
+# services/updater/api.py
+UPDATE_BEGIN: int = _update.BEGIN
+UPDATE_ADD: int = _update.ADD
+UPDATE_DATA: int = _update.DATA
+UPDATE_COMMIT: int = _update.COMMIT
+UPDATE_STATE: int = _update.STATE
+UPDATE_LIST: int = _update.LIST
+UPDATE_ROLLBACK: int = _update.ROLLBACK
+UPDATE_BUSY: int = _update.BUSY
+UPDATE_PHASES: tuple[str, ...] = _update.PHASE_NAMES
+UPDATE_STATE_STRUCT = struct.Struct(_update.STATE_FORMAT)
 
 # bulkhead/session.py
 NONCE_BYTES: int = _session.NONCE_BYTES

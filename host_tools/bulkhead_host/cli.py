@@ -32,12 +32,14 @@ COMMANDS = {
     "new-service": "Make a service in an application, with its test.",
     "postmortem": "Tell what ended the last run, and what has failed since.",
     "ps": "List the services on a board.",
+    "rollback": "Put the code back that services had before.",
     "repl": "Open the prompt of a board; its services go on.",
     "run": "Boot an application on a board and show it working.",
     "serve": "Let several tools share one board.",
     "sim": "Serve an emulated board on a serial port.",
     "trace": "Record which service runs when, for Perfetto.",
     "top": "Watch, sort and control services on a live screen.",
+    "update": "Replace the code of services on a running board.",
     "why": "Explain what a service waits for, and the chain of waits.",
 }
 

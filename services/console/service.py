@@ -16,7 +16,7 @@ from bulkhead import link, value
 from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
-from kernel.abi import ABI, OPERATIONS, UNKNOWN
+from kernel.abi import ABI, OPERATIONS, READABLE, UNKNOWN
 from micropython import const
 
 from services.console.lines import event_text
@@ -220,6 +220,8 @@ def answer(sys, serial, gate, watch, frame):
         yield from send_status(sys, serial, sequence, status)
     elif kind == link.CALL:
         yield from call(sys, serial, sequence, payload)
+    elif kind == link.UPDATE and payload and payload[0] < OPERATIONS:
+        yield from answer_update(sys, serial, sequence, payload)
     elif kind in link.READING:
         yield from answer_text(sys, serial, sequence, kind, payload)
     else:
@@ -264,6 +266,24 @@ def answer_text(sys, serial, sequence, kind, payload):
         yield from write(sys, serial, link.encode(link.TEXT, sequence, sys.arg))
     else:
         yield from send_status(sys, serial, sequence, UNKNOWN)
+
+
+def answer_update(sys, serial, sequence, payload):
+    """Hand one step of an update to the updater, where there is one."""
+    updater = sys.handles.get("updater")
+    status = UNKNOWN
+    why = None
+    if updater is not None:
+        data = payload[1:]
+        status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
+        why = sys.arg
+        if status == DEAD:
+            yield sys.reopen(updater)
+    if status == OK and type(why) is bytes:
+        yield from write(sys, serial, link.encode(link.TEXT, sequence, why))
+    else:
+        why = why.encode() if type(why) is str else b""
+        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((status,)) + why))
 
 
 def text(name):

@@ -34,8 +34,8 @@ AREAS = {
     "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": (
-        *("kernel", "port", "bulkhead", "bulkhead_port", *GENERATED),
-        *("micropython", "sys", *PLAIN_MODULES),
+        *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
+        *("bulkhead_slots", "micropython", "os", "sys", *PLAIN_MODULES),
     ),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),

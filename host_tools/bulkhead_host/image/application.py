@@ -1,13 +1,17 @@
 """Which files an application's image has in it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from bulkhead_host.image.cache import digest, digest_files
 from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
-from bulkhead_host.system.generate import board_source, port_source, system_source
+from bulkhead_host.system.generate import Identity, board_source, port_source, system_source
+
+_DIGITS = 16
 
 
 def system_files(
@@ -28,17 +32,50 @@ def system_files(
         sources |= _modules(firmware / package, package)
     sources |= port_modules(config.port)
     sources["main.py"] = firmware / "boot" / "main.py"
+    sources["bulkhead_slots.py"] = firmware / "boot" / "bulkhead_slots.py"
     if f"port/{config.port}_prompt.py" in sources:
         sources["boot.py"] = firmware / "boot" / "boot.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.package}")
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
     used = {pin for service in loaded.services for pin in service.all_pins}
-    files["bulkhead_system.py"] = system_source(loaded, config, guest=guest).encode()
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
     files[MODULE] = key_source().encode()
+    identity = Identity(
+        image=_digest(files),
+        interface=interface_digest(),
+        codes=tuple(_digest(_below(files, f"services/{s.name}/")) for s in loaded.services),
+    )
+    system = system_source(loaded, config, guest=guest, identity=identity)
+    files["bulkhead_system.py"] = system.encode()
     return files
+
+
+def interface_digest() -> str:
+    """Return a digest of what services are compiled against, and call: the user library."""
+    firmware = source_root() / "firmware"
+    paths = [firmware / "kernel" / "abi.py", *sorted((firmware / "bulkhead").glob("*.py"))]
+    return digest(*(path.read_bytes() for path in paths))[:_DIGITS]
+
+
+def service_files(folder: Path, name: str) -> dict[str, bytes]:
+    """Return the modules of a service as they are compiled: path on the board to source."""
+    firmware = source_root() / "firmware"
+    return fold_tree(_modules(folder, f"services/{name}"), firmware)
+
+
+def code_digest(files: Mapping[str, bytes]) -> str:
+    """Return a digest of a service's modules, by which two versions are told apart."""
+    return digest_files(files)[:_DIGITS]
+
+
+def _digest(files: Mapping[str, Path | bytes]) -> str:
+    return code_digest({path: data for path, data in files.items() if isinstance(data, bytes)})
+
+
+def _below(files: Mapping[str, Path | bytes], prefix: str) -> dict[str, Path | bytes]:
+    return {path: data for path, data in files.items() if path.startswith(prefix)}
 
 
 def port_modules(port: str) -> dict[str, Path]:

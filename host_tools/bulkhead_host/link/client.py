@@ -49,6 +49,10 @@ class NoSuchTarget(BulkheadError):
     """The board knows no such service, or it is in no state for what was asked."""
 
 
+class UpdateRefused(BulkheadError):
+    """The board did not take an update, and has changed nothing."""
+
+
 class _Incomplete(Exception):
     """A frame of an answer was lost: ask again."""
 
@@ -187,6 +191,22 @@ class Client:
     def all_capabilities(self, names: Iterable[str]) -> dict[str, tuple[Capability, ...]]:
         """Return the capabilities of each of the named services."""
         return {name: self.capabilities(name) for name in names}
+
+    def update(self, operation: int, data: bytes = b"", *, attempts: int = ATTEMPTS) -> bytes:
+        """Have the updater do one step of `abi`'s UPDATE_...; return its answer.
+
+        Raises `UpdateRefused` with the board's own words.
+        """
+        request = bytes([operation]) + data
+        frame = self._request(
+            abi.UPDATE, request, _one_of(abi.TEXT, abi.STATUS), attempts=attempts
+        )
+        if frame.kind == abi.TEXT:
+            return frame.payload
+        status, why = frame.payload[:1], frame.payload[1:].decode(errors="replace")
+        if status != bytes([abi.OK]):
+            raise UpdateRefused(*_refusal(status[0] if status else abi.UNKNOWN, why))
+        return b""
 
     def watch(
         self,
@@ -415,3 +435,13 @@ def _whole_table(frames: Sequence[Frame]) -> Table | None:
     if table is None:
         raise _Incomplete
     return table
+
+
+def _refusal(status: int, why: str) -> tuple[str, str]:
+    if why:
+        return f"the board refused: {why}", ""
+    if status == abi.UPDATE_BUSY:
+        return "an update is on trial on the board", "wait until it ends: bulkhead update --list"
+    if status == abi.UNKNOWN:
+        return "the board has no updater", 'add "updater" to system.start, and flash that'
+    return f"the board refused: {abi.status_name(status)}", "bulkhead ps"

@@ -1,7 +1,9 @@
 """From manifests to the modules frozen beside the kernel: `bulkhead_system`, `bulkhead_board`."""
 
 import ast
+import hashlib
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host import __version__, abi
@@ -15,17 +17,44 @@ SUPERVISOR_PERIOD_MS = 2_000
 """In which the watchdog expects progress of the supervisor where system.toml names none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Digests that tell one image, and what is in it, from another."""
+
+    image: str = ""
+    interface: str = ""
+    codes: tuple[str, ...] = ()
+
+
+def manifest_digest(application: Application, board: Board, name: str) -> str:
+    """Return a digest of all that a service's manifest says but its version.
+
+    The board computes it too: `manifest_of` in `services/updater/orders.py`.
+    """
+    numbered = enumerate(application.services, start=1)
+    number, service = next(pair for pair in numbered if pair[1].name == name)
+    pins = [_pins(service, board)] if service.pins else []
+    row = _row(service, number, board, _policies(application)[name])
+    config = [pair for pair in service.config if type(pair[1]) in (bool, int, str)]
+    text = repr((row, service.modules, pins, config))  # floats look otherwise on the board
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def system_module(application: Path, board: str) -> str:
     """Return the source of `bulkhead_system` for an application that is checked first."""
     return system_source(*load_system(application, board))
 
 
 def system_source(
-    application: Application, board: Board, *, guest: tuple[str, str] | None = None
+    application: Application,
+    board: Board,
+    *,
+    guest: tuple[str, str] | None = None,
+    identity: Identity | None = None,
 ) -> str:
     """Return the source of `bulkhead_system`: the table that the kernel is built from.
 
-    `guest` is the name and the source of a guest program.
+    `guest` is the name and the source of a guest program, `identity` what updates go by.
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
     (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
@@ -40,6 +69,7 @@ def system_source(
         _row(service, number, board, policies[service.name])
         for number, service in enumerate(services, start=1)
     ]
+    known = identity or Identity(codes=("",) * len(services))
     body = "".join(f"    {row!r},\n" for row in rows)
     return (
         '"""The system on this board, generated from its manifests."""\n\n'
@@ -55,6 +85,8 @@ def system_source(
         f"WATCHDOG = {_watchdog(application)!r}\n"
         f"# What the manifests tell the services' code.\nCONFIG = {_config(services)!r}\n"
         f"GUEST = {guest!r}\n"
+        f"# The image; what its services are compiled against; and the code of each service.\n"
+        f"IMAGE = {known.image!r}\nINTERFACE = {known.interface!r}\nCODES = {known.codes!r}\n"
     )
 
 

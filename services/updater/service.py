@@ -1,0 +1,273 @@
+"""Replace the code of running services, and put the old back when the new is no good.
+
+What the host sends is checked against its signature and stored in a slot that is not in use.
+COMMIT has the kernel load it beside the old code, put it in place where each service rests at a
+`recv`, and waits until each has received for the first time. Then the new code is on probation:
+whoever crashes too often brings the old code of all back. Only after that is the record written
+that makes it the code of the next boot, so a reset, for whatever reason, brings the old back too.
+"""
+
+import os
+import time
+from struct import unpack, unpack_from
+
+from bulkhead import DEAD, FULL, NOTIFIED, OK, REFUSED, TIMEOUT
+from bulkhead_key import KEY
+from bulkhead_slots import FOLDER, BadHead, folder, read_record, write_record
+from bulkhead_system import IMAGE, SERVICES
+from kernel.abi import (
+    ASK, DORMANT, FAULTED, HEARTBEAT, INSPECT_FORMAT, LOAD, REVERT, SETTLE, SWAP,
+)  # fmt: skip
+from micropython import const
+
+from services.logger import api as logger_api
+from services.updater import api
+from services.updater.orders import Order, Previous, listed
+
+_REST_MS = const(2000)  # within which a service has to rest at a `recv`
+_START_MS = const(1000)  # from the swap to the first `recv` of the new code
+_OFTEN_MS = const(20)  # at first each millisecond, then after this long
+_LOOK_MS = const(50)
+_CRASHES_MAX = const(2)  # in the probation
+_PROBATION_MS = const(5000)
+_TRIES = const(500)
+_LENT_MAX = const(360)
+_SELF = "updater"
+
+# Fields of INSPECT_FORMAT.
+_STATE = const(1)
+_GENERATION = const(7)
+
+
+class Update:
+    """The transaction: its orders, how far it is, and what was refused since the start."""
+
+    def __init__(self):
+        self.orders = []
+        self.phase = api.IDLE
+        self.reason = ""
+        self.refused = 0
+        self.probation_ms = _PROBATION_MS
+        self.lent = bytearray(_LENT_MAX)
+
+    def fail(self, reason):
+        """End it for a reason."""
+        self.close()
+        self.phase = api.FAILED
+        self.reason = reason
+
+    def close(self):
+        """Leave no file open."""
+        for order in self.orders:
+            order.close()
+
+
+def main(sys):
+    """Serve `api`."""
+    update = Update()
+    try:
+        os.mkdir(FOLDER)
+    except OSError:  # it is there; if it cannot be made, ADD will tell
+        pass
+    yield from clear_trials(sys)
+    while True:
+        yield from attend(sys, update, None)
+        if update.phase == api.STARTING:
+            reason = yield from start_all(sys, update)
+            if not reason:
+                update.phase = api.PROBATION
+                reason = yield from prove_all(sys, update)
+            if reason:
+                yield from take_back_all(sys, update)
+                update.fail(reason)
+            else:
+                update.phase = api.KEPT
+            yield from tell(sys, update)
+
+
+def clear_trials(sys):
+    """Take back what an earlier incarnation of this service has left on trial."""
+    for number, row in enumerate(SERVICES, 1):
+        if row[0] != _SELF:
+            yield from take_back(sys, number)
+
+
+def attend(sys, update, for_ms):
+    """Answer what is asked, for a time; without one, once."""
+    end_ms = time.ticks_add(time.ticks_ms(), for_ms or 0)
+    left_ms = for_ms
+    while True:
+        operation = yield sys.recv(left_ms)
+        if operation not in (TIMEOUT, NOTIFIED) and sys.caller():
+            data = update.lent
+            status = yield sys.lease_read(0, data)
+            data = memoryview(data)[: sys.count() if status == OK else 0]
+            status, value = answer(update, operation, data)
+            if status == api.REFUSED_BY:
+                update.refused += 1
+            yield sys.reply(status, value)
+        if for_ms is None:
+            return
+        left_ms = time.ticks_diff(end_ms, time.ticks_ms())
+        if left_ms <= 0:
+            return
+
+
+def answer(update, operation, data):
+    """Do what one call asks; return the status and the value of the reply."""
+    if operation == api.STATE:
+        head = bytes((update.phase, 0, update.refused & 0xFF, update.refused >> 8 & 0xFF))
+        return OK, head + update.reason.encode()[:200]
+    if operation == api.LIST:
+        return listed(str(data, "utf-8"))
+    if update.phase in (api.STARTING, api.PROBATION):
+        return api.BUSY, None
+    try:
+        change(update, operation, data)
+    except (BadHead, OSError) as error:
+        update.fail(str(error) if isinstance(error, BadHead) else "the flash: %s" % error)
+        update.orders = []
+        return api.REFUSED_BY, update.reason
+    except (ValueError, IndexError):  # what is lent is not what it should be
+        return REFUSED, None
+    return OK, None
+
+
+def change(update, operation, data):
+    """Do one step of putting an update together. Raises BadHead, OSError or ValueError."""
+    if operation == api.BEGIN:
+        update.close()
+        update.orders = []
+        update.reason = ""
+        update.phase = api.TAKING
+        update.probation_ms = unpack("<H", data)[0]
+    elif operation == api.ADD and update.phase == api.TAKING:
+        signed = bytes(data)
+        if update.orders and update.orders[-1].signed == signed:
+            return  # it comes a second time
+        order = Order(signed, KEY)
+        if order.head.name in [other.head.name for other in update.orders]:
+            raise BadHead("%s is in the update twice" % order.head.name)
+        order.open()
+        update.orders.append(order)
+    elif operation == api.DATA and update.phase == api.TAKING and update.orders:
+        update.orders[-1].take(unpack_from("<I", data)[0], data[4:])
+    elif operation == api.COMMIT and update.phase == api.TAKING and update.orders:
+        for order in update.orders:
+            order.check()
+        update.phase = api.STARTING
+    elif operation == api.ROLLBACK:
+        update.close()
+        update.reason = ""
+        update.probation_ms = unpack_from("<H", data)[0]
+        names = str(data[2:], "utf-8").split("\0")
+        update.orders = [Previous(name, KEY) for name in names]
+        update.phase = api.STARTING
+    else:
+        raise ValueError
+
+
+def start_all(sys, update):
+    """Load all new code, then put each in place; return why that failed."""
+    kernel = sys.cap("kernel")
+    for order in update.orders:
+        status = yield sys.replace(kernel, order.number, LOAD, folder(order.name, order.slot))
+        if status != OK:
+            return "%s does not load: %s" % (order.name, sys.arg)
+    for order in update.orders:
+        yield sys.inspect(kernel, order.number)
+        row = unpack(INSPECT_FORMAT, sys.arg)
+        order.was_down = row[_STATE] in (DORMANT, FAULTED)
+        order.generation = row[_GENERATION]
+        waited_ms = 0
+        while True:
+            status = yield sys.replace(kernel, order.number, SWAP, order.old_version)
+            if status != FULL or waited_ms > _REST_MS:
+                break
+            waited_ms += yield from pause(sys, update, waited_ms)
+        if status != OK:
+            why = sys.arg or "it does not rest at a recv"
+            return "%s cannot be replaced: %s" % (order.name, why)
+    for order in update.orders:
+        waited_ms = 0
+        while True:
+            status = yield sys.replace(kernel, order.number, ASK)
+            if status != FULL or waited_ms > _START_MS:
+                break
+            waited_ms += yield from pause(sys, update, waited_ms)
+        if status != OK:
+            why = "it failed" if status == DEAD else "it did not come to a recv"
+            return "%s did not start: %s" % (order.name, why)
+    return None
+
+
+def pause(sys, update, waited_ms):
+    """Wait a little, and longer after long waiting; return how long, in ms."""
+    for_ms = 1 if waited_ms < _OFTEN_MS else _OFTEN_MS
+    yield from attend(sys, update, for_ms)
+    return for_ms
+
+
+def prove_all(sys, update):
+    """Watch the new code for a while, then keep it; return why it is not kept."""
+    kernel = sys.cap("kernel")
+    end_ms = time.ticks_add(time.ticks_ms(), update.probation_ms)
+    while True:
+        left_ms = time.ticks_diff(end_ms, time.ticks_ms())
+        yield from attend(sys, update, max(0, min(left_ms, _LOOK_MS)))
+        for order in update.orders:
+            yield sys.inspect(kernel, order.number)
+            row = unpack(INSPECT_FORMAT, sys.arg)
+            crashes = row[_GENERATION] - order.generation & 0xFFFF
+            if crashes > _CRASHES_MAX:
+                return "%s failed %d times" % (order.name, crashes)
+            if left_ms <= 0 and row[_STATE] in (DORMANT, FAULTED) and not order.was_down:
+                return "%s is down" % order.name
+        if left_ms <= 0:
+            break
+    record = read_record(IMAGE)
+    for order in update.orders:
+        record[order.name] = (order.slot, order.old_slot)
+    try:
+        write_record(IMAGE, record)
+    except OSError as error:
+        return "the flash: %s" % error
+    for order in update.orders:
+        yield sys.replace(kernel, order.number, SETTLE)
+    return None
+
+
+def take_back_all(sys, update):
+    """Put the old code of every service of the update in place again."""
+    for order in update.orders:
+        yield from take_back(sys, order.number)
+
+
+def take_back(sys, number):
+    """Put the old code of one service in place again, if it has new code on trial."""
+    kernel = sys.cap("kernel")
+    for _ in range(_TRIES):
+        status = yield sys.replace(kernel, number, REVERT)
+        if status != FULL:
+            break
+        yield sys.sleep(1)
+    if status == FULL:  # it runs on and on: it starts afresh
+        yield sys.stop(kernel, number, HEARTBEAT)
+        status = yield sys.replace(kernel, number, REVERT)
+    if status == OK:
+        yield sys.inspect(kernel, number)
+        if unpack(INSPECT_FORMAT, sys.arg)[_STATE] == FAULTED:
+            yield sys.start(kernel, number)
+
+
+def tell(sys, update):
+    """Log how an update has ended."""
+    logger = sys.cap("logger")
+    names = ", ".join(["%s %s" % (o.name, o.version) for o in update.orders])
+    if update.phase == api.KEPT:
+        level, text = logger_api.INFO, "updated: " + names
+    else:
+        level, text = logger_api.WARNING, "took back %s: %s" % (names, update.reason)
+    if (yield sys.send(logger, level, text[:200])) == DEAD:
+        yield sys.reopen(logger)
+        yield sys.send(logger, level, text[:200])
