@@ -237,7 +237,7 @@ def call(sys, serial, sequence, payload):
         argument = value.decode(argument)
     except ValueError:
         operation = OPERATIONS
-    if operation >= OPERATIONS or name not in sys.handles or name == _LINE:
+    if operation >= OPERATIONS or name not in sys.handles or name in ("", _LINE):
         yield from send_status(sys, serial, sequence, UNKNOWN)
         return
     service = sys.cap(name)
