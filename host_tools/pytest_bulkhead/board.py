@@ -48,6 +48,15 @@ class Board:
         self._used_pins.clear()
         self._connect()
 
+    def reboot(self) -> Kernel:
+        """Boot the board with what its flash holds; return the kernel, which is another now.
+
+        Power that has failed on an emulated board is back.
+        """
+        self._device.reboot()
+        self._connect()
+        return self.kernel
+
     def release(self) -> None:
         """Take the test's hands off the board."""
         for pin in self._used_pins.values():

@@ -34,6 +34,9 @@ class Device(Protocol):
     def restart(self) -> None:
         """Boot it afresh."""
 
+    def reboot(self) -> None:
+        """Boot it with what its flash holds; power that has failed is back."""
+
     def close(self) -> None:
         """Give it back."""
 
@@ -59,6 +62,11 @@ class EmulatedDevice:
         """Take a new board."""
         self._board.stop()
         self._board = self._made()
+
+    def reboot(self) -> None:
+        """Switch the board off and on."""
+        self._board.stop()
+        self._board.start()
 
     def close(self) -> None:
         """Switch the board off."""
@@ -101,6 +109,10 @@ class PortDevice:
                 "reset it by hand, and see what bulkhead doctor says",
             )
         self._await_return(begun_s)
+
+    def reboot(self) -> None:
+        """Reset the board: its flash stays as it is."""
+        self.restart()
 
     def close(self) -> None:
         """Close the port and let others have it."""
