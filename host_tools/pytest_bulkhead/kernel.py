@@ -46,7 +46,7 @@ class Kernel:
     def __init__(self, client: Client, log: list[str]) -> None:
         self.client = client
         self.log = log
-        self._expected = 0
+        self._expected = len(log)  # what was written before is not looked at
 
     def hello(self) -> Hello:
         """Return who answers: board, application, version."""
