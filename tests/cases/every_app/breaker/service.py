@@ -1,0 +1,109 @@
+"""Crash every service that ships in turn, with calls on their way to it; log what became of all.
+
+A server is made to keep its next caller waiting, so that one call is being served and one is
+queued when it crashes.
+"""
+
+from struct import unpack
+
+from bulkhead import DEAD, OK
+from bulkhead_system import SERVICES
+from kernel.abi import CRASH, DORMANT, FAULTED, INSPECT_FORMAT, LATE_REPLY
+from micropython import const
+
+from services.breaker.api import ANSWERED, GO, SERVERS
+from services.logger.api import INFO
+
+_CALLERS = const(2)
+_BEFORE_MS = const(700)  # for all to have begun
+_CALL_MS = const(10)  # for the callers to have called
+_LOOK_MS = const(5)
+_LINE_MS = const(20)
+_BACK_MS = const(2_000)  # for the service to be back
+_MINE = ("breaker", "caller_a", "caller_b")
+
+# Fields of INSPECT_FORMAT.
+_STATE = const(1)
+_CLIENTS = const(5)
+_GENERATION = const(7)
+_DROPPED = const(10)
+
+
+def main(sys):
+    """Crash each, then say what became of all: a logger that crashes loses its records.
+
+    In a run of the board that follows a crash of it, do nothing.
+    """
+    yield sys.sleep(_BEFORE_MS)
+    found = []
+    while (yield sys.read_fault(sys.cap("kernel"), 0)) == OK:
+        yield sys.recv()
+    for number, row in enumerate(SERVICES, 1):
+        if row[0] not in _MINE:
+            found.append((yield from crash(sys, number, row[0])))
+    for text in found:
+        yield from log(sys, text)
+    yield from log(sys, "all done")
+    while True:
+        yield sys.recv()
+
+
+def crash(sys, number, name):
+    """Crash one, wait for it to be back, and return what became of it and of the others."""
+    before = yield from states(sys)
+    waiting = 0
+    if name in SERVERS:
+        yield from inject(sys, number, LATE_REPLY)
+        for caller in ("caller_a", "caller_b"):
+            yield sys.notify(sys.cap(caller), GO + SERVERS.index(name))
+        yield sys.sleep(_CALL_MS)
+        waiting = (yield from states(sys))[number][_CLIENTS]
+    yield from inject(sys, number, CRASH)
+    took_ms = yield from wait_until_back(sys, number, before[number][_GENERATION])
+    answers = []
+    if name in SERVERS:
+        for _ in range(_CALLERS):
+            if (yield sys.recv(_BACK_MS)) == ANSWERED:
+                answers.append("%d then %d" % sys.arg)
+    after = yield from states(sys)
+    times = after[number][_GENERATION] - before[number][_GENERATION]
+    others = [other for other in before if other != number]
+    touched = [o for o in others if before[o][_GENERATION] != after[o][_GENERATION]]
+    dropped = [o for o in others if before[o][_DROPPED] != after[o][_DROPPED]]
+    found = (name, times, took_ms, waiting, ", ".join(answers), touched, dropped)
+    return "%s: restarts %d in %d ms, waiting %d, answers [%s], touched %s, dropped %s" % found
+
+
+def inject(sys, number, kind):
+    """Inject, once what is preempted goes on."""
+    while (yield sys.inject(sys.cap("kernel"), number, kind)) != OK:
+        yield sys.sleep(1)
+
+
+def states(sys):
+    """Return the state of each task by its number."""
+    found = {}
+    for number in range(1, len(SERVICES) + 1):
+        yield sys.inspect(sys.cap("kernel"), number)
+        found[number] = unpack(INSPECT_FORMAT, sys.arg)
+    return found
+
+
+def wait_until_back(sys, number, generation):
+    """Wait for a later incarnation of a task; return for how long, in ms, -1 if in vain."""
+    for waited_ms in range(0, _BACK_MS, _LOOK_MS):
+        yield sys.inspect(sys.cap("kernel"), number)
+        row = unpack(INSPECT_FORMAT, sys.arg)
+        if row[_GENERATION] != generation and row[_STATE] not in (DORMANT, FAULTED):
+            return waited_ms
+        yield sys.sleep(_LOOK_MS)
+    return -1
+
+
+def log(sys, text):
+    """Log a line, slowly enough for the logger and the console to keep up."""
+    logger = sys.cap("logger")
+    yield sys.sleep(_LINE_MS)
+    if (yield sys.send(logger, INFO, text)) == DEAD:
+        yield sys.reopen(logger)
+        yield sys.send(logger, INFO, text)
