@@ -3,15 +3,19 @@
 import hmac
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from power import FILE_SYSTEM, PowerMeter
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.update import Targets, prepare
 from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client, UpdateRefused
 from bulkhead_host.link.emulated import BoardTransport
@@ -34,7 +38,6 @@ SERVICES = source_root() / "services"
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 PROBATION_MS = 150
-FILE_SYSTEM = 0xA0000
 
 RESTARTS_WITHOUT_END = """
 from bulkhead import OK
@@ -305,3 +308,91 @@ def test_slot_that_is_damaged_is_not_used(bench: Bench) -> None:
     bench.board.reset()
     bench.wait_for("an update is not used: counter: the files of counter are not as", since)
     bench.wait_for("version 1 from 0", since)
+
+
+LOOK = """
+import sys, vfs
+class Blocks:
+    def readblocks(self, n, into, offset=0):
+        at = n * 4096 + offset
+        into[:] = flash[at : at + len(into)]
+    def writeblocks(self, n, data, offset=0):
+        at = n * 4096 + offset
+        flash[at : at + len(data)] = data
+    def ioctl(self, what, _):
+        return {4: len(flash) // 4096, 5: 4096}.get(what, 0)
+def look():
+    vfs.mount(vfs.VfsLfs2(Blocks(), progsize=256), "/x")
+    record = read_record(read_file(RECORD)[8:].split(b"\\n")[0].decode())
+    found = []
+    for name in ("counter", "asker"):
+        slot = record[name][0]
+        found.append("%s%d" % (slot, check_slot(name, slot, bytes(range(32))).version))
+    vfs.umount("/x")
+    return " ".join(found)
+flash = bytearray(open(sys.argv[1], "rb").read())
+said = [look()]
+with open(sys.argv[2], "rb") as file:
+    while True:
+        head = file.read(8)
+        if not head:
+            break
+        at, size = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big")
+        data = file.read(size)
+        for upto in (size // 2, size):
+            flash[at : at + upto] = data[:upto]
+            said.append(look())
+print("\\n".join(said))
+"""
+
+
+def _left_by_cuts(meter: PowerMeter, folder: Path) -> list[str]:
+    """Return which code a boot would use after each cut, by MicroPython's own littlefs."""
+    firmware = source_root() / "firmware"
+    slots = (firmware / "boot" / "bulkhead_slots.py").read_text().replace("/update", "/x/update")
+    (folder / "bulkhead").mkdir()
+    shutil.copy(firmware / "bulkhead" / "session.py", folder / "bulkhead")
+    script = folder / "look.py"
+    script.write_text(slots + LOOK)
+    (folder / "flash").write_bytes(meter.states[0])
+    with (folder / "writes").open("wb") as file:
+        for write, after in zip(meter.writes, meter.states[1:], strict=True):
+            at = write.address - FILE_SYSTEM
+            file.write(at.to_bytes(4, "big") + write.size.to_bytes(4, "big"))
+            file.write(after[at : at + write.size])
+    program = Path(sys.executable).parent / "micropython"
+    done = subprocess.run(
+        [program, "-X", "heapsize=16m", script, folder / "flash", folder / "writes"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    return done.stdout.split("\n")[:-1]
+
+
+def test_power_that_fails_at_any_write_of_an_update_leaves_all_old_or_all_new(
+    image: Path, tmp_path: Path
+) -> None:
+    with EmulatedBoard(image=image, key=KEY) as board:
+        bench = Bench(board, tmp_path)
+        bench.wait_for("version 1 from 0")
+        bench.update(*(bench.bundle(bench.variant(20), name) for name in ("counter", "asker")))
+        meter = PowerMeter(board)
+        bench.update(*(bench.bundle(bench.variant(21), name) for name in ("counter", "asker")))
+        meter.end()
+        left = _left_by_cuts(meter, tmp_path)
+        old, new = left[0], left[-1]
+        assert (old, new) == ("a20 a1", "b21 b1")
+        print(f"{len(left)} cut points, {left.count(old)} old, {left.count(new)} new")
+        assert left == [old] * left.count(old) + [new] * left.count(new)
+        for cut_at in (2, len(meter.writes) // 4):
+            PowerMeter(board, cut_at=cut_at)
+            with pytest.raises(BulkheadError):
+                bench.update(bench.bundle(bench.variant(22)), probation_ms=0)
+            assert not board.is_powered
+            board.on_flash_write(None)
+            since = len(bench.log)
+            board.start()
+            bench.wait_for("version 21 from 0", since)
+        bench.update(bench.bundle(bench.variant(22)), probation_ms=0)
