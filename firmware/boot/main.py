@@ -11,7 +11,7 @@ from kernel.authority import Authority
 from kernel.boot import build
 from kernel.guard import install
 from kernel.layout import PROGRAM, PROMPT
-from kernel.levels import lend_main_level, main_level
+from kernel.levels import lend_main_level, main_level, run
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
 from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES
@@ -41,6 +41,8 @@ def guest_program():
 
 def run_guest(name, source):
     """Run a program as MicroPython runs a main.py, with the services above it."""
+    kernel.port.start_tick()
+    run(kernel)  # services load what they import: their stack would come on top of the program's
     lend_main_level(kernel, PROGRAM)
     try:
         exec(compile(source, name, "exec"), {"__name__": "__main__"})

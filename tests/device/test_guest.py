@@ -32,6 +32,25 @@ if __name__ == "__main__":
     main()
 """
 
+ASYNCIO = """\
+import asyncio
+from machine import Pin
+
+
+async def blink(led):
+    while True:
+        led.toggle()
+        await asyncio.sleep_ms(250)
+
+
+async def main():
+    asyncio.create_task(blink(Pin(2, Pin.OUT)))
+    await asyncio.sleep(3600)
+
+
+asyncio.run(main())
+"""
+
 Boot = Callable[[str], EmulatedBoard]
 
 
@@ -146,3 +165,10 @@ def test_program_on_the_file_system_goes_before_the_one_built_in(boot: Boot) -> 
     board.run_until(b">>> ", timeout_ms=2000)
     board.write(b"\x04")
     board.run_until(b"from the file\r\n", timeout_ms=2000)
+
+
+def test_an_asyncio_program_runs_as_it_is_and_so_do_the_services(boot: Boot) -> None:
+    board = boot(ASYNCIO)
+    board.run_for(ms=500)
+    assert 7 <= edges(board, GUEST_PIN, ms=2000) <= 9
+    assert edges(board, LED, ms=1100) >= 2

@@ -65,7 +65,9 @@ def _bench_files() -> dict[str, Path | bytes]:
 def kernel_modules() -> dict[str, Path]:
     """Return kernel, the board's port and user library: path on the board to source."""
     port = port_modules(board_named(BOARD).port)
-    return {**modules("kernel"), **port, **modules("bulkhead")}
+    library = modules("bulkhead")
+    del library["bulkhead/loop.py"]  # only where a service runs asyncio
+    return {**modules("kernel"), **port, **library}
 
 
 def modules(package: str) -> dict[str, Path]:

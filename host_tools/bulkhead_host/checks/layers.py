@@ -31,7 +31,7 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
-    "firmware/bulkhead": ("bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
+    "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": (
         *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),

@@ -7,6 +7,7 @@ from pathlib import Path
 from bulkhead_host.image.cache import digest, digest_files
 from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.checks import ASYNCIO
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
 from bulkhead_host.system.generate import Identity, board_source, port_source, system_source
@@ -30,6 +31,8 @@ def system_files(
     sources: dict[str, Path] = {}
     for package in ("kernel", "bulkhead"):
         sources |= _modules(firmware / package, package)
+    if not any(ASYNCIO in service.modules for service in loaded.services):
+        del sources["bulkhead/loop.py"]
     sources |= port_modules(config.port)
     sources["main.py"] = firmware / "boot" / "main.py"
     sources["bulkhead_slots.py"] = firmware / "boot" / "bulkhead_slots.py"

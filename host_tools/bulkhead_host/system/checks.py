@@ -12,6 +12,7 @@ from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems
 from bulkhead_host.system.uphill import cycles
 
 SUPERVISOR_PRIORITY = 0
+ASYNCIO = "asyncio"
 
 LINES_MAX = 28
 """Interrupt lines of one service: each has a notification bit, and the kernel's own is bit 28."""
@@ -265,6 +266,16 @@ def check_supervision(system: System) -> None:
         system.report.add(document.path, document.line(*keys), text, hint)
 
 
+def check_asyncio(system: System) -> None:
+    """Let one service use asyncio: it has one queue for the whole board, in its module."""
+    users = [row for row in system.application.services if ASYNCIO in row.modules]
+    for service in users[1:]:
+        text = f"asyncio has one queue of tasks, and {users[0].name} uses it"
+        system.wrong(
+            service, ("service", "modules"), text, "put the two programs into one service"
+        )
+
+
 CHECKS: tuple[Callable[[System], None], ...] = (
     check_supervisor,
     check_count,
@@ -277,4 +288,5 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_sources,
     check_hard,
     check_supervision,
+    check_asyncio,
 )
