@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "Say what is wrong with an application, before anything is built.",
     "completion": "Print a script that completes this command in a shell.",
     "dashboard": "Show a board on a local page, live.",
+    "deploy": "Put an application beside MicroPython's own image.",
     "devs": "List the boards and what runs on them.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
     "dump": "Save the state of a board to a file.",

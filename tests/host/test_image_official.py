@@ -20,6 +20,7 @@ from bulkhead_host.image.deploy import TOOLS, deploy
 from bulkhead_host.image.official import OfficialImage, official_image
 
 MPY_VERSION = 6
+MODULES = ("bulkhead_system.mpy", "kernel/__init__.mpy", "kernel/core.mpy")
 FILES: dict[str, Path | bytes] = {
     "kernel/__init__.py": b"",
     "kernel/core.py": b"@micropython.viper\ndef wrap(n: int) -> int:\n    return n + n\n",
@@ -154,10 +155,18 @@ def test_the_modules_run_on_a_board_with_the_official_image(
 ) -> None:
     made = make(str(downloaded), tmp_path)
     with BoardServer(EmulatedBoard(image=made.path), PtyPort()) as server:
-        deploy(server.port.name, made.modules, via, timeout_s=60)
+        done = deploy(server.port.name, made.modules, via, timeout_s=60)
+        assert set(done.copied) == {*MODULES, "boot.py", "main.py"}
+        assert (done.copied[-1], done.removed, done.same) == ("main.py", (), 0)
         with serial.serial_for_url(server.port.name, timeout=10) as console:
             console.write(b"\x04")  # a soft reset at the prompt runs main.py
             assert b"wrapped -2" in console.read_until(b"wrapped -2")
+        again = deploy(server.port.name, made.modules, via, timeout_s=60)
+        assert (again.copied, again.removed, again.same) == ((), (), 5)
+        (made.modules / "kernel" / "core.mpy").rename(made.modules / "kernel" / "heart.mpy")
+        changed = deploy(server.port.name, made.modules, via, timeout_s=60)
+        assert (changed.copied, changed.removed) == (("kernel/heart.mpy",), ("kernel/core.mpy",))
+        assert changed.same == 4
 
 
 def test_deploying_to_no_board_says_so(downloaded: Path, tmp_path: Path) -> None:

@@ -60,19 +60,8 @@ def official_image(
     target = official_board(board)
     content = _content(given, target, progress)
     version, suffix = _micropython_version(_flash_content(content, target), target)
-    mpy_cross = mpy_cross_program()
-    made: dict[str, bytes] = {}
-    for path, source in read_files(files).items():
-        if path in _SOURCES:
-            made[path] = source
-        else:
-            made[str(Path(path).with_suffix(".mpy").as_posix())] = compile_module(
-                source, path, architecture=target.architecture, mpy_cross=mpy_cross
-            )
     modules = output.with_suffix("")
-    with folder_whole(modules) as folder:
-        for path, module in made.items():
-            write_whole(folder / path, module)
+    write_modules(files, modules, architecture=target.architecture)
     write_whole(output, content)
     return OfficialImage(
         path=output,
@@ -81,6 +70,22 @@ def official_image(
         micropython_version=".".join(map(str, version)) + suffix,
         hard_timers=version >= _OLDEST_WITH_HARD_TIMERS,
     )
+
+
+def write_modules(files: Mapping[str, Path | bytes], modules: Path, *, architecture: str) -> None:
+    """Compile modules into a folder, whole or not at all, for `deploy` to put on a board."""
+    mpy_cross = mpy_cross_program()
+    made: dict[str, bytes] = {}
+    for path, source in read_files(files).items():
+        if path in _SOURCES:
+            made[path] = source
+        else:
+            made[str(Path(path).with_suffix(".mpy").as_posix())] = compile_module(
+                source, path, architecture=architecture, mpy_cross=mpy_cross
+            )
+    with folder_whole(modules) as folder:
+        for path, module in made.items():
+            write_whole(folder / path, module)
 
 
 def _flash_content(content: bytes, board: Board) -> bytes:
