@@ -5,7 +5,8 @@ its budget, with its capabilities, and the kernel's answer to it is the answer t
 It closes the service's own when it ends. The first `yield` is there since a generator must be
 started with None. The module is loaded when something is injected first.
 
-What faults nobody shows in the trace: a trap YIELD with the operation MARK, right before.
+What waits for its occasion shows in the trace: a trap YIELD with the operation MARK, right before
+and with the steps that follow.
 """
 
 from kernel.abi import (
@@ -22,6 +23,7 @@ _LEAK_BYTES = const(2048)
 _SMALLEST_BYTES = const(16)
 _LONG = const(50_000)  # numbers summed in one C call: some 75 ms
 _FLOOD_ROUNDS = const(100)
+_MARKS = const(16)  # steps that are marked, so that who reads the trace misses not all
 _LATE_MS = const(1_200)  # after CALL_TIMEOUT_US
 
 
@@ -75,12 +77,22 @@ def first_flood(generator, sys, uses):
         sys.arg = arg
         for index, register in enumerate(registers):
             sys.registers[index] = register
-        while True:
-            result = yield generator.send(result)
+        yield from marked(generator, generator.send(result))
     except StopIteration:
         return
     finally:
         generator.close()
+
+
+def marked(generator, trap):
+    """Go on with `trap`, and leave more marks."""
+    marks = _MARKS
+    while True:
+        if marks:
+            marks -= 1
+            yield YIELD | MARK
+        result = yield trap
+        trap = generator.send(result)
 
 
 def at_reply(kind, generator, sys):
@@ -115,9 +127,7 @@ def at_reply(kind, generator, sys):
             yield REPLY_FAULT
             trap = rest
         sys.registers[0] = timeout_ms
-        while True:
-            result = yield trap
-            trap = generator.send(result)
+        yield from marked(generator, trap)
     except StopIteration:
         return
     finally:

@@ -5,6 +5,7 @@ every character; after a Ctrl-C it reads no further: that is the prompt's. Write
 serial port takes at once, so a host that does not read delays nobody.
 """
 
+import gc
 import select
 import struct
 import sys as interpreter
@@ -262,9 +263,15 @@ def answer_text(sys, serial, sequence, kind, payload):
     elif kind in (link.FAULT, link.CAPABILITIES):
         operation = supervisor_api.FAULT if kind == link.FAULT else supervisor_api.CAPABILITIES
         status = yield sys.call(sys.cap("supervisor"), operation, text(payload))
+    elif kind == link.HEAP:
+        gc.collect()
+        sys.arg = struct.pack("<I", gc.mem_free())
+        status = OK
     if status == OK:
         yield from write(sys, serial, link.encode(link.TEXT, sequence, sys.arg))
     else:
+        if status == DEAD:
+            yield sys.reopen(sys.cap("supervisor"))
         yield from send_status(sys, serial, sequence, UNKNOWN)
 
 
