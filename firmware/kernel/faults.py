@@ -9,10 +9,10 @@ from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, R
 from kernel.capabilities import forget
 from kernel.layout import (
     BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
-    LINES_END, LINE_FIRED, LINE_HARD, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH,
-    MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, POST_SET, POST_WORDS,
-    PRIORITY, QUIET, RECORD, RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING,
-    STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
+    LINES_END, LINE_FIRED, LINE_IN_WINDOW, LINE_HARD, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT,
+    MAIL_DEPTH, MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, POST_SET,
+    POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK,
+    SERVING, STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
 from kernel.ready import push_back, remove
@@ -84,7 +84,7 @@ def end(kernel, task, state):
         w[line + LINE_HARD] = 0
         w[line + LINE_MASKED] = QUIET
         kernel.port.mask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
-        w[line + LINE_FIRED] = 0
+        w[line + LINE_FIRED] = w[line + LINE_IN_WINDOW] = 0
         line = _line_of(w, task, line + LINE)
     generator = kernel.generators[number]
     kernel.generators[number] = None

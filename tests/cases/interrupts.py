@@ -1,8 +1,8 @@
 """Cases: interrupt lines, from firing to the driver's notification and back."""
 
 from bulkhead import NOTIFIED
-from cases.rig import idle
-from kernel.abi import LINE_FORMAT, OK, STORM, SYSCALL, UNKNOWN
+from cases.rig import control, idle
+from kernel.abi import INJECTED, LINE_FORMAT, OK, STORM, SYSCALL, UNKNOWN
 from kernel.layout import (
     LATENCY_BUCKETS, LINE_COUNT, LINE_FIRED_AT, LINE_LATENCY, LINE_MASKED, QUIET, SCHEDULED,
     STEP_DEADLINE, TASKS_END,
@@ -179,6 +179,29 @@ def test_line_above_its_declared_rate_faults_its_driver(rig):
     rig.expect(rig.log, ["fired"] * 11)
     rig.expect(rig.fault("driver"), STORM)
     rig.expect(rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_MASKED], QUIET)
+
+
+def test_firings_of_before_are_not_held_against_the_next_incarnation(rig):
+    def script(sys, kernel):
+        for _ in range(2):
+            for _ in range(8):
+                rig.port.fire(rig.line(0))
+                yield sys.sleep(2)
+            yield sys.stop(kernel, 1, INJECTED)
+            yield sys.start(kernel, 1)
+            yield sys.sleep(2)
+
+    def driver(sys):
+        line = sys.cap("edge")
+        yield sys.acknowledge(line)
+        while True:
+            yield sys.recv()
+            rig.log.append("fired")
+            yield sys.acknowledge(line)
+
+    control(rig, script, ("driver", driver, {"priority": 1, "lines": ("edge",), "rate": 10}))
+    rig.expect(rig.log, ["fired"] * 16)
+    rig.expect(rig.fault("driver"), INJECTED)
 
 
 def test_rate_is_judged_by_the_second(rig):
