@@ -119,6 +119,11 @@ class House:
         news.clear()
         return had_any
 
+    def forgive(self, late_ms):
+        """Take it that for so long nobody could make progress."""
+        for ward in self.watched:
+            ward.progress_ms = time.ticks_add(ward.progress_ms, late_ms)
+
     def plan(self, at_ms):
         """See that what is due at that time is not missed."""
         if time.ticks_diff(at_ms, self.next_ms) < 0:
@@ -145,8 +150,11 @@ def keep_house(sys, house):
                 ward.plan(time.ticks_add(now, wait_ms))
             else:
                 ward.tried(now, (yield sys.start(kernel, ward.number)))
-    if house.watched and time.ticks_diff(now, house.look_ms) >= 0:
+    late_ms = time.ticks_diff(now, house.look_ms)
+    if house.watched and late_ms >= 0:
         house.look_ms = time.ticks_add(now, _LOOK_MS)
+        if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
+            house.forgive(late_ms)
         yield from stop_hung(sys, house, now)
     house.plan_all(now)
 
