@@ -74,6 +74,7 @@ class FakeBoard:
     calls: list[tuple[str, int, object]] = field(default_factory=list)
     answers: dict[tuple[str, int], tuple[int, object]] = field(default_factory=dict)
     chatter: bytes = b""
+    heap_free: int = 100_000
     _parser: FrameParser = field(default_factory=FrameParser)
     _gate: Any = None
 
@@ -141,6 +142,7 @@ class FakeBoard:
             abi.FAULT: self._fault,
             abi.TRACE: self._trace,
             abi.CAPABILITIES: self._capabilities,
+            abi.HEAP: self._heap,
         }
         return readers[frame.kind](frame)
 
@@ -175,6 +177,9 @@ class FakeBoard:
         status, value = self.answers.get(called, (abi.OK, None))
         answer = bytes([status]) + abi.encode_value(value)
         return self._line(abi.RESULT, frame.sequence, answer)
+
+    def _heap(self, frame: Frame) -> bytes:
+        return self._line(abi.TEXT, frame.sequence, abi.HEAP_STRUCT.pack(self.heap_free))
 
     def _capabilities(self, frame: Frame) -> bytes:
         found = self.capabilities.get(frame.payload.decode(), [])

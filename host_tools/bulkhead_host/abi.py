@@ -63,6 +63,7 @@ ABI: int = _abi.ABI
 STATE_NAMES: tuple[str, ...] = _abi.STATE_NAMES
 FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
 CRASH_NAMES: tuple[str, ...] = _abi.CRASH_NAMES
+TRACE_NAMES: tuple[str, ...] = _abi.TRACE_NAMES
 INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
 ASYNC: int = _abi.ASYNC
 HARD: int = _abi.HARD
@@ -77,6 +78,10 @@ MAY_NOTIFY: int = _abi.MAY_NOTIFY
 NO_TASK: int = _abi.NO_TASK
 CPU_US_MODULUS = 1 << 30
 """The CPU time of a task counts modulo this, and so does every time in microseconds."""
+
+YIELD: int = _abi.YIELD
+MARK_OPERATION: int = _abi.MARK
+"""Of a trap YIELD in the trace: the service misbehaves next, in a way that faults nobody."""
 
 EVENT_STEP: int = _abi.EVENT_STEP
 EVENT_ENTERED: int = _abi.EVENT_ENTERED
@@ -122,6 +127,7 @@ FAULT_TEXT: int = _link.FAULT_TEXT
 FAULT: int = _link.FAULT
 TRACE: int = _link.TRACE
 CAPABILITIES: int = _link.CAPABILITIES
+HEAP: int = _link.HEAP
 WATCH: int = _link.WATCH
 CONTROL: int = _link.CONTROL
 CONTROL_NAMES: tuple[str, ...] = _link.CONTROL_NAMES
@@ -169,6 +175,7 @@ WATCH_STRUCT = struct.Struct("<HH")
 FAULT_STRUCT = struct.Struct(_abi.FAULT_FORMAT)
 CAPABILITY_STRUCT = struct.Struct(_abi.CAPABILITY_FORMAT)
 TRACE_STRUCT = struct.Struct(_abi.TRACE_FORMAT)
+HEAP_STRUCT = struct.Struct("<I")
 POSITION_STRUCT = struct.Struct("<I")
 CALL_STRUCT = struct.Struct(_link.CALL_FORMAT)
 OFFSET_STRUCT = struct.Struct("<H")

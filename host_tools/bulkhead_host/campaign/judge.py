@@ -1,32 +1,42 @@
-"""One fault on a board, judged by the campaign's invariants."""
+"""Judges faults on a board, one after the other, by the campaign's invariants."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from bulkhead_host.campaign.plan import WITHOUT_RESTART, Campaign, Planned
-from bulkhead_host.errors import BulkheadError, DeviceTimeout
-from bulkhead_host.link.client import Client
-from bulkhead_host.link.services import Service, Table
-
-_LOOK_S = 0.02
-_DOWN = ("dormant", "faulted", "held", "degraded")
+from bulkhead_host.campaign.actions import Bench, act
+from bulkhead_host.campaign.invariants import violations
+from bulkhead_host.campaign.kinds import KINDS, Ends
+from bulkhead_host.campaign.plan import Campaign, Planned
+from bulkhead_host.campaign.trial import Look, Trial, look
+from bulkhead_host.campaign.watch import Watch
+from bulkhead_host.errors import BulkheadError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What became of one fault. `violations` are the invariants that did not hold, in words.
 
-    `recovery_ms` is the board's time from the order until the target ran again, to some 20 ms;
-    None when it did not, or was not to be restarted. `fault` is the kind of fault it took.
+    `victim` is the service that was faulted, the target or its client, and `fault` the kind of
+    fault it took; both are None where nobody was. `recovery_ms` is the board's time from the
+    order, or from when the occasion came, until the victim made a step again, or the board ran;
+    None when it did not, or nobody was down. `at_ms` is the board's time at the order, `took_ms`
+    what it took to judge. `dropped` messages were counted by full mailboxes, `heap_free` is what a
+    collection left after it. `evidence` are the trace's records and the last words.
     """
 
     index: int
     kind: str
     target: str
-    recovery_ms: int | None
-    fault: str | None
-    violations: tuple[str, ...]
+    victim: str | None = None
+    fault: str | None = None
+    recovery_ms: float | None = None
+    at_ms: int = 0
+    took_ms: int = 0
+    dropped: int = 0
+    heap_free: int = 0
+    violations: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -34,89 +44,79 @@ class Result:
         return not self.violations
 
 
-def judge(client: Client, campaign: Campaign, fault: Planned) -> Result:
-    """Inject a fault after its pause, wait, and judge.
+class Judge:
+    """Judges faults on one board; the heap at its first fault is what later ones must leave."""
 
-    Raises nothing: that the board does not answer, or has no such target, is a violation.
-    """
-    try:
-        return _judged(client, campaign, fault)
-    except BulkheadError as error:
-        return _result(fault, violations=[error.cause])
+    def __init__(self, bench: Bench, campaign: Campaign) -> None:
+        self._bench = bench
+        self._client = bench.client
+        self._invariants = campaign.invariants
+        self._last: Look | None = None
+        self._heap_free_first = 0
+
+    def judge(self, fault: Planned) -> Result:
+        """Inject a fault after its pause, wait, and judge.
+
+        Raises nothing: that the board does not answer, or has no such target, is a violation.
+        """
+        clock_s = self._client.transport.clock_s
+        started_s = clock_s()
+        try:
+            found = self._judged(fault)
+        except BulkheadError as error:
+            self._last = None
+            found = {"violations": (error.cause,)}
+        return Result(
+            index=fault.index,
+            kind=fault.kind,
+            target=fault.target,
+            took_ms=round((clock_s() - started_s) * 1000),
+            **found,
+        )
+
+    def _judged(self, fault: Planned) -> dict[str, Any]:
+        self._client.listen(fault.pause_ms / 1000)
+        before = self._last or look(self._bench)
+        self._heap_free_first = self._heap_free_first or before.heap_free
+        trial = Trial(
+            bench=self._bench,
+            invariants=self._invariants,
+            kind=KINDS[fault.kind],
+            fault=fault,
+            before=before,
+            watch=Watch(self._client),
+        )
+        if trial.kind.fits is not None and not trial.task:
+            return {"violations": (f"the board has no service {fault.target}",)}
+        trial.watch.begin()
+        act(self._bench, fault)
+        trial.wait()
+        if not trial.violations:
+            self._client.listen(self._invariants.quiet_ms / 1000)
+        after = self._last = look(self._bench)
+        trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
+        victim = after.table.named(trial.victim or "")
+        return {
+            "victim": trial.victim,
+            "fault": victim.fault if victim is not None else None,
+            "recovery_ms": trial.recovery_ms,
+            "at_ms": before.table.uptime_ms,
+            "dropped": max(0, _dropped(after) - _dropped(before)),
+            "heap_free": after.heap_free,
+            "violations": tuple(trial.violations),
+            "evidence": tuple(self._evidence(trial)),
+        }
+
+    def _evidence(self, trial: Trial) -> Iterable[str]:
+        if trial.kind.ends is Ends.BOARD:
+            return [line for line in (self._client.fault_text("").strip(),) if line]
+        names = trial.names
+        told = [name for name in (trial.fault.target, trial.victim) if name in names]
+        lines = [*trial.watch.told([names.index(name) + 1 for name in told], names)]
+        if trial.victim is not None:
+            lines += self._client.fault_text(trial.victim).strip().splitlines()[-1:]
+        return lines
 
 
-def _judged(client: Client, campaign: Campaign, fault: Planned) -> Result:
-    client.listen(fault.pause_ms / 1000)
-    before = client.table()
-    if before.named(fault.target) is None:
-        return _result(fault, violations=[f"the board has no service {fault.target}"])
-    with suppress(DeviceTimeout):  # the target may be what answers: its generation tells
-        client.inject(fault.target, fault.kind)
-    after = before
-    wants_restart = fault.kind not in WITHOUT_RESTART
-    recovery_ms = None
-    if wants_restart:
-        recovery_ms, after = _await_recovery(client, campaign, fault, before)
-    if recovery_ms is not None or not wants_restart:
-        client.listen(campaign.invariants.quiet_ms / 1000)
-        after = client.table()
-    violations = list(_violations(campaign, fault, before, after))
-    now = after.named(fault.target)
-    kind = now.fault if now is not None and wants_restart else None
-    return _result(fault, recovery_ms=recovery_ms, kind=kind, violations=violations)
-
-
-def _await_recovery(
-    client: Client, campaign: Campaign, fault: Planned, before: Table
-) -> tuple[int | None, Table]:
-    """Return how long it took the target to run again, None if it did not, and the last table."""
-    while True:
-        table = client.table()
-        passed_ms = table.uptime_ms - before.uptime_ms
-        now = table.named(fault.target)
-        if passed_ms < 0 or now is None:
-            return None, table
-        if _generation(now) != _generation(before.named(fault.target)) and now.state not in _DOWN:
-            return passed_ms, table
-        if passed_ms > campaign.invariants.recovered_within_ms:
-            return None, table
-        client.listen(_LOOK_S)
-
-
-def _violations(campaign: Campaign, fault: Planned, before: Table, after: Table) -> Iterable[str]:
-    if after.uptime_ms < before.uptime_ms:
-        yield "the board was reset"
-        return
-    restarts = fault.kind not in WITHOUT_RESTART
-    for old in before.services:
-        now = after.named(old.name)
-        if old.name == fault.target:
-            times = _generation(now) - old.generation
-            if now is None or now.state in _DOWN or times < restarts:
-                within = campaign.invariants.recovered_within_ms
-                yield f"{old.name} was not back within {within} ms"
-            elif times > restarts:
-                yield f"{old.name} was started {times} times"
-        elif campaign.invariants.others_untouched and _generation(now) != old.generation:
-            yield f"{old.name} was touched: generation {old.generation} -> {_generation(now)}"
-
-
-def _generation(service: Service | None) -> int:
-    return service.generation if service is not None else 0
-
-
-def _result(
-    fault: Planned,
-    *,
-    violations: Iterable[str],
-    recovery_ms: int | None = None,
-    kind: str | None = None,
-) -> Result:
-    return Result(
-        index=fault.index,
-        kind=fault.kind,
-        target=fault.target,
-        recovery_ms=recovery_ms,
-        fault=kind,
-        violations=tuple(violations),
-    )
+def _dropped(at: Look) -> int:
+    return sum(one.dropped for one in at.table.services)

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from bulkhead_host.campaign.judge import Result
+from bulkhead_host.campaign.kinds import BOARD
 from bulkhead_host.campaign.plan import Campaign
 from bulkhead_host.errors import UsageError
 
@@ -35,10 +36,15 @@ class Results:
         for row in rows:
             found = _loaded(row)
             if found:
-                result = Result(**{**found, "violations": tuple(found["violations"])})
+                tuples = {name: tuple(found[name]) for name in ("violations", "evidence")}
+                result = Result(**{**found, **tuples})
                 self.done[result.index] = result
         whole = [first, *(json.dumps(asdict(self.done[index])) for index in self.done)]
         path.write_text("\n".join(whole) + "\n")
+
+    def in_order(self) -> list[Result]:
+        """Return all, by index."""
+        return [self.done[index] for index in sorted(self.done)]
 
     def add(self, result: Result) -> None:
         """Keep one more."""
@@ -92,12 +98,14 @@ def junit(campaign: Campaign, results: Iterable[Result]) -> str:
 
 def title(one: Result) -> str:
     """Return in words what was done."""
-    return f"{one.kind} of {one.target}"
+    return one.kind if one.target in (BOARD, "") else f"{one.kind} of {one.target}"
 
 
 def line(one: Result) -> str:
     """Return one result for a person."""
     if not one.holds:
         return f"{one.index:5} {title(one)}: VIOLATED: {'; '.join(one.violations)}"
-    back = "" if one.recovery_ms is None else f": {one.fault}, back in {one.recovery_ms} ms"
+    who = f"{one.victim} " if one.victim not in (None, one.target) else ""
+    fault = f"{who}{one.fault}, " if one.fault else ""
+    back = ": held" if one.recovery_ms is None else f": {fault}back in {one.recovery_ms:g} ms"
     return f"{one.index:5} {title(one)}{back}"

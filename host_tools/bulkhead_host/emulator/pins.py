@@ -19,6 +19,8 @@ PIN_COUNT = 30
 EDGES_MAX = 65536
 """Edges kept for each pin; older ones are forgotten."""
 
+_EDGES = 0b1100  # edge low, edge high, in INTR (RP2040 datasheet 2.19.6.1)
+
 EdgeListener = Callable[["Edge"], None]
 
 
@@ -106,6 +108,10 @@ class Pin:
     def release(self) -> None:
         """Stop driving the pin from outside; its pulls decide again."""
         self._set_external(None)
+
+    def lose_edge(self) -> None:
+        """Take back what edges have latched in the pad: interrupts that were due are lost."""
+        self._gpio.update_irq_value(_EDGES)
 
     def drive_at(self, level: int | None, *, cycle: int) -> None:
         """Drive the pin to `level`, or release it for None, when the clock reaches `cycle`.

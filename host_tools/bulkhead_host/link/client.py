@@ -208,6 +208,10 @@ class Client:
             raise UpdateRefused(*_refusal(status[0] if status else abi.UNKNOWN, why))
         return b""
 
+    def heap_free(self) -> int:
+        """Return the bytes of heap that are free after a collection, which takes up to 40 ms."""
+        return int.from_bytes(self._text(abi.HEAP, b"")[:4], "little")
+
     def watch(
         self,
         *,

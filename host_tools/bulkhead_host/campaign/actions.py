@@ -1,0 +1,123 @@
+"""Commits a fault: by the kernel, over the link, or around the emulated board's chip."""
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bulkhead_host import abi
+from bulkhead_host.campaign.plan import Planned
+from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.chip import CYCLE_NS
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.link.client import Client
+from bulkhead_host.system.boards import Board
+from bulkhead_host.system.manifest import Application
+
+STORM_PULSES = 1000
+STORM_MS = 250
+JUMP_MS = 5000
+NOISE_BYTES = 400
+PRESS_MS = 50
+SETTLE_S = 0.1
+
+_CTRL_C = 3
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A board under test: who asks it, what it runs, and the emulated one, if it is that."""
+
+    client: Client
+    application: Application
+    description: Board
+    emulated: EmulatedBoard | None = None
+
+    def pin_of(self, target: str) -> int:
+        """Return the GPIO of the first pin line of a service."""
+        for service in self.application.services:
+            for line in service.lines:
+                place = self.description.place(line.pin) if service.name == target else None
+                if isinstance(place, int):
+                    return place
+        raise BulkheadError(f"{target} has no line of a pin")
+
+    def chip_of(self) -> EmulatedBoard:
+        """Return the emulated board; raise `BulkheadError` for a real one."""
+        if self.emulated is None:
+            raise BulkheadError("this takes an emulated board", "run the campaign without --port")
+        return self.emulated
+
+
+def act(bench: Bench, fault: Planned) -> None:
+    """Commit a fault. An answer that is lost is no matter: its effects tell."""
+    if fault.kind in abi.INJECTION_NAMES:
+        with suppress(DeviceTimeout):  # the target may be what answers
+            bench.client.inject(fault.target, fault.kind)
+    elif fault.kind == "supervisor-kill":
+        with suppress(DeviceTimeout):
+            bench.client.inject(fault.target, "crash")
+    elif fault.kind == "watchdog-starvation":
+        bench.client.inject(fault.target, "hang")
+    elif fault.kind == "link-noise":
+        bench.client.transport.write(noise(fault))
+    elif fault.kind == "interrupt-storm":
+        _storm(bench, fault.target)
+    elif fault.kind == "lost-interrupt":
+        _lose_interrupt(bench, fault.target)
+    elif fault.kind == "clock-jump":
+        bench.client.listen(SETTLE_S)  # what runs meanwhile would overrun its budget
+        bench.chip_of().chip.stall(JUMP_MS * 1_000_000)
+    elif fault.kind == "reset":
+        bench.chip_of().reset()
+    elif fault.kind == "power-cut":
+        bench.chip_of().stop()
+        bench.chip_of().start()
+
+
+def press(bench: Bench, target: str) -> None:
+    """Push the button on a service's pin."""
+    bench.chip_of().pin(bench.pin_of(target)).press(ms=PRESS_MS)
+
+
+def noise(fault: Planned) -> bytes:
+    """Return what is to be sent: anything but Ctrl-C, which leads to the prompt.
+
+    Random bytes, a frame with a wrong bit, one that was cut, one too long, one of no known kind.
+    """
+    drawn = random.Random(f"noise:{fault.index}:{fault.pause_ms}")
+    inject = abi.encode(abi.INJECT, 1, bytes([1]) + b"blink")
+    wrong = bytearray(inject)
+    wrong[drawn.randrange(1, len(wrong) - 1)] ^= 1
+    pieces = [
+        drawn.randbytes(NOISE_BYTES // 2) + b"\n",
+        bytes(wrong),
+        inject[: drawn.randrange(2, len(inject) - 2)] + abi.MARK,
+        abi.MARK + b"A" * (abi.LINE_BYTES_MAX + 20) + b"\n",
+        abi.encode(0x7F, drawn.randrange(256), drawn.randbytes(8)),
+        drawn.randbytes(NOISE_BYTES // 2) + b"\n",
+    ]
+    drawn.shuffle(pieces)
+    sent = b"".join(pieces)
+    return bytes(byte for byte in sent if byte != _CTRL_C) + b"\n"
+
+
+def _storm(bench: Bench, target: str) -> None:
+    board = bench.chip_of()
+    pin = board.pin(bench.pin_of(target))
+    half_cycles = STORM_MS * 1_000_000 // STORM_PULSES // CYCLE_NS // 2
+    for edge in range(STORM_PULSES):
+        at = board.cycles + 2 * edge * half_cycles
+        pin.drive_at(0, cycle=at)
+        pin.drive_at(1, cycle=at + half_cycles)
+    pin.drive_at(None, cycle=board.cycles + 2 * STORM_PULSES * half_cycles)
+    bench.client.listen(STORM_MS / 1000)
+
+
+def _lose_interrupt(bench: Bench, target: str) -> None:
+    pin = bench.chip_of().pin(bench.pin_of(target))
+    pin.drive(0)
+    pin.lose_edge()
+    bench.client.listen(PRESS_MS / 1000)
+    pin.release()
+    pin.lose_edge()
+    bench.client.listen(PRESS_MS / 1000)

@@ -1,0 +1,210 @@
+"""One fault under way: what was before, what has been seen, and the waits for what must come."""
+
+from dataclasses import dataclass, field
+
+from bulkhead_host import abi
+from bulkhead_host.campaign.actions import Bench, press
+from bulkhead_host.campaign.kinds import Ends, Kind
+from bulkhead_host.campaign.plan import Invariants, Planned
+from bulkhead_host.campaign.watch import Watch
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.link.services import Service, Table
+
+BEGIN_MS = 15_000
+"""For how long a fault that waits for its occasion may wait."""
+
+DOWN = ("dormant", "faulted")
+_LOOK_S = 0.02
+_LOOK_S_MAX = 0.25
+"""Between two looks; the pause grows with what has passed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A board between two faults, with its heap after a collection.
+
+    `sent` are the traps of others into each mailbox.
+    """
+
+    table: Table
+    heap_free: int
+    sent: dict[str, int]
+
+
+def look(bench: Bench) -> Look:
+    """Return the board as it is; a timeout is tried once more."""
+    try:
+        return _look(bench)
+    except DeviceTimeout:
+        return _look(bench)
+
+
+def _look(bench: Bench) -> Look:
+    services = bench.application.services
+    table = bench.client.table()
+    sent = {one.name: 0 for one in services if one.mailbox}
+    numbers = {table.names.index(name) + 1: name for name in sent if name in table.names}
+    for service in services:
+        if any(use.target in sent and use.rights & abi.MAY_SEND for use in service.uses):
+            for one in bench.client.capabilities(service.name):
+                if one.task in numbers and one.rights & abi.MAY_SEND:
+                    sent[numbers[one.task]] += one.uses
+    return Look(table=table, heap_free=bench.client.heap_free(), sent=sent)
+
+
+def generation(service: Service | None) -> int:
+    """Return a service's generation, 0 for none."""
+    return service.generation if service is not None else 0
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """A fault that has been committed. `violations` grow, in words, as it is watched."""
+
+    bench: Bench
+    invariants: Invariants
+    kind: Kind
+    fault: Planned
+    before: Look
+    watch: Watch
+    victim: str | None = None
+    recovery_ms: float | None = None
+    violations: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The board's services in start order."""
+        return self.before.table.names
+
+    @property
+    def task(self) -> int:
+        """The target's number, 0 for the board."""
+        names = self.names
+        return names.index(self.fault.target) + 1 if self.fault.target in names else 0
+
+    def clock_s(self) -> float:
+        """Return the clock of the line to the board: an emulated board's own."""
+        return self.bench.client.transport.clock_s()
+
+    def wait(self) -> None:
+        """Wait for what the kind says will come, and note what does not."""
+        if self.kind.ends is Ends.BOARD:
+            self._wait_for_board()
+            return
+        start_us = 0
+        if self.kind.waits:
+            start_us = self._wait_for_mark()
+        elif self.fault.kind == "lost-interrupt":
+            self._wait_for_interrupt()
+        victim = self.task if self.kind.ends is Ends.TARGET else self._faulted()
+        if not victim and self.kind.ends is Ends.CLIENT:
+            self.violations.append(f"no client of {self.fault.target} was faulted")
+        if victim and not self.violations:
+            self.victim = self.names[victim - 1]
+            self._wait_for_return(victim, start_us)
+
+    def _pause(self, since_s: float) -> None:
+        """Let the board run for a while, longer when the wait has been long."""
+        passed_s = self.clock_s() - since_s
+        self.bench.client.listen(min(max(passed_s / 4, _LOOK_S), _LOOK_S_MAX))
+
+    def _wait_for_mark(self) -> int:
+        """Wait for the occasion; return when it came, in microseconds from the order."""
+        begun_s = self.clock_s()
+        while self.clock_s() < begun_s + BEGIN_MS / 1000:
+            self.watch.look()
+            for seen_us in (self.watch.mark_us(self.task), self._fault_us()):
+                if seen_us is not None:
+                    return seen_us
+            self._pause(begun_s)
+        self.violations.append(f"{self.fault.target} had no occasion within {BEGIN_MS} ms")
+        return 0
+
+    def _fault_us(self) -> int | None:
+        """Return when what the kind says was faulted, should the mark before it be lost.
+
+        Where that is lost too the table tells that it was, and the newest record about when.
+        """
+        if not self.kind.faults or not self.watch.lost:
+            return None
+        for time_us, _, fault in self.watch.faults():
+            if fault in self.kind.faults:
+                return time_us
+        if any(self._runs(name) for name in self.names):
+            return self.watch.records[-1].time_us
+        return None
+
+    def _wait_for_interrupt(self) -> None:
+        """See that the lost edge was lost, and that the driver serves the next one."""
+        self.watch.look()
+        if self.watch.served_interrupt_us(self.task) is not None:
+            self.violations.append("the interrupt was not lost")
+            return
+        press(self.bench, self.fault.target)
+        pressed_s = self.clock_s()
+        while self.watch.served_interrupt_us(self.task) is None:
+            if self.clock_s() > pressed_s + self.invariants.recovered_within_ms / 1000:
+                self.violations.append(f"{self.fault.target} served no later interrupt")
+                return
+            self._pause(pressed_s)
+            self.watch.look()
+
+    def _faulted(self) -> int:
+        """Return the task that was faulted as the kind says, 0 for none."""
+        if self.kind.ends is Ends.NOBODY:
+            return 0
+        self.bench.client.listen(_LOOK_S)
+        self.watch.look()
+        wants_target = self.kind.ends is Ends.PERHAPS
+        for _, number, fault in self.watch.faults():
+            if fault in self.kind.faults and (number == self.task) == wants_target:
+                return number
+        for number, name in enumerate(self.names, 1):
+            if self.watch.lost and (number == self.task) == wants_target and self._runs(name):
+                return number
+        return 0
+
+    def _wait_for_return(self, task: int, start_us: int) -> None:
+        """Wait until a task has been faulted and makes steps again; note how long it took."""
+        name = self.names[task - 1]
+        within_ms = self.invariants.recovered_within_ms
+        started_s = self.clock_s()
+        while self.recovery_ms is None:
+            self._pause(started_s)
+            self.watch.look()
+            passed_ms = (self.clock_s() - started_s) * 1000
+            running_us = self.watch.running_us(task, self.kind.starts)
+            if running_us is not None:
+                self.recovery_ms = passed_ms = (running_us - start_us) / 1000
+            elif self.watch.lost and self._runs(name):
+                self.recovery_ms = round(passed_ms, 3)
+            if passed_ms > within_ms:
+                self.violations.append(f"{name} was not back within {within_ms} ms")
+                return
+
+    def _runs(self, name: str) -> bool:
+        """Look at the table, where the trace has been overrun."""
+        try:
+            now = self.bench.client.table().named(name)
+        except DeviceTimeout:
+            return False
+        due = generation(self.before.table.named(name)) + self.kind.starts
+        return now is not None and now.state not in DOWN and now.generation >= due
+
+    def _wait_for_board(self) -> None:
+        """Wait until every service runs again, by a clock that began anew."""
+        within_ms = self.invariants.recovered_within_ms
+        started_s = self.clock_s()
+        before_ms = self.before.table.uptime_ms
+        while self.clock_s() <= started_s + within_ms / 1000:
+            self._pause(started_s)
+            try:
+                if self.bench.client.hello().uptime_ms >= before_ms:
+                    continue
+                table = self.bench.client.table()
+            except BulkheadError:
+                continue
+            if not any(one.state in DOWN for one in table.services):
+                self.recovery_ms = float(table.uptime_ms)
+                return
+        self.violations.append(f"the board was not back within {within_ms} ms")
