@@ -199,9 +199,10 @@ def forge(sys, uses):
 
 def use_stale(sys, uses):
     """Give a capability up and use its handle after that."""
-    for handle in sys.handles.values():
-        yield sys.delete(handle)
-        yield handle | ACKNOWLEDGE
+    for name, handle in sys.handles.items():
+        if name:
+            yield sys.delete(handle)
+            yield handle | ACKNOWLEDGE
 
 
 def use_revoked(sys, uses):
