@@ -32,7 +32,8 @@ def restarting(rig, wait_ms=3):
     def script(sys, kernel):
         for _ in range(3):
             yield sys.sleep(wait_ms)
-            yield sys.start(kernel, 1)
+            while (yield sys.start(kernel, 1)) != OK:  # it has not failed yet
+                yield sys.sleep(wait_ms)
 
     return script
 

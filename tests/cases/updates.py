@@ -63,12 +63,15 @@ def put(rig, sys, kernel, code, version=1):
 def test_new_code_takes_over_state_and_handles(rig):
     def client(sys):
         server = sys.cap("server")
-        for _ in range(4):
+        for count in range(4):
+            while count == 2 and len(rig.log) < 2:  # both statuses of the swap
+                yield sys.sleep(1)
             yield sys.call(server, 1)
             rig.notes.append(sys.arg)
-            yield sys.sleep(4)
 
     def script(sys, kernel):
+        while len(rig.notes) < 2:
+            yield sys.sleep(1)
         yield from put(rig, sys, kernel, counter(100))
         rig.log.append((yield sys.replace(kernel, 1, ASK)))
         yield sys.sleep(1)

@@ -15,7 +15,7 @@ from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
 
 TOOLS = Path(sys.executable).parent
-TOOL_TIMEOUT_S = 60
+TOOL_TIMEOUT_S = 300
 READ_TIMEOUT_S = 30
 
 

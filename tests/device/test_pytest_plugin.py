@@ -19,7 +19,7 @@ from bulkhead_host.paths import cache_dir, source_root
 pytest_plugins = ["pytester"]
 
 Run = Callable[..., pytest.RunResult]
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 CACHE = cache_dir()  # pytester moves the home folder, where it is
 
 RESTART = """

@@ -153,7 +153,7 @@ def test_a_warning_is_no_failure(folder: Path) -> None:
 
 def test_a_folder_without_an_application_is_a_usage_error(tmp_path: Path) -> None:
     done = subprocess.run(
-        [BULKHEAD, "check", tmp_path], capture_output=True, text=True, timeout=60, check=False
+        [BULKHEAD, "check", tmp_path], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == UsageError.exit_code
     assert "holds no application" in done.stderr
@@ -170,7 +170,7 @@ def test_a_build_refuses_with_the_same_words(folder: Path) -> None:
         [BULKHEAD, "build", folder],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == UsageError.exit_code

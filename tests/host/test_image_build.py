@@ -45,7 +45,7 @@ def run_on_the_board(image: Image, code: str) -> str:
         [emulator, "micropython", "--image", image.path, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return str(done.stdout).strip()

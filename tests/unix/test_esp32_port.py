@@ -14,7 +14,7 @@ from case_list import case_ids
 
 _TESTS = Path(__file__).parents[1]
 _FAKE = _TESTS / "esp32_fake"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 300
 # The port cannot kill at the interrupt level, and the signal that stands for its kill comes late.
 _NOT_HERE = (
     "scheduling:test_spinning_service_at_the_interrupt_level_is_killed",

@@ -7,7 +7,7 @@ import pytest
 
 from case_list import ON_MICROPYTHON, case_ids
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 300
 
 
 @pytest.mark.parametrize("case", case_ids(modules=ON_MICROPYTHON))
