@@ -13,13 +13,13 @@ from struct import unpack, unpack_from
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESTART
 from bulkhead_system import SERVICES
-from kernel import abi
 from kernel.abi import (
     ATTENDING,
     AWAITING,
     DEGRADED,
     DORMANT,
     FAULTED,
+    GIVEN_UP,
     HEARTBEAT,
     HELD,
     INSPECT_FORMAT,
@@ -238,7 +238,7 @@ def share_fate(sys, house, ward):
     """Stop what is started again along with a ward, or is given up along with it."""
     kernel = sys.cap("kernel")
     if ward.rests and ward.resets():
-        yield sys.reset_board(kernel, ward.number, abi.GIVEN_UP)
+        yield sys.reset_board(kernel, ward.number, GIVEN_UP)
     for number in reversed(ward.fate()):
         other = house.wards[number - 1]
         if not other.rests:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.postmortem import postmortem
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
+from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 
@@ -106,18 +108,47 @@ def test_a_soft_reset_into_the_raw_repl_stops_the_hardware(board: EmulatedBoard)
     board.run_until(b"OK7\r\n", timeout_ms=2000)
 
 
-def test_in_development_mode_the_log_says_what_would_be(tmp_path: Path) -> None:
-    folder = tmp_path / "app"
+@pytest.fixture(scope="module")
+def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoard]:
+    """Yield a board in development mode, whose worker may fail once."""
+    folder = tmp_path_factory.mktemp("developed") / "app"
     shutil.copytree(APPLICATION, folder)
-    system = folder / "system.toml"
-    text = system.read_text().replace('"product"', '"development"')
-    system.write_text(text.replace("9_000", str(SHORT_MS)))
-    worker = folder / "worker" / "service.py"
-    worker.write_text(worker.read_text().replace("_REPORTS = 10", "_REPORTS = 1"))
-    build(BuildOptions(application=folder, output=tmp_path / "app.uf2"))
-    with EmulatedBoard(image=tmp_path / "app.uf2") as board:
-        said = board.run_until(b"would be reset", timeout_ms=60_000).decode()
-        assert "watchdog: worker makes no progress: the board would be reset" in said
-        board.run_for(ms=5 * SHORT_MS)
-        assert b"reset" not in board.read()
-        assert Client(BoardTransport(board)).hello().uptime_ms >= PERIOD_MS + 6 * SHORT_MS
+    changes = {
+        "system.toml": (('"product"', '"development"'), ("9_000", str(SHORT_MS))),
+        "worker/service.py": (("_REPORTS = 10", "_REPORTS = 1"),),
+        "worker/service.toml": (("[uses]", 'restarts_max = 1\non_giving_up = "reset"\n\n[uses]'),),
+    }
+    for name, pairs in changes.items():
+        text = (folder / name).read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        (folder / name).write_text(text)
+    build(BuildOptions(application=folder, output=folder / "app.uf2"))
+    with EmulatedBoard(image=folder / "app.uf2") as board:
+        yield board
+
+
+def test_in_development_mode_the_log_says_what_would_be(developed: EmulatedBoard) -> None:
+    said = developed.run_until(b"would be reset", timeout_ms=60_000).decode()
+    assert "watchdog: worker makes no progress: the board would be reset" in said
+    developed.run_for(ms=5 * SHORT_MS)
+    assert b"reset" not in developed.read()
+    client = Client(BoardTransport(developed))
+    assert client.hello().uptime_ms >= PERIOD_MS + 6 * SHORT_MS
+
+
+def test_a_service_that_fails_more_often_than_it_may_resets_the_board(
+    developed: EmulatedBoard,
+) -> None:
+    client = Client(BoardTransport(developed))
+    for _ in range(2):
+        assert postmortem(client).crash is None
+        with suppress(DeviceTimeout):  # the board is reset before it answers
+            client.inject("worker", "crash")
+        client.listen(0.5)
+    crash = postmortem(client).crash
+    assert crash is not None
+    worker = client.table().names.index("worker") + 1
+    assert (crash.task, crash.kind) == (worker, abi.GIVEN_UP)
+    assert client.fault_text("") == "worker failed too often"

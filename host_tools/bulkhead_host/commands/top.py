@@ -121,8 +121,8 @@ def command(port: str, dump_file: Path | None, **options: Any) -> None:
     up, down  choose a service (also k and j)
     enter     open it: what it waits for and the text of its last fault; again to close
     s         sort by the next of start, cpu, name, priority, restarts, memory and queue
-    h         hold it: stopped until h releases it, or the supervisor fails
-    r         restart it, by a fault INJECTED
+    h         hold it: stopped until h releases it
+    r         restart it, which counts as no fault
     q         leave; the board goes on
 
     CPU is the share of the time since the last table. Where there is no terminal, and with --json

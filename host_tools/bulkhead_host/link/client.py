@@ -121,9 +121,10 @@ class Client:
     def control(self, name: str, verb: str) -> None:
         """Hold, release or restart the service `name`: `verb` is one of `abi.CONTROL_NAMES`.
 
-        What is held is stopped and stays so until it is released, or the supervisor dies.
-        Raises `NoSuchTarget` when the board refuses: what runs cannot be released, what is down
-        cannot be restarted, and the supervisor and the console cannot be held.
+        None of it is a fault. What is held stays so until it is released, also when the
+        supervisor fails; a group is restarted as its strategy says. Raises `NoSuchTarget` when
+        the board refuses: what runs cannot be released, what is down cannot be restarted, and
+        the supervisor and the console cannot be held.
         """
         self._order(abi.CONTROL, abi.CONTROL_NAMES.index(verb), name, verb)
 
