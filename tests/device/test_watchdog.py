@@ -108,13 +108,34 @@ def test_a_soft_reset_into_the_raw_repl_stops_the_hardware(board: EmulatedBoard)
     board.run_until(b"OK7\r\n", timeout_ms=2000)
 
 
+GROUP = """
+[[group]]
+name = "pair"
+strategy = "rest_for_one"
+services = ["base", "user"]
+"""
+USER = """
+[service]
+name = "user"
+priority = 4
+after = ["base"]
+restarts_max = 1
+pause_first_ms = 10
+"""
+SERVER = "def main(sys):\n    while True:\n        yield sys.recv()\n"
+
+
 @pytest.fixture(scope="module")
 def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoard]:
-    """Yield a board in development mode, whose worker may fail once."""
+    """Yield a board in development mode, whose worker may fail once, with a group beside it."""
     folder = tmp_path_factory.mktemp("developed") / "app"
     shutil.copytree(APPLICATION, folder)
     changes = {
-        "system.toml": (('"product"', '"development"'), ("9_000", str(SHORT_MS))),
+        "system.toml": (
+            ('"product"', '"development"'),
+            ("9_000", str(SHORT_MS)),
+            ('"worker"]', '"worker", "base", "user"]'),
+        ),
         "worker/service.py": (("_REPORTS = 10", "_REPORTS = 1"),),
         "worker/service.toml": (("[uses]", 'restarts_max = 1\non_giving_up = "reset"\n\n[uses]'),),
     }
@@ -123,7 +144,11 @@ def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoar
         for old, new in pairs:
             assert old in text
             text = text.replace(old, new)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text + (GROUP if name == "system.toml" else ""))
+    for name, manifest in (("user", USER), ("base", '[service]\nname = "base"\npriority = 4\n')):
+        (folder / name).mkdir()
+        (folder / name / "service.toml").write_text(manifest)
+        (folder / name / "service.py").write_text(SERVER)
     build(BuildOptions(application=folder, output=folder / "app.uf2"))
     with EmulatedBoard(image=folder / "app.uf2") as board:
         yield board
@@ -136,6 +161,32 @@ def test_in_development_mode_the_log_says_what_would_be(developed: EmulatedBoard
     assert b"reset" not in developed.read()
     client = Client(BoardTransport(developed))
     assert client.hello().uptime_ms >= PERIOD_MS + 6 * SHORT_MS
+
+
+def crash(client: Client, name: str) -> dict[str, tuple[str, int]]:
+    """Crash a service, and return state and generation of each a while later."""
+    client.inject(name, "crash")
+    client.listen(0.2)
+    return {one.name: (one.state, one.generation) for one in client.table().services}
+
+
+def test_a_group_falls_together_and_what_is_given_up_is_said_to_be(
+    developed: EmulatedBoard,
+) -> None:
+    client = Client(BoardTransport(developed))
+    now = crash(client, "base")
+    assert (now["base"], now["user"]) == (("receiving", 2), ("receiving", 2))
+    now = crash(client, "user")
+    assert (now["base"], now["user"]) == (("receiving", 2), ("receiving", 3))
+    now = crash(client, "user")
+    assert (now["base"], now["user"]) == (("receiving", 2), ("degraded", 4))
+    now = crash(client, "supervisor")
+    assert now["user"] == ("degraded", 4)
+    client.control("user", "release")
+    client.listen(0.2)
+    user = client.table().named("user")
+    assert user is not None
+    assert user.state == "receiving"
 
 
 def test_a_service_that_fails_more_often_than_it_may_resets_the_board(
