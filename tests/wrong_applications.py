@@ -127,6 +127,8 @@ WRONG = (
     system("nothing to start", "system.start is []", f"start = {START}", "start = []  #!"),
     system("started twice", 'system.start has "led" twice', '"till"]', '\n"till",\n"led" #!\n]'),
     system("no folder", "no folder tillll with a service.toml", '"till"]', '\n"tillll" #!\n]'),
+    system("package not installed", "system.packages names bme281, which is no package",
+           'name = "shop"', 'name = "shop"\npackages = ["bme281"]  #!'),
     system("no supervisor", "has no supervisor", f"start = {START}",
            MARKED_START.replace('"supervisor", ', "").replace('"logger", "console", ', "")),
     Wrong("two of a name", "system.toml", "there are two services till",

@@ -4,6 +4,8 @@
   returns. On silicon it is raised when the FIFO drains, and cleared by the firmware.
 - The UART raises its receive interrupt for every byte, and has no receive timeout. On silicon it
   is raised at a level of the FIFO, the timeout when bytes wait there and the line is idle.
+- The I2C block's transmit FIFO, flushed when nobody answers, does not say that it is empty:
+  MicroPython waits for that until it times out, and takes the next transaction for failed too.
 - The ring oscillator's random bit is always 1, so that `os.urandom` gives the same byte for ever.
   Here the bits come from a seeded generator: random enough to test with, the same in every run.
 - The flash has no unique id, which MicroPython shows as the board's id and USB serial number.
@@ -12,6 +14,7 @@
 import random
 from typing import Any, cast
 
+from rp2040py.peripherals.i2c import R_TX_EMPTY
 from rp2040py.peripherals.peripheral import BasePeripheral
 from rp2040py.peripherals.uart import (
     RPUART,
@@ -44,6 +47,8 @@ def repair(mcu: RP2040, *, unique_id: bytes, seed: int) -> None:
             if peripheral is old:
                 mcu.peripherals[base] = uart
                 break
+    for bus in mcu.i2c:
+        _tell_of_flushing(bus)
     mcu.peripherals[_ROSC_BASE] = RingOscillator(mcu, seed)
     _give_unique_id(mcu, unique_id)
 
@@ -114,6 +119,17 @@ class RingOscillator(BasePeripheral):
         if offset == _RANDOMBIT:
             return self._random.getrandbits(1)
         return super().read_uint32(offset)
+
+
+def _tell_of_flushing(bus: Any) -> None:
+    """Have an I2C block say that its transmit FIFO is empty after an abort (datasheet, 4.3.7)."""
+    abort = bus._abort
+
+    def abort_and_tell(reason: int) -> None:
+        abort(reason)
+        bus._set_interrupts(R_TX_EMPTY)
+
+    bus._abort = abort_and_tell
 
 
 def _give_unique_id(mcu: RP2040, unique_id: bytes) -> None:

@@ -40,6 +40,8 @@ def system_files(
         sources["boot.py"] = firmware / "boot" / "boot.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.package}")
+    for name, folder in loaded.packages:
+        sources |= _modules(folder, name)
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_board.py"] = board_source(config, used=used).encode()

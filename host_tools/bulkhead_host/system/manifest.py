@@ -8,6 +8,7 @@ problems are found in one go; `examine.load_system` refuses a system that has an
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,14 @@ class Service:
 class Application:
     """An application: its services in start order. `missing` are those that cannot be read.
 
-    With `link_closed` its state is read only by who has the device key.
+    With `link_closed` its state is read only by who has the device key. `packages` are taken
+    from this Python into the image, each with its folder.
     """
 
     name: str
     board: str
     folder: Path
+    packages: tuple[tuple[str, Path], ...] = ()
     link_closed: bool = False
     services: tuple[Service, ...] = ()
     missing: frozenset[str] = frozenset()
@@ -274,7 +277,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
     top = Fields(document, report)
     top.only("system", "link", "group", "watchdog")
     table = top.table("system")
-    table.only("name", "board", "start")
+    table.only("name", "board", "start", "packages")
     names = table.texts("start")
     if not table.values.get("start"):
         table.wrong("start", "an array of services, in start order")
@@ -285,6 +288,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         name=table.text("name"),
         board=table.text("board"),
         folder=folder,
+        packages=_packages(table),
         link_closed=_is_link_closed(top),
         services=found,
         missing=frozenset(names) - {service.name for service in found},
@@ -292,6 +296,20 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         watchdog=read_watchdog(top),
         document=document,
     )
+
+
+def _packages(table: Fields) -> tuple[tuple[str, Path], ...]:
+    """Return the packages that an application takes from this Python, each with its folder."""
+    found = []
+    for index, name in enumerate(table.texts("packages")):
+        spec = find_spec(name) if name.isidentifier() else None
+        if spec is None or not spec.submodule_search_locations:
+            line = table.document.line(*table.keys, "packages", index)
+            text = f"system.packages names {name}, which is no package of this Python"
+            table.report.add(table.document.path, line, text, "pip install it")
+            continue
+        found.append((name, Path(spec.submodule_search_locations[0])))
+    return tuple(found)
 
 
 def _with_every(service: Service, services: Sequence[Service]) -> Service:
