@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bulkhead_host.image.bundle import make_bundle, service_named
 from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.key import device_key
+from bulkhead_host.link.ports import open_port
 from bulkhead_host.link.updater import (
     PROBATION_MS,
     PROBATION_MS_MAX,
@@ -51,6 +53,7 @@ class UpdateOptions:
     probation_s: float
     wants_list: bool
     wants_json: bool
+    wants_watch: bool
     image: Path | None
 
 
@@ -137,7 +140,7 @@ that time brings the old code back, too.
     "update",
     help=_HELP,
     epilog="Examples: bulkhead update blink;  bulkhead update my_robot --port a0;  "
-    "bulkhead update --list",
+    "bulkhead update --list;  bulkhead update my_robot --watch",
 )
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @port_option
@@ -155,6 +158,12 @@ that time brings the old code back, too.
     show_default=True,
     metavar="SECONDS",
     help="How long the new code is watched before it is kept.",
+)
+@click.option(
+    "--watch",
+    "wants_watch",
+    is_flag=True,
+    help="Go on, and replace each service whose files are saved, until Ctrl-C.",
 )
 @click.option("--list", "wants_list", is_flag=True, help="List the code that each service has.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the list as JSON, for programs.")
@@ -176,6 +185,9 @@ def _do(options: UpdateOptions) -> None:
         flashed = flash_image(options.image, port=options.port, progress=teller("update"))
         click.echo(f"flashed {options.image} to {flashed.port or flashed.volume}")
         return
+    if options.wants_watch:
+        _watch(options)
+        return
     with connected(options.port) as client:
         if options.wants_list or options.wants_json:
             listed = list_code(client, options.targets or client.table().names)
@@ -196,6 +208,27 @@ def _do(options: UpdateOptions) -> None:
             )
         for bundle in bundles:
             click.echo(f"{bundle.name} {bundle.version}: updated, {len(bundle.data)} bytes")
+
+
+def _watch(options: UpdateOptions) -> None:
+    """Update what is saved until Ctrl-C, and print the board's log meanwhile."""
+    from bulkhead_host.commands.watch import watch  # noqa: PLC0415  (it uses this module)
+
+    targets = find_targets(options.targets, options.application)
+    if targets.names:
+        raise UsageError("--watch takes an application, and watches all its services")
+    transport = open_port(options.port)
+    try:
+        client = Client(transport, on_output=click.echo)
+        with suppress(KeyboardInterrupt):
+            watch(
+                client,
+                targets.application,
+                tell=teller("update"),
+                probation_ms=round(options.probation_s * 1000),
+            )
+    finally:
+        transport.close()
 
 
 class _Bar:
