@@ -9,7 +9,16 @@ see each module's docstring for what lies between start and stop.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkhead_host.bench import boot, emergency, interrupts, monitored, serial, sizes, traced
+from bulkhead_host.bench import (
+    boot,
+    emergency,
+    interrupts,
+    monitored,
+    serial,
+    sizes,
+    stored,
+    traced,
+)
 from bulkhead_host.bench.board import bench_board, run_program
 from bulkhead_host.bench.figures import Figure, Values
 from bulkhead_host.bench.images import Images
@@ -149,6 +158,14 @@ MEASUREMENTS = (
         name="traced",
         figures=(Figure(name="trace_overhead_percent", unit="%", goal=10),),
         function=traced.measure,
+    ),
+    Measurement(
+        name="stored",
+        figures=(
+            Figure(name="store_put_ms", unit="ms"),
+            Figure(name="store_save_ms", unit="ms"),
+        ),
+        function=stored.measure,
     ),
     Measurement(
         name="serial",
