@@ -5,6 +5,7 @@ from bulkhead_host.emulator.pins import Pin
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Hello, Table
+from bulkhead_host.link.trace import collect, trace_lines
 from pytest_bulkhead.devices import Device
 from pytest_bulkhead.kernel import Clock, Kernel
 from pytest_bulkhead.targets import Target
@@ -63,7 +64,7 @@ class Board:
             pin.release()
 
     def evidence(self) -> list[tuple[str, str]]:
-        """Return what explains a failure: title and text of the log, the faults, the services."""
+        """Return what explains a failure: title and text of log, faults, services and trace."""
         found = [("bulkhead console", "\n".join(self.log) or "nothing was written")]
         try:
             table = self.kernel.services()
@@ -77,6 +78,8 @@ class Board:
                 for one in table.services
             )
             found.append(("bulkhead services", lines))
+            trace = collect(self.kernel.client, seconds=0)
+            found.append(("bulkhead trace", "\n".join(trace_lines(trace))))
         except BulkheadError as error:
             found.append(("bulkhead services", f"not known: {error.cause}"))
         return found

@@ -151,7 +151,7 @@ def test_a_feature_that_does_not_exist_is_an_error_that_lists_them(run: Run) -> 
     result.stderr.fnmatch_lines(["*needs wheels: the features are emulator, hardware, pins"])
 
 
-def test_a_failure_shows_console_faults_and_services(run: Run) -> None:
+def test_a_failure_shows_console_faults_services_and_trace(run: Run) -> None:
     source = """
     def test_fails(kernel):
         blink = kernel.inject("crash", target="blink")
@@ -168,6 +168,9 @@ def test_a_failure_shows_console_faults_and_services(run: Run) -> None:
             "*InjectedCrash*",
             "*- bulkhead services -*",
             "supervisor: *, generation 1, fault None",
+            "*- bulkhead trace -*",
+            "*0.000 ms  *: *",
+            "* ms  supervisor: *",
         ]
     )
 

@@ -10,6 +10,8 @@ from readme import Shell, blocks, differences, sessions
 from bulkhead_host.paths import source_root
 
 README = source_root() / "README.md"
+TOOLS = source_root() / "host_tools" / "README.md"
+BLOCKS = [(page, number) for page in (README, TOOLS) for number in range(len(blocks(page)))]
 _LINES_MAX = 10
 
 
@@ -27,9 +29,13 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     opened.close()
 
 
-@pytest.mark.parametrize("number", range(len(blocks(README))))
-def test_the_readme_shows_what_happens(shell: Shell, number: int) -> None:
-    for command, shown in sessions(blocks(README)[number]):
+@pytest.mark.parametrize(
+    ("page", "number"),
+    BLOCKS,
+    ids=[f"{page.relative_to(source_root())}-{number}" for page, number in BLOCKS],
+)
+def test_the_readme_shows_what_happens(shell: Shell, page: Path, number: int) -> None:
+    for command, shown in sessions(blocks(page)[number]):
         seen = shell.run(command)
         assert differences(shown, seen) == [], "\n".join([command, *seen])
 
