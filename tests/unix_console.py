@@ -67,12 +67,15 @@ class PipeLine:
 
 
 @contextmanager
-def unix_console(micropython: Path, folder: Path, key: bytes) -> Iterator[PipeLine]:
+def unix_console(
+    micropython: Path, folder: Path, key: bytes, *, reading: str = "open"
+) -> Iterator[PipeLine]:
     """Run the core services, with a device key, while the block runs."""
     application = folder / "application"
     application.mkdir()
     (application / "system.toml").write_text(
         f'[system]\nname = "console"\nboard = "unix"\nstart = {list(SERVICES)}\n'
+        f'[link]\nreading = "{reading}"\n'
     )
     for name, source in system_files(application, board="unix").items():
         path = folder / name

@@ -1,11 +1,14 @@
 """The console service under attack: 10,000 hostile frames, and nothing but counts changes."""
 
+from itertools import islice
 from pathlib import Path
 
+import pytest
 from hostile import Hostile, answer, open_session
 from unix_console import unix_console
 
 from bulkhead_host import abi
+from bulkhead_host.errors import NotPermitted
 from bulkhead_host.link.client import Client
 
 KEY = bytes(range(50, 82))
@@ -44,3 +47,22 @@ def test_ten_thousand_hostile_frames_are_refused_counted_and_change_nothing(
         assert before.losses.refused == 0
         client.control("crasher", "release")
         assert client.table().services[3].restarts == before.services[3].restarts + 1
+
+
+def test_a_closed_board_is_read_by_who_has_its_key_alone(
+    micropython: Path, tmp_path: Path
+) -> None:
+    with unix_console(micropython, tmp_path, KEY, reading="closed") as line:
+        client = Client(line, first_sequence=1, timeout_s=TIMEOUT_S, key=KEY)
+        assert client.hello().reading_is_closed
+        assert client.table().names == ["supervisor", "logger", "console", "crasher"]
+        assert client.fault_text("crasher") == ""
+        assert None not in list(islice(client.watch(interval_ms=50), 3))
+        bare = [kind for kind in abi.READING if kind != abi.WATCH]
+        for number, kind in enumerate(bare):
+            refusal = answer(line, abi.encode(kind, 200 + number, b"console"))
+            assert (refusal.kind, refusal.payload) == (abi.STATUS, bytes([abi.NO_SESSION]))
+        stranger = Client(line, first_sequence=100, timeout_s=TIMEOUT_S, key=bytes(32))
+        assert stranger.hello().application == "console"
+        with pytest.raises(NotPermitted, match="another key"):
+            stranger.table()
