@@ -42,6 +42,8 @@ def land(kernel, error):
     w = kernel.words
     in_task = w[ARMED]
     w[ARMED] = 0
+    if w[STRUCK]:  # again, while the first strike unwound what it landed in
+        kernel.port.pad()
     task = w[RUNNING_TASK]
     if in_task:
         spent = (kernel.port.now() - w[NOW]) & TIME_MASK
@@ -55,8 +57,6 @@ def land(kernel, error):
             kind = INJECTED
     else:
         kind = _kind_of(error)
-        if w[STRUCK]:
-            kernel.port.pad()
     w[STRUCK] = 0
     if not in_task:
         kind = SYSCALL

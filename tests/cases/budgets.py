@@ -239,3 +239,25 @@ def test_killed_tasks_time_is_charged_to_it_alone(rig):
     if rig.word("good", CPU_US) > 20_000 or rig.word("worker", CPU_US) < 15_000:
         raise AssertionError((rig.word("good", CPU_US), rig.word("worker", CPU_US)))
     rig.expect(rig.fault("good"), 0)
+
+
+def test_kill_that_comes_while_the_first_unwinds_harms_nobody(rig):
+    def bad(sys):
+        yield sys.sleep(1)
+        try:
+            while True:
+                pass
+        finally:
+            sum(range(20_000))  # one C call, longer than from a strike to the next
+
+    def good(sys):
+        for _ in range(3):
+            yield sys.sleep(50)
+            rig.log.append("ran")
+        yield sys.recv()
+
+    rig.add("bad", bad, budget_ms=3)
+    rig.add("good", good, priority=4)
+    rig.run(200)
+    rig.expect((rig.state("bad"), rig.fault("bad")), (FAULTED, BUDGET))
+    rig.expect(rig.log, ["ran"] * 3)
