@@ -9,7 +9,7 @@ from bulkhead_host.campaign.plan import Planned
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
-from bulkhead_host.link.client import Client
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Application
 
@@ -49,9 +49,11 @@ class Bench:
 
 
 def act(bench: Bench, fault: Planned) -> None:
-    """Commit a fault. An answer that is lost is no matter: its effects tell."""
+    """Commit a fault. An answer that is lost, or wrong, is no matter: its effects tell."""
     if fault.kind in abi.INJECTION_NAMES:
-        with suppress(DeviceTimeout):  # the target may be what answers
+        # The target may be what answers, and the supervisor's next reply is that to the order.
+        lost = (DeviceTimeout, NoSuchTarget) if fault.target == "supervisor" else (DeviceTimeout,)
+        with suppress(*lost):
             bench.client.inject(fault.target, fault.kind)
     elif fault.kind == "supervisor-kill":
         with suppress(DeviceTimeout):

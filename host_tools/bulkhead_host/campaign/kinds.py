@@ -177,7 +177,8 @@ _ALL = (
     Kind(
         name="flood",
         meaning="use all its capabilities 100 times, as fast as it goes",
-        ends=Ends.NOBODY,
+        ends=Ends.PERHAPS,  # by who is flooded, and may call it a breach of the protocol
+        faults=("PROTOCOL",),
         fits=_reaching,
         waits=True,
     ),
