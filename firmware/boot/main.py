@@ -22,7 +22,9 @@ for refusal in use_slots(IMAGE, INTERFACE, KEY):
     print("bulkhead: an update is not used:", refusal)
 port = Port(globals().get("prompt"))  # boot.py's, where the port has one
 kernel = build(SERVICES, port)
-install(kernel.words, Authority(SERVICES, COMMON, MODULES))
+authority = Authority(SERVICES, COMMON, MODULES)
+authority.acting = kernel.acting
+install(kernel.words, authority)
 if kernel.crash:
     print("bulkhead: the board was reset:", crash_text(kernel))
 

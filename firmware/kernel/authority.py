@@ -24,6 +24,7 @@ class Authority:
         self.table = table
         self.common = common
         self.modules = modules
+        self.acting = (0, 0)
         self.patterns = [entry.split(".") for entry in common if "*" in entry]
 
     def covers(self, number, name):
@@ -45,6 +46,7 @@ class Authority:
 
         `name`, `names` and `level` are those of `__import__`; `space` are the importer's globals.
         """
+        number = self._whose(number)
         if self._is_library(number, space):
             return True
         if level == 0 and self.covers(number, name):
@@ -57,8 +59,13 @@ class Authority:
 
     def check_builtin(self, number, name):
         """Raise if task `number` may not use a guarded builtin."""
+        number = self._whose(number)
         if "builtins." + name not in self.modules[number - 1]:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
+
+    def _whose(self, number):
+        """Return the task whose authority counts: who loads another's code has the other's."""
+        return self.acting[1] if number == self.acting[0] else number
 
     def _is_library(self, number, space):
         """Tell whether the importer is a module, no service's, that the task may import whole."""

@@ -52,7 +52,7 @@ class Replacements:
 
     def __init__(self, kernel):
         self.kernel = kernel
-        self.verbs = (self.load, self.swap, self.ask, self.take_back, self.settle)
+        self.verbs = (None, self.swap, self.ask, self.take_back, self.settle)
 
     def handle(self, w, frames, task, trap):
         """Give OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code."""
@@ -65,7 +65,9 @@ class Replacements:
         trial = self.kernel.trials.get(target)
         status = DEAD
         reason = None
-        if trial or verb == LOAD:
+        if verb == LOAD:
+            status = self.load(task, target, frame.arg)
+        elif trial:
             status = self.verbs[verb](target, trial, frame.arg)
         if isinstance(status, str):
             status, reason = UNKNOWN, status[:_REASON_MAX]
@@ -73,23 +75,24 @@ class Replacements:
         w[task + RESULT] = status
         return task
 
-    def load(self, target, _trial, folder):
+    def load(self, task, target, folder):
         """Import the service's modules from `folder`, None for where they are shipped.
 
-        They run as a step of the target, which may import what its manifest names.
+        They run as a step of `task`, but may import what the manifest of `target` names.
         """
         kernel = self.kernel
         entry = kernel.table[(target >> RECORD_SHIFT) - 1][ENTRY]
         if not isinstance(entry, str):  # in tests
-            kernel.trials[target] = Trial((entry, None, None), (folder, None, None))
+            kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
             return OK
         package = entry.rpartition(".")[0]
         if package not in sys.modules:
             __import__(package)
         old = take_out(package, {}, folder or shipped_folder(package))
         reasons = ["it takes too long to load"]
-        as_step(kernel, target, _import, kernel, entry, reasons)
-        self._end_doomed(target)
+        kernel.acting[:] = task >> RECORD_SHIFT, target >> RECORD_SHIFT
+        as_step(kernel, task, _import, kernel, entry, reasons)
+        kernel.acting[:] = 0, 0
         new = take_out(package, old[1], old[2])
         if new[0] is None or reasons:
             return reasons[0] if reasons else "it has no main"
@@ -106,7 +109,7 @@ class Replacements:
         if trial.is_swapped:
             return "it has been swapped"
         if state in (DORMANT, FAULTED):
-            put_in(self._package(target), trial.new)
+            self._put_in(target, trial, trial.new)
             trial.is_swapped = trial.has_received = True
             return OK
         if state not in _RESTS and (state != SLEEPING or next_served(w, target)):
@@ -135,7 +138,7 @@ class Replacements:
         del self.kernel.trials[target]
         if trial.is_swapped:
             if state in (DORMANT, FAULTED):
-                put_in(self._package(target), trial.old)
+                self._put_in(target, trial, trial.old)
             else:
                 self._answer_served(target)
                 self._exchange(target, trial.old, trial, _ENDS)
@@ -173,7 +176,7 @@ class Replacements:
         kernel = self.kernel
         w = kernel.words
         number = target >> RECORD_SHIFT
-        put_in(self._package(target), code)
+        self._put_in(target, trial, code)
         if w[target + STATE] == ATTENDING:
             self._mask_lines(target)
         withdraw(w, target)
@@ -222,9 +225,15 @@ class Replacements:
         if doomed:
             fault(kernel, target, doomed & FAULT_MASK, None)
 
-    def _package(self, target):
+    def _put_in(self, target, trial, code):
+        """Let what is imported from now on be this code."""
         entry = self.kernel.table[(target >> RECORD_SHIFT) - 1][ENTRY]
-        return entry.rpartition(".")[0] if isinstance(entry, str) else None
+        if isinstance(entry, str):
+            for modules in (trial.old[1], trial.new[1]):
+                for name in modules:
+                    sys.modules.pop(name, None)
+            sys.modules.update(code[1])
+            sys.modules[entry.rpartition(".")[0]].__path__ = code[2]
 
 
 def trying(kernel, number, main, trial, ends):
@@ -268,19 +277,14 @@ def take_out(package, modules, folder):
     """Put modules and folder in place of a package's present code, which is returned."""
     main = getattr(sys.modules.get(package + ".service"), "main", None)
     whole = sys.modules[package]
-    present = {name: sys.modules[name] for name in sys.modules if name.startswith(package + ".")}
+    below = package + "."
+    present = {name: sys.modules[name] for name in sys.modules if name.startswith(below)}
     for name in present:
         sys.modules.pop(name)
     sys.modules.update(modules)
     before = whole.__path__
     whole.__path__ = folder
     return main, present, before
-
-
-def put_in(package, code):
-    """Let what is imported from now on be this code."""
-    if package:
-        take_out(package, code[1], code[2])
 
 
 def _import(kernel, entry, reasons):

@@ -63,6 +63,7 @@ class Kernel:
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0
         self.is_unwritten = False
+        self.acting = [0, 0]  # the task that loads modules, and the one whose they are: numbers
         self.trials = {}  # new code on trial, by task: see `replace`
         self.reserve = None
         self.memory = None  # set by `boot`

@@ -174,6 +174,7 @@ def start_all(sys, update):
         status = yield sys.replace(kernel, order.number, LOAD, folder(order.name, order.slot))
         if status != OK:
             return "%s does not load: %s" % (order.name, sys.arg)
+        yield from attend(sys, update, 2)  # what waited meanwhile goes on before the swap
     for order in update.orders:
         yield sys.inspect(kernel, order.number)
         row = unpack(INSPECT_FORMAT, sys.arg)

@@ -19,7 +19,7 @@ PROMISED = {
     *("fairness_median_ms", "fairness_max_ms", "restart_ms_p50", "restart_ms_p99"),
     *("tick_overhead_percent", "boot_ms", "kernel_ram_bytes", "task_ram_bytes"),
     *("kernel_flash_bytes", "kernel_code_lines", "monitor_overhead_percent"),
-    "emergency_stop_us_p99",
+    *("emergency_stop_us_p99", "update_gap_ms", "update_lost_messages", "save_to_running_ms"),
 }
 BESIDE_ASYNCIO = {
     *("call_reply_us", "call_reply_bytes", "call_reply_8_tasks_us"),
@@ -32,6 +32,9 @@ LIMITS = {
     "hog_kill_over_budget_ms": 2,
     "fairness_median_ms": 12,
     "monitor_overhead_percent": 2,
+    "update_gap_ms": 5,
+    "update_lost_messages": 0,
+    "save_to_running_ms": 500,
 }
 
 

@@ -18,6 +18,7 @@ from bulkhead_host.bench import (
     sizes,
     stored,
     traced,
+    updated,
 )
 from bulkhead_host.bench.board import bench_board, run_program
 from bulkhead_host.bench.figures import Figure, Values
@@ -153,6 +154,16 @@ MEASUREMENTS = (
         name="monitored",
         figures=(Figure(name="monitor_overhead_percent", unit="%", target=2, goal=2),),
         function=monitored.measure,
+    ),
+    Measurement(
+        name="updated",
+        figures=(
+            Figure(name="update_gap_ms", unit="ms", target=5, goal=5),
+            Figure(name="update_stall_ms", unit="ms"),
+            Figure(name="update_lost_messages", unit="", target=0, goal=0),
+            Figure(name="save_to_running_ms", unit="ms", target=500, goal=500),
+        ),
+        function=updated.measure,
     ),
     Measurement(
         name="traced",
