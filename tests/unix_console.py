@@ -66,6 +66,15 @@ class PipeLine:
         self._received += data
 
 
+def unix_application(application: Path, folder: Path) -> None:
+    """Write what the unix port runs as an application, `main.py` first, to a folder."""
+    for name, source in system_files(application, board="unix").items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+    (folder / "main.py").write_text(_MAIN)
+
+
 @contextmanager
 def unix_console(
     micropython: Path, folder: Path, key: bytes, *, reading: str = "open"
@@ -77,12 +86,8 @@ def unix_console(
         f'[system]\nname = "console"\nboard = "unix"\nstart = {list(SERVICES)}\n'
         f'[link]\nreading = "{reading}"\n'
     )
-    for name, source in system_files(application, board="unix").items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+    unix_application(application, folder)
     (folder / "bulkhead_key.py").write_text(f"KEY = {key!r}\n")
-    (folder / "main.py").write_text(_MAIN)
     process = subprocess.Popen(
         [micropython, "-X", "heapsize=2M", "main.py"],
         cwd=folder,

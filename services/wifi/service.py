@@ -1,0 +1,131 @@
+"""Keep the board in a wireless network: connect, see when that is lost, and connect again."""
+
+import time
+
+import network  # type: ignore[import-not-found, unused-ignore]
+from bulkhead import NOTIFIED, OK, REFUSED, TIMEOUT
+from bulkhead_system import CONFIG
+from micropython import const
+
+from services.wifi.api import (
+    BUSY,
+    CONNECT,
+    CONNECTED,
+    CONNECTING,
+    DISCONNECT,
+    OFF,
+    PAUSING,
+    STATUS,
+    WAIT,
+    WAITERS_MAX,
+)
+
+_LOOK_MS = const(100)  # while it connects
+_LOOK_CONNECTED_MS = const(1000)
+
+
+class Station:
+    """The chip, what it is to connect to, and how that goes."""
+
+    def __init__(self, config):
+        self.config = config
+        self.chip = network.WLAN(network.STA_IF)
+        self.state = OFF
+        self.wanted = None
+        self.pause_ms = config["pause_first_ms"]
+        self.until_ms = self.look_at_ms = time.ticks_ms()
+        if config["network"]:
+            self.connect(config["network"], config["password"])
+
+    def connect(self, name, password):
+        """Begin to connect; forget how the last network went."""
+        self.wanted = (name, password)
+        self.pause_ms = self.config["pause_first_ms"]
+        self._begin()
+
+    def disconnect(self):
+        """Leave the network."""
+        self.wanted = None
+        self.state = OFF
+        if self.chip.active():
+            self.chip.disconnect()
+            self.chip.active(False)
+
+    def address(self):
+        """Return the board's address, an empty str if it has none."""
+        return self.chip.ifconfig()[0] if self.state == CONNECTED else ""
+
+    def wait_ms(self):
+        """Return the milliseconds until it is time to look, None if there is no need."""
+        if self.state == OFF:
+            return None
+        return max(0, time.ticks_diff(self.look_at_ms, time.ticks_ms()))
+
+    def look(self):
+        """See how it goes; return whether the board is connected since this look."""
+        was = self.state
+        if self.state in (CONNECTING, CONNECTED) and self.chip.isconnected():
+            self.state = CONNECTED
+            self.pause_ms = self.config["pause_first_ms"]
+        elif self.state == CONNECTED:
+            self._begin()
+        elif time.ticks_diff(time.ticks_ms(), self.until_ms) < 0:
+            pass
+        elif self.state == CONNECTING:
+            self.chip.disconnect()
+            self.state = PAUSING
+            self.until_ms = time.ticks_add(time.ticks_ms(), self.pause_ms)
+            self.pause_ms = min(2 * self.pause_ms, self.config["pause_last_ms"])
+        else:
+            self._begin()
+        pause_ms = _LOOK_CONNECTED_MS if self.state == CONNECTED else _LOOK_MS
+        self.look_at_ms = time.ticks_add(time.ticks_ms(), pause_ms)
+        return self.state == CONNECTED and was != CONNECTED
+
+    def _begin(self):
+        self.state = CONNECTING
+        self.until_ms = time.ticks_add(time.ticks_ms(), self.config["try_ms"])
+        self.chip.active(True)
+        try:
+            self.chip.disconnect()
+            self.chip.connect(*self.wanted)
+        except OSError:  # the chip refuses, as it does while it scans: this try fails in time
+            pass
+
+
+def main(sys):
+    """Serve `api`."""
+    station = Station(dict(dict(CONFIG)[sys.name()]))
+    waiters = {}  # tokens by badge: who asks again waits once
+    while True:
+        wait_ms = station.wait_ms()
+        operation = TIMEOUT if wait_ms == 0 else (yield sys.recv(wait_ms))
+        if operation == TIMEOUT:
+            if station.look():
+                for token in waiters.values():
+                    yield sys.reply_to(token, OK, station.address())
+                waiters = {}
+        elif operation == WAIT and station.state != CONNECTED:
+            if len(waiters) < WAITERS_MAX or sys.badge() in waiters:
+                waiters[sys.badge()] = sys.caller()
+            else:
+                yield sys.reply(BUSY)
+        elif operation != NOTIFIED and sys.caller():
+            status, value = answer(station, operation, sys.arg)
+            yield sys.reply(status, value)
+
+
+def answer(station, operation, arg):
+    """Do what one call asks; return the status and the value of the reply."""
+    if operation == STATUS:
+        return OK, (station.state, station.address())
+    if operation == WAIT:
+        return OK, station.address()
+    if operation == CONNECT and type(arg) is tuple and len(arg) == 2:
+        if type(arg[0]) is str and arg[0] and type(arg[1]) is str:
+            station.connect(*arg)
+            return OK, None
+    elif operation == DISCONNECT:
+        station.disconnect()
+        return OK, None
+    return REFUSED, None
