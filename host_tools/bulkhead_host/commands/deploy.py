@@ -64,8 +64,8 @@ def command(application: Path | None, port: str, **options: Any) -> None:
 
     Kernel and services are compiled and copied to the board's file system: those whose SHA-256
     there is another. What an earlier version has left in their folders is removed, and the board
-    reset when anything was done. Every board takes this; one for which `bulkhead build` makes an
-    image has more memory left with that.
+    reset when anything was done. This is for boards for which `bulkhead build` makes no image:
+    services that are loaded from the file system take more memory and more stack.
     """
     done = deploy(
         application,
