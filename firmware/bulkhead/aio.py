@@ -2,11 +2,11 @@
 
     status = await sys.call(led, TOGGLE)
 
+In an image the build turns the commonest traps into ones that are yielded (`system/quicken.py` of
+the host tools), which costs nothing. The others, and all where code is not built, go through here:
 `await` has to carry a trap's word to the kernel and its result back. One object a task serves
-every await: it hands out the word, and ends with a StopIteration that is kept for each result, so
-that no await allocates once its result has been seen. On the Pico that is 50 us more than `yield`;
-frame methods that are generators themselves take 78 us more and 64 bytes, a helper generator
-around a plain frame method 98 us and 80 bytes.
+every await; it hands out the word, and ends with a StopIteration that is kept for each result, so
+that no await allocates once its result has been seen.
 """
 
 from bulkhead.frame import Frame
@@ -28,7 +28,7 @@ class Await:
         self.words = words = []  # the word of the trap being made, no other
         ends = {}
 
-        @micropython.native
+        @micropython.native  # bytecode would add a traceback to what it raises
         def send(result):
             end = ends.get(result)
             if end is None:
@@ -38,7 +38,6 @@ class Await:
         self.send = send
         self.__next__ = words.pop  # type: ignore[method-assign]
 
-    @micropython.native
     def __iter__(self):
         """Return what `await` resumes."""
         return self
@@ -73,55 +72,6 @@ def _awaited(method):
     return trap
 
 
-def _quick(awaitable, word_of):
-    """Return what takes the place of a quick method of three operands, a closure.
-
-    It finds all it needs without looking up an attribute.
-    """
-    words = awaitable.words
-    append = words.append
-    unawaited = _unawaited
-
-    @micropython.native
-    def trap(first, second, third):
-        if words:
-            unawaited(words)
-        append(word_of(first, second, third))
-        return awaitable
-
-    return trap
-
-
-def _quick_reply_recv(awaitable, word_of):
-    words = awaitable.words
-    append = words.append
-    unawaited = _unawaited
-
-    @micropython.native
-    def trap(status, arg):
-        if words:
-            unawaited(words)
-        append(word_of(status, arg))
-        return awaitable
-
-    return trap
-
-
-def _quick_recv(awaitable, word_of):
-    words = awaitable.words
-    append = words.append
-    unawaited = _unawaited
-
-    @micropython.native
-    def trap():
-        if words:
-            unawaited(words)
-        append(word_of())
-        return awaitable
-
-    return trap
-
-
 class AsyncFrame(Frame):
     """One incarnation's frame, the `sys` that `async def main(sys)` gets: see `Frame`.
 
@@ -131,31 +81,20 @@ class AsyncFrame(Frame):
 
     def __init__(self, registers, handles):
         super().__init__(registers, handles)
-        awaitable = self.handles[Await] = Await()
-        for name, quick in (
-            ("quick_call", _quick),
-            ("quick_send", _quick),
-            ("quick_reply_recv", _quick_reply_recv),
-            ("quick_recv", _quick_recv),
-        ):
-            setattr(self, name, quick(awaitable, getattr(self, name)))
+        self.handles[Await] = Await()
 
-    @micropython.native
     def call(self, handle, operation, arg=None, timeout_ms=None):
         """Send a message and wait for the reply."""
         return _put(self, Frame.call(self, handle, operation, arg, timeout_ms))
 
-    @micropython.native
     def recv(self, timeout_ms=None):
         """Wait for a message, a notification or the timeout."""
         return _put(self, Frame.recv(self, timeout_ms))
 
-    @micropython.native
     def reply_recv(self, status, arg=None, timeout_ms=None):
         """Answer the caller received last and wait for the next."""
         return _put(self, Frame.reply_recv(self, status, arg, timeout_ms))
 
-    @micropython.native
     def send(self, handle, operation, arg=None, timeout_ms=None):
         """Put a message into a mailbox, wanting no reply."""
         return _put(self, Frame.send(self, handle, operation, arg, timeout_ms))

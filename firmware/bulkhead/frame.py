@@ -15,7 +15,6 @@ from kernel.abi import (
     LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN,
     REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TIMED, YIELD,
 )  # fmt: skip
-import micropython
 
 
 class NoCapability(Exception):
@@ -32,14 +31,12 @@ class Frame:
 
     def __init__(self, registers, handles):
         self.registers = registers
-        self.handles = dict(handles)
+        self.handles = handles
         self.arg = None
         self.buffer = None
-        # Bound once: a method looked up in the class at each use costs 2 us more.
-        self.quick_call = self.quick_call  # type: ignore[method-assign]
-        self.quick_reply_recv = self.quick_reply_recv  # type: ignore[method-assign]
-        self.quick_recv = self.quick_recv  # type: ignore[method-assign]
-        self.quick_send = self.quick_send  # type: ignore[method-assign]
+        # What `recv` without a timeout is: looked up in place of a call of it, see `quicken` of
+        # the host tools.
+        self.waits = RECV
 
     def cap(self, name):
         """Return the handle of the capability that service.toml calls `name`."""
@@ -68,7 +65,7 @@ class Frame:
     def recv(self, timeout_ms=None):
         """Wait for a message (its operation), NOTIFIED or TIMEOUT."""
         if timeout_ms is None:
-            return RECV
+            return self.waits
         self.registers[0] = timeout_ms
         return RECV + TIMED
 
@@ -165,61 +162,6 @@ class Frame:
         """Take back every copy that was derived from a capability, in every task: OK."""
         return handle + REVOKE
 
-    # The commonest again, with every operand given: viper code takes no default arguments,
-    # and is 4 us faster for it. Where modules are compiled for an image, `yield sys.call(...)`
-    # without a timeout becomes `yield sys.quick_call(...)`, and so on (`system/fold.py` of the
-    # host tools).
-
-    @micropython.viper
-    def quick_call(self, handle: int, operation: int, arg) -> int:
-        """Do what `call` does without a timeout."""
-        self.arg = arg
-        return handle + operation + CALL
-
-    @micropython.viper
-    def quick_recv(self) -> int:
-        """Do what `recv` does without a timeout."""
-        return RECV
-
-    @micropython.viper
-    def quick_reply_recv(self, status: int, arg) -> int:
-        """Do what `reply_recv` does without a timeout."""
-        self.arg = arg
-        return status + REPLY_RECV
-
-    @micropython.viper
-    def quick_send(self, handle: int, operation: int, arg) -> int:
-        """Do what `send` does without a timeout."""
-        self.arg = arg
-        return handle + operation + SEND
-
-    @micropython.viper
-    def quick_call_lending(self, handle: int, operation: int, buffer, rights: int, arg) -> int:
-        """Do what `call_lending` does without a timeout."""
-        self.buffer = buffer
-        self.arg = arg
-        return handle + operation + rights + CALL
-
-    @micropython.viper
-    def quick_lease_read(self, offset: int, into) -> int:
-        """Do what `lease_read` does for the caller received last."""
-        self.buffer = into
-        if offset & LEASE_OFFSET_MASK == offset:
-            return LEASE_READ + (offset << HANDLE_SHIFT)
-        registers = ptr32(self.registers)
-        registers[3] = offset
-        return LEASE_READ + EXTRA
-
-    @micropython.viper
-    def quick_lease_write(self, offset: int, data) -> int:
-        """Do what `lease_write` does for the caller received last."""
-        self.buffer = data
-        if offset & LEASE_OFFSET_MASK == offset:
-            return LEASE_WRITE + (offset << HANDLE_SHIFT)
-        registers = ptr32(self.registers)
-        registers[3] = offset
-        return LEASE_WRITE + EXTRA
-
     def recv_from(self, handle, timeout_ms=None):
         """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
         if timeout_ms is None:
@@ -243,6 +185,8 @@ class Frame:
         last, or an earlier one by what `caller()` gave.
         """
         self.buffer = into
+        if not caller and 0 <= offset <= LEASE_OFFSET_MASK:
+            return LEASE_READ + (offset << HANDLE_SHIFT)
         self.registers[3] = offset
         if caller:
             self.registers[0] = caller
@@ -252,6 +196,8 @@ class Frame:
     def lease_write(self, offset, data, caller=0):
         """Copy a buffer of one's own into what a caller lent, as `lease_read`."""
         self.buffer = data
+        if not caller and 0 <= offset <= LEASE_OFFSET_MASK:
+            return LEASE_WRITE + (offset << HANDLE_SHIFT)
         self.registers[3] = offset
         if caller:
             self.registers[0] = caller

@@ -5,8 +5,8 @@ from bulkhead.frame import Frame
 
 # What a frame answers at once, without a trap.
 _NO_TRAPS = {"accept", "badge", "bits", "caller", "cap", "carry_over", "count", "granted", "name"}
-# A hard driver yields; and these the build puts in the place of yielded traps only.
-_NOT_AWAITED = {"attend", "quick_call_lending", "quick_lease_read", "quick_lease_write"}
+# A hard driver yields.
+_NOT_AWAITED = {"attend"}
 
 
 def test_every_trap_can_be_awaited() -> None:

@@ -33,7 +33,7 @@ _NOT_FOLDED = ("NAMES", "FORMAT")
 _SCALED = ("ptr16", "ptr32")
 # Modules whose functions are pasted into kernel modules that call them. The first is nothing but
 # such functions and is left out.
-PASTED = ("kernel/quick.py", "kernel/trace.py", "kernel/irq.py")
+PASTED = ("kernel/quick.py", "kernel/trace.py")
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
 
 Constants = Mapping[str, Mapping[str, int]]
@@ -133,7 +133,7 @@ def fold_tree(
             source = paste(source, pasted, without)
         check_viper(source)
         if not name.startswith(_KERNEL_SIDE):
-            source = quicken(source)
+            source = quicken(source, constants["kernel.abi"])
         folded[name] = source
     kept = _prune(folded) if is_whole else folded
     return {name: source.encode() for name, source in kept.items()}
