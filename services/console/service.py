@@ -283,9 +283,9 @@ def answer_update(sys, serial, sequence, payload):
     if updater is not None:
         data = payload[1:]
         status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
+        if status == DEAD and (yield sys.reopen(updater)) == OK:  # it was started again
+            status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
         why = sys.arg
-        if status == DEAD:
-            yield sys.reopen(updater)
     if status == OK and type(why) is bytes:
         yield from write(sys, serial, link.encode(link.TEXT, sequence, why))
     else:
