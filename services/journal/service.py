@@ -59,6 +59,7 @@ def main(sys):
     """Take records once a second, and serve `api`."""
     journal = Journal()
     logger = sys.cap("logger")
+    yield from take(sys, logger, journal)  # from now on the logger keeps records for it
     while True:
         operation = yield sys.recv(_LOOK_MS)
         caller = sys.caller()
