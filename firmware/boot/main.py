@@ -25,6 +25,7 @@ kernel = build(SERVICES, port)
 authority = Authority(SERVICES, COMMON, MODULES)
 authority.acting = kernel.acting
 install(kernel.words, authority)
+del build, sys.modules["kernel"].boot, sys.modules["kernel.boot"]  # it takes 2 KB, and has run
 if kernel.crash:
     print("bulkhead: the board was reset:", crash_text(kernel))
 

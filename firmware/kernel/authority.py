@@ -5,7 +5,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 
 import sys
 
-from kernel.state import ENTRY
+from kernel.layout import ROW_ENTRY
 
 
 class Names:
@@ -29,7 +29,7 @@ class Authority:
 
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
-        entry = self.table[number - 1][ENTRY]
+        entry = self.table[number - 1][ROW_ENTRY]
         own = entry[: -len(".service")] if isinstance(entry, str) else ""
         parts = name.split(".")
         while name:

@@ -1,20 +1,37 @@
-"""Put a kernel together from a system table and a port, and start its supervisor."""
+"""Put a kernel together from a system table and a port, and start its supervisor.
 
+What is here runs once: `boot/main.py` lets go of the module.
+"""
+
+import sys
+
+from bulkhead import Frame
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
-    ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN,
-    REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP,
-    SUPERVISOR_DIED, TRAP_SHIFT, YIELD,
+    ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, HARD, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
+    LEASE_WRITE, MAY_ACKNOWLEDGE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV,
+    RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH,
+    STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
-from kernel.layout import RECORD, TASKS_END
+from kernel.hard import Attendant
+from kernel.layout import (
+    ARG_KEY, ARG_PLACE, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY,
+    CAPABILITY_COUNT, CPU_LIMIT, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED,
+    LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_ITEMS, MAIL_POLICY, MAIL_SLOTS,
+    MAIL_VALUES, NAMED, PARTICULARS, PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US,
+    PERIOD_MS, POST_SET, POST_WORDS, PRIORITY, QUIET, QUOTA_BYTES, RECORD, RECORD_SHIFT,
+    RIGHTS_SHIFT, ROW_BUDGET_US, ROW_LINES, ROW_MAILBOX, ROW_NAME, ROW_PRIORITY, ROW_USES,
+    SLOT_SHIFT, TASKS_END, TRACE_AT, TRACE_END, TRACE_RECORD,
+)  # fmt: skip
 from kernel.levels import enter_interrupt_level
-from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
+from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
 from kernel.memory import Memory
-from kernel.replace import Replacements
-from kernel.state import Kernel
-from kernel.tasks import start
+from kernel.state import Kernel, row_options
+from kernel.tasks import guard_supervisor, start
+from kernel.window import locate, locate_items
+
+KERNEL_TARGET = "kernel"  # target name of the right to control tasks
 
 
 def build(table, port):
@@ -23,15 +40,20 @@ def build(table, port):
     Without a supervisor in the table (tests) every task is started, in order. All that the
     kernel itself needs is allocated here.
     """
-    kernel = Kernel(table, port, enter_interrupt_level)
+    if len(table) >= TASKS_MAX:
+        raise ValueError("more services than TASKS_MAX")
+    kernel = Kernel(table, port, _size(table))
+    port.attach(kernel, enter_interrupt_level)
+    _lay_out(kernel)
     kernel.overrun = overrun
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    replacements = Replacements(kernel)
-    kernel.revert = replacements.revert
     leases = carried.Leases(kernel)
-    kernel.handlers = _handlers(control.Control(kernel), leases.use, replacements.handle)
+    kernel.handlers = _handlers(control.Control(kernel), leases.use)
+    kernel.parts = (
+        kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
+    )  # fmt: skip
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:
@@ -40,22 +62,7 @@ def build(table, port):
     return kernel
 
 
-def guard_supervisor(kernel):
-    """Restart the supervisor; reset the board when it dies too often: nothing else would."""
-    now = kernel.port.now()
-    if (now - kernel.supervisor_since) & TIME_MASK > SUPERVISOR_WINDOW_US:
-        kernel.supervisor_since = now
-        kernel.supervisor_faults = 0
-    kernel.supervisor_faults += 1
-    if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
-        kernel.port.panic(SUPERVISOR_DIED)
-    try:
-        start(kernel, kernel.supervisor)
-    except MemoryError:
-        kernel.port.panic(SUPERVISOR_DIED)
-
-
-def _handlers(bound, lease, replace):
+def _handlers(bound, lease):
     """Return the handler of each trap, by its number."""
     table = [bound.unknown] * 32
     for trap, handler in (
@@ -87,7 +94,125 @@ def _handlers(bound, lease, replace):
         (READ_FAULT, bound.read_fault),
         (INJECT, bound.inject),
         (READ_TRACE, bound.read_trace),
-        (REPLACE, replace),
+        (REPLACE, bound.replace),
     ):
         table[trap >> TRAP_SHIFT] = handler
     return table
+
+
+def _resume():
+    """Return what takes a generator and a value and resumes it: unbound, 1 us less a step."""
+    if sys.implementation.name == "micropython":
+        return type(_generator()).send
+    return lambda generator, value: generator.send(value)  # coroutines too
+
+
+def _generator():
+    yield
+
+
+def _size(table):
+    words = (RECORD + PARTICULAR_WORDS) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
+    words += POST_WORDS + (2 * (len(table) + 1) if _has_hard(table) else 0)
+    for row in table:
+        words += LINE * len(row[ROW_LINES]) + CAPABILITY * _slots(row)
+        if row[ROW_MAILBOX]:
+            words += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
+    return words
+
+
+def _lay_out(kernel):
+    w = kernel.words
+    table = kernel.table
+    w[PRIORITY] = w[FLOOR] = IDLE_PRIORITY
+    lines = w[TASKS_END] = RECORD * (len(table) + 1)
+    free = lines
+    for row in table:
+        free += LINE * len(row[ROW_LINES])
+    w[LINES_END] = free
+    free += POST_WORDS
+    if _has_hard(table):
+        w[w[LINES_END] + POST_SET] = free
+        free += 2 * (len(table) + 1)
+    w[PARTICULARS] = free
+    free += PARTICULAR_WORDS * (len(table) + 1)
+    w[TRACE_AT] = free
+    free += TRACE_RECORD * TRACE_RECORDS
+    w[TRACE_END] = free  # which is CAPABILITIES_FROM too
+    for index, row in enumerate(table):
+        w[RECORD * (index + 1) + CAPABILITIES] = free
+        free += CAPABILITY * _slots(row)
+    w[CAPABILITIES_END] = free
+    values = 0
+    for index, row in enumerate(table):
+        task = RECORD * (index + 1)
+        w[task + PRIORITY] = w[task + BASE] = row[ROW_PRIORITY]
+        w[task + BUDGET_US] = row[ROW_BUDGET_US]
+        w[task + GENERATION] = 1
+        if row[ROW_MAILBOX]:
+            w[task + MAILBOX] = free
+            w[free + MAIL_DEPTH], w[free + MAIL_POLICY] = row[ROW_MAILBOX]
+            w[free + MAIL_VALUES] = values
+            values += row[ROW_MAILBOX][0]
+            free += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
+        particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+        options = row_options(row)
+        w[particulars + PERIOD_MS] = options[0] // 1000
+        w[particulars + PERIOD_BUDGET_US] = options[1]
+        w[particulars + QUOTA_BYTES] = options[2]
+        w[task + CPU_LIMIT] = TIME_HALF - 1
+        lines = _grant(kernel, index + 1, lines)
+    kernel.frames[0] = [None] * values
+    spots = w[PARTICULARS]
+    w[spots + ARG_KEY], w[spots + ARG_PLACE] = locate(Frame(None, {}), "arg")
+    w[spots + MAIL_ITEMS] = locate_items(kernel.frames[0])
+    kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
+
+
+def _has_hard(table):
+    return any(row_options(row)[4] & HARD for row in table)
+
+
+def _slots(row):
+    """Return how many capabilities a task's table holds: the manifest's, and free slots."""
+    return len(row[ROW_USES]) + len(row[ROW_LINES]) + row_options(row)[3]
+
+
+def _grant(kernel, number, line):
+    """Fill a task's table from its manifest: services it uses, then its interrupt lines."""
+    w = kernel.words
+    row = kernel.table[number - 1]
+    task = number << RECORD_SHIFT
+    free = w[task + CAPABILITIES]
+    w[task + CAPABILITY_COUNT] = _slots(row)
+    for _, target, rights, badge in row[ROW_USES]:
+        offset = 0 if target == KERNEL_TARGET else kernel.number(target) << RECORD_SHIFT
+        if offset == 0 and target != KERNEL_TARGET:
+            raise ValueError(row[ROW_NAME] + " uses " + target + ", which is not in the system")
+        _add(w, free, offset, rights, badge)
+        free += CAPABILITY
+    for bit, (_, source, argument, trigger, rate) in enumerate(row[ROW_LINES]):
+        w[line + LINE_OWNER] = task
+        w[line + LINE_BITS] = 1 << bit
+        w[line + LINE_RATE] = rate
+        w[line + LINE_MASKED] = QUIET
+        attendant = Attendant(kernel, line) if row_options(row)[4] & HARD else None
+        on_trap = attendant and attendant.on_trap
+        line_source = kernel.port.line(kernel, line, source, argument, trigger, on_trap)
+        if attendant:
+            attendant.source = line_source
+            kernel.attendants.append(attendant)
+        kernel.line_sources.append(line_source)
+        _add(w, free, line, MAY_ACKNOWLEDGE, 0)
+        line += LINE
+        free += CAPABILITY
+    for _ in range(row_options(row)[3]):
+        w[free] = 1 << SLOT_SHIFT
+        free += CAPABILITY
+    return line
+
+
+def _add(w, free, offset, rights, badge):
+    """Write a capability into a free slot of the task's table."""
+    w[free] = rights << RIGHTS_SHIFT | offset
+    w[free + NAMED] = badge << BADGE_SHIFT | 1

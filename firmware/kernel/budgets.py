@@ -38,7 +38,7 @@ def overrun(kernel, task):
             kernel.generators[task >> RECORD_SHIFT] = None
             fault(kernel, task, BUDGET, None)
             return 1
-    if (w[task + CPU_US] - w[task + CPU_LIMIT]) & TIME_MASK >= TIME_HALF:
+    if (w[task + CPU_US] - w[task + CPU_LIMIT]) & TIME_HALF:
         return 0
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     period_ms = w[particulars + PERIOD_MS]

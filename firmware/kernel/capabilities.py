@@ -34,21 +34,14 @@ class NoRight(Exception):
     """The task used a handle it does not hold, or for what it has no right to: a SYSCALL fault."""
 
 
-@micropython.viper
-def lookup(w: ptr32, task: int, trap: int, right: int) -> int:
+def lookup(w, task, trap, right):
     """Return the offset of the capability behind the handle in `trap`.
 
     Raises NoRight if there is none or it lacks `right`. Does not look at the generation.
     """
-    slot = trap >> HANDLE_SHIFT & SLOT_MASK
-    if slot >= w[task + CAPABILITY_COUNT]:
+    capability = find(w, task, trap, right)
+    if not capability:
         raise NoRight
-    capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    target = w[capability + TARGET]
-    generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
-    if target >> SLOT_SHIFT != generation or (target >> RIGHTS_SHIFT) & right == 0:
-        raise NoRight
-    w[capability + USES] += 1
     return capability
 
 
@@ -84,10 +77,9 @@ def rename(w: ptr32, capability: int):
     w[capability + NAMED] = badge << BADGE_SHIFT | w[target + GENERATION]
 
 
-@micropython.viper
-def reopen(w: ptr32, frames, task: int, trap: int) -> int:
+def reopen(w, frames, task, trap):
     """Ask for the present incarnation behind a handle: OK, or DEAD while there is none."""
-    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    capability = lookup(w, task, trap, RIGHTS_MASK)
     target = w[capability + TARGET] & OFFSET_MASK
     revoked = w[capability + NAMED] & GENERATION_MASK == 0
     if revoked or (target < w[TASKS_END] and w[target + STATE] == FAULTED):
@@ -98,14 +90,13 @@ def reopen(w: ptr32, frames, task: int, trap: int) -> int:
     return task
 
 
-@micropython.viper
-def mint(w: ptr32, frames, task: int, trap: int) -> int:
+def mint(w, frames, task, trap):
     """Copy a capability within the table: OK with the new handle in `arg`, or FULL.
 
     The operation field has the rights to keep, ALL_RIGHTS for all; with TIMED the first register
     has a new badge. Whoever may hand a capability on says for whom: that takes MAY_GRANT.
     """
-    parent = int(lookup(w, task, trap, RIGHTS_MASK))
+    parent = lookup(w, task, trap, RIGHTS_MASK)
     held = (w[parent + TARGET] >> RIGHTS_SHIFT) & RIGHTS_MASK
     rights = trap & 0xFF
     if rights == ALL_RIGHTS:
@@ -117,7 +108,7 @@ def mint(w: ptr32, frames, task: int, trap: int) -> int:
             raise NoRight
     if rights == 0 or rights & held != rights:
         raise NoRight
-    handle = int(derive(w, task, parent, rights, badge))
+    handle = derive(w, task, parent, rights, badge)
     if handle:
         frames[task >> RECORD_SHIFT].arg = handle
     w[task + RESULT] = OK if handle else FULL
@@ -148,13 +139,12 @@ def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
     return 0
 
 
-@micropython.viper
-def delete(w: ptr32, frames, task: int, trap: int) -> int:
+def delete(w, frames, task, trap):
     """Free a slot: OK. What was derived from it is its parent's from now on.
 
     Only a capability from the manifest has no parent to leave it to: it is revoked.
     """
-    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    capability = lookup(w, task, trap, RIGHTS_MASK)
     parent = w[capability + PARENT]
     if parent == 0:
         revoke_all(w, capability, capability + CAPABILITY)
@@ -186,10 +176,9 @@ def clear(w: ptr32, capability: int):
     w[capability + TARGET] = generation << SLOT_SHIFT
 
 
-@micropython.viper
-def revoke(w: ptr32, frames, task: int, trap: int) -> int:
+def revoke(w, frames, task, trap):
     """Take back all that was derived from a capability, which itself stays: OK."""
-    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    capability = lookup(w, task, trap, RIGHTS_MASK)
     revoke_all(w, capability, capability + CAPABILITY)
     w[task + RESULT] = OK
     return task

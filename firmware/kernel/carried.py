@@ -26,28 +26,25 @@ from kernel.layout import (
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
 from kernel.window import locate
-import micropython
 from micropython import const
 
 # The bit that tells LEASE_READ from LEASE_WRITE.
 _READS = const(1 << 8)
 
 
-@micropython.viper
-def attach(w: ptr32, task: int):
+def attach(w, task):
     """Note the capability that a call or reply of `task` grants."""
     extra = w[task + REGISTER_HANDLE]
     w[task + REGISTER_HANDLE] = extra & ACCEPTING
     if extra & GRANTING == 0:
         raise NoRight
-    capability = int(lookup(w, task, extra, MAY_GRANT))
+    capability = lookup(w, task, extra, MAY_GRANT)
     if (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | MAY_NOTIFY) == 0:
         raise NoRight
     w[task + GRANTED] = capability
 
 
-@micropython.viper
-def hand_over(w: ptr32, task: int, receiver: int) -> int:
+def hand_over(w, task, receiver):
     """Copy the capability that `task` grants into the table of `receiver`.
 
     Return its handle, or 0 if the table is full or the receiver accepts none.
@@ -57,31 +54,26 @@ def hand_over(w: ptr32, task: int, receiver: int) -> int:
     capability = w[task + GRANTED]
     rights = (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | MAY_NOTIFY)
     badge = w[capability + NAMED] >> BADGE_SHIFT
-    handle = int(derive(w, receiver, capability, rights, badge))
+    handle = derive(w, receiver, capability, rights, badge)
     if handle:
         w[receiver + REGISTER_HANDLE] = handle
     return handle
 
 
-@micropython.viper
-def is_served(w: ptr32, client: int, server: int, token: int) -> int:
-    """Return 1 if the call that `token` names still waits for a reply of `server`, else 0."""
+def caller_of(w, server, token):
+    """Return the task whose call `token` names if it waits for a reply of `server`, else 0.
+
+    A caller that timed out, died or was answered already is no mistake of the server's. A token
+    that names no task at all was forged, and faults the server.
+    """
+    client = (token & TOKEN_TASK) << RECORD_SHIFT
+    if client >= w[TASKS_END]:
+        raise BadMessage("a reply or a lease needs a token that recv gave")
     if w[client + STATE] != SERVED or w[client + PEER] != server:
         return 0
-    return 1 if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0
+    return client if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0
 
 
-@micropython.viper
-def grant_with_reply(w: ptr32, task: int, token: int) -> int:
-    """Hand over what a reply grants; return 0 if the caller waits and cannot take it."""
-    attach(w, task)
-    client = (token & TOKEN_TASK) << RECORD_SHIFT
-    if client >= w[TASKS_END] or int(is_served(w, client, task, token)) == 0:
-        return 1
-    return int(hand_over(w, task, client))
-
-
-@micropython.native
 def window(buffer, is_written):
     """Return the bytes of what may be lent, or copied to or from; -1 for anything else.
 
@@ -113,8 +105,7 @@ class Leases:
         if w[here + BUFFER_KEY]:
             w[here + BYTEARRAY], w[here + BYTES] = id(bytearray), id(bytes)
 
-    @micropython.viper
-    def use(self, w: ptr32, frames, task: int, trap: int) -> int:
+    def use(self, w, frames, task, trap):
         """Copy between a caller's window and the server's own buffer: OK, DEAD after the call.
 
         As many bytes as both have from the offset on; how many is left in the register.
@@ -122,29 +113,18 @@ class Leases:
         token = w[task + SERVING]
         if trap & TIMED:
             token = w[task + REGISTER_TIMEOUT]
-        client = (token & TOKEN_TASK) << RECORD_SHIFT
-        if client >= w[TASKS_END]:
-            raise BadMessage("a lease needs a token that recv gave")
+        client = caller_of(w, task, token)
         offset = trap >> HANDLE_SHIFT & LEASE_OFFSET_MASK
         if trap & EXTRA:
             offset = w[task + REGISTER_BITS]
         w[task + REGISTER_BITS] = 0
-        w[task + RESULT] = DEAD
-        if (
-            w[client + STATE] != SERVED
-            or w[client + PEER] != task
-            or w[client + SEQUENCE] != token >> TOKEN_SHIFT
-        ):
-            return task
-        w[task + RESULT] = OK
+        w[task + RESULT] = OK if client else DEAD
         reads = trap & _READS
-        if w[client + OPERATION] & (READABLE if reads else WRITABLE) == 0 or offset < 0:
-            return task
-        server, caller = frames[task >> RECORD_SHIFT], frames[client >> RECORD_SHIFT]
-        w[task + REGISTER_BITS] = int(self._copy(server.buffer, caller.buffer, offset, reads))
+        if client and w[client + OPERATION] & (READABLE if reads else WRITABLE) and offset >= 0:
+            server, caller = frames[task >> RECORD_SHIFT], frames[client >> RECORD_SHIFT]
+            w[task + REGISTER_BITS] = self._copy(server.buffer, caller.buffer, offset, reads)
         return task
 
-    @micropython.native
     def _copy(self, own, lent, offset, reads):
         """Copy what there is of it; return how many bytes."""
         count = window(own, reads)

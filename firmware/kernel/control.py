@@ -8,23 +8,23 @@ import struct
 
 from kernel import records
 from kernel.abi import (
-    ATTENDING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD, INSPECT_FORMAT, LINE_FORMAT,
-    MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, OK, PROTOCOL, SERVED, SLEEPING, STORM, TIMED, UNKNOWN,
-    CAPABILITY_FORMAT, NO_TASK,
+    ATTENDING, CAPABILITY_FORMAT, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
+    INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL,
+    SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
+from kernel.carried import caller_of
 from kernel.faults import fault
 from kernel.hard import attend
 from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
-    BASE, BUDGET_US, CLIENTS, CPU_US, DROPPED, FAULT, GENERATION, LATENCY_BUCKETS, LINE, LINES_END,
-    LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, OFFSET_MASK,
-    PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_BITS, REGISTER_CALLER, RESULT, SEQUENCE, STATE, STEPS, STEP_DEADLINE, STOPPED,
-    TASKS_END, TOKEN_SHIFT, TOKEN_TASK, UNREPORTED, BADGE_SHIFT, CAPABILITIES, CAPABILITY,
-    CAPABILITY_COUNT, GENERATION_MASK, NAMED, REGISTER_TIMEOUT, RIGHTS_MASK, RIGHTS_SHIFT, TARGET,
-    RUNNING_TASK, USES, USED_BYTES,
+    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US,
+    DROPPED, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE, LINES_END, LINE_COUNT,
+    LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, NAMED, OFFSET_MASK, PARTICULARS,
+    PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE, REGISTER_BITS,
+    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, RUNNING_TASK, STATE,
+    STEPS, STEP_DEADLINE, STOPPED, TARGET, TASKS_END, UNREPORTED, USED_BYTES, USES,
 )  # fmt: skip
 from kernel.message import BadMessage, admit
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
@@ -37,15 +37,13 @@ from kernel.trace import read
 import micropython
 
 
-@micropython.viper
-def give_way(w: ptr32, frames, task: int, trap: int) -> int:
+def give_way(w, frames, task, trap):
     """Queue behind equals."""
     push_back(w, task)
     return 0
 
 
-@micropython.viper
-def sleep(w: ptr32, frames, task: int, trap: int) -> int:
+def sleep(w, frames, task, trap):
     """Wait for the timeout, and for nothing else."""
     w[task + STATE] = SLEEPING
     if trap & TIMED:
@@ -98,18 +96,26 @@ class Control:
         w[task + RESULT] = OK
         return task
 
+    def replace(self, w, frames, task, trap):
+        """Put new code in the place of a task's, or take it back: see `replace`."""
+        kernel = self.kernel
+        try:
+            if kernel.replacements is None:  # loaded where somebody updates
+                from kernel.replace import Replacements
+
+                kernel.replacements = Replacements(kernel)
+        except MemoryError:
+            w[task + RESULT] = FULL
+            return task
+        return kernel.replacements.handle(w, frames, task, trap)
+
     def reply_fault(self, _w, _frames, task, trap):
         """Fault the caller received last with PROTOCOL: it broke the service's rules."""
         kernel = self.kernel
         w = kernel.words
-        token = w[task + REGISTER_CALLER]
-        client = (token & TOKEN_TASK) << RECORD_SHIFT
+        client = caller_of(w, task, w[task + REGISTER_CALLER])
         w[task + RESULT] = OK
-        if (
-            w[client + STATE] == SERVED
-            and w[client + PEER] == task
-            and w[client + SEQUENCE] == token >> TOKEN_SHIFT
-        ):
+        if client:
             fault(kernel, client, PROTOCOL, None)
         return task
 

@@ -26,12 +26,12 @@ from kernel.layout import (
     RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS, STEP_DEADLINE, STOPPED, STRUCK,
     TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
 )  # fmt: skip
-from kernel.limits import TIME_HALF, TIME_MASK, TIME_SLICE_US
-from kernel.irq import deliver as deliver_late  # the interrupt level has the short way
+from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
+from kernel.irq import deliver
 from kernel.quick import (
     LONG_WAY, quick_call, quick_lease, quick_recv, quick_reply_recv, quick_send,
 )  # fmt: skip
-from kernel.ready import FIRST_BIT, pop, push_back, push_front
+from kernel.ready import pop, push_back, push_front
 from kernel.timeouts import expire
 from kernel.trace import note
 
@@ -48,13 +48,8 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     registers. Returns None. Raises whatever the task `RUNNING_TASK` raised, with `ARMED` still 1,
     or what a handler met in the operands of that task, with `ARMED` 0. Allocates nothing.
     """
-    words = kernel.words
-    frames = kernel.frames
-    handlers = kernel.handlers
-    generators = kernel.generators
-    resume = kernel.resume
-    clock = ptr32(kernel.clock)
-    first_bit = ptr8(FIRST_BIT)
+    words, frames, handlers, generators, resume, timer = kernel.parts
+    clock = ptr32(timer)
     base = int(uint(w))
     spots = ptr32(base + (w[PARTICULARS] << 2))
     key = spots[ARG_KEY]
@@ -69,25 +64,26 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         if w[IRQ_PENDING]:
             if task:
                 me[STATE] = READY  # it may have just received: no bits in place of the message
-            deliver_late(w)
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+            deliver(w)
+        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             expire(w, now)
+        top = IDLE_PRIORITY
         ready = w[READY_BITS]
-        if ready and task:
-            top = first_bit[ready]
-            if top < me[PRIORITY]:
-                push_front(w, task)
-                task = 0
-            elif top == me[PRIORITY] and (now - w[SLICE_END]) & TIME_MASK < TIME_HALF:
-                push_back(w, task)
-                task = 0
+        if ready:
+            top = 0
+            while ready & 1 == 0:
+                ready >>= 1
+                top += 1
+            if task:
+                if top < me[PRIORITY]:
+                    push_front(w, task)
+                    task = 0
+                elif top == me[PRIORITY] and (now - w[SLICE_END]) & TIME_HALF == 0:
+                    push_back(w, task)
+                    task = 0
         if task == 0:
-            ready = w[READY_BITS]
-            if ready == 0:
-                return
-            if w[OUTER] and (now - w[SHARE_END]) & TIME_MASK < TIME_HALF:
+            if w[OUTER] and (now - w[SHARE_END]) & TIME_HALF == 0:
                 w[FLOOR] = w[w[OUTER] + PRIORITY]
-            top = first_bit[ready]
             if top >= w[FLOOR]:
                 return
             task = int(pop(w, top))
@@ -110,7 +106,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         me[STEPS] = (me[STEPS] + 1) & TIME_MASK
         what = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _DETAIL
         note(w, what, now)
-        if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_MASK < TIME_HALF:
+        if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_HALF == 0:
             if int(kernel.overrun(kernel, task)):
                 task = 0
                 continue
@@ -123,7 +119,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         elif kind == SEND:
             following = quick_send(w, me, task, trap, base, place, key, items, now)
         elif kind == RECV:
-            following = quick_recv(me, task, base, place, key, items)
+            following = quick_recv(w, me, task, base, place, key, items, frames)
         elif kind == LEASE_READ or kind == LEASE_WRITE:
             following = quick_lease(w, me, task, trap, base)
         if following == LONG_WAY:

@@ -9,20 +9,19 @@ from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, R
 from kernel.capabilities import forget
 from kernel.layout import (
     BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
-    LINES_END, LINE_FIRED, LINE_IN_WINDOW, LINE_HARD, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT,
+    LINES_END, LINE_FIRED, LINE_HARD, LINE_IN_WINDOW, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT,
     MAIL_DEPTH, MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, POST_SET,
-    POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT, RESULT, SENDERS, SEQUENCE, SEQUENCE_MASK,
-    SERVING, STATE, TASKS_END, TIMED_WAIT, UNREPORTED,
+    POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT, SENDERS, SERVING, STATE, TASKS_END,
+    UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
-from kernel.ready import push_back, remove
+from kernel.ready import remove
 from kernel.records import as_step, keep, keep_words
-from kernel.timeouts import leave_server
+from kernel.timeouts import end_wait, leave_server
 from kernel.trace import note_event
 import micropython
 
 
-@micropython.native
 def fault(kernel, task, kind, error):
     """End the present incarnation of `task` with a fault of `kind`, or of NO_FAULT for good.
 
@@ -41,7 +40,7 @@ def fault(kernel, task, kind, error):
     if kind == MEMORY:
         kernel.reserve = None
     keep(kernel, task, kind)
-    if kernel.trials and kernel.revert(task):
+    if kernel.trials and kernel.replacements.revert(task):
         keep_words(kernel, error)
         return
     end(kernel, task, FAULTED)
@@ -63,7 +62,6 @@ def take_doom(w):
     return doomed
 
 
-@micropython.native
 def end(kernel, task, state):
     """Take `task` out of the system and leave it in `state` (DORMANT or FAULTED)."""
     w = kernel.words
@@ -79,13 +77,7 @@ def end(kernel, task, state):
     if w[notes + POST_SET]:
         for note in (POST_WORDS, POST_WORDS + (w[TASKS_END] >> RECORD_SHIFT)):
             w[notes + note + number] = 0
-    line = _line_of(w, task, w[TASKS_END])
-    while line < w[LINES_END]:
-        w[line + LINE_HARD] = 0
-        w[line + LINE_MASKED] = QUIET
-        kernel.port.mask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
-        w[line + LINE_FIRED] = w[line + LINE_IN_WINDOW] = 0
-        line = _line_of(w, task, line + LINE)
+    mask_lines(kernel, task)
     generator = kernel.generators[number]
     kernel.generators[number] = None
     kernel.frames[number] = None
@@ -97,23 +89,24 @@ def end(kernel, task, state):
             pass
 
 
-@micropython.viper
-def _line_of(w: ptr32, task: int, line: int) -> int:
-    """Return the next line from `line` on that `task` drives, or the end of the lines."""
-    while line < w[LINES_END]:
-        if w[LINE_OWNER + line] == task:
-            return line
+def mask_lines(kernel, task):
+    """Let the lines of `task` interrupt no more, until it asks for them."""
+    w = kernel.words
+    line = w[TASKS_END]
+    for source in kernel.line_sources:
+        if w[line + LINE_OWNER] == task:
+            w[line + LINE_HARD] = 0
+            w[line + LINE_MASKED] = QUIET
+            kernel.port.mask(source)
+            w[line + LINE_FIRED] = w[line + LINE_IN_WINDOW] = 0
         line += LINE
-    return line
 
 
-@micropython.viper
-def withdraw(w: ptr32, task: int):
+def withdraw(w, task):
     """Take `task` out of the queue or the wait it is in."""
     if w[task + STATE] == READY:
         remove(w, task)
     leave_server(w, task)
-    w[task + TIMED_WAIT] = 0
 
 
 @micropython.viper
@@ -123,11 +116,7 @@ def _answer_dead(w: ptr32, server: int):
     end = w[TASKS_END]
     while task < end:
         if w[task + PEER] == server:
-            w[task + PEER] = 0
-            w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK
-            w[task + TIMED_WAIT] = 0
-            w[task + RESULT] = DEAD
-            push_back(w, task)
+            end_wait(w, task, DEAD)
         task += RECORD
     w[server + SENDERS] = 0
     w[server + CLIENTS] = 0
@@ -136,7 +125,6 @@ def _answer_dead(w: ptr32, server: int):
     w[server + PRIORITY] = w[server + BASE]
 
 
-@micropython.native
 def _clear_mailbox(kernel, task):
     w = kernel.words
     if w[task + MAIL_COUNT]:

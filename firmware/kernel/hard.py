@@ -140,7 +140,6 @@ class Attendant:
             generator.close()
 
 
-@micropython.native
 def attend(kernel, task):
     """Let the lines of `task`, which is ATTENDING, resume it from now on."""
     for attendant in kernel.attendants:

@@ -5,11 +5,9 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.faults import fault
 from kernel.irq import dismiss
-from kernel.layout import OUTER, RECORD_SHIFT, RESULT, STATE, TIMED_WAIT
-from kernel.ready import push_back
-from kernel.state import ROW_USES
+from kernel.layout import OUTER, RECORD_SHIFT, ROW_USES, STATE
 from kernel.tasks import start
-from kernel.timeouts import leave_server
+from kernel.timeouts import end_wait
 
 
 def inject(kernel, task, kind):
@@ -42,8 +40,5 @@ def inject(kernel, task, kind):
     generator.send(None)
     if not DROP_REPLY <= kind <= FLOOD and state != READY and state != RUNNING:
         dismiss(w, task)
-        w[task + TIMED_WAIT] = 0
-        leave_server(w, task)
-        w[task + RESULT] = OK
-        push_back(w, task)
+        end_wait(w, task, OK)
     return True

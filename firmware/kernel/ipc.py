@@ -16,101 +16,59 @@ from kernel.abi import (
     AWAITING, CALLING, DEAD, EXTRA, FULL, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED,
 )  # fmt: skip
 from kernel.capabilities import NoRight, is_alive, lookup
-from kernel.carried import attach, grant_with_reply, hand_over
+from kernel.carried import attach, caller_of, hand_over
 from kernel.layout import (
-    TARGET, BADGE, BADGE_SHIFT, BASE, CLIENTS, GENERATION, GENERATION_MASK, MAIL_COUNT, NAMED,
-    NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, SENDERS, SEQUENCE, SEQUENCE_MASK,
-    SERVING, STATE, TASKS_END, TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK,
+    BADGE, BADGE_SHIFT, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY,
+    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, SENDERS,
+    SEQUENCE, SERVING, STATE, TARGET, TASKS_END, TOKEN_SHIFT,
 )  # fmt: skip
-from kernel.limits import CALL_TIMEOUT_US
-from kernel.mailbox import take_mail
+from kernel.mailbox import take_mail, wait_for
 from kernel.message import BadMessage, admit
 from kernel.notifications import take_bits
-from kernel.priority import queue_sender, raise_to, restore, unqueue_sender
+from kernel.priority import unqueue_sender
 from kernel.ready import push_back
-from kernel.timeouts import arm, arm_ms, leave_server
-import micropython
+from kernel.timeouts import arm_ms, end_wait, leave_server
 
 
-@micropython.viper
-def call(w: ptr32, frames, task: int, trap: int) -> int:
+def call(w, frames, task, trap):
     """Send a message and wait for its reply, at most until the deadline."""
-    capability = int(lookup(w, task, trap, MAY_CALL))
+    capability = lookup(w, task, trap, MAY_CALL)
     if trap & 0xFF >= OPERATIONS:
         raise NoRight
     server = w[capability + TARGET] & OFFSET_MASK
-    named = w[capability + NAMED]
-    if named & GENERATION_MASK != w[server + GENERATION]:
+    if not is_alive(w, capability):
         w[task + RESULT] = DEAD
         return task
     frame = frames[task >> RECORD_SHIFT]
     frame.arg = admit(frame.arg)
     state = w[server + STATE]
-    waits = 1 if state == RECEIVING else 0
-    if state == AWAITING and w[server + PEER] == task:
-        waits = 1
+    waits = state == RECEIVING or state == AWAITING and w[server + PEER] == task
     if trap & EXTRA:
         attach(w, task)
-        if waits and int(hand_over(w, task, server)) == 0:
+        if waits and not hand_over(w, task, server):
             w[task + RESULT] = FULL
             return task
-    if trap & TIMED:
-        arm_ms(w, task)
-    else:
-        arm(w, task, CALL_TIMEOUT_US)
-    if state == AWAITING and waits:
+    if waits:
         leave_server(w, server)
-    w[task + PEER] = server
     w[task + OPERATION] = trap
-    w[task + BADGE] = named >> BADGE_SHIFT
-    w[server + CLIENTS] += 1
-    if waits == 0:
-        w[task + STATE] = CALLING
-        queue_sender(w, server, task)
-        raise_to(w, server, w[task + PRIORITY])
-        return 0
-    w[server + TIMED_WAIT] = 0
-    raise_to(w, server, w[task + PRIORITY])
-    return int(take(w, frames, server, task))
+    w[task + BADGE] = w[capability + NAMED] >> BADGE_SHIFT
+    wait_for(w, server, task, trap, SERVED if waits else CALLING)
+    return take(w, frames, server, task) if waits else 0
 
 
-@micropython.viper
-def answer(w: ptr32, frames, server: int, token: int, status: int) -> int:
-    """Give the caller behind `token` its reply; return it, or 0 when it waits no longer.
-
-    A caller that timed out, died or was answered already is no mistake of the server's: the
-    reply is dropped. A token that names no task at all was forged, and faults the server.
-    """
-    client = (token & TOKEN_TASK) << RECORD_SHIFT
-    if client >= w[TASKS_END] or status >= OPERATIONS:
-        raise BadMessage("a reply needs a status below 192 and a token that recv gave")
-    if (
-        w[client + STATE] != SERVED
-        or w[client + PEER] != server
-        or w[client + SEQUENCE] != token >> TOKEN_SHIFT
-    ):
-        return 0
-    frames[client >> RECORD_SHIFT].arg = admit(frames[server >> RECORD_SHIFT].arg)
-    w[client + RESULT] = status
-    release(w, client, server)
+def answer(w, frames, server, token, status):
+    """Give the caller behind `token` its reply; return it, or 0 when it waits no longer."""
+    client = caller_of(w, server, token)
+    if status >= OPERATIONS:
+        raise BadMessage("a reply needs a status below 192")
+    if client:
+        frames[client >> RECORD_SHIFT].arg = admit(frames[server >> RECORD_SHIFT].arg)
+        w[client + RESULT] = status
+        leave_server(w, client)
     return client
 
 
-@micropython.viper
-def release(w: ptr32, client: int, server: int):
-    """End the call of `client`, which is in no queue, and take back what it lent the server."""
-    w[client + TIMED_WAIT] = 0
-    w[client + PEER] = 0
-    w[client + SEQUENCE] = (w[client + SEQUENCE] + 1) & SEQUENCE_MASK
-    clients = w[server + CLIENTS] - 1
-    w[server + CLIENTS] = clients
-    if w[server + PRIORITY] != w[server + BASE]:
-        restore(w, server)
-
-
-@micropython.viper
-def reply(w: ptr32, frames, task: int, trap: int) -> int:
+def reply(w, frames, task, trap):
     """Answer the caller received last, or with TIMED the one whose token is in the register."""
     if trap & TIMED:
         token = w[task + REGISTER_TIMEOUT]
@@ -119,12 +77,15 @@ def reply(w: ptr32, frames, task: int, trap: int) -> int:
     w[task + RESULT] = OK
     if token == 0:
         return task
-    if trap & EXTRA and int(grant_with_reply(w, task, token)) == 0:
-        w[task + RESULT] = FULL
-        return task
+    if trap & EXTRA:
+        attach(w, task)
+        client = caller_of(w, task, token)
+        if client and not hand_over(w, task, client):
+            w[task + RESULT] = FULL
+            return task
     if trap & TIMED == 0:
         w[task + SERVING] = 0
-    client = int(answer(w, frames, task, token, trap & 0xFF))
+    client = answer(w, frames, task, token, trap & 0xFF)
     if client == 0:
         return task
     if w[client + PRIORITY] < w[task + PRIORITY]:
@@ -134,12 +95,11 @@ def reply(w: ptr32, frames, task: int, trap: int) -> int:
     return task
 
 
-@micropython.viper
-def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
+def reply_recv(w, frames, task, trap):
     """Answer the caller received last and wait for the next, in one trap."""
     token = w[task + SERVING]
-    client = int(answer(w, frames, task, token, trap & 0xFF)) if token else 0
-    here = int(recv(w, frames, task, trap))
+    client = answer(w, frames, task, token, trap & 0xFF) if token else 0
+    here = recv(w, frames, task, trap)
     if client == 0:
         return here
     if here == 0:
@@ -151,8 +111,7 @@ def reply_recv(w: ptr32, frames, task: int, trap: int) -> int:
     return client
 
 
-@micropython.viper
-def recv(w: ptr32, frames, task: int, trap: int) -> int:
+def recv(w, frames, task, trap):
     """Take what waits, or wait: notifications, then callers by importance, then the mailbox."""
     w[task + SERVING] = 0
     if w[task + PENDING]:
@@ -161,9 +120,9 @@ def recv(w: ptr32, frames, task: int, trap: int) -> int:
     client = w[task + SENDERS]
     while client:
         w[task + SENDERS] = w[client + NEXT]
-        if w[client + OPERATION] & EXTRA == 0 or int(hand_over(w, client, task)):
-            return int(take(w, frames, task, client))
-        refuse(w, client, task)
+        if w[client + OPERATION] & EXTRA == 0 or hand_over(w, client, task):
+            return take(w, frames, task, client)
+        end_wait(w, client, FULL)  # it takes no capability now
         client = w[task + SENDERS]
     if w[task + MAIL_COUNT]:
         take_mail(w, frames, task)
@@ -174,8 +133,7 @@ def recv(w: ptr32, frames, task: int, trap: int) -> int:
     return 0
 
 
-@micropython.viper
-def take(w: ptr32, frames, server: int, client: int) -> int:
+def take(w, frames, server, client):
     """Make the call of `client`, which is in no queue, the result of the recv of `server`."""
     token = w[client + SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
     w[client + STATE] = SERVED
@@ -187,22 +145,13 @@ def take(w: ptr32, frames, server: int, client: int) -> int:
     return server
 
 
-@micropython.viper
-def refuse(w: ptr32, client: int, server: int):
-    """End the call of `client`, which is in no queue, since `server` takes no capability now."""
-    w[client + RESULT] = FULL
-    release(w, client, server)
-    push_back(w, client)
-
-
-@micropython.viper
-def recv_from(w: ptr32, frames, task: int, trap: int) -> int:
+def recv_from(w, frames, task, trap):
     """Take a call of the one task behind the handle, or wait for it: DEAD when that has died.
 
     A notification and the timeout end the wait too; the calls of others stay queued. Whoever is
     waited for runs at this task's priority, and so at that of those queued here.
     """
-    capability = int(lookup(w, task, trap, RIGHTS_MASK))
+    capability = lookup(w, task, trap, RIGHTS_MASK)
     sender = w[capability + TARGET] & OFFSET_MASK
     if sender == 0 or sender >= w[TASKS_END] or sender == task:
         raise NoRight
@@ -210,18 +159,12 @@ def recv_from(w: ptr32, frames, task: int, trap: int) -> int:
     if w[task + PENDING]:
         take_bits(w, task)
         return task
-    if int(is_alive(w, capability)) == 0:
+    if not is_alive(w, capability):
         w[task + RESULT] = DEAD
         return task
     if w[sender + STATE] == CALLING and w[sender + PEER] == task:
         unqueue_sender(w, task, sender)
-        if w[sender + OPERATION] & EXTRA == 0 or int(hand_over(w, sender, task)):
-            return int(take(w, frames, task, sender))
-        refuse(w, sender, task)
-    w[task + STATE] = AWAITING
-    w[task + PEER] = sender
-    w[sender + CLIENTS] += 1
-    if trap & TIMED:
-        arm_ms(w, task)
-    raise_to(w, sender, w[task + PRIORITY])
-    return 0
+        if w[sender + OPERATION] & EXTRA == 0 or hand_over(w, sender, task):
+            return take(w, frames, task, sender)
+        end_wait(w, sender, FULL)
+    return wait_for(w, sender, task, trap, AWAITING)

@@ -2,8 +2,7 @@
 
 In interrupt context the port masks the line, records the time, sets LINE_FIRED and IRQ_PENDING
 and asks for the interrupt level; it touches nothing else. Here, in kernel context, the bit
-becomes a notification. The line stays masked until its driver acknowledges. `deliver` is pasted
-into the entry to the interrupt level where modules are compiled for an image.
+becomes a notification. The line stays masked until its driver acknowledges.
 """
 
 from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING

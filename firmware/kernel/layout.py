@@ -175,3 +175,14 @@ PROMPT = const(2)  # the REPL, or what was started there: console input is not f
 TOKEN_SHIFT = const(8)
 TOKEN_TASK = const(0xFF)
 SEQUENCE_MASK = const(0xFFFFF)
+
+# --- a row of the system's table, one row a service, task numbers from 1 in start order -----
+ROW_NAME = const(0)
+ROW_ENTRY = const(1)  # module path, or in tests the generator function itself
+ROW_PRIORITY = const(2)
+ROW_BUDGET_US = const(3)
+ROW_MAILBOX = const(4)  # (depth, policy), or None
+ROW_USES = const(5)  # ((handle name, target name, rights, badge), ...)
+ROW_LINES = const(6)  # ((line name, source, argument, trigger, most a second), ...)
+ROW_POLICY = const(7)  # the supervisor's, opaque to the kernel
+ROW_OPTIONS = const(8)  # (period_us, budget a period us, quota bytes, free slots, HARD | ASYNC)

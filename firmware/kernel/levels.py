@@ -92,7 +92,7 @@ def enter_interrupt_level(kernel):
     began = w[NOW]
     remaining = (w[STEP_DEADLINE] - now) & TIME_MASK
     slice_end = w[SLICE_END]
-    shares = outer and (now - slice_end) & TIME_MASK < TIME_HALF
+    shares = outer and (now - slice_end) & TIME_HALF == 0
     w[OUTER] = outer
     w[FLOOR] = w[outer + PRIORITY] + 1 if shares else w[outer + PRIORITY]
     w[SHARE_END] = (now + TIME_SLICE_US) & TIME_MASK

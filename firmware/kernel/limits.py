@@ -25,8 +25,9 @@ MESSAGE_ITEMS_MAX = const(16)
 # places that do not lie alike in their words.
 LEASE_BYTES_MAX = const(4096)
 
-# Times are microseconds modulo 2**30 (18 minutes), compared by half that range, so that every
-# one is a small int on the device. A longer timeout is served in pieces of FAR_PIECE_MS.
+# Times are microseconds modulo 2**30 (18 minutes), so that every one is a small int on the device.
+# `now` is at or after `then` if (now - then) & TIME_HALF is 0: less than half the range ago. A
+# longer timeout is served in pieces of FAR_PIECE_MS.
 TIME_MASK = const(0x3FFFFFFF)
 TIME_HALF = const(0x20000000)
 FAR_PIECE_MS = const(268_000)

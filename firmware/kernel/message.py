@@ -5,7 +5,6 @@ copied (bytearray) or refused.
 """
 
 from kernel.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
-import micropython
 from micropython import const
 
 _PLAIN = frozenset((type(None), bool, int, float))
@@ -16,7 +15,6 @@ class BadMessage(ValueError):
     """A value that cannot be a message's: the sender's mistake, a SYSCALL fault."""
 
 
-@micropython.native
 def admit(value):
     """Return `value`, or an immutable copy of it; raise BadMessage if it cannot be sent.
 

@@ -6,12 +6,11 @@ The only thing an interrupt does, and the only way to reach a task that must not
 from kernel.abi import AWAITING, DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import find, is_alive, lookup
 from kernel.layout import (
-    TARGET, IRQ_PENDING, OFFSET_MASK, LINES_END, PENDING, POSTED, POST_SET, POST_WORDS, RECORD,
-    RECORD_SHIFT, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE, TASKS_END,
-    TIMED_WAIT,
+    IRQ_PENDING, LINES_END, OFFSET_MASK, PENDING, POSTED, POST_SET, POST_WORDS, RECORD,
+    RECORD_SHIFT, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE, TARGET,
+    TASKS_END,
 )  # fmt: skip
-from kernel.ready import push_back
-from kernel.timeouts import leave_server
+from kernel.timeouts import end_wait
 import micropython
 from micropython import const
 
@@ -19,11 +18,10 @@ from micropython import const
 TASK_BITS = const(0x3FFFFFF)
 
 
-@micropython.viper
-def notify(w: ptr32, frames, task: int, trap: int) -> int:
+def notify(w, frames, task, trap):
     """OR the bits in the first register into the pending word of the target: OK or DEAD."""
-    capability = int(lookup(w, task, trap, MAY_NOTIFY))
-    if int(is_alive(w, capability)) == 0:
+    capability = lookup(w, task, trap, MAY_NOTIFY)
+    if not is_alive(w, capability):
         w[task + RESULT] = DEAD
         return task
     w[task + RESULT] = OK
@@ -37,10 +35,8 @@ def post(w: ptr32, task: int, bits: int):
     w[task + PENDING] |= bits
     state = w[task + STATE]
     if (state == RECEIVING or state == AWAITING) and w[task + PENDING]:
-        w[task + TIMED_WAIT] = 0
-        leave_server(w, task)
         take_bits(w, task)
-        push_back(w, task)
+        end_wait(w, task, NOTIFIED)
 
 
 @micropython.viper

@@ -28,6 +28,7 @@ from kernel.layout import (
     TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US, LEASE_BYTES_MAX, TIME_HALF, TIME_MASK
+from kernel.mailbox import admit_sender
 from kernel.priority import restore
 from kernel.ready import push_back
 from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, NOTHING, TABLE, copy_words
@@ -67,7 +68,7 @@ def quick_call(
                 deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
                 me[DEADLINE] = deadline
                 me[TIMED_WAIT] = 1
-                if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+                if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
                     w[NEXT_DEADLINE] = deadline
                     w[DEADLINES] = 1
                 me[OPERATION] = trap
@@ -175,7 +176,7 @@ def quick_send(
                     deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
                     me[DEADLINE] = deadline
                     me[TIMED_WAIT] = 1
-                    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+                    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
                         w[NEXT_DEADLINE] = deadline
                         w[DEADLINES] = 1
                     me[OPERATION] = trap & 0xFF
@@ -191,10 +192,12 @@ def quick_send(
 
 
 @micropython.viper
-def quick_recv(me: ptr32, task: int, base: int, place: int, key: int, items: int) -> int:
-    """Take the oldest message of a mailbox that nobody waits to put one into, or wait."""
+def quick_recv(
+    w: ptr32, me: ptr32, task: int, base: int, place: int, key: int, items: int, frames
+) -> int:
+    """Take the oldest message of the mailbox, or wait."""
     following = LONG_WAY
-    if me[SENDERS] | me[PENDING] | me[CLIENTS] == 0:
+    if me[SENDERS] | me[PENDING] == 0:
         me[SERVING] = 0
         held = me[MAIL_COUNT]
         sink = ptr32(ptr32(me[FRAME])[TABLE] + place)
@@ -213,6 +216,8 @@ def quick_recv(me: ptr32, task: int, base: int, place: int, key: int, items: int
             me[RESULT] = box[MAIL_OPERATION]
             me[REGISTER_CALLER] = 0
             me[REGISTER_BADGE] = box[MAIL_BADGE]
+            if me[CLIENTS]:
+                admit_sender(w, frames, task)
             following = task
     return following
 

@@ -10,9 +10,6 @@ from kernel.layout import NEXT, PRIORITY, READY_BITS, STATE, TAILS
 from kernel.abi import READY
 import micropython
 
-# FIRST_BIT[bits] is the number of the lowest bit set: the most important priority that is ready.
-FIRST_BIT = bytes([8] + [min(b for b in range(8) if n >> b & 1) for n in range(1, 256)])
-
 
 @micropython.viper
 def push_back(w: ptr32, task: int):
@@ -32,16 +29,12 @@ def push_back(w: ptr32, task: int):
 @micropython.viper
 def push_front(w: ptr32, task: int):
     """Queue `task` before its equals: it was to run next and something more important came."""
+    ready = w[READY_BITS]
     priority = w[task + PRIORITY]
-    w[task + STATE] = READY
-    if w[READY_BITS] & (1 << priority):
-        last = w[TAILS + priority]
-        w[task + NEXT] = w[last + NEXT]
-        w[last + NEXT] = task
-    else:
-        w[task + NEXT] = task
-        w[READY_BITS] |= 1 << priority
-        w[TAILS + priority] = task
+    last = w[TAILS + priority]
+    push_back(w, task)
+    if ready & (1 << priority):
+        w[TAILS + priority] = last
 
 
 @micropython.viper

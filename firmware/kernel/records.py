@@ -14,11 +14,10 @@ from io import BytesIO
 
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT
 from kernel.layout import (
-    ARMED, BUDGET_US, FAULT_WORDS, CPU_US, GENERATION, PEER, RECORD_SHIFT, RESULT, RUNNING_TASK,
-    SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK, TOKEN_TASK,
+    ARMED, BUDGET_US, CPU_US, FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME,
+    RUNNING_TASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT, TIME_MASK
-from kernel.state import NAME
 import micropython
 from micropython import const
 
@@ -103,7 +102,7 @@ def crash_text(kernel):
     if not kernel.crash:
         return ""
     number, kind = kernel.crash[:2]
-    name = kernel.table[number - 1][NAME] if 0 < number <= len(kernel.table) else "the kernel"
+    name = kernel.table[number - 1][ROW_NAME] if 0 < number <= len(kernel.table) else "the kernel"
     return name + " " + CRASH_NAMES[kind if kind < len(CRASH_NAMES) else 0]
 
 

@@ -16,18 +16,16 @@ from kernel.abi import (
     TRAP_SHIFT, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
-from kernel.faults import fault, take_doom, withdraw
-from kernel.ipc import release
+from kernel.faults import fault, mask_lines, take_doom, withdraw
 from kernel.layout import (
-    FAULT_MASK, GENERATION, LINE, LINE_FIRED, LINE_HARD, LINE_MASKED, LINE_OWNER, PEER, QUIET,
-    RECORD, RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, SERVING, STATE, STEP_DEADLINE, TASKS_END,
+    FAULT_MASK, GENERATION, PEER, RECORD, RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, ROW_ENTRY,
+    SERVING, STATE, STEP_DEADLINE, TASKS_END,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_MASK
 from kernel.message import admit
-from kernel.ready import push_back
 from kernel.records import as_step
-from kernel.state import ENTRY
 from kernel.tasks import make_frame, make_ready
+from kernel.timeouts import end_wait
 from kernel.trace import note_event
 
 _ENDS = (1 << (RECV >> TRAP_SHIFT)) | (1 << (RECV_FROM >> TRAP_SHIFT))
@@ -81,7 +79,7 @@ class Replacements:
         They run as a step of `task`, but may import what the manifest of `target` names.
         """
         kernel = self.kernel
-        entry = kernel.table[(target >> RECORD_SHIFT) - 1][ENTRY]
+        entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
         if not isinstance(entry, str):  # in tests
             kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
             return OK
@@ -178,7 +176,7 @@ class Replacements:
         number = target >> RECORD_SHIFT
         self._put_in(target, trial, code)
         if w[target + STATE] == ATTENDING:
-            self._mask_lines(target)
+            mask_lines(kernel, target)
         withdraw(w, target)
         w[target + STATE] = SLEEPING
         w[target + SERVING] = 0
@@ -202,21 +200,8 @@ class Replacements:
         w = self.kernel.words
         client = next_served(w, target)
         while client:
-            w[client + RESULT] = DEAD
-            release(w, client, target)
-            push_back(w, client)
+            end_wait(w, client, DEAD)
             client = next_served(w, target)
-
-    def _mask_lines(self, target):
-        kernel = self.kernel
-        w = kernel.words
-        for index, source in enumerate(kernel.line_sources):
-            line = w[TASKS_END] + LINE * index
-            if w[line + LINE_OWNER] == target:
-                w[line + LINE_HARD] = 0
-                w[line + LINE_MASKED] = QUIET
-                kernel.port.mask(source)
-                w[line + LINE_FIRED] = 0
 
     def _end_doomed(self, target):
         """End the task if somebody wanted that during a step of it that the kernel made."""
@@ -227,7 +212,7 @@ class Replacements:
 
     def _put_in(self, target, trial, code):
         """Let what is imported from now on be this code."""
-        entry = self.kernel.table[(target >> RECORD_SHIFT) - 1][ENTRY]
+        entry = self.kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
         if isinstance(entry, str):
             for modules in (trial.old[1], trial.new[1]):
                 for name in modules:

@@ -3,17 +3,18 @@
 import sys
 
 from bulkhead import Frame
-from kernel.abi import ASYNC, DORMANT, EVENT_STARTED, FAULTED, HARD
+from kernel.abi import (
+    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, HANDLE_SHIFT, HARD, SUPERVISOR_DIED,
+)  # fmt: skip
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
     ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
-    STATE, STEP_DEADLINE,
+    ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_OPTIONS, ROW_USES, STATE, STEP_DEADLINE,
 )  # fmt: skip
-from kernel.limits import LOAD_BUDGET_US, TIME_MASK
+from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
 from kernel.trace import note_event
-from kernel.state import ENTRY, ROW_OPTIONS
 import micropython
 
 
@@ -24,7 +25,7 @@ def beginning(kernel, number):
     spins is a fault of its task like any other.
     """
     yield  # a generator must be started with None: `start` does
-    entry = kernel.table[number - 1][ENTRY]
+    entry = kernel.table[number - 1][ROW_ENTRY]
     main = entry
     w = kernel.words
     task = number << RECORD_SHIFT
@@ -44,7 +45,6 @@ def beginning(kernel, number):
     yield trap
 
 
-@micropython.native
 def start(kernel, task):
     """Make a new incarnation of `task` ready; return whether it could be.
 
@@ -74,12 +74,26 @@ def make_frame(kernel, task):
     if options & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
     registers = kernel.window[task + REGISTERS : task + REGISTERS_END]
-    frame = kind(registers, kernel.handles[number])
+    frame = kind(registers, _handles(row))
     if options & HARD:
-        frame.recv = frame.quick_recv = frame.attend  # type: ignore[method-assign,assignment]
+        frame.recv = frame.attend  # type: ignore[method-assign,assignment]
+        frame.waits = ATTEND
     kernel.frames[number] = frame
     w[task + FRAME] = id(frame) if w[w[PARTICULARS] + ARG_KEY] else 0
     return frame
+
+
+def _handles(row):
+    """Return the handles of what the manifest names, by name; beside them the service's name.
+
+    A handle is the number of a slot: those of the manifest come first, in its order.
+    """
+    handles = {"": row[ROW_NAME]}
+    handle = 0
+    for entry in row[ROW_USES] + row[ROW_LINES]:
+        handles[entry[0]] = handle
+        handle += 1 << HANDLE_SHIFT
+    return handles
 
 
 @micropython.viper
@@ -98,3 +112,18 @@ def _load(path):
     sys.modules.pop(path, None)
     __import__(path)
     return sys.modules[path]
+
+
+def guard_supervisor(kernel):
+    """Restart the supervisor; reset the board when it dies too often: nothing else would."""
+    now = kernel.port.now()
+    if (now - kernel.supervisor_since) & TIME_MASK > SUPERVISOR_WINDOW_US:
+        kernel.supervisor_since = now
+        kernel.supervisor_faults = 0
+    kernel.supervisor_faults += 1
+    if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
+        kernel.port.panic(SUPERVISOR_DIED)
+    try:
+        start(kernel, kernel.supervisor)
+    except MemoryError:
+        kernel.port.panic(SUPERVISOR_DIED)

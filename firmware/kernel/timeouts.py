@@ -37,7 +37,7 @@ def arm(w: ptr32, task: int, microseconds: int):
     deadline = (w[NOW] + microseconds) & TIME_MASK
     w[task + DEADLINE] = deadline
     w[task + TIMED_WAIT] = 1
-    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
         w[NEXT_DEADLINE] = deadline
         w[DEADLINES] = 1
 
@@ -52,33 +52,33 @@ def expire(w: ptr32, now: int):
     while task < end:
         if w[task + TIMED_WAIT]:
             deadline = w[task + DEADLINE]
-            if (now - deadline) & TIME_MASK < TIME_HALF:
+            if (now - deadline) & TIME_HALF == 0:
                 if w[task + FAR_MS]:
                     w[task + REGISTER_TIMEOUT] = w[task + FAR_MS]
                     arm_ms(w, task)
                 else:
-                    end_wait(w, task)
-            elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_MASK < TIME_HALF:
+                    state = w[task + STATE]
+                    if state == RECEIVING or state == AWAITING:
+                        w[task + REGISTER_CALLER] = 0  # it received nobody
+                    end_wait(w, task, OK if state == SLEEPING else TIMEOUT)
+            elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
                 w[NEXT_DEADLINE] = deadline
                 w[DEADLINES] = 1
         task += RECORD
 
 
 @micropython.viper
-def end_wait(w: ptr32, task: int):
-    """Make `task`, whose deadline has passed, ready with the status that says so."""
-    state = w[task + STATE]
-    w[task + TIMED_WAIT] = 0
-    w[task + RESULT] = OK if state == SLEEPING else TIMEOUT
-    if state == RECEIVING or state == AWAITING:
-        w[task + REGISTER_CALLER] = 0  # it received nobody
+def end_wait(w: ptr32, task: int, result: int):
+    """Make `task` ready with `result`: it waits no longer, neither for a time nor for another."""
+    w[task + RESULT] = result
     leave_server(w, task)
     push_back(w, task)
 
 
 @micropython.viper
 def leave_server(w: ptr32, task: int):
-    """End the wait of `task` for another, if it is in one: a reply to its call comes too late."""
+    """End the wait of `task`, if it is in one: a reply to its call comes too late."""
+    w[task + TIMED_WAIT] = 0
     server = w[task + PEER]
     if server == 0:
         return

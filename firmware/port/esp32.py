@@ -212,15 +212,15 @@ class Port:
         w = self.words
         now = self.now()
         self.watchdog.feed()
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             self.request()
         task = w[RUNNING_TASK] if w[ARMED] else 0
         if task == 0:
             return
-        if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and not w[OUTER]:
+        if (now - w[SLICE_END]) & TIME_HALF == 0 and not w[OUTER]:
             if w[READY_BITS] & (1 << w[task + PRIORITY]):
                 self.request()
-        if (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+        if (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
             if w[STRUCK] == 0 or not self.pad():  # it was caught
                 w[STRUCK] += 1
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK

@@ -22,8 +22,9 @@ from kernel.layout import (
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 from port.memory import copy
+from uctypes import addressof
 
-from port.rp2_lines import PinLine, PioLine, TimerLine, UartLine
+from port.rp2_lines import PinLine
 from port.rp2_prompt import Keyboard
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -133,7 +134,10 @@ class ConsoleLine:
 
 
 def ticker(port, words):
-    """Return the tick's handler: a closure, since a method would look things up for 5 us."""
+    """Return the tick's handler: a closure, since a method would look things up for 5 us.
+
+    `words` is an address: to ask an array for its own takes 1 us.
+    """
 
     @micropython.viper
     def tick(_timer):
@@ -151,11 +155,11 @@ def ticker(port, words):
         run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
         run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
         run[2] = now
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             if w[SCHEDULED] == 0:
                 port.request()
         if task:
-            if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF and w[OUTER] + w[SCHEDULED] == 0:
+            if (now - w[SLICE_END]) & TIME_HALF == 0 and w[OUTER] + w[SCHEDULED] == 0:
                 if w[READY_BITS] & (1 << w[task + PRIORITY]):
                     port.request()
             left = (w[STEP_DEADLINE] - now) & TIME_MASK
@@ -212,7 +216,7 @@ class Port:
         self.kernel = kernel
         self.enter = enter
         self.words = kernel.words
-        self.tick_handler = ticker(self, kernel.words)
+        self.tick_handler = ticker(self, addressof(kernel.words))
         self.wake.words = kernel.words
 
     @micropython.viper
@@ -368,16 +372,12 @@ class Port:
         """Return the interrupt source of a manifest line, masked."""
         if source == "pin":
             return PinLine(kernel, offset, on_trap, argument, trigger)
-        if source == "timer":
-            return TimerLine(kernel, offset, on_trap, argument)
-        if source == "uart":
-            return UartLine(kernel, offset, on_trap, *argument)
-        if source == "pio":
-            return PioLine(kernel, offset, on_trap, argument)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
             return self.console
-        raise ValueError("the rp2 port has no interrupt source '" + source + "'")
+        from port import rp2_sources
+
+        return rp2_sources.line(kernel, offset, source, argument, on_trap)
 
     @micropython.native
     def mask(self, line):

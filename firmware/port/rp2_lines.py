@@ -1,4 +1,4 @@
-"""The RP2040's interrupt lines: pin edges, timers, UART receive, PIO.
+"""The RP2040's interrupt lines: what all share, and pin edges; the others are in `rp2_sources`.
 
 A line's handler is a viper closure: it allocates nothing, raises nothing and reaches no branch of
 the interpreter, and what it needs it has at hand, since looking up one attribute takes 2 us. The
@@ -16,8 +16,8 @@ import micropython
 from kernel.abi import NOTIFIED
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    FIRED, IRQ_PENDING, LINE, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
-    LINE_MASK_AT, LINE_MASK_WITH, LINE_MASKED, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
+    FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const
@@ -25,8 +25,6 @@ from uctypes import addressof
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 _IO_BANK0_INTE0 = const(0x40014100)  # of processor 0, four bits a pin, 2.19.6.1
-_UART0_IMSC = const(0x40034038)  # 4.2.8; UART1 is 0x4000 further on
-_PIO0_INTE = const(0x5020012C)  # 3.7; PIO1 is 0x100000 further on
 _CLEAR = const(0x3000)
 _TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
 _PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
@@ -36,7 +34,7 @@ _SCHEDULE = micropython.schedule
 
 
 def handler(words, line, enter, kernel):
-    """Return the interrupt handler of the line at offset `line`.
+    """Return the interrupt handler of the line at offset `line` of the words at an address.
 
     It masks the line, records the time and asks for the interrupt level. A closure of four values
     called with one finds room on the stack; one more would take it from the heap.
@@ -69,9 +67,10 @@ error = None  # what `fire` catches: viper has `except ... as` with a global nam
 def hard_handler(record, pad, on_trap):
     """Return the interrupt handler of a hard line, and the function that says what it resumes.
 
-    `record` is the line's words. What is pending for the code that was interrupted - a kill, a
-    Ctrl-C - would be raised at the first branch of the driver's bytecode: `pad`, a C function
-    that looks for such, takes it instead. From then on the driver runs; `on_trap` does the rest.
+    `record` is the address of the line's words. What is pending for the code that was
+    interrupted - a kill, a Ctrl-C - would be raised at the first branch of the driver's bytecode:
+    `pad`, a C function that looks for such, takes it instead. From then on the driver runs;
+    `on_trap` does the rest.
     A closure of four, as above.
     """
     resume = None
@@ -117,10 +116,10 @@ class Line:
         w[offset + LINE_MASK_AT] = enable + _CLEAR
         w[offset + LINE_MASK_WITH] = bits
         if on_trap is None:
-            self.handler = handler(w, offset, kernel.port.enter, kernel)
+            self.handler = handler(addressof(w), offset, kernel.port.enter, kernel)
         else:
             w[offset + LINE_BITS_AT] = addressof(w) + 4 * (w[offset + LINE_OWNER] + REGISTER_BITS)
-            record = memoryview(w)[offset : offset + LINE]
+            record = addressof(w) + 4 * offset
             self.handler, self.bind = hard_handler(record, time.sleep_ms, on_trap)
         self.mask()
 
@@ -160,70 +159,3 @@ class PinLine(Line):
         bits = w[line + LINE_MASK_WITH]
         ptr32(enable - 0x10)[0] = bits  # INTR: writing 1 clears an edge
         ptr32(enable + 0x2000)[0] = bits
-
-
-class TimerLine(Line):
-    """A period. It runs from the first acknowledgement to the driver's end, masked or not.
-
-    Periods that end while it is masked are forgotten; the others stay on the grid. MicroPython's
-    timers share one interrupt with the tick, so masking is left to the handler's look at
-    LINE_MASKED; the store that masks other lines repeats that word.
-    """
-
-    def __init__(self, kernel, offset, on_trap, period_us):
-        self.timer = machine.Timer(-1)
-        self.period_us = period_us
-        self.is_running = False
-        masked = addressof(kernel.words) + 4 * (offset + LINE_MASKED)
-        super().__init__(kernel, offset, on_trap, masked - _CLEAR, FIRED)
-
-    def mask(self):
-        """Stop the timer, unless it has just fired and waits to be acknowledged."""
-        if self.words[self.offset + LINE_MASKED] != FIRED:
-            self.timer.deinit()
-            self.is_running = False
-
-    def unmask(self):
-        """Let the next period fire; start the timer unless it runs."""
-        if not self.is_running:
-            self.timer.init(  # type: ignore[call-overload]
-                mode=machine.Timer.PERIODIC,
-                period=self.period_us,
-                tick_hz=1_000_000,
-                callback=self.handler,
-                hard=True,
-            )
-            self.is_running = True
-
-
-class UartLine(Line):
-    """Bytes received: fires when the UART holds some and none has come for 32 bit times.
-
-    While it is masked MicroPython goes on collecting bytes. A driver reads until there are none
-    before it acknowledges, and may set up the UART as it likes before the first.
-    """
-
-    def __init__(self, kernel, offset, on_trap, number, baudrate, tx, rx):
-        enable = _UART0_IMSC + 0x4000 * number
-        super().__init__(kernel, offset, on_trap, enable, 1 << 6)  # RTIM
-        self.uart = machine.UART(
-            number, baudrate, tx=machine.Pin(tx), rx=machine.Pin(rx), rxbuf=256
-        )
-        self.mask()
-
-    def unmask(self):
-        """Let it fire again; a driver that set up the UART anew has undone the trigger."""
-        self.uart.irq(self.handler, machine.UART.IRQ_RXIDLE, True)
-        super().unmask()
-
-
-class PioLine(Line):
-    """The flag a state machine raises by `irq(rel(0))`; one raised while masked fires after."""
-
-    def __init__(self, kernel, offset, on_trap, number):
-        enable = _PIO0_INTE + 0x100000 * (number >> 2)
-        super().__init__(kernel, offset, on_trap, enable, 0x100 << (number & 3))
-        from rp2 import StateMachine  # its assembler is loaded only where there is a PIO line
-
-        StateMachine(number).irq(self.handler, 1, True)
-        self.mask()

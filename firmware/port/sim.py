@@ -311,4 +311,4 @@ def _kill_at_branch():
 
 
 def _passed(now, deadline):
-    return (now - deadline) & TIME_MASK < TIME_HALF
+    return (now - deadline) & TIME_HALF == 0

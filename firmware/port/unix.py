@@ -239,14 +239,14 @@ class Port:
             if self.interrupts_guest and w[ARMED]:
                 self._interrupt_guest()
                 seen = time.ticks_us()
-            if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_MASK < TIME_HALF:
+            if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
                 self.request()
             task = w[RUNNING_TASK]
             if w[ARMED] and not w[OUTER] and w[READY_BITS] & (1 << w[task + PRIORITY]):
-                if (now - w[SLICE_END]) & TIME_MASK < TIME_HALF:
+                if (now - w[SLICE_END]) & TIME_HALF == 0:
                     self.request()
             steps = w[task + STEPS]
-            if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_MASK < TIME_HALF:
+            if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
                 # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a
                 # step looks at STRUCK after that: so count first, then see that it still runs.
                 struck = w[STRUCK]

