@@ -19,8 +19,8 @@ class Port(esp32.Port):
 
     def __init__(self, prompt=None):
         self.seen = time.ticks_us()
-        super().__init__(prompt)
         self.signals = unix.Port()
+        super().__init__(prompt)
         self.wanted = False
         _thread.start_new_thread(self._strike_thread, ())
 
@@ -29,6 +29,8 @@ class Port(esp32.Port):
         before = self.seen
         self.seen = time.ticks_us()
         gone_us = min(time.ticks_diff(self.seen, before), _CREDIT_US)
+        if self.signals.clock_stands:  # the time that a signal takes is nobody's
+            gone_us = 0
         self.clock[0] = (self.clock[0] + gone_us) & TIME_MASK
         return self.clock[0]
 
