@@ -208,6 +208,7 @@ def use_stale(sys, uses):
 def use_revoked(sys, uses):
     """Copy a capability, revoke the copy and use it: raise what that was answered with."""
     for handle, rights in _reached(sys, uses):
+        yield sys.reopen(handle)
         yield sys.copy(handle)
         copy = sys.arg
         yield sys.revoke(handle)
@@ -224,6 +225,7 @@ def send_list(sys, uses):
     """Send what no message may hold."""
     for handle, rights in _reached(sys, uses):
         if rights & (MAY_CALL | MAY_SEND):
+            yield sys.reopen(handle)  # a dead one would answer before it looks at the list
             yield use(sys, handle, rights, [])
 
 
