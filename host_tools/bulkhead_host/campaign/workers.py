@@ -30,6 +30,7 @@ BOOT_S = 1.0
 """Device time that a board gets before its first fault."""
 
 _ANSWER_S = 0.15  # device time; the answer is lost where the target is what answers
+_KEY = bytes(range(32))  # of the emulated boards, so that they do the same for every user
 _CAN_FORK = "fork" in multiprocessing.get_all_start_methods()
 
 Keep = Callable[[Result], None]
@@ -99,7 +100,8 @@ def runs_of(campaign: Campaign, done: set[int]) -> Iterator[Sequence[int]]:
 
 def bench(setup: Setup, board: EmulatedBoard) -> Bench:
     """Return what judges need of an emulated board; its client does the same each time."""
-    client = Client(BoardTransport(board), timeout_s=_ANSWER_S, first_sequence=0)
+    line = BoardTransport(board)
+    client = Client(line, timeout_s=_ANSWER_S, first_sequence=0, key=_KEY)
     return Bench(
         client=client,
         application=setup.application,
@@ -109,7 +111,7 @@ def bench(setup: Setup, board: EmulatedBoard) -> Bench:
 
 
 def _boot(setup: Setup) -> Bench:
-    board = EmulatedBoard(image=setup.image)
+    board = EmulatedBoard(image=setup.image, key=_KEY)
     board.start()
     booted = bench(setup, board)
     booted.client.listen(BOOT_S)

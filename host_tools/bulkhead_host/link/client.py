@@ -9,6 +9,7 @@ never taken for another's.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
 from typing import TypeVar
 
 from bulkhead_host import abi
@@ -61,7 +62,8 @@ class Client:
     """Talks to one board. Not safe to use from two threads at once.
 
     `on_output` gets each line of program output and log, as it comes. `first_sequence` fixes
-    the sequence numbers, which are random otherwise. `key` is the device key; without one it is
+    sequence numbers and nonces, which are random otherwise: for emulated boards that are to do the
+    same each time. `key` is the device key; without one it is
     this user's.
     """
 
@@ -76,7 +78,8 @@ class Client:
     ) -> None:
         self.transport = transport
         self._parser = FrameParser()
-        self._authority = Authority(key)
+        nonces = os.urandom if first_sequence is None else Random(first_sequence).randbytes
+        self._authority = Authority(key, nonces=nonces)
         self._on_output = on_output
         self._timeout_s = timeout_s
         self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1

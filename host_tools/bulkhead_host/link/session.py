@@ -28,11 +28,14 @@ class Authority:
     """What a client may do: it opens a session when there is need of one.
 
     `key` is the device key; without one it is this user's, which is read when a board asks for
-    one.
+    one. `nonces` makes what a session is to differ by.
     """
 
-    def __init__(self, key: bytes | None = None) -> None:
+    def __init__(
+        self, key: bytes | None = None, *, nonces: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._key = key
+        self._nonces = nonces
         self._session: Any = None
         self.reading_is_closed = False
 
@@ -61,7 +64,7 @@ class Authority:
         self._session = None  # that of a program, or of a console, that has ended
 
     def _opened(self, challenge: Callable[[bytes], Frame]) -> Any:
-        nonce = os.urandom(abi.NONCE_BYTES)
+        nonce = self._nonces(abi.NONCE_BYTES)
         payload = challenge(nonce).payload[: abi.CHALLENGE_STRUCT.size]
         name, access, mark, board_nonce = abi.CHALLENGE_STRUCT.unpack(payload)
         key = self._key
