@@ -34,6 +34,7 @@ class Kernel:
         self.fault_next = 0
         self.is_unwritten = False
         self.acting = [0, 0]  # the task that loads modules, and the one whose they are: numbers
+        self.loading = 0  # the number of the task that loads its module, 0 for none
         self.trials = {}  # new code on trial, by task: see `replace`
         self.reserve = None
         self.memory = None  # set by `boot`

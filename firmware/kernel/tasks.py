@@ -22,7 +22,8 @@ def beginning(kernel, number):
     """Be the first step of an incarnation: load the module afresh, make its generator, run it.
 
     A generator in the place of the service's own, so that a module whose top level raises or
-    spins is a fault of its task like any other.
+    spins is a fault of its task like any other. While another loads, below this on the one stack
+    there is, it waits: two would not find enough of it.
     """
     yield  # a generator must be started with None: `start` does
     entry = kernel.table[number - 1][ROW_ENTRY]
@@ -30,8 +31,14 @@ def beginning(kernel, number):
     w = kernel.words
     task = number << RECORD_SHIFT
     if isinstance(entry, str):
+        while kernel.loading != number and _is_up(w, kernel.loading << RECORD_SHIFT):
+            yield Frame.sleep(kernel.frames[number], 1)
         w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
-        main = _load(entry).main
+        kernel.loading = number
+        try:
+            main = _load(entry).main
+        finally:
+            kernel.loading = 0
         w[STEP_DEADLINE] = (kernel.port.now() + w[task + BUDGET_US]) & TIME_MASK
     begin_period(kernel, task, (kernel.port.now() - w[NOW]) & TIME_MASK)
     generator = main(kernel.frames[number])
@@ -43,6 +50,11 @@ def beginning(kernel, number):
     except StopIteration:
         return
     yield trap
+
+
+def _is_up(w, task):
+    """Tell whether there is such a task, and it has not failed: one may be dropped as it loads."""
+    return task and w[task + STATE] != DORMANT and w[task + STATE] != FAULTED
 
 
 def start(kernel, task):

@@ -1,5 +1,6 @@
 """Official images: what is accepted, what is made beside them, and putting that on a board."""
 
+import ast
 import hashlib
 import struct
 import threading
@@ -18,6 +19,7 @@ from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, Usag
 from bulkhead_host.image.build import stock_image
 from bulkhead_host.image.deploy import TOOLS, deploy
 from bulkhead_host.image.official import OfficialImage, official_image
+from bulkhead_host.image.prelude import with_prelude
 
 MPY_VERSION = 6
 MODULES = ("bulkhead_system.mpy", "kernel/__init__.mpy", "kernel/core.mpy")
@@ -167,6 +169,24 @@ def test_the_modules_run_on_a_board_with_the_official_image(
         changed = deploy(server.port.name, made.modules, via, timeout_s=60)
         assert (changed.copied, changed.removed) == (("kernel/heart.mpy",), ("kernel/core.mpy",))
         assert changed.same == 4
+
+
+def test_modules_are_loaded_after_those_they_import() -> None:
+    sources = {
+        "main.py": b"from kernel.boot import build\n",
+        "kernel/boot.py": b"from kernel import state\nimport port\n",
+        "kernel/state.py": b"import kernel.abi\n",
+        "kernel/abi.py": b"",
+        "kernel/late.py": b"",
+        "port.py": b"def f():\n    import kernel.late\n",
+        "shared.py": b"",
+        "services/led/service.py": b"import shared\nfrom services.led.api import SET\n",
+        "services/led/api.py": b"",
+    }
+    made = with_prelude(sources).decode()
+    names = ast.literal_eval(made[made.index("(") : made.index("):") + 1])
+    assert names == ("kernel.abi", "kernel.state", "port", "kernel.boot", "shared")
+    assert made.endswith(sources["main.py"].decode())
 
 
 def test_deploying_to_no_board_says_so(downloaded: Path, tmp_path: Path) -> None:

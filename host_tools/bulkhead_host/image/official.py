@@ -16,13 +16,14 @@ from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet, write_whole
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.mpy import compile_module
+from bulkhead_host.image.prelude import MAIN, with_prelude
 from bulkhead_host.image.recipe import official_board
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir, mpy_cross_program
 from bulkhead_host.system.boards import Board
 
 # MicroPython runs these two by name, and only as source.
-_SOURCES = ("boot.py", "main.py")
+_SOURCES = ("boot.py", MAIN)
 _VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)(\S*) on \d{4}-\d\d-\d\d")
 # The first byte of what the ESP32's boot loader reads (esp_app_format.h: ESP_IMAGE_HEADER_MAGIC).
 _ESP_IMAGE = b"\xe9"
@@ -76,9 +77,10 @@ def write_modules(files: Mapping[str, Path | bytes], modules: Path, *, architect
     """Compile modules into a folder, whole or not at all, for `deploy` to put on a board."""
     mpy_cross = mpy_cross_program()
     made: dict[str, bytes] = {}
-    for path, source in read_files(files).items():
+    sources = read_files(files)
+    for path, source in sources.items():
         if path in _SOURCES:
-            made[path] = source
+            made[path] = with_prelude(sources) if path == MAIN else source
         else:
             made[str(Path(path).with_suffix(".mpy").as_posix())] = compile_module(
                 source, path, architecture=architecture, mpy_cross=mpy_cross
