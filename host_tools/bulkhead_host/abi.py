@@ -153,6 +153,7 @@ UPDATE_COMMIT: int = _update.COMMIT
 UPDATE_STATE: int = _update.STATE
 UPDATE_LIST: int = _update.LIST
 UPDATE_ROLLBACK: int = _update.ROLLBACK
+UPDATE_AGAIN: int = _update.AGAIN
 UPDATE_BUSY: int = _update.BUSY
 UPDATE_PHASES: tuple[str, ...] = _update.PHASE_NAMES
 UPDATE_STATE_STRUCT = struct.Struct(_update.STATE_FORMAT)

@@ -14,6 +14,7 @@ COMMIT = const(4)  # -> OK: the trial begins; REFUSED_BY
 STATE = const(5)  # -> OK, arg: bytes of STATE_FORMAT, then why it failed
 LIST = const(6)  # lent: a service's name -> OK, arg: bytes, see `_listed` of the service
 ROLLBACK = const(7)  # lent: names, NUL between them -> as COMMIT
+AGAIN = const(8)  # as ROLLBACK, but to the code that is in use: as an update to the same would
 
 REFUSED_BY = const(1)
 BUSY = const(2)

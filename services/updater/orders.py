@@ -48,6 +48,7 @@ class Order:
         self.left = 0
         self.state = hashlib.sha256()
         self.is_whole = False
+        self.is_new = True
         self.was_down = False
         self.generation = 0
 
@@ -102,21 +103,23 @@ class Order:
             self.is_whole = True
 
 
-class Previous:
-    """Code that a service had before, to be put in place again."""
+class Present:
+    """Code that is on the board: what a service has, or what it had before."""
 
-    def __init__(self, name, key):
-        """Find what there was. Raises BadHead where there is no way back."""
+    def __init__(self, name, key, is_previous):
+        """Find it. Raises BadHead where there is none before, or it is damaged."""
         self.name = name
         self.number = number_of(name)
         self.old_slot, self.old_version = in_use(self.number)
-        self.slot = read_record(IMAGE).get(name, (None, None))[1]
-        if self.slot is None:
+        taken = read_record(IMAGE).get(name)
+        if is_previous and taken is None:
             raise BadHead("%s has not been updated" % name)
+        self.slot = taken[1] if is_previous else self.old_slot
         if self.slot == SHIPPED:
             self.version = VERSIONS[self.number - 1]
         else:
             self.version = check_slot(name, self.slot, key).version
+        self.is_new = is_previous
         self.was_down = False
         self.generation = 0
 
@@ -165,7 +168,7 @@ def listed(name):
     slot, version = in_use(number)
     code = CODES[number - 1] if slot == SHIPPED else read_head(name, slot, KEY).code
     try:
-        before = str(Previous(name, KEY).version)
+        before = str(Present(name, KEY, True).version)
     except BadHead:
         before = "-"
     return OK, ("%d %s %s %s" % (version, code, slot, before)).encode()

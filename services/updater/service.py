@@ -22,7 +22,7 @@ from micropython import const
 
 from services.logger import api as logger_api
 from services.updater import api
-from services.updater.orders import Order, Previous, listed
+from services.updater.orders import Order, Present, listed
 
 _REST_MS = const(2000)  # within which a service has to rest at a `recv`
 _START_MS = const(1000)  # from the swap to the first `recv` of the new code
@@ -156,12 +156,12 @@ def change(update, operation, data):
         for order in update.orders:
             order.check()
         update.phase = api.STARTING
-    elif operation == api.ROLLBACK:
+    elif operation in (api.ROLLBACK, api.AGAIN):
         update.close()
         update.reason = ""
         update.probation_ms = unpack_from("<H", data)[0]
         names = str(data[2:], "utf-8").split("\0")
-        update.orders = [Previous(name, KEY) for name in names]
+        update.orders = [Present(name, KEY, operation == api.ROLLBACK) for name in names]
         update.phase = api.STARTING
     else:
         raise ValueError
@@ -227,10 +227,12 @@ def prove_all(sys, update):
         if left_ms <= 0:
             break
     record = read_record(IMAGE)
-    for order in update.orders:
+    new = [order for order in update.orders if order.is_new]
+    for order in new:
         record[order.name] = (order.slot, order.old_slot)
     try:
-        write_record(IMAGE, record)
+        if new:
+            write_record(IMAGE, record)
     except OSError as error:
         return "the flash: %s" % error
     for order in update.orders:

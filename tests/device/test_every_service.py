@@ -21,6 +21,7 @@ from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
+from bulkhead_host.link.updater import update_to_itself
 from bulkhead_host.paths import source_root
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "every_app"
@@ -80,6 +81,24 @@ def test_a_service_that_crashes_comes_back_and_its_callers_are_told(
 
 def generations(table: Table) -> dict[str, int]:
     return {service.name: service.generation for service in table.services}
+
+
+def test_every_service_is_updated_to_itself_and_no_generation_changes(
+    board: EmulatedBoard, found: dict[str, tuple[str, ...]]
+) -> None:
+    assert found
+    client = Client(BoardTransport(board))
+    before = client.table()
+    for name in SHIPPED:
+        if name != "updater":  # which comes with the image
+            update_to_itself(client, [name], probation_ms=0)
+    after = client.table()
+    assert generations(after) == generations(before)
+    dropped = {service.name: service.dropped for service in after.services}
+    assert dropped == {service.name: service.dropped for service in before.services}
+    down = ("dormant", "faulted", "held", "degraded")
+    were_down = {service.name for service in before.services if service.state in down}
+    assert {service.name for service in after.services if service.state in down} == were_down
 
 
 def test_a_supervisor_that_fails_is_started_again_and_what_is_held_stays_so(

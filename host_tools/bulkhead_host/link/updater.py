@@ -119,6 +119,14 @@ def take_back(
     _run_trial(client, abi.UPDATE_ROLLBACK, data, probation_ms, on_phase)
 
 
+def update_to_itself(
+    client: Client, names: Sequence[str], *, probation_ms: int = PROBATION_MS
+) -> None:
+    """Have services go through an update to the code they have: shows that they can."""
+    data = _PROBATION_STRUCT.pack(probation_ms) + "\0".join(names).encode()
+    _run_trial(client, abi.UPDATE_AGAIN, data, probation_ms, lambda _phase: None)
+
+
 def state(client: Client) -> tuple[str, str, int]:
     """Return the phase of the newest update, why it failed, and how many were refused."""
     answer = client.update(abi.UPDATE_STATE)
