@@ -83,13 +83,17 @@ class Replacements:
         if not isinstance(entry, str):  # in tests
             kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
             return OK
+        if kernel.loading:
+            return FULL
         package = entry.rpartition(".")[0]
         if package not in sys.modules:
             __import__(package)
         old = take_out(package, {}, folder or shipped_folder(package))
         reasons = ["it takes too long to load"]
         kernel.acting[:] = task >> RECORD_SHIFT, target >> RECORD_SHIFT
+        kernel.loading = task >> RECORD_SHIFT
         as_step(kernel, task, _import, kernel, entry, reasons)
+        kernel.loading = 0
         kernel.acting[:] = 0, 0
         new = take_out(package, old[1], old[2])
         if new[0] is None or reasons:

@@ -171,9 +171,15 @@ def start_all(sys, update):
     """Load all new code, then put each in place; return why that failed."""
     kernel = sys.cap("kernel")
     for order in update.orders:
-        status = yield sys.replace(kernel, order.number, LOAD, folder(order.name, order.slot))
+        place = folder(order.name, order.slot)
+        waited_ms = 0
+        while True:
+            status = yield sys.replace(kernel, order.number, LOAD, place)
+            if status != FULL or waited_ms > _REST_MS:  # another service is being loaded
+                break
+            waited_ms += yield from pause(sys, update, waited_ms)
         if status != OK:
-            return "%s does not load: %s" % (order.name, sys.arg)
+            return "%s does not load: %s" % (order.name, sys.arg or "another does")
         yield from attend(sys, update, 2)  # what waited meanwhile goes on before the swap
     for order in update.orders:
         yield sys.inspect(kernel, order.number)
