@@ -1,5 +1,7 @@
 """The board as a test sees it."""
 
+from contextlib import suppress
+
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.pins import Pin
 from bulkhead_host.errors import BulkheadError, UsageError
@@ -9,6 +11,9 @@ from bulkhead_host.link.trace import collect, trace_lines
 from pytest_bulkhead.devices import Device
 from pytest_bulkhead.kernel import Clock, Kernel
 from pytest_bulkhead.targets import Target
+
+_LAST_WORDS_S = 0.2
+"""How long a board is listened to after a failure: what has happened takes a moment to be said."""
 
 
 class Board:
@@ -65,6 +70,8 @@ class Board:
 
     def evidence(self) -> list[tuple[str, str]]:
         """Return what explains a failure: title and text of log, faults, services and trace."""
+        with suppress(BulkheadError):
+            self.kernel.client.listen(_LAST_WORDS_S)
         found = [("bulkhead console", "\n".join(self.log) or "nothing was written")]
         try:
             table = self.kernel.services()

@@ -60,4 +60,4 @@ def test_run_puts_an_application_on_the_board_at_a_port_and_watches_it(
         assert "flash: copying" in done.stderr
         listed = program(demo, "bulkhead", "ps", "--json", *board)
     names = [service["name"] for service in json.loads(listed.stdout)["services"]]
-    assert names == ["supervisor", "logger", "console", "greeter"]
+    assert names == ["supervisor", "logger", "console", "updater", "greeter"]

@@ -181,7 +181,7 @@ def command(**options: Any) -> None:
 def _do(options: UpdateOptions) -> None:
     if options.image is not None:
         if options.targets or options.wants_list:
-            raise UsageError("--image replaces everything: it takes no TARGET")
+            raise UsageError("--image replaces everything: it takes no TARGET", "leave one out")
         flashed = flash_image(options.image, port=options.port, progress=teller("update"))
         click.echo(f"flashed {options.image} to {flashed.port or flashed.volume}")
         return
@@ -216,7 +216,10 @@ def _watch(options: UpdateOptions) -> None:
 
     targets = find_targets(options.targets, options.application)
     if targets.names:
-        raise UsageError("--watch takes an application, and watches all its services")
+        raise UsageError(
+            "--watch takes an application, and watches all its services",
+            "bulkhead update APP --watch",
+        )
     transport = open_port(options.port)
     try:
         client = Client(transport, on_output=click.echo)
@@ -253,7 +256,8 @@ class _Bar:
         return show
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
 
 def _tell_phase(tell: Callable[[str], None], phase: str, probation_s: float) -> None:

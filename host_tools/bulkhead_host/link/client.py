@@ -447,7 +447,7 @@ def _whole_table(frames: Sequence[Frame]) -> Table | None:
 
 def _refusal(status: int, why: str) -> tuple[str, str]:
     if why:
-        return f"the board refused: {why}", ""
+        return f"the board refused: {why}", "bulkhead update --list shows what it has"
     if status == abi.UPDATE_BUSY:
         return "an update is on trial on the board", "wait until it ends: bulkhead update --list"
     if status == abi.UNKNOWN:

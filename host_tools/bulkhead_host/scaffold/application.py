@@ -15,6 +15,7 @@ start = [
     "supervisor",    # starts the others, and starts again what fails
     "logger",        # keeps the log until the console takes it
     "console",       # answers the host over the serial port
+    "updater",       # replaces the code of a service while it runs: bulkhead update
 ]
 """
 
