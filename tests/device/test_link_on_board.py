@@ -285,7 +285,7 @@ def test_hostile_frames_in_one_burst_are_refused_and_counted(client: Client) -> 
     client.transport.write(b"".join(hostile.lines(HOSTILE_LINES)))
     client.listen(HOSTILE_LINES / 100)
     after = client.table()
-    assert generations(after) == generations(before)
+    assert generations(after) == generations(before), client.fault_text("console")
     for what in ("damaged", "refused", "replayed"):
         counted = getattr(after.losses, what) - getattr(before.losses, what)
         assert counted == getattr(hostile.expected, what), what

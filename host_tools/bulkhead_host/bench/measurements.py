@@ -160,7 +160,7 @@ MEASUREMENTS = (
         figures=(
             Figure(name="update_gap_ms", unit="ms", target=5, goal=5),
             Figure(name="update_stall_ms", unit="ms"),
-            Figure(name="update_lost_messages", unit="", target=0, goal=0),
+            Figure(name="update_lost_messages", unit="messages", target=0, goal=0),
             Figure(name="save_to_running_ms", unit="ms", target=500, goal=500),
         ),
         function=updated.measure,
