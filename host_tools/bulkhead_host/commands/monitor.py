@@ -1,11 +1,13 @@
 """`bulkhead monitor`: watch services and log."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import click
 
 from bulkhead_host.commands.options import port_option
+from bulkhead_host.link.client import Client
 from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.view.monitor import LiveViewer, PlainViewer
@@ -14,7 +16,17 @@ INTERVAL_MS_MIN = 100
 INTERVAL_MS_MAX = 20_000
 
 
-def monitor(port: str, *, interval_ms: int = INTERVAL_MS, for_s: float | None = None) -> None:
+Attendant = Callable[[Callable[[str], None]], Callable[[Client], None]]
+"""Makes what `follow` calls often while there is a line, out of how it may tell the person."""
+
+
+def monitor(
+    port: str,
+    *,
+    interval_ms: int = INTERVAL_MS,
+    for_s: float | None = None,
+    attendant: Attendant | None = None,
+) -> None:
     """Watch the board at `port` for a time, or until interrupted.
 
     On a terminal that is a live table below the log; elsewhere a table, then lines.
@@ -25,22 +37,31 @@ def monitor(port: str, *, interval_ms: int = INTERVAL_MS, for_s: float | None = 
         reconnect=lambda: open_address(find_again(address)),
         interval_ms=interval_ms,
         for_s=for_s,
+        attendant=attendant,
     )
 
 
-def watch(
+def watch(  # noqa: PLR0913  (all but one by keyword)
     connect: Connect,
     *,
     reconnect: Connect | None = None,
     interval_ms: int = INTERVAL_MS,
     for_s: float | None = None,
     hint: str = "Ctrl-C leaves; the board goes on",
+    attendant: Attendant | None = None,
 ) -> None:
     """Watch what `connect` opens; `KeyboardInterrupt` ends it like `for_s` does."""
     with suppress(KeyboardInterrupt):
         if not sys.stdout.isatty():
             viewer = PlainViewer()
-            follow(connect, viewer, interval_ms=interval_ms, for_s=for_s, reconnect=reconnect)
+            follow(
+                connect,
+                viewer,
+                interval_ms=interval_ms,
+                for_s=for_s,
+                reconnect=reconnect,
+                attend=attendant and attendant(viewer.show_notice),
+            )
             return
         transport = connect()  # what it raises is to be read on a plain terminal
         with LiveViewer(hint=hint) as live:
@@ -50,6 +71,7 @@ def watch(
                 interval_ms=interval_ms,
                 for_s=for_s,
                 reconnect=reconnect or connect,
+                attend=attendant and attendant(live.show_notice),
             )
 
 

@@ -9,6 +9,7 @@ import click
 
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
+from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
 
 STDOUT = "-"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -57,6 +58,19 @@ def for_option(command: _Command) -> _Command:
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
         help="Leave after a time; the default is at Ctrl-C.",
+    )(command)
+
+
+def probation_option(command: _Command) -> _Command:
+    """Add `--probation SECONDS`, for which new code is watched."""
+    return click.option(
+        "--probation",
+        "probation_s",
+        type=click.FloatRange(0, PROBATION_MS_MAX / 1000),
+        default=PROBATION_MS / 1000,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long new code is watched before it is kept.",
     )(command)
 
 

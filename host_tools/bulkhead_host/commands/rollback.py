@@ -2,8 +2,8 @@
 
 import click
 
-from bulkhead_host.commands.options import connected, port_option
-from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX, take_back
+from bulkhead_host.commands.options import connected, port_option, probation_option
+from bulkhead_host.link.updater import take_back
 from bulkhead_host.messages import teller
 
 _HELP = """Put the code back that services on a board had before their newest update.
@@ -16,15 +16,7 @@ the services named go back, or none does. A second rollback undoes the first.
 @click.command("rollback", help=_HELP, epilog="Example: bulkhead rollback blink --port a0")
 @click.argument("services", metavar="SERVICE...", nargs=-1, required=True)
 @port_option
-@click.option(
-    "--probation",
-    "probation_s",
-    type=click.FloatRange(0, PROBATION_MS_MAX / 1000),
-    default=PROBATION_MS / 1000,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the code is watched before it is kept.",
-)
+@probation_option
 def command(services: tuple[str, ...], port: str, probation_s: float) -> None:
     """Take services back, and say so."""
     tell = teller("rollback")

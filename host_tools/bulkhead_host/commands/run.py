@@ -10,11 +10,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bulkhead_host.commands.build import BuildOptions, build
-from bulkhead_host.commands.monitor import monitor, watch
+from bulkhead_host.commands.monitor import Attendant, monitor, watch
+from bulkhead_host.commands.options import probation_option
+from bulkhead_host.commands.update import find_targets
+from bulkhead_host.commands.watch import Watcher, watched_folders
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.errors import BulkheadError
@@ -23,6 +27,7 @@ from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
 from bulkhead_host.messages import teller
+from bulkhead_host.paths import source_root
 from bulkhead_host.view.monitor import log_text
 from bulkhead_host.view.services import STOPPED_STATES, console, grid, title
 
@@ -41,6 +46,19 @@ GUEST_IMAGE = "build/guest-pico.uf2"
 _INJECTION = "crash"
 _POLL_S = 0.25
 _BOOT_TIMEOUT_MS = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The command line."""
+
+    application: Path | None
+    port: str | None
+    for_s: float | None
+    guest: Path | None
+    drive: Path | None
+    wants_watch: bool
+    probation_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +136,16 @@ def run_without_terminal(image: Path, *, for_s: float = DEMONSTRATION_S) -> None
         )
 
 
-def run_on_terminal(
-    image: Path, *, for_s: float | None = None, target: str = PREFERRED_TARGET
+def run_at_pace(
+    image: Path,
+    *,
+    for_s: float | None = None,
+    target: str = PREFERRED_TARGET,
+    attendant: Attendant | None = None,
 ) -> None:
     """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
 
-    `target` is the service that the person is told how to crash.
+    `target` is the service that the person is told how to crash; `attendant` as for `monitor`.
 
     The board is there for other programs too, on a pseudo-terminal.
     """
@@ -136,17 +158,32 @@ def run_on_terminal(
                 f"make it fail: bulkhead inject crash --target {target} "
                 f"--port {port.name}    Ctrl-C leaves"
             )
-            watch(lambda: transport, for_s=for_s, hint=hint)
+            watch(lambda: transport, for_s=for_s, hint=hint, attendant=attendant)
     finally:
         port.close()
 
 
 def run_on_board(
-    image: Path, port: str, *, drive: Path | None = None, for_s: float | None = None
+    image: Path,
+    port: str,
+    *,
+    drive: Path | None = None,
+    for_s: float | None = None,
+    attendant: Attendant | None = None,
 ) -> None:
     """Put an image on the board at `port`, and watch it for a time or until Ctrl-C."""
     flashed = flash_image(image, port=port, drive=drive, progress=_report("flash"))
-    monitor(flashed.port or port, for_s=for_s)
+    monitor(flashed.port or port, for_s=for_s, attendant=attendant)
+
+
+def updating(application: Path, *, probation_s: float) -> Attendant:
+    """Return what replaces the services of an application as they are saved.
+
+    Raises `UsageError` when nothing of it can be replaced: see `Watcher`.
+    """
+    watched_folders(application)
+    probation_ms = round(probation_s * 1000)
+    return lambda tell: Watcher(application, tell=tell, probation_ms=probation_ms).look
 
 
 def _target(table: Table) -> str:
@@ -162,6 +199,15 @@ def _target(table: Table) -> str:
     return max(reversed(others or table.services), key=lambda service: service.priority).name
 
 
+def _attendant(options: RunOptions) -> Attendant:
+    is_there = options.port is not None and options.guest is None
+    application = options.application
+    if application is None:  # what runs on a board is that of the present folder
+        shipped = source_root() / "services"
+        application = find_targets((), None).application if is_there else shipped
+    return updating(application, probation_s=options.probation_s)
+
+
 def _image(application: Path | None, guest: Path | None) -> Path:
     output = Path(GUEST_IMAGE) if guest is not None and application is None else None
     options = BuildOptions(application=application, output=output, guest=guest)
@@ -174,7 +220,7 @@ def _report(what: str) -> Callable[[str], None]:
 
 @click.command(
     "run",
-    epilog="Examples: bulkhead run;  bulkhead run my_robot;  bulkhead run --guest main.py",
+    epilog="Examples: bulkhead run;  bulkhead run my_robot --watch;  bulkhead run --guest main.py",
 )
 @click.argument(
     "application",
@@ -205,13 +251,14 @@ def _report(what: str) -> Callable[[str], None]:
     type=click.Path(path_type=Path),
     help="The bootloader's drive of the board at --port, where it is not found by itself.",
 )
-def command(
-    application: Path | None,
-    port: str | None,
-    for_s: float | None,
-    guest: Path | None,
-    drive: Path | None,
-) -> None:
+@click.option(
+    "--watch",
+    "wants_watch",
+    is_flag=True,
+    help="Replace each service on the board whose files are saved.",
+)
+@probation_option
+def command(**options: Any) -> None:
     """Boot an application on a board and show it working.
 
     APP is the folder of a system.toml; the default is the application that ships. Without --port
@@ -221,16 +268,31 @@ def command(
 
     With --guest an old, blocking main.py keeps working: it has the main level until it ends, and
     the services run above it.
+
+    With --watch you save a file of a service, and the service on the board is replaced while it
+    runs: it keeps its messages and the state that it hands over. What does not compile, or does
+    not start, is told, and the code that the board had goes on. With --port and without APP,
+    nothing is flashed: what is saved in the present folder is put on the board that runs it.
     """
-    if port is not None:
-        if application is not None or guest is not None:
-            run_on_board(_image(application, guest), port, drive=drive, for_s=for_s)
-        else:
-            monitor(port, for_s=for_s)
+    _do(RunOptions(**options))
+
+
+def _do(options: RunOptions) -> None:
+    attendant = _attendant(options) if options.wants_watch else None
+    if options.port is not None and options.application is None and options.guest is None:
+        monitor(options.port, for_s=options.for_s, attendant=attendant)
         return
-    image = _image(application, guest)
-    if sys.stdout.isatty() and sys.stdin.isatty():
-        target = PREFERRED_TARGET if application is None else "NAME"
-        run_on_terminal(image, for_s=for_s, target=target)
+    image = _image(options.application, options.guest)
+    if options.port is not None:
+        run_on_board(
+            image,
+            options.port,
+            drive=options.drive,
+            for_s=options.for_s,
+            attendant=attendant,
+        )
+    elif options.wants_watch or (sys.stdout.isatty() and sys.stdin.isatty()):
+        target = PREFERRED_TARGET if options.application is None else "NAME"
+        run_at_pace(image, for_s=options.for_s, target=target, attendant=attendant)
     else:
-        run_without_terminal(image, for_s=for_s or DEMONSTRATION_S)
+        run_without_terminal(image, for_s=options.for_s or DEMONSTRATION_S)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from bulkhead_host.commands.options import connected, port_option
+from bulkhead_host.commands.options import connected, port_option, probation_option
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image.application import code_digest, service_files
 from bulkhead_host.image.bundle import make_bundle, service_named
@@ -19,8 +19,6 @@ from bulkhead_host.link.client import Client
 from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import open_port
 from bulkhead_host.link.updater import (
-    PROBATION_MS,
-    PROBATION_MS_MAX,
     Bundle,
     Listed,
     list_code,
@@ -150,15 +148,7 @@ that time brings the old code back, too.
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The application; the default is the present folder, or the one that ships.",
 )
-@click.option(
-    "--probation",
-    "probation_s",
-    type=click.FloatRange(0, PROBATION_MS_MAX / 1000),
-    default=PROBATION_MS / 1000,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the new code is watched before it is kept.",
-)
+@probation_option
 @click.option(
     "--watch",
     "wants_watch",

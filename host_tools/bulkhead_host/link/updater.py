@@ -7,7 +7,6 @@ each `Bundle` against its signature, tries the new code and keeps it, or takes i
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
@@ -28,6 +27,9 @@ _FAILED = "failed"
 
 Progress = Callable[[int, int], None]
 """Gets the bytes that the board has taken, and how many there are."""
+
+OnPhase = Callable[[str], None]
+"""Gets a phase of a trial, one of `abi.UPDATE_PHASES`, when it is seen first."""
 
 
 class UpdateTakenBack(BulkheadError):
@@ -54,6 +56,50 @@ class Listed:
     code: str
     slot: str
     before: int | None
+
+
+class Trial:
+    """Code that the board tries, until it keeps it or takes it back.
+
+    Making one begins the trial; what begins it is sent once only.
+    """
+
+    def __init__(
+        self, client: Client, operation: int, data: bytes, probation_ms: int, on_phase: OnPhase
+    ) -> None:
+        self._client = client
+        self._on_phase = on_phase
+        self._seen = ""
+        try:
+            client.update(operation, data, attempts=1)
+        except DeviceTimeout:
+            on_phase("unknown")  # it may have begun: the state tells
+        self._end_s = client.transport.clock_s() + probation_ms / 1000 + _PATIENCE_S
+
+    def has_ended(self) -> bool:
+        """Ask the board, and tell whether it has kept the code.
+
+        Raises `UpdateTakenBack` when the old code is back, and `DeviceTimeout` when the board has
+        had its time and does not say.
+        """
+        phase, reason, _ = state(self._client)
+        if phase != self._seen:
+            self._on_phase(phase)
+            self._seen = phase
+        if phase == _FAILED:
+            raise UpdateTakenBack(
+                f"the old code is back: {reason}", "bulkhead fault SERVICE shows a traceback"
+            )
+        if phase != _KEPT and self._client.transport.clock_s() >= self._end_s:
+            raise DeviceTimeout(
+                "the board does not say how the update ended", "bulkhead update --list"
+            )
+        return phase == _KEPT
+
+    def wait(self) -> None:
+        """Return when the board has kept the code; raise as `has_ended` does."""
+        while not self.has_ended():
+            self._client.listen(_POLL_S)
 
 
 def nothing(_taken: int, _whole: int) -> None:
@@ -86,7 +132,7 @@ def send_update(
     *,
     probation_ms: int = PROBATION_MS,
     progress: Progress = nothing,
-    on_phase: Callable[[str], None] = lambda _phase: None,
+    on_phase: OnPhase = lambda _phase: None,
 ) -> None:
     """Have the board use new code of some services, and wait until it has kept it.
 
@@ -94,6 +140,20 @@ def send_update(
     `UpdateRefused` when nothing was changed, `UpdateTakenBack` when the old code is back, and
     `DeviceTimeout` when the board does not say.
     """
+    begin_update(
+        client, bundles, probation_ms=probation_ms, progress=progress, on_phase=on_phase
+    ).wait()
+
+
+def begin_update(
+    client: Client,
+    bundles: Sequence[Bundle],
+    *,
+    probation_ms: int = PROBATION_MS,
+    progress: Progress = nothing,
+    on_phase: OnPhase = lambda _phase: None,
+) -> "Trial":
+    """Send new code and have it tried; do not wait for what comes of it. See `send_update`."""
     whole = sum(len(bundle.data) for bundle in bundles)
     taken = 0
     client.update(abi.UPDATE_BEGIN, _PROBATION_STRUCT.pack(probation_ms))
@@ -104,7 +164,7 @@ def send_update(
             client.update(abi.UPDATE_DATA, _OFFSET_STRUCT.pack(offset) + piece)
             taken += len(piece)
             progress(taken, whole)
-    _run_trial(client, abi.UPDATE_COMMIT, b"", probation_ms, on_phase)
+    return Trial(client, abi.UPDATE_COMMIT, b"", probation_ms, on_phase)
 
 
 def take_back(
@@ -112,11 +172,11 @@ def take_back(
     names: Sequence[str],
     *,
     probation_ms: int = PROBATION_MS,
-    on_phase: Callable[[str], None] = lambda _phase: None,
+    on_phase: OnPhase = lambda _phase: None,
 ) -> None:
     """Have the board use the code that some services had before, as `send_update` does."""
     data = _PROBATION_STRUCT.pack(probation_ms) + "\0".join(names).encode()
-    _run_trial(client, abi.UPDATE_ROLLBACK, data, probation_ms, on_phase)
+    Trial(client, abi.UPDATE_ROLLBACK, data, probation_ms, on_phase).wait()
 
 
 def update_to_itself(
@@ -124,7 +184,7 @@ def update_to_itself(
 ) -> None:
     """Have services go through an update to the code they have: shows that they can."""
     data = _PROBATION_STRUCT.pack(probation_ms) + "\0".join(names).encode()
-    _run_trial(client, abi.UPDATE_AGAIN, data, probation_ms, lambda _phase: None)
+    Trial(client, abi.UPDATE_AGAIN, data, probation_ms, lambda _phase: None).wait()
 
 
 def state(client: Client) -> tuple[str, str, int]:
@@ -134,29 +194,3 @@ def state(client: Client) -> tuple[str, str, int]:
     phase, refused = abi.UPDATE_STATE_STRUCT.unpack(answer[:size])
     name = abi.UPDATE_PHASES[phase] if phase < len(abi.UPDATE_PHASES) else str(phase)
     return name, answer[size:].decode(errors="replace"), refused
-
-
-def _run_trial(
-    client: Client, operation: int, data: bytes, probation_ms: int, on_phase: Callable[[str], None]
-) -> None:
-    """Begin the trial, and wait for its end. What begins it is sent once only."""
-    clock_s: Callable[[], Any] = client.transport.clock_s
-    try:
-        client.update(operation, data, attempts=1)
-    except DeviceTimeout:
-        on_phase("unknown")  # it may have begun: the state tells
-    end_s = clock_s() + probation_ms / 1000 + _PATIENCE_S
-    seen = ""
-    while clock_s() < end_s:
-        phase, reason, _ = state(client)
-        if phase != seen:
-            on_phase(phase)
-            seen = phase
-        if phase == _KEPT:
-            return
-        if phase == _FAILED:
-            raise UpdateTakenBack(
-                f"the old code is back: {reason}", "bulkhead fault SERVICE shows a traceback"
-            )
-        client.listen(_POLL_S)
-    raise DeviceTimeout("the board does not say how the update ended", "bulkhead update --list")
