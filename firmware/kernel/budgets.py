@@ -18,18 +18,17 @@ from kernel.layout import (
 from kernel.limits import TIME_HALF, TIME_MASK
 
 
-def overrun(kernel, task):
+def overrun(kernel, task, landed):
     """Judge a step that ended with a trap: return 1 if its task was faulted for it.
 
-    A kill that comes late lands here and is forgotten: the trap counts. One that is nowhere to be
-    found was caught by the task, whose generator is dropped and not closed: its `finally` blocks
-    would get another chance to hold the processor.
+    `landed` tells that a kill came too late for it, in `pad`, and is forgotten: the trap counts.
+    One that is nowhere to be found was caught by the task, whose generator is dropped and not
+    closed: its `finally` blocks would get another chance to hold the processor.
     """
     w = kernel.words
     if w[STRUCK]:
         note_event(kernel, EVENT_OVERRAN, task, 0)
         w[STRUCK] = 0
-        landed = kernel.port.pad()
         doomed = take_doom(w)
         if doomed:
             fault(kernel, task, doomed & FAULT_MASK, None)

@@ -107,7 +107,9 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         what = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _DETAIL
         note(w, what, now)
         if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_HALF == 0:
-            if int(kernel.overrun(kernel, task)):
+            # A kill that is on its way must not land in what follows, which may be bytecode.
+            landed = int(kernel.port.pad()) if w[STRUCK] else 0
+            if int(kernel.overrun(kernel, task, landed)):
                 task = 0
                 continue
         kind = trap & short

@@ -19,6 +19,7 @@ import sys
 import threading
 import traceback
 
+import micropython
 from kernel.layout import (
     ARMED, DEADLINES, GENERATION, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT,
     RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
@@ -34,11 +35,14 @@ COLLECT_US = 1_000
 COUNT_US = 9_000
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
 BUILT_IN = os.path.dirname(traceback.__file__)  # in place of what is compiled into MicroPython
+KERNEL = "/firmware/kernel/"
 INJECTED = "/firmware/bulkhead/injections.py"  # runs as the task it is injected into
 
 # Where a pending exception is taken, as on a branch of MicroPython's bytecode. Both raise it after
 # the jump (CPython's eval breaker), in the frame that jumps.
 _BRANCHES = frozenset(code for name, code in dis.opmap.items() if name == "JUMP_BACKWARD")
+# Every jump is a branch on a board.
+_JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
 
 
 class Deadlock(Exception):
@@ -84,6 +88,7 @@ class SimPort:
         self.until = None  # simulated time at which the run ends
         self.after_step = None
         self.lines = []
+        self.strays = []  # where in the kernel a kill would have landed
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -140,6 +145,8 @@ class SimPort:
         self.until = self.clock.us + milliseconds * 1000
         main_level(self.kernel)
         self.stop_tick()
+        if self.strays:
+            raise AssertionError(f"a kill lands in the kernel: {self.strays}")
         if self.was_reset:
             raise SystemExit("the board was reset")
 
@@ -235,17 +242,30 @@ class SimPort:
             self.events.pop(0)[2]()
 
     def _trace_call(self, frame, event, _argument):
-        if not self.kernel.words[ARMED] or event != "call":
+        if event != "call":
             return None
+        if not self.kernel.words[ARMED]:
+            return self._trace_kernel_call(frame)
         path = frame.f_code.co_filename
         if any(part in path for part in KERNEL_FOLDERS) and not path.endswith(INJECTED):
             return None
         if path.startswith(BUILT_IN):
             return None
-        frame.f_trace = self._trace_opcode  # first: CPython 3.13 looks for it
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return self._trace_opcode
+        return _see(frame, self._trace_opcode)
+
+    def _trace_kernel_call(self, frame):
+        """See the branches of the kernel's bytecode while a kill is on its way."""
+        if self.pending and _is_bytecode_of_the_kernel(frame.f_code):
+            return _see(frame, self._trace_kernel)
+        return None
+
+    def _trace_kernel(self, frame, _event, _argument):
+        """Tell of a kill that would land in the kernel: it has to be padded before."""
+        w = self.kernel.words
+        code = frame.f_code
+        if self.pending and w[STRUCK] and not w[ARMED] and code.co_code[frame.f_lasti] in _JUMPS:
+            self.strays.append(f"{code.co_name}, line {frame.f_lineno}")
+        return self._trace_kernel
 
     def _trace_opcode(self, frame, event, _argument):
         if event != "opcode" or not self.kernel.words[ARMED]:
@@ -292,6 +312,11 @@ class SimPort:
                 w[STRUCK] += 1
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             self.pending = True
+            below = sys._getframe()
+            while below is not None:
+                if _is_bytecode_of_the_kernel(below.f_code):
+                    _see(below, self._trace_kernel)
+                below = below.f_back
             if w[STRUCK] > STRIKES_MAX:
                 self.panic(KILLS_CAUGHT)
 
@@ -308,6 +333,18 @@ def _kill_at_branch():
     return collections.defaultdict(
         functools.partial(set_exception, thread, ctypes.py_object(KeyboardInterrupt))
     )
+
+
+def _see(frame, trace):
+    """Have `trace` called at every bytecode of `frame`."""
+    frame.f_trace = trace  # first: CPython 3.13 looks for it
+    frame.f_trace_opcodes = True
+    frame.f_trace_lines = False
+    return trace
+
+
+def _is_bytecode_of_the_kernel(code):
+    return KERNEL in code.co_filename and code not in micropython.COMPILED
 
 
 def _passed(now, deadline):

@@ -1,17 +1,9 @@
 """Cases: budgets of a step and of a period; kills, and tasks that catch them."""
 
 from bulkhead import OK
-from cases.rig import echo, idle
+from cases.rig import burn_us, echo, idle, no_branch
 from kernel.abi import BUDGET, DORMANT, EXCEPTION, FAULTED, RECEIVING, SLEEPING
 from kernel.layout import CPU_US
-
-
-def burn(rig, milliseconds):
-    """Compute for that long on the port's clock."""
-    start = rig.port.now()
-    while True:
-        if (rig.port.now() - start) & 0x3FFFFFFF >= milliseconds * 1000:
-            break
 
 
 def worker(rig, *, step_ms, pause_ms, steps):
@@ -19,7 +11,7 @@ def worker(rig, *, step_ms, pause_ms, steps):
 
     def main(sys):
         for _ in range(steps):
-            burn(rig, step_ms)
+            burn_us(rig, step_ms * 1000)
             rig.log.append("step")
             yield sys.sleep(pause_ms)
         yield sys.recv()
@@ -61,11 +53,11 @@ def test_task_without_a_period_may_compute_for_ever(rig):
 def test_time_on_top_of_a_task_is_not_charged_to_it(rig):
     def on_top(sys):
         while True:
-            burn(rig, 5)
+            burn_us(rig, 5_000)
             yield sys.sleep(5)
 
     def below(sys):
-        burn(rig, 40)
+        burn_us(rig, 40_000)
         rig.log.append(rig.state("on_top") == SLEEPING)
         yield sys.sleep(1)
         rig.log.append("charged for itself alone")
@@ -96,7 +88,7 @@ def test_client_of_a_server_over_its_period_gets_its_answer_first(rig):
     def server(sys):
         yield sys.recv()
         while True:
-            burn(rig, 4)
+            burn_us(rig, 4_000)
             yield sys.reply_recv(OK)
 
     def client(sys):
@@ -125,7 +117,7 @@ def test_step_over_its_budget_is_killed(rig):
 def test_kill_runs_the_finally_blocks(rig):
     def main(sys):
         try:
-            burn(rig, 100)
+            burn_us(rig, 100_000)
         finally:
             rig.log.append("closed")
         yield
@@ -261,3 +253,29 @@ def test_kill_that_comes_while_the_first_unwinds_harms_nobody(rig):
     rig.run(200)
     rig.expect((rig.state("bad"), rig.fault("bad")), (FAULTED, BUDGET))
     rig.expect(rig.log, ["ran"] * 3)
+
+
+def test_kill_as_the_last_step_ends_is_forgotten(rig):
+    """The one that the kernel makes for a task that is stopped: its `finally` blocks."""
+
+    def edge(sys):
+        length = 1500 + 50 * len(rig.log)
+        try:
+            yield sys.recv()
+        finally:
+            burn_us(rig, length)
+            no_branch()
+
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        while len(rig.log) < 30:
+            yield sys.start(kernel, 2)
+            yield sys.sleep(1)
+            rig.log.append((yield sys.stop(kernel, 2)))
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("supervisor", supervisor, priority=0, budget_ms=100, uses="kernel:control")
+    rig.add("edge", edge, priority=4, budget_ms=2)
+    rig.run(60_000)  # a bound: it finishes long before
+    rig.expect((rig.log, rig.fault("edge"), rig.fault("supervisor")), ([OK] * 30, 0, 0))

@@ -169,3 +169,18 @@ def control(rig, script, *others):
     rig.add("controller", main, priority=0, uses="kernel:control")
     rig.run(60)
     rig.expect(rig.fault("controller"), 0)
+
+
+def burn_us(rig, length):
+    """Compute for that long on the port's clock."""
+    start = rig.port.now()
+    while True:
+        if (rig.port.now() - start) & 0x3FFFFFFF >= length:
+            break
+
+
+def no_branch():
+    """Compute for a while without a branch: a C call where that is one, and straight code."""
+    x = sum(range(250))
+    x = x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1
+    x = x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1
