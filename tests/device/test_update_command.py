@@ -91,6 +91,18 @@ def test_code_that_does_not_start_is_taken_back_with_exit_code_1(shop: Shop) -> 
     assert shop.greeting() == old
 
 
+def test_a_service_killed_in_its_update_runs_on_with_the_code_it_had(shop: Shop) -> None:
+    old, code = shop.greeting(), shop.code()["code"]
+    done = shop.run("inject", "kill-in-update", "--target", "greeter")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("killed greeter while new code was put in its place: ")
+    assert "InjectedCrash" in shop.run("fault", "greeter").stdout
+    assert (shop.greeting(), shop.code()["code"]) == (old, code)
+    done = shop.run("inject", "kill-in-update", "--target", "updater")
+    assert done.returncode == 1
+    assert "the updater is replaced with the whole image" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -1,15 +1,18 @@
 """Commits a fault: by the kernel, over the link, or around the emulated board's chip."""
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from bulkhead_host import abi
+from bulkhead_host.campaign.kinds import KILL_IN_UPDATE
 from bulkhead_host.campaign.plan import Planned
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.updater import KILL_S_MAX, kill_in_update
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Application
 
@@ -19,6 +22,7 @@ JUMP_MS = 5000
 NOISE_BYTES = 400
 PRESS_MS = 50
 SETTLE_S = 0.1
+PROBATION_MS = 200
 
 _CTRL_C = 3
 
@@ -55,25 +59,16 @@ def act(bench: Bench, fault: Planned) -> None:
         lost = (DeviceTimeout, NoSuchTarget) if fault.target == "supervisor" else (DeviceTimeout,)
         with suppress(*lost):
             bench.client.inject(fault.target, fault.kind)
-    elif fault.kind == "supervisor-kill":
-        with suppress(DeviceTimeout):
-            bench.client.inject(fault.target, "crash")
-    elif fault.kind == "watchdog-starvation":
-        bench.client.inject(fault.target, "hang")
-    elif fault.kind == "link-noise":
-        bench.client.transport.write(noise(fault))
-    elif fault.kind == "interrupt-storm":
-        _storm(bench, fault.target)
-    elif fault.kind == "lost-interrupt":
-        _lose_interrupt(bench, fault.target)
-    elif fault.kind == "clock-jump":
-        bench.client.listen(SETTLE_S)  # what runs meanwhile would overrun its budget
-        bench.chip_of().chip.stall(JUMP_MS * 1_000_000)
-    elif fault.kind == "reset":
-        bench.chip_of().reset()
-    elif fault.kind == "power-cut":
-        bench.chip_of().stop()
-        bench.chip_of().start()
+    else:
+        _OTHERS[fault.kind](bench, fault)
+
+
+def _kill_in_update(bench: Bench, fault: Planned) -> None:
+    drawn = random.Random(f"update:{fault.index}:{fault.pause_ms}")
+    after_s = drawn.uniform(-KILL_S_MAX, KILL_S_MAX)
+    if fault.target == "console":  # which takes no order while it is down
+        after_s = abs(after_s)
+    kill_in_update(bench.client, fault.target, after_s=after_s, probation_ms=PROBATION_MS)
 
 
 def press(bench: Bench, target: str) -> None:
@@ -103,9 +98,24 @@ def noise(fault: Planned) -> bytes:
     return bytes(byte for byte in sent if byte != _CTRL_C) + b"\n"
 
 
-def _storm(bench: Bench, target: str) -> None:
+def _crash(bench: Bench, fault: Planned) -> None:
+    with suppress(DeviceTimeout):
+        bench.client.inject(fault.target, "crash")
+
+
+def _stall(bench: Bench, _fault: Planned) -> None:
+    bench.client.listen(SETTLE_S)  # what runs meanwhile would overrun its budget
+    bench.chip_of().chip.stall(JUMP_MS * 1_000_000)
+
+
+def _cut_power(bench: Bench, _fault: Planned) -> None:
+    bench.chip_of().stop()
+    bench.chip_of().start()
+
+
+def _storm(bench: Bench, fault: Planned) -> None:
     board = bench.chip_of()
-    pin = board.pin(bench.pin_of(target))
+    pin = board.pin(bench.pin_of(fault.target))
     half_cycles = STORM_MS * 1_000_000 // STORM_PULSES // CYCLE_NS // 2
     for edge in range(STORM_PULSES):
         at = board.cycles + 2 * edge * half_cycles
@@ -115,11 +125,24 @@ def _storm(bench: Bench, target: str) -> None:
     bench.client.listen(STORM_MS / 1000)
 
 
-def _lose_interrupt(bench: Bench, target: str) -> None:
-    pin = bench.chip_of().pin(bench.pin_of(target))
+def _lose_interrupt(bench: Bench, fault: Planned) -> None:
+    pin = bench.chip_of().pin(bench.pin_of(fault.target))
     pin.drive(0)
     pin.lose_edge()
     bench.client.listen(PRESS_MS / 1000)
     pin.release()
     pin.lose_edge()
     bench.client.listen(PRESS_MS / 1000)
+
+
+_OTHERS: dict[str, Callable[[Bench, Planned], None]] = {
+    KILL_IN_UPDATE: _kill_in_update,
+    "supervisor-kill": _crash,
+    "watchdog-starvation": lambda bench, fault: bench.client.inject(fault.target, "hang"),
+    "link-noise": lambda bench, fault: bench.client.transport.write(noise(fault)),
+    "interrupt-storm": _storm,
+    "lost-interrupt": _lose_interrupt,
+    "clock-jump": _stall,
+    "reset": lambda bench, _: bench.chip_of().reset(),
+    "power-cut": _cut_power,
+}

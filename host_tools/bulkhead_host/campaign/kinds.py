@@ -10,6 +10,9 @@ from bulkhead_host.system.manifest import KERNEL, RIGHTS, Application, Service
 BOARD = "board"
 """The target of faults of the board itself."""
 
+KILL_IN_UPDATE = "kill-in-update"
+UPDATER = "updater"
+
 _REACHES = RIGHTS["call"] | RIGHTS["send"] | RIGHTS["notify"]
 _SPEAKS = RIGHTS["call"] | RIGHTS["send"]
 
@@ -94,6 +97,13 @@ def _copying(service: Service, application: Application) -> str:
     return _speaking(service, application) if service.slots else "it has no slots"
 
 
+def _updated(service: Service, application: Application) -> str:
+    if UPDATER not in (one.name for one in application.services):
+        return "the application has no updater"
+    is_updater = service.name == UPDATER
+    return "it does not replace itself" if is_updater else _any(service, application)
+
+
 def _not_supervisor(service: Service, application: Application) -> str:
     is_supervisor = service.name == "supervisor"
     return "the kernel starts it" if is_supervisor else _any(service, application)
@@ -167,6 +177,13 @@ _ALL = (
         fits=_not_supervisor,
         words="killed in its start",
         starts=2,
+    ),
+    Kind(
+        name=KILL_IN_UPDATE,
+        meaning="be killed while new code is put in its place",
+        ends=Ends.PERHAPS,  # before it has received, new code gives way to the old in silence
+        faults=("EXCEPTION",),
+        fits=_updated,
     ),
     _at_reply("kill-in-call", "be killed before its next reply", Ends.TARGET, "EXCEPTION"),
     _at_reply("protocol-error", "fault its next caller", Ends.CLIENT, "PROTOCOL"),

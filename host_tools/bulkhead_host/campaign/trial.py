@@ -1,14 +1,16 @@
 """One fault under way: what was before, what has been seen, and the waits for what must come."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.actions import Bench, press
-from bulkhead_host.campaign.kinds import Ends, Kind
+from bulkhead_host.campaign.actions import PROBATION_MS, Bench, press
+from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, Ends, Kind
 from bulkhead_host.campaign.plan import Invariants, Planned
 from bulkhead_host.campaign.watch import Watch
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.services import Service, Table
+from bulkhead_host.link.updater import ENDED, KEPT, state
 
 BEGIN_MS = 15_000
 """For how long a fault that waits for its occasion may wait."""
@@ -70,6 +72,7 @@ class Trial:
     victim: str | None = None
     recovery_ms: float | None = None
     violations: list[str] = field(default_factory=list)
+    _update: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -96,9 +99,13 @@ class Trial:
             start_us = self._wait_for_mark()
         elif self.fault.kind == "lost-interrupt":
             self._wait_for_interrupt()
+        elif self.fault.kind == KILL_IN_UPDATE:
+            start_us = self._wait_for_update()
         victim = self.task if self.kind.ends is Ends.TARGET else self._faulted()
         if not victim and self.kind.ends is Ends.CLIENT:
             self.violations.append(f"no client of {self.fault.target} was faulted")
+        if not victim and self._update == KEPT:
+            self.violations.append(f"{self.fault.target} was not killed")
         if victim and not self.violations:
             self.victim = self.names[victim - 1]
             self._wait_for_return(victim, start_us)
@@ -148,6 +155,24 @@ class Trial:
                 return
             self._pause(pressed_s)
             self.watch.look()
+
+    def _wait_for_update(self) -> int:
+        """Wait until the board has kept the new code, or taken it back; return when the kill was.
+
+        That is in microseconds from the order, 0 where the trace does not tell.
+        """
+        begun_s = self.clock_s()
+        within_ms = PROBATION_MS + self.invariants.recovered_within_ms
+        while self._update not in ENDED:
+            self._pause(begun_s)
+            self.watch.look()
+            with suppress(DeviceTimeout):
+                self._update = state(self.bench.client)[0]
+            if self.clock_s() > begun_s + within_ms / 1000:
+                self.violations.append(f"the update did not end within {within_ms} ms")
+                break
+        kills = (time_us for time_us, number, _ in self.watch.faults() if number == self.task)
+        return next(kills, 0)
 
     def _faulted(self) -> int:
         """Return the task that was faulted as the kind says, 0 for none."""

@@ -1,16 +1,21 @@
 """`bulkhead inject`: make a service fail in a chosen way."""
 
+import random
+
 import click
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.kinds import KINDS
+from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, KINDS
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Service, Table
+from bulkhead_host.link.updater import KILL_S_MAX, UpdateTakenBack, kill_in_update
 
-NAMES = tuple(name for name in abi.INJECTION_NAMES if name)
-"""What a board does on request. A campaign has more kinds, which are done from outside."""
+NAMES = (*(name for name in abi.INJECTION_NAMES if name), KILL_IN_UPDATE)
+"""What can be done to any board by its service. A campaign has more kinds."""
+
+PROBATION_MS = 1000
 
 
 def inject(client: Client, kind: str, target: str) -> str:
@@ -23,6 +28,8 @@ def inject(client: Client, kind: str, target: str) -> str:
     _check_kind(kind)
     client.hello()
     before = _named(client.table(), target)
+    if kind == KILL_IN_UPDATE:
+        return _killed_in_update(client, before)
     try:
         client.inject(target, kind)
     except NoSuchTarget:
@@ -34,6 +41,24 @@ def inject(client: Client, kind: str, target: str) -> str:
         if not _has_failed_since(client, before):
             raise error from None
     return f"asked {target} to {KINDS[kind].meaning}"
+
+
+def _killed_in_update(client: Client, before: Service) -> str:
+    """Kill a service near the beginning of an update to the code it has; tell what came of it."""
+    name = before.name
+    try:
+        after_s = random.uniform(0, KILL_S_MAX)
+        kill_in_update(client, name, after_s=after_s, probation_ms=PROBATION_MS).wait()
+        outcome = "the new code was kept"
+    except UpdateTakenBack as error:
+        outcome = error.cause
+    after = _named(client.table(), name)
+    if after.generation == before.generation and outcome.endswith("kept"):
+        raise BulkheadError(f"{name} was updated, and not killed", "try it again")
+    return (
+        f"killed {name} while new code was put in its place: {outcome}; "
+        f"generation {before.generation} -> {after.generation}"
+    )
 
 
 def _named(table: Table, target: str) -> Service:

@@ -6,6 +6,7 @@ each `Bundle` against its signature, tries the new code and keeps it, or takes i
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bulkhead_host import abi
@@ -16,14 +17,19 @@ PROBATION_MS = 5000
 PROBATION_MS_MAX = 60_000
 PIECE_BYTES = 320
 
+KILL_S_MAX = 0.03
+"""How long before or after the begin of an update a service is killed: less than loading takes."""
+
 _POLL_S = 0.1
 _PATIENCE_S = 15.0
 """More than starting new code, and taking it back, may take beside the probation."""
 
 _PROBATION_STRUCT = struct.Struct("<H")
 _OFFSET_STRUCT = struct.Struct("<I")
-_KEPT = "kept"
+KEPT = "kept"
 _FAILED = "failed"
+ENDED = KEPT, _FAILED
+"""The phases that an update ends with."""
 
 Progress = Callable[[int, int], None]
 """Gets the bytes that the board has taken, and how many there are."""
@@ -34,28 +40,6 @@ OnPhase = Callable[[str], None]
 
 class UpdateTakenBack(BulkheadError):
     """The new code was no good: the board has put the old code in place again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """New code of one service: its signed head, and its files one after the other."""
-
-    name: str
-    version: int
-    code: str
-    head: bytes
-    data: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """What code a service has: `slot` is where it is, `-` for the image; `before` a version."""
-
-    name: str
-    version: int
-    code: str
-    slot: str
-    before: int | None
 
 
 class Trial:
@@ -90,16 +74,38 @@ class Trial:
             raise UpdateTakenBack(
                 f"the old code is back: {reason}", "bulkhead fault SERVICE shows a traceback"
             )
-        if phase != _KEPT and self._client.transport.clock_s() >= self._end_s:
+        if phase != KEPT and self._client.transport.clock_s() >= self._end_s:
             raise DeviceTimeout(
                 "the board does not say how the update ended", "bulkhead update --list"
             )
-        return phase == _KEPT
+        return phase == KEPT
 
     def wait(self) -> None:
         """Return when the board has kept the code; raise as `has_ended` does."""
         while not self.has_ended():
             self._client.listen(_POLL_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """New code of one service: its signed head, and its files one after the other."""
+
+    name: str
+    version: int
+    code: str
+    head: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What code a service has: `slot` is where it is, `-` for the image; `before` a version."""
+
+    name: str
+    version: int
+    code: str
+    slot: str
+    before: int | None
 
 
 def nothing(_taken: int, _whole: int) -> None:
@@ -152,7 +158,7 @@ def begin_update(
     probation_ms: int = PROBATION_MS,
     progress: Progress = nothing,
     on_phase: OnPhase = lambda _phase: None,
-) -> "Trial":
+) -> Trial:
     """Send new code and have it tried; do not wait for what comes of it. See `send_update`."""
     whole = sum(len(bundle.data) for bundle in bundles)
     taken = 0
@@ -183,8 +189,35 @@ def update_to_itself(
     client: Client, names: Sequence[str], *, probation_ms: int = PROBATION_MS
 ) -> None:
     """Have services go through an update to the code they have: shows that they can."""
+    _begin_again(client, names, probation_ms).wait()
+
+
+def kill_in_update(
+    client: Client, name: str, *, after_s: float, probation_ms: int = PROBATION_MS
+) -> Trial:
+    """Have a service updated to the code it has, and crash it `after_s` after that has begun.
+
+    Negative times are before. Whether the order to crash has arrived is for the caller to see:
+    the service may be what answers. Raises as `send_update` does, and `NoSuchTarget`.
+    """
+
+    def kill() -> None:
+        with suppress(DeviceTimeout):
+            client.inject(name, "crash")
+
+    if after_s < 0:
+        kill()
+        client.listen(-after_s)
+    trial = _begin_again(client, (name,), probation_ms)
+    if after_s >= 0:
+        client.listen(after_s)
+        kill()
+    return trial
+
+
+def _begin_again(client: Client, names: Sequence[str], probation_ms: int) -> Trial:
     data = _PROBATION_STRUCT.pack(probation_ms) + "\0".join(names).encode()
-    Trial(client, abi.UPDATE_AGAIN, data, probation_ms, lambda _phase: None).wait()
+    return Trial(client, abi.UPDATE_AGAIN, data, probation_ms, lambda _phase: None)
 
 
 def state(client: Client) -> tuple[str, str, int]:
