@@ -33,6 +33,7 @@ def main(sys):
             status = yield sys.call(thermometer, thermometer_api.READ)
             if status == DEAD:
                 yield sys.reopen(thermometer)
+                toggles -= 1  # ask it at the next toggle
             elif status == OK:
                 text = "the chip is at %d.%02d C" % (sys.arg // 100, sys.arg % 100)
                 status = yield sys.send(logger, logger_api.INFO, text)
