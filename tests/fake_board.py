@@ -158,6 +158,9 @@ class FakeBoard:
 
     def _control(self, name: str, verb: int) -> int:
         self.controls.append((name, abi.CONTROL_NAMES[verb]))
+        if abi.CONTROL_NAMES[verb] == "reset" and not name:
+            self.uptime_ms = 0
+            return abi.OK
         is_known = name in [service.name for service in self.services]
         return abi.OK if is_known else abi.UNKNOWN
 

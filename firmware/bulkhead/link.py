@@ -28,7 +28,7 @@ TABLE = const(0x02)  # -> SERVICE for each task, then END
 INJECT = const(0x03)  # in an order: injection u8 (abi.CRASH ...), service name -> STATUS
 FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT, or STATUS
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
-CONTROL = const(0x06)  # in an order: verb u8 (HOLD, RELEASE, RESTART), service name -> STATUS
+CONTROL = const(0x06)  # in an order: verb u8 (HOLD ... RESET), service name -> STATUS
 FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORMAT, or STATUS
 TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 31 when caught up
 CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
@@ -54,7 +54,8 @@ RESULT = const(0x87)  # status of the call u8, `bulkhead.value` that came with i
 HOLD = const(0)  # stop it, and do not start it again
 RELEASE = const(1)  # start what is held, or degraded
 RESTART = const(2)  # stop it and start it again, and what shares its fate: no fault
-CONTROL_NAMES = ("hold", "release", "restart")
+RESET = const(3)  # without a name: reset the board, once STATUS has gone out
+CONTROL_NAMES = ("hold", "release", "restart", "reset")
 
 HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark, of `session`
 # Services, uptime_ms; since the console began, each modulo 2**16: frames that came damaged, orders

@@ -124,6 +124,7 @@ KILLS_CAUGHT = const(2)
 WATCHDOG_FIRED = const(3)
 GIVEN_UP = const(4)
 NO_PROGRESS = const(5)
+ORDERED = const(6)
 
 # Full mailbox policies.
 FAIL = const(0)
@@ -207,6 +208,7 @@ CRASH_NAMES = (
     "ran when the watchdog fired",
     "failed too often",
     "made no progress",
+    "took the order of a person",
 )
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")

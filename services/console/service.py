@@ -35,6 +35,8 @@ _LINE_FEED = const(10)
 _MARK = const(0x1E)
 _LINE = "input"
 _CALL_BYTES = const(3)
+_RESET = bytes((link.RESET,))
+_FAREWELL_MS = const(50)
 _POSITION_MASK = const(0x3FFFFFFF)
 
 
@@ -212,6 +214,9 @@ def answer(sys, serial, gate, watch, frame):
     elif kind == link.WATCH and len(payload) == 4:
         watch.begin(sequence, *struct.unpack("<HH", payload))
     elif kind in (link.INJECT, link.CONTROL) and payload:
+        if kind == link.CONTROL and payload == _RESET:
+            yield from send_status(sys, serial, sequence, OK)
+            yield sys.sleep(_FAREWELL_MS)  # until the host has taken it
         operation = supervisor_api.INJECT if kind == link.INJECT else supervisor_api.CONTROL
         supervisor = sys.cap("supervisor")
         status = yield sys.call(supervisor, operation, (text(payload[1:]), payload[0]))

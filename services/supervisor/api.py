@@ -7,6 +7,7 @@ EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, de
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN
 FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
+#                    or (BOARD, RESET), in the name of the caller
 FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
 TRACE = const(7)  # arg: position -> OK, arg: what `sys.read_trace` gives
 CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN

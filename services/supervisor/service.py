@@ -11,7 +11,7 @@ import time
 from struct import unpack, unpack_from
 
 from bulkhead import NOTIFIED, OK, REFUSED
-from bulkhead.link import HOLD, RELEASE, RESTART
+from bulkhead.link import HOLD, RELEASE, RESET, RESTART
 from bulkhead_system import SERVICES
 from kernel.abi import (
     ATTENDING,
@@ -23,6 +23,7 @@ from kernel.abi import (
     HEARTBEAT,
     HELD,
     INSPECT_FORMAT,
+    ORDERED,
     RECEIVING,
     RETURNED,
     SLEEPING,
@@ -278,6 +279,8 @@ def answer(sys, house, operation):
         status = (yield sys.inject(kernel, ward.number, request[1])) if ward else UNKNOWN
         yield sys.reply(OK if status == OK else UNKNOWN)
     elif operation == CONTROL and type(request) is tuple and len(request) == 2:
+        if request == (BOARD, RESET):
+            yield sys.reset_board(kernel, sys.badge(), ORDERED)
         ward = house.named(request[0])
         yield sys.reply((yield from control(sys, house, ward, request[1])) if ward else UNKNOWN)
     elif operation == FAULT_TEXT and type(request) is tuple and len(request) == 2:

@@ -411,6 +411,10 @@ def test_programs_take_turns_on_a_served_board(served_port: str) -> None:
     assert (new["generation"], new["fault"]) == (old["generation"] + 1, "BUDGET")
     printed = program("mpremote", "connect", served_port, "resume", "exec", "print(1+1)")
     assert printed.strip() == "2"
+    assert "demo on pico was reset after " in program("bulkhead", "reset", port=served_port)
+    told = program("bulkhead", "postmortem", port=served_port)
+    assert "the board was reset: console took the order of a person, at " in told
+    assert "no service has failed since" in told
 
 
 def test_supervisor_counts_its_own_restart_once(client: Client) -> None:

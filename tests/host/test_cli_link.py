@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from desk import PROGRAM, WAIT_S, Desk, bulkhead, read_to_end, read_until
-from fake_board import FakeBoard, served
+from fake_board import FakeBoard, FakeLine, served
 from processes import started
 
 from bulkhead_host import abi
+from bulkhead_host.commands.reset import RETURN_TIMEOUT_S, await_reset
+from bulkhead_host.errors import DeviceTimeout
+from bulkhead_host.link.client import Client
 
 
 def test_ps_prints_a_table(desk: Desk) -> None:
@@ -238,3 +241,27 @@ def test_run_with_a_port_is_the_monitor_on_it(desk: Desk) -> None:
     done = bulkhead("run", "--for", "0.5", port=desk.port)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("NAME") == 1
+
+
+def test_reset_is_ordered_and_the_board_that_is_back_is_named(desk: Desk) -> None:
+    done = bulkhead("reset", port=desk.port)
+    assert (done.returncode, desk.board.controls) == (0, [("", "reset")]), done.stderr
+    assert done.stdout.startswith("demo on pico was reset after 5.0 s, and answers after ")
+    done = bulkhead("reset", "--no-wait", port=desk.port)
+    assert (done.returncode, done.stdout) == (0, "the board has taken the order to reset\n")
+
+
+def test_a_board_that_goes_on_as_it_was_has_not_been_reset() -> None:
+    line = FakeLine(FakeBoard())
+    before = Client(line).hello()
+
+    def sleep(seconds: float) -> None:
+        line.read(seconds)
+
+    with pytest.raises(DeviceTimeout) as caught:
+        await_reset(lambda: line, before, clock_s=line.clock_s, sleep=sleep)
+    assert f"not back within {RETURN_TIMEOUT_S:g} s" in caught.value.cause
+    assert "unplug" in caught.value.next_step
+    line.after(3, lambda: setattr(line.board, "uptime_ms", 0))
+    after = await_reset(lambda: line, before, clock_s=line.clock_s, sleep=sleep)
+    assert after.uptime_ms < before.uptime_ms

@@ -131,6 +131,13 @@ class Client:
         """
         self._order(abi.CONTROL, abi.CONTROL_NAMES.index(verb), name, verb)
 
+    def reset(self) -> None:
+        """Have the board reset itself; it keeps that this was ordered. Returns before it is back.
+
+        Raises as `inject` does.
+        """
+        self._order(abi.CONTROL, abi.CONTROL_NAMES.index("reset"), "", "reset")
+
     def call(
         self, name: str, operation: int, value: object = None, *, timeout_ms: int = 1000
     ) -> tuple[int, object]:
@@ -283,7 +290,7 @@ class Client:
             frame = self._request(kind, payload, _one_of(abi.STATUS), attempts=1)
         except DeviceTimeout as error:
             raise DeviceTimeout(
-                f"{error.cause}: whether {name} got the {word} is not known",
+                f"{error.cause}: whether {name or 'the board'} got the {word} is not known",
                 "bulkhead ps shows its generation and fault",
             ) from error
         status = frame.payload[0] if frame.payload else abi.UNKNOWN
