@@ -5,9 +5,10 @@ or a device asks the port for `Levels.interrupt`, which the interpreter calls at
 running task's bytecode; it resumes what is more important on top of that task and returns to it.
 
 A kill is a KeyboardInterrupt that the tick injects into whatever runs. `land` tells it from an
-operator's Ctrl-C by the STRUCK word, which only the tick sets. It may arrive late, after the
-step it was meant for has ended: then it is still pending, and the port's `pad` gives it a branch
-to land on before anything else is resumed.
+operator's Ctrl-C by the STRUCK word, which only the tick sets; what is neither, as the port can
+tell, a service has raised itself. It may arrive late, after the step it was meant for has ended:
+then it is still pending, and the port's `pad` gives it a branch to land on before anything else is
+resumed.
 """
 
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
@@ -49,7 +50,7 @@ def land(kernel, error):
         spent = (kernel.port.now() - w[NOW]) & TIME_MASK
         w[task + CPU_US] = (w[task + CPU_US] + spent) & TIME_MASK
         kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) and (w[STRUCK] or kernel.port.is_operators(error)):
         kind = BUDGET
         note_event(kernel, EVENT_OVERRAN, task, 0)
         if w[STRUCK] == 0:
@@ -133,15 +134,16 @@ def main_level(kernel):
     w[STOPPED] = 0
     port.set_guest(0)
     port.start_tick()
-    try:
-        while not w[STOPPED]:
+    while not w[STOPPED]:
+        try:
             run(kernel)
             if not (w[STOPPED] or w[IRQ_PENDING]):
                 left_us = kernel.memory.idle_us(_idle_us(kernel))
                 if left_us:
                     port.idle(left_us)
-    except KeyboardInterrupt:
-        pass
+        except KeyboardInterrupt as error:
+            if port.is_operators(error):
+                break
     lend_main_level(kernel, PROMPT)
 
 

@@ -15,7 +15,7 @@ from io import BytesIO
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT
 from kernel.layout import (
     ARMED, BUDGET_US, CPU_US, FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME,
-    RUNNING_TASK, SERVING, STATE, STEP_DEADLINE, STOPPED, STRUCK, TOKEN_TASK,
+    RUNNING_TASK, SERVING, STATE, STEP_DEADLINE, STRUCK, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT, TIME_MASK
 import micropython
@@ -124,9 +124,6 @@ def _call(kernel, w, function, arguments):
     w[ARMED] = 1
     try:
         function(*arguments)
-    except KeyboardInterrupt:
-        if not w[STRUCK]:  # an operator's
-            w[STOPPED] = 1
     except BaseException:
         pass
     w[ARMED] = 0

@@ -161,6 +161,13 @@ class Port:
         # Bound methods are made once here: making one allocates.
         self.tick_handler = self.tick
         self.interrupt_handler = self.interrupt
+        self.caught = None
+        try:
+            self.strike()
+            for _ in range(2):
+                pass
+        except KeyboardInterrupt as error:
+            self.caught = error
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -260,6 +267,13 @@ class Port:
         self.ring.write(b"\x03")
         os.dupterm_notify(None)
         os.dupterm(before)
+
+    def is_operators(self, error):
+        """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
+
+        It is the interpreter's one object for both: a service that has kept a kill has it too.
+        """
+        return error is self.caught
 
     def pad(self):
         """Give a pending kill a branch to land on; return whether one has landed."""

@@ -83,19 +83,15 @@ class ConsoleLine:
     """
 
     def __init__(self, kernel, offset):
-        self.kernel = kernel
         self.words = kernel.words
         self.offset = offset
         self.port = kernel.port
-        self.poller = kernel.port.input
-        self.masked = True
+        self.masked = False
         self.has_driver = False
-        self.waited = False
-        self.look_handler = self.look
 
     def mask(self):
-        """Fire no more until unmasked: the driver has ended, so Ctrl-C is MicroPython's again."""
-        self.masked = True
+        """Fire no more until unmasked: the driver has ended, so Ctrl-C is the port's to find."""
+        self.masked = False
         self.has_driver = False
         self.port.mind_interrupt_character()
 
@@ -106,26 +102,11 @@ class ConsoleLine:
             self.has_driver = True
             self.port.mind_interrupt_character()
         if not self.port.guest and not self.words[STOPPED]:
-            for _ in self.poller.ipoll(0):
+            for _ in self.port.input.ipoll(0):
                 self.fire()
 
-    @micropython.native
-    def look(self, _):
-        """Fire if input waits, from the interpreter's scheduler; reaches no branch of its own."""
-        port = self.port
-        if self.masked or port.guest == PROMPT or self.words[STOPPED]:
-            return
-        waits = False
-        for _ in self.poller.ipoll(0):
-            waits = True
-        if waits and (self.waited or not port.guest):
-            self.fire()
-            port.enter(self.kernel)
-        self.waited = waits
-
-    @micropython.native
     def fire(self):
-        """Be the interrupt of this line; reaches no branch."""
+        """Be the interrupt of this line."""
         if not self.masked:
             self.masked = True
             w = self.words
@@ -207,11 +188,21 @@ class Port:
         self.prompt = prompt
         self.guest = 0
         self.has_typed = False
+        self.key = bytearray(1)
+        self.waited = False
+        self.look_handler = self.look
         self.ticking = False
         self.kernel = None
         self.enter = None
         self.words = None
         self.tick_handler = None  # made once, at boot: making a closure allocates
+        self.interrupt = None
+        try:
+            self.strike()
+            for _ in range(2):
+                pass
+        except KeyboardInterrupt as error:  # the interpreter's one object for all of them
+            self.interrupt = error
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -292,11 +283,50 @@ class Port:
     def look_soon(self):
         """Have console input looked for at the next branch."""
         console = self.console
-        if console is not None and not console.masked:
+        if console is None or not console.masked:
             try:
-                _SCHEDULE(console.look_handler, None)
+                _SCHEDULE(self.look_handler, None)
             except RuntimeError:  # the interpreter's queue is full: the next look comes
                 pass
+
+    @micropython.native
+    def look(self, _):
+        """Look for console input, from the interpreter's scheduler; no kill lands in it."""
+        w = self.words
+        armed = w[ARMED]
+        w[ARMED] = 0
+        found = self._look()
+        w[ARMED] = armed
+        if found:
+            self.enter(self.kernel)
+
+    def _look(self):
+        guest = self.guest
+        console = self.console
+        if self.words[STOPPED] or guest == PROMPT:
+            return False
+        if guest and (console is None or not console.has_driver):
+            return False
+        waits = False
+        for _ in self.input.ipoll(0):
+            waits = True
+        takes = waits and (self.waited or not guest)
+        self.waited = waits
+        if takes:
+            self.take_input()
+        return takes
+
+    def take_input(self):
+        """Leave input that waits to the console's driver; without one look in it for Ctrl-C."""
+        console = self.console
+        if console is not None and console.has_driver:
+            console.fire()
+            return
+        w = self.words
+        while not w[STOPPED] and self.input.poll(0):
+            sys.stdin.buffer.readinto(self.key)
+            if self.key[0] == _CTRL_C:
+                w[STOPPED] = 1
 
     @micropython.native
     def strike(self):
@@ -324,10 +354,21 @@ class Port:
                 self.prompt.stay()
         self.mind_interrupt_character()
 
+    def is_operators(self, error):
+        """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
+
+        Above a guest it may be. A service that has caught a kill can raise the same object.
+        """
+        return self.guest and error is self.interrupt
+
     def mind_interrupt_character(self):
-        """Have a Ctrl-C reach the console's driver as input, while there is one and it should."""
+        """Have a Ctrl-C be an interrupt of the prompt's programs, and of a guest without console.
+
+        Else it is input, for the console's driver or for `take_input`.
+        """
         console = self.console
-        is_input = console is not None and console.has_driver and self.guest != PROMPT
+        has_driver = console is not None and console.has_driver
+        is_input = not self.guest or (has_driver and self.guest != PROMPT)
         self.interrupt_character = _NONE if is_input else _CTRL_C
         micropython.kbd_intr(self.interrupt_character)
 
@@ -370,11 +411,11 @@ class Port:
         if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
             self.stop_tick()
         console = self.console
-        listens = console is not None and not console.masked
+        listens = console is None or not console.masked
         poller = self.listening if listens else self.quiet
         for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
             if stream is not self.wake:
-                console.fire()
+                self.take_input()
         self.start_tick()
 
     def line(self, kernel, offset, source, argument, trigger, on_trap=None):

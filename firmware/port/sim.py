@@ -46,6 +46,10 @@ _BRANCHES = frozenset(code for name, code in dis.opmap.items() if name == "JUMP_
 _JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
 
 
+class Interrupt(KeyboardInterrupt):
+    """What the interpreter raises for a kill or a Ctrl-C: no service raises it itself."""
+
+
 class Deadlock(Exception):
     """Nothing is ready, no deadline is set and no event is planned: the run would never end."""
 
@@ -196,6 +200,10 @@ class SimPort:
         """Raise KeyboardInterrupt at the next branch of a task."""
         self.pending = True
 
+    def is_operators(self, error):
+        """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill."""
+        return isinstance(error, Interrupt)
+
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
@@ -284,6 +292,7 @@ class SimPort:
         self._play_events()
         if self.until is not None and self.clock.us >= self.until:
             self.until = None
+            self.kernel.words[STOPPED] = 1
             self.pending = True
         if self.chance and self.random.random() < self.chance:
             self.kernel.words[SCHEDULED] = 1
@@ -327,7 +336,7 @@ class SimPort:
 
 
 def _kill_at_branch():
-    """Return a mapping; looking up a key it lacks raises KeyboardInterrupt at the next branch.
+    """Return a mapping; looking up a key it lacks raises Interrupt at the next branch.
 
     That is the jump the trace function was called for. Raising from the trace function itself
     would end all tracing, and so would calling PyThreadState_SetAsyncExc in it, since the return
@@ -336,7 +345,7 @@ def _kill_at_branch():
     set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
     thread = ctypes.c_ulong(threading.get_ident())
     return collections.defaultdict(
-        functools.partial(set_exception, thread, ctypes.py_object(KeyboardInterrupt))
+        functools.partial(set_exception, thread, ctypes.py_object(Interrupt))
     )
 
 

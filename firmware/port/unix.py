@@ -55,6 +55,7 @@ class Port:
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
         os.system(_STRIKER % (fifo, fifo, fifo))
         self.striker = open(fifo, "wb")
+        self.interrupt = self._caught()
         self.kernel = None
         self.enter = None
         self.words = None
@@ -110,20 +111,16 @@ class Port:
         Return whether one has landed within the time that a signal takes; that time does not
         count.
         """
-        self.clock_stands = True
-        try:
-            return self._landed()
-        finally:
-            self.clock_stands = False
-
-    def _landed(self):
-        end = time.ticks_add(time.ticks_ms(), _PAD_MS)
-        try:
+        try:  # before anything else: the signal comes when it likes
+            self.clock_stands = True
+            end = time.ticks_add(time.ticks_ms(), _PAD_MS)
             while time.ticks_diff(end, time.ticks_ms()) > 0:
                 pass
+            landed = False
         except KeyboardInterrupt:
-            return True
-        return False
+            landed = True
+        self.clock_stands = False
+        return landed
 
     def idle(self, limit_us):
         """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit)."""
@@ -183,6 +180,21 @@ class Port:
     def strike(self):
         """Have a signal raise KeyboardInterrupt in whatever runs when it comes."""
         self.striker.write(b"\n")
+
+    def is_operators(self, error):
+        """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
+
+        It is the interpreter's one object for both: a service that has kept a kill has it too.
+        """
+        return error is self.interrupt
+
+    def _caught(self):
+        try:
+            self.strike()
+            while True:
+                pass
+        except KeyboardInterrupt as error:
+            return error
 
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""

@@ -215,7 +215,9 @@ def test_kill_as_the_step_ends_harms_nobody_else(rig):
     rig.add("edge", edge, priority=4, budget_ms=4)
     rig.add("keeper", keeper, priority=0, uses="kernel:control")
     rig.run(60_000)  # a bound: it finishes long before
-    rig.expect((rig.log[-1], set(kinds)), ("end", {BUDGET}))
+    rig.expect(rig.log[-1], "end")
+    if rig.port.name in ("rp2", "sim"):  # elsewhere a kill is a signal, which takes its time
+        rig.expect(set(kinds), {BUDGET})
     rig.expect([rig.fault(name) for name in ("echo", "client", "keeper")], [0, 0, 0])
 
 

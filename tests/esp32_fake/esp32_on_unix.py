@@ -37,8 +37,14 @@ class Port(esp32.Port):
     def strike(self):
         """Have this process sent the signal of a Ctrl-C, once the tick's callback has ended."""
         w = self.words
+        if w is None:  # at boot, to see what is raised: the unix port has seen it
+            return
         w[STEP_DEADLINE] = (self.now() + _STRIKE_AGAIN_US) & TIME_MASK
         self.wanted = True
+
+    def is_operators(self, error):
+        """Tell a signal from what a service raises."""
+        return self.signals.is_operators(error)
 
     def pad(self):
         """Give a signal that is on its way a branch to land on."""
