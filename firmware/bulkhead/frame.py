@@ -258,13 +258,15 @@ class Frame:
 
         Its `export_state()` returns a message's value, or up to 4,096 bytes, when the old code
         rests at a `recv`. The new keeper gets that, here, by `import_state(version, state)`,
-        with the version of the code that it came from.
+        with the version of the code that it came from. Returns whether there was a state.
         """
         self.keeper = keeper
-        if self.handed is not None:
-            version, state = self.handed
-            self.handed = None
-            keeper.import_state(version, state)
+        if self.handed is None:
+            return False
+        version, state = self.handed
+        self.handed = None
+        keeper.import_state(version, state)
+        return True
 
     # What follows needs the capability "kernel" with the right to control tasks.
 

@@ -63,9 +63,9 @@ SAMPLE_LAST_US = const(16_000_000)
 GROWTH_BYTES = const(256)
 SAMPLE_TIME_US = const(35_000)
 
-# What the heap has left to allocate is looked at this often. When it is less than this many eighths
-# of what the last collection left, garbage is collected: early, and whatever waits. A heap with
-# less than ROOM_LEAST is left alone: it would be collected all the time.
+# What the heap has left to allocate is looked at this often. When it is less than this many
+# eighths of what the last collection left, garbage is collected: early, and whatever waits. A heap
+# with less than ROOM_LEAST is left alone: it would be collected all the time.
 ROOM_US = const(32_000)
 ROOM_EARLY = const(4)
 ROOM_NOW = const(2)

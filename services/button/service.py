@@ -30,6 +30,18 @@ class Button:
         self.settles_ms = self.held_ms = time.ticks_ms()
         self.waiters = {}  # tokens by badge: who asks again waits once
 
+    def export_state(self):
+        """Return what an update hands over: what was counted, what it is at, and who waits."""
+        waiters = [word for pair in self.waiters.items() for word in pair]
+        level = (self.is_down, self.is_settling, self.is_held, self.settles_ms, self.held_ms)
+        return (self.presses, self.holds) + level + tuple(waiters)
+
+    def import_state(self, _version, state):
+        """Go on where the last version has stopped."""
+        self.presses, self.holds, self.is_down, self.is_settling, self.is_held = state[:5]
+        self.settles_ms, self.held_ms = state[5:7]
+        self.waiters = {state[at]: state[at + 1] for at in range(7, len(state), 2)}
+
     def pause_ms(self):
         """Return the milliseconds until it is time to look, None while there is no cause to."""
         if self.is_settling:
@@ -67,7 +79,9 @@ def main(sys):
     edge = sys.cap("edge")
     pin = Pin(BUTTON)
     button = Button(pin.value() == 0)
-    yield sys.acknowledge(edge)
+    sys.carry_over(button)
+    if not button.is_settling:
+        yield sys.acknowledge(edge)
     while True:
         pause_ms = button.pause_ms()
         operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))

@@ -1,11 +1,13 @@
 """Tell the time, and notify clients when theirs has come.
 
-The chip's own clock keeps the seconds, so the time survives a restart of this service and a reset
-of the board that leaves it power. Alarms do not: a client sets them anew after DEAD, or when its
-own start makes it ask again. An alarm is for the incarnation that has asked for it.
+The chip's own clock keeps the seconds, so the time survives a reset of the board that leaves it
+power. Its milliseconds, and alarms, survive a restart of this service and an update of its code.
+An alarm is for the client that has asked for it, which cancels it when its own start makes it ask
+again.
 """
 
 import time
+from struct import calcsize, pack, unpack_from
 
 from bulkhead import NoCapability, OK, REFUSED, TIMEOUT
 from bulkhead_system import SERVICES
@@ -27,6 +29,8 @@ _YEAR_SET = const(2024)  # the chip's clock begins before
 _LATEST_MS = const(4_102_444_800_000)  # 2100
 _LOOK_MS = const(600_000)  # at least so often, since the time may be set from outside
 _BITS_MAX = const(0x3FFFFFF)
+_FRACTION = "<i"
+_ALARM = "<QBI"  # (time, task number, bits)
 # From 1970 to where the board's own count begins.
 _EPOCH_S = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 
@@ -54,6 +58,17 @@ class Clock:
         self.fraction_ms = 0
         self.fraction_ms = now_ms - self.now_ms()
 
+    def export_state(self):
+        """Return what a restart, or an update, hands over: milliseconds and alarms."""
+        rows = [pack(_ALARM, *alarm) for alarm in self.alarms]
+        return pack(_FRACTION, self.fraction_ms) + b"".join(rows)
+
+    def import_state(self, _version, state):
+        """Go on with what another incarnation, or version, had."""
+        self.fraction_ms = unpack_from(_FRACTION, state)[0]
+        places = range(calcsize(_FRACTION), len(state), calcsize(_ALARM))
+        self.alarms = [unpack_from(_ALARM, state, at) for at in places]
+
     def pause_ms(self):
         """Return the milliseconds until the next alarm, None if there is none."""
         if not self.alarms or not self.is_set():
@@ -64,6 +79,9 @@ class Clock:
 def main(sys):
     """Serve `api`."""
     clock = Clock()
+    if not sys.carry_over(clock) and (yield sys.unstash()) == OK:
+        clock.import_state(0, sys.arg)
+    kept = None
     while True:
         pause_ms = clock.pause_ms()
         operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
@@ -76,6 +94,10 @@ def main(sys):
         elif sys.caller():
             status, value = answer(clock, operation, sys.arg, sys.badge())
             yield sys.reply(status, value)
+        state = clock.export_state()
+        if state != kept:  # also what was given back, which is given once
+            yield sys.stash(state)
+            kept = state
 
 
 def is_time(value):

@@ -14,7 +14,7 @@ from os import urandom
 
 from bulkhead import DEAD, NOTIFIED, OK
 from bulkhead import link, value
-from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate
+from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate, Session
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
 from kernel.abi import ABI, OPERATIONS, READABLE, UNKNOWN
@@ -38,6 +38,8 @@ _CALL_BYTES = const(3)
 _RESET = bytes((link.RESET,))
 _FAREWELL_MS = const(50)
 _POSITION_MASK = const(0x3FFFFFFF)
+_HEAD = "<IIIIBBHIIhB"  # losses, sessions opened; the watch; bytes of the frame; sessions
+_SESSION = "<BI32s"
 
 
 class Serial:
@@ -97,6 +99,39 @@ class Serial:
         return bool(self.readable.poll(0))
 
 
+class Link:
+    """All that an update of the console hands over: sessions, losses, what is half read."""
+
+    def __init__(self):
+        self.serial = Serial()
+        self.gate = Gate(KEY, LINK_CLOSED)
+        self.watch = Watch()
+
+    def export_state(self):
+        """Return it as bytes."""
+        serial, gate, watch = self.serial, self.gate, self.watch
+        losses = (serial.damaged, serial.lost, gate.refused, gate.replayed, gate.opened)
+        wish = (watch.sequence, watch.interval_ms, watch.next_ms, watch.end_ms)
+        sessions = [struct.pack(_SESSION, s.name, s.number, s.key) for s in gate.sessions]
+        head = struct.pack(_HEAD, *losses, *wish, serial.length, len(sessions))
+        return head + b"".join(sessions) + bytes(serial.line[: max(serial.length, 0)])
+
+    def import_state(self, _version, state):
+        """Go on with the sessions, and within the frame, that another version has left."""
+        serial, gate, watch = self.serial, self.gate, self.watch
+        row = struct.unpack_from(_HEAD, state)
+        serial.damaged, serial.lost, gate.refused, gate.replayed, gate.opened = row[:5]
+        watch.sequence, watch.interval_ms, watch.next_ms, watch.end_ms = row[5:9]
+        serial.length = row[9]
+        at = struct.calcsize(_HEAD)
+        for _ in range(row[10]):
+            session = Session(KEY, 0, b"", b"")
+            session.name, session.number, session.key = struct.unpack_from(_SESSION, state, at)
+            gate.sessions.append(session)
+            at += struct.calcsize(_SESSION)
+        serial.line[: len(state) - at] = state[at:]
+
+
 def write(sys, serial, data):
     """Write `data` in pieces that do not block; drop the rest if nobody takes it."""
     data = memoryview(data)
@@ -117,10 +152,10 @@ def write(sys, serial, data):
 
 def main(sys):
     """Serve the link until stopped."""
-    serial = Serial()
-    gate = Gate(KEY, LINK_CLOSED)
+    state = Link()
+    sys.carry_over(state)
+    serial, gate, watch = state.serial, state.gate, state.watch
     line = sys.cap(_LINE)
-    watch = Watch()
     yield sys.acknowledge(line)
     news = True
     while True:

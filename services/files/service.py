@@ -36,15 +36,25 @@ class Volume:
     """Where this instance has its files; the roots of clients seen so far, by task number."""
 
     def __init__(self, name):
-        config = dict(dict(CONFIG)[name])
+        self.config = config = dict(dict(CONFIG)[name])
         self.path = "/" + name
         self.quota = config["quota_kb"] * _KB
         self.roots = {}
         self.buffer = bytearray(COUNT_MAX)
-        if config["medium"] == "ram":
+
+    def export_state(self):
+        """Return that the file system is there, in whatever medium."""
+        return True
+
+    def import_state(self, _version, state):
+        """Leave it as it is: files in RAM outlive an update."""
+
+    def begin(self):
+        """Have a file system: an empty one in RAM, the one there is in flash."""
+        if self.config["medium"] == "ram":
             from services.files.ram import mount
 
-            mount(self.path, config["size_kb"] * _KB)
+            mount(self.path, self.config["size_kb"] * _KB)
         else:
             try:
                 os.mkdir(self.path)
@@ -64,6 +74,8 @@ class Volume:
 def main(sys):
     """Serve `api`."""
     volume = Volume(sys.name())
+    if not sys.carry_over(volume):
+        volume.begin()
     while True:
         operation = yield sys.recv()
         if not sys.caller():

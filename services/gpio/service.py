@@ -1,10 +1,27 @@
-"""Driver of plain pins: levels in and out, no interrupts (`button` has those)."""
+"""Driver of plain pins: levels in and out, and edges, of pins whose manifest has a line for them.
 
-from bulkhead import OK, REFUSED
-from bulkhead_system import PINS
+Edges are told as they come, bounces and all: `button` is for contacts.
+"""
+
+from bulkhead import DEAD, NOTIFIED, NoCapability, OK, REFUSED, TIMEOUT
+from bulkhead_system import PINS, SERVICES
 from machine import Pin
+from micropython import const
 
-from services.gpio.api import MODE, NO_PIN, READ, TOGGLE, WRITE
+from services.gpio.api import (
+    EDGES,
+    MODE,
+    NO_LINE,
+    NO_PIN,
+    NO_RIGHT,
+    NO_ROOM,
+    READ,
+    SUBSCRIBE,
+    SUBSCRIBERS_MAX,
+    TOGGLE,
+    WRITE,
+)
+from services.gpio.edges import Edges
 
 # In the order of the api's modes.
 _MODES = (
@@ -14,15 +31,159 @@ _MODES = (
     (Pin.OUT, None),
     (Pin.OPEN_DRAIN, None),
 )
+_PULLS = {"none": None, "up": Pin.PULL_UP, "down": Pin.PULL_DOWN}
+_BITS_MAX = const(0x3FFFFFF)
+_STASH_MAX = const(256)
+
+# Fields of a row of SERVICES, and of a line.
+_LINES = const(6)
+_ARGUMENT = const(2)
+_TRIGGER = const(3)
+
+
+class Pins:
+    """The pins, and the edges of those that have a line, in the order of the lines."""
+
+    def __init__(self, sys, lines):
+        places = dict(PINS)[sys.name()]
+        self.pins = [Pin(place) for place in places]
+        self.pulls = {}
+        self.edges = []
+        for line in lines:
+            if line[_ARGUMENT] in places:
+                index = places.index(line[_ARGUMENT])
+                self.edges.append(Edges(index, sys.cap(line[0])))
+                self.pulls[index] = _PULLS[line[_TRIGGER].split()[1]]
+
+    def begin(self):
+        """Make every pin an input."""
+        for index, pin in enumerate(self.pins):
+            pin.init(Pin.IN, self.pulls.get(index))
+
+    def of(self, index):
+        """Return the edges of a pin, None if it has no line."""
+        for edges in self.edges:
+            if edges.index == index:
+                return edges
+        return None
+
+    def export_state(self):
+        """Return what a restart, or an update, hands over; modes and levels are in the chip."""
+        return b"".join([edges.packed() for edges in self.edges])
+
+    def import_state(self, _version, state):
+        """Go on with what another incarnation, or version, had."""
+        at = 0
+        for edges in self.edges:
+            at = edges.unpack(state, at)
+
+    def pause_ms(self):
+        """Return the milliseconds until a line that rests may fire again, None if none rests."""
+        pauses = [edges.left_ms() for edges in self.edges if edges.rests]
+        return min(pauses) if pauses else None
 
 
 def main(sys):
     """Serve `api`."""
-    pins = [Pin(place, Pin.IN) for place in dict(PINS)[sys.name()]]
-    operation = yield sys.recv()
+    pins = Pins(sys, lines_of(sys.name()))
+    is_handed_over = sys.carry_over(pins)
+    if not is_handed_over:
+        pins.begin()
+        if (yield sys.unstash()) == OK:
+            yield from resume(sys, pins, sys.arg)
+    for edges in pins.edges:
+        if not edges.rests:
+            yield sys.acknowledge(edges.line)
     while True:
-        status, value = answer(pins, operation, sys.arg)
-        operation = yield sys.reply_recv(status, value)
+        pause_ms = pins.pause_ms()
+        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
+        if operation == NOTIFIED:
+            yield from take_edges(sys, pins, sys.bits())
+        elif operation == TIMEOUT:
+            yield from wake_lines(sys, pins)
+        elif operation == SUBSCRIBE and are_ints(sys.arg, 2):
+            yield from subscribe(sys, pins, *sys.arg)
+        elif sys.caller():
+            status, value = answer(pins, operation, sys.arg)
+            yield sys.reply(status, value)
+
+
+def lines_of(name):
+    """Return the lines of a service's row."""
+    for row in SERVICES:
+        if row[0] == name:
+            return row[_LINES]
+    return ()
+
+
+def resume(sys, pins, state):
+    """Take over the subscribers of an incarnation that has failed; edges were missed since."""
+    pins.import_state(0, state)
+    for edges in pins.edges:
+        edges.wake()
+        for number in edges.subscribers:
+            yield sys.reopen(sys.cap(SERVICES[number - 1][0]))
+        yield from tell(sys, edges)
+    yield sys.stash(state)
+
+
+def take_edges(sys, pins, bits):
+    """Count an edge of each line whose bit is set, and tell who wants to know."""
+    for index, edges in enumerate(pins.edges):
+        if bits & 1 << index:
+            if edges.take():
+                yield sys.acknowledge(edges.line)  # before the look: a later edge is not missed
+            yield from tell(sys, edges)
+
+
+def wake_lines(sys, pins):
+    """Let lines fire again that have rested long enough."""
+    for edges in pins.edges:
+        if edges.left_ms() == 0:
+            edges.wake()
+            yield sys.acknowledge(edges.line)
+            yield from tell(sys, edges)
+
+
+def tell(sys, edges):
+    """Notify the subscribers of a pin; forget those that have died."""
+    for number, bits in list(edges.subscribers.items()):
+        if (yield sys.notify(sys.cap(SERVICES[number - 1][0]), bits)) == DEAD:
+            del edges.subscribers[number]
+
+
+def subscribe(sys, pins, index, bits):
+    """Take the caller received last as a subscriber, or let it go, and answer it."""
+    number, token = sys.badge(), sys.caller()
+    edges = pins.of(index)
+    if not 0 <= index < len(pins.pins) or edges is None or not 0 <= bits <= _BITS_MAX:
+        status = REFUSED if edges else NO_LINE if 0 <= index < len(pins.pins) else NO_PIN
+    elif bits == 0:
+        edges.subscribers.pop(number, None)
+        status = OK
+    elif len(edges.subscribers) == SUBSCRIBERS_MAX and number not in edges.subscribers:
+        status = NO_ROOM
+    else:
+        try:
+            yield sys.reopen(sys.cap(SERVICES[number - 1][0]))  # names the incarnation that asks
+            edges.subscribers[number] = bits
+            status = OK
+        except (NoCapability, IndexError):
+            status = NO_RIGHT
+    state = pins.export_state()
+    if status == OK and len(state) <= _STASH_MAX:
+        yield sys.stash(state)
+    yield sys.reply_to(token, status)
+
+
+def are_ints(arg, count):
+    """Tell whether a value is a tuple of so many whole numbers."""
+    if type(arg) is not tuple or len(arg) != count:
+        return False
+    for item in arg:
+        if type(item) is not int:
+            return False
+    return True
 
 
 def answer(pins, operation, arg):
@@ -30,18 +191,23 @@ def answer(pins, operation, arg):
     index, value = arg if type(arg) is tuple and len(arg) == 2 else (arg, None)
     if type(index) is not int:
         return REFUSED, None
-    if not 0 <= index < len(pins):
+    if not 0 <= index < len(pins.pins):
         return NO_PIN, None
-    pin = pins[index]
+    pin = pins.pins[index]
+    status, result = OK, None
     if operation == READ:
-        return OK, pin.value()
-    if operation == WRITE and value in (0, 1):
+        result = pin.value()
+    elif operation == EDGES:
+        edges = pins.of(index)
+        status = OK if edges else NO_LINE
+        result = (edges.count, pin.value(), edges.storms) if edges else None
+    elif operation == WRITE and type(value) is int and value in (0, 1):
         pin.value(value)
     elif operation == TOGGLE:
         pin.toggle()
-        return OK, pin.value()
+        result = pin.value()
     elif operation == MODE and type(value) is int and 0 <= value < len(_MODES):
         pin.init(*_MODES[value])
     else:
-        return REFUSED, None
-    return OK, None
+        status = REFUSED
+    return status, result

@@ -1,6 +1,7 @@
 """Write the log to the flash: in pieces, since each costs an erased sector, errors at once."""
 
 import time
+from struct import calcsize, pack, unpack_from
 
 from bulkhead import DEAD, OK, REFUSED
 from bulkhead_system import SERVICES
@@ -13,7 +14,8 @@ from services.logger.api import ERROR, NEXT, line_of
 _LOOK_MS = const(1000)
 _WRITE_AFTER_MS = const(10_000)
 _WRITE_BYTES = const(2048)
-_PENDING_MAX = const(4096)
+_PENDING_MAX = const(3584)  # with a line more it is what an update can hand over
+_HEAD = "<BI"
 _LEVEL = const(1)
 
 
@@ -25,6 +27,15 @@ class Journal:
         self.is_urgent = False
         self.since_ms = time.ticks_ms()
         self.pending = b"boot\n"
+
+    def export_state(self):
+        """Return the lines that wait."""
+        return pack(_HEAD, self.is_urgent, self.since_ms) + self.pending
+
+    def import_state(self, _version, state):
+        """Take over lines that an earlier version has not written."""
+        self.is_urgent, self.since_ms = unpack_from(_HEAD, state)
+        self.pending = state[calcsize(_HEAD) :]
 
     def has_room(self):
         """Tell whether there is room for one more record."""
@@ -58,6 +69,7 @@ class Journal:
 def main(sys):
     """Take records once a second, and serve `api`."""
     journal = Journal()
+    sys.carry_over(journal)
     logger = sys.cap("logger")
     yield from take(sys, logger, journal)  # from now on the logger keeps records for it
     while True:

@@ -7,9 +7,20 @@ from machine import Pin
 from services.led.api import SET, STATE, TOGGLE
 
 
+class Kept:
+    """The level is in the pin itself, so an update has nothing to hand over but that."""
+
+    def export_state(self):
+        """Return that the pin is set up."""
+        return True
+
+    def import_state(self, _version, state):
+        """Leave the pin alone, so that the LED does not flicker."""
+
+
 def main(sys):
     """Serve `api`: one LED, its level kept in the pin itself."""
-    pin = Pin(LED, Pin.OUT, value=0)
+    pin = Pin(LED) if sys.carry_over(Kept()) else Pin(LED, Pin.OUT, value=0)
     operation = yield sys.recv()
     while True:
         status = OK

@@ -5,6 +5,8 @@ the log pushes out its own records and nobody else's. What a reader has not seen
 as a count.
 """
 
+from struct import calcsize, pack, unpack_from
+
 from micropython import const
 
 RECORDS_MAX = const(32)
@@ -13,6 +15,17 @@ TEXT_MAX = const(200)
 # Fields of a record.
 _SEQUENCE = const(0)
 _NUMBER = const(3)
+_TEXT = const(4)
+
+# What an update hands over: a head, each reader with what it has lost, each record with its text.
+_HEAD = "<IB"
+_READER = "<BIB"
+_LOST = "<BH"
+_LOST_MAX = const(0xFFFF)
+_RECORD = "<IIBBH"
+_RECORD_BYTES = const(12)
+_SIZE = const(4)  # its last field: bytes of the text
+_HEAD_BYTES_MAX = const(512)  # four readers that have lost records of all
 
 
 class Reader:
@@ -62,6 +75,42 @@ class Ring:
         reader.seen = self.sequence
         self._forget()
         return None
+
+    def packed(self, bytes_max):
+        """Return all of it as bytes; records that they do not hold are lost, as in a full ring."""
+        while sum([_RECORD_BYTES + len(record[_TEXT].encode()) for record in self.records]) > (
+            bytes_max - _HEAD_BYTES_MAX
+        ):
+            self._make_room()
+        rows = [pack(_HEAD, self.sequence, len(self.readers))]
+        for reader in self.readers.values():
+            rows.append(pack(_READER, reader.number, reader.seen, len(reader.lost)))
+            for number, count in reader.lost.items():
+                rows.append(pack(_LOST, number, min(count, _LOST_MAX)))
+        for sequence, ms, level, number, text in self.records:
+            data = text.encode()
+            rows.append(pack(_RECORD, sequence, ms, level, number, len(data)))
+            rows.append(data)
+        return b"".join(rows)
+
+    def unpack(self, data, at):
+        """Take over what another ring has packed, from `at` on."""
+        self.sequence, readers = unpack_from(_HEAD, data, at)
+        at += calcsize(_HEAD)
+        for _ in range(readers):
+            number, seen, losses = unpack_from(_READER, data, at)
+            at += calcsize(_READER)
+            self.readers[number] = reader = Reader(number, seen)
+            for _ in range(losses):
+                sender, count = unpack_from(_LOST, data, at)
+                at += calcsize(_LOST)
+                reader.lost[sender] = count
+        while at < len(data):
+            row = unpack_from(_RECORD, data, at)
+            at += _RECORD_BYTES
+            end = at + row[_SIZE]
+            self.records.append(row[:_SIZE] + (data[at:end].decode(),))
+            at = end
 
     def _forget(self):
         """Let go of what all readers have seen."""

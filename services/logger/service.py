@@ -3,6 +3,7 @@
 import time
 
 from bulkhead import NOTIFIED, OK, REFUSED
+from bulkhead_system import SERVICES
 from micropython import const
 
 from services.logger.api import DEBUG, EMPTY, ERROR, KEEP, NEXT, READERS_MAX, WARNING
@@ -10,13 +11,45 @@ from services.logger.ring import Ring
 
 _NEWS = const(4)  # the bits below are the console's own line, and the supervisor's
 _PAIR = const(2)
+_STATE_BYTES = const(4096)  # that an update hands over
+
+
+class Log:
+    """The ring, and the least level kept of each service, by task number; 0 is for the others."""
+
+    def __init__(self):
+        self.ring = Ring()
+        self.least = {0: DEBUG}
+
+    def levels(self):
+        """Return the levels, for the next incarnation too."""
+        return bytes([byte for pair in self.least.items() for byte in pair])
+
+    def take_levels(self, levels):
+        """Take over the levels of another incarnation."""
+        self.least = {levels[at]: levels[at + 1] for at in range(0, len(levels), _PAIR)}
+
+    def export_state(self):
+        """Return all of it, the oldest records of who has the most left out if they are many."""
+        levels = self.levels()
+        return bytes((len(levels),)) + levels + self.ring.packed(_STATE_BYTES - 1 - len(levels))
+
+    def import_state(self, _version, state):
+        """Go on with the records and levels of another version."""
+        end = 1 + state[0]
+        self.take_levels(state[1:end])
+        self.ring.unpack(state, end)
 
 
 def main(sys):
     """Take records from the mailbox, give them out in order."""
     console = sys.cap("console")
-    ring = Ring()
-    least = {0: DEBUG}
+    log = Log()
+    if not sys.carry_over(log) and (yield sys.unstash()) == OK:
+        levels = sys.arg
+        log.take_levels(levels)
+        yield sys.stash(levels)
+    ring, least = log.ring, log.least
     is_told = False  # the console is, and has not taken all since
     operation = yield sys.recv()
     while True:
@@ -33,6 +66,8 @@ def main(sys):
         else:
             status, value = answer(ring, least, operation, sys.arg, sys.badge())
             is_told = is_told and operation != NEXT
+            if operation == KEEP and status == OK:
+                yield sys.stash(log.levels())
             operation = yield sys.reply_recv(status, value)
 
 
@@ -51,7 +86,8 @@ def answer(ring, least, operation, arg, number):
         return OK, record
     if operation == KEEP and type(arg) is tuple and len(arg) == _PAIR:
         sender, level = arg
-        if type(sender) is int and type(level) is int and DEBUG <= level <= ERROR:
+        is_known = type(sender) is int and 0 <= sender <= len(SERVICES)
+        if is_known and type(level) is int and DEBUG <= level <= ERROR:
             least[sender] = level
             return OK, None
     return REFUSED, None

@@ -7,6 +7,7 @@ service that has not been started yet is found: a call to it waits for its start
 """
 
 import time
+from struct import calcsize, pack, unpack_from
 
 from bulkhead import OK, REFUSED, TIMEOUT
 from bulkhead_system import SERVICES, VERSIONS
@@ -24,7 +25,10 @@ from services.names.api import (
 
 _LOOK_MS = const(10)  # between two looks whether what has failed runs again
 _USES = const(5)  # field of a row of SERVICES: (handle, target, rights, badge)
+_CALLER = "<IBBI"
 _PUBLIC = const(MAY_CALL | MAY_SEND | MAY_NOTIFY)
+
+NAMES = tuple([row[0] for row in SERVICES])
 
 
 def public():
@@ -45,17 +49,39 @@ def granted_by(row):
     return {target: rights & _PUBLIC for _, target, rights, _ in row[_USES] if rights & MAY_GRANT}
 
 
+class Waiting:
+    """Callers that wait: (token, badge, name, when to give up); each is in it once."""
+
+    def __init__(self):
+        self.callers = []
+
+    def export_state(self):
+        """Return them, for the next version to answer."""
+        rows = []
+        for token, badge, name, until in self.callers:
+            rows.append(pack(_CALLER, token, badge, NAMES.index(name), until))
+        return b"".join(rows)
+
+    def import_state(self, _version, state):
+        """Take over those that an earlier version has left."""
+        for at in range(0, len(state), calcsize(_CALLER)):
+            token, badge, index, until = unpack_from(_CALLER, state, at)
+            self.callers.append((token, badge, NAMES[index], until))
+
+
 def main(sys):
     """Serve `api`."""
     services = public()
-    waiting = []  # (token, badge, name, when to give up); a caller is in it once
+    waiting = Waiting()
+    sys.carry_over(waiting)
     while True:
-        operation = yield sys.recv(_LOOK_MS if waiting else None)
+        callers = waiting.callers
+        operation = yield sys.recv(_LOOK_MS if callers else None)
         if operation == TIMEOUT:
-            for _ in range(len(waiting)):
-                caller = waiting.pop(0)
+            for _ in range(len(callers)):
+                caller = callers.pop(0)
                 if not (yield from answer(sys, services, *caller)):
-                    waiting.append(caller)
+                    callers.append(caller)
         elif operation == FIND and is_request(sys.arg):
             name, version, wait_ms = sys.arg
             if name not in services:
@@ -65,9 +91,9 @@ def main(sys):
             else:
                 until = time.ticks_add(time.ticks_ms(), wait_ms)
                 caller = (sys.caller(), sys.badge(), name, until)
-                waiting = [other for other in waiting if other[1] != caller[1]]
+                waiting.callers = [other for other in callers if other[1] != caller[1]]
                 if not (yield from answer(sys, services, *caller)):
-                    waiting.append(caller)
+                    waiting.callers.append(caller)
         elif sys.caller():
             yield sys.reply(REFUSED)
 

@@ -16,23 +16,40 @@ _LIGHTS_MAX = const(256)
 _TIMING_NS = (400, 850, 800, 450)
 
 
+class Chain:
+    """The bytes of the lights, as set."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def export_state(self):
+        """Return them."""
+        return bytes(self.data)
+
+    def import_state(self, _version, state):
+        """Take them over."""
+        self.data = bytearray(state)
+
+
 def main(sys):
     """Serve `api`."""
     (place,) = dict(PINS)[sys.name()]
     pin = Pin(place, Pin.OUT, value=0)
-    data = bytearray()
+    chain = Chain()
+    sys.carry_over(chain)
     operation = yield sys.recv()
     while True:
         status = OK
         if operation == SHOW:
-            bitstream(pin, 0, _TIMING_NS, data)
+            bitstream(pin, 0, _TIMING_NS, chain.data)
         elif operation == SET and is_colour(sys.arg, 0, _LIGHTS_MAX - 1):
             light, red, green, blue = sys.arg
+            data = chain.data
             data.extend(bytes(max(0, 3 * light + 3 - len(data))))
             data[3 * light : 3 * light + 3] = bytes((green, red, blue))
         elif operation == FILL and is_colour(sys.arg, 1, _LIGHTS_MAX):
             count, red, green, blue = sys.arg
-            data = bytearray(bytes((green, red, blue)) * count)
+            chain.data = bytearray(bytes((green, red, blue)) * count)
         else:
             status = REFUSED
         operation = yield sys.reply_recv(status)

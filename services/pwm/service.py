@@ -1,5 +1,7 @@
 """Driver of square waves. The two pins of one slice, gp6 and gp7, have one frequency."""
 
+from struct import calcsize, pack, unpack_from
+
 from bulkhead import OK, REFUSED
 from bulkhead_system import PINS
 from machine import PWM, Pin
@@ -10,15 +12,42 @@ from services.pwm.api import NO_PIN, OFF, SET
 _HZ_MIN = const(8)  # what the 8-bit divider and the 16-bit counter reach, datasheet 4.5.2
 _HZ_MAX = const(1_000_000)
 _FULL = const(65535)
+_HZ = const(1000)  # of a wave that nobody has set
+_DUTY = "<H"
+
+
+class Waves:
+    """The waves, which go on while the code of this service is replaced."""
+
+    def __init__(self, places):
+        self.pins = [Pin(place) for place in places]
+        self.waves = []
+
+    def begin(self):
+        """Have every pin low."""
+        for pin in self.pins:
+            pin.init(Pin.OUT, value=0)
+        self.waves = [PWM(pin, freq=_HZ, duty_u16=0) for pin in self.pins]
+
+    def export_state(self):
+        """Return the share of the time that each is high; the frequency is in the chip."""
+        return b"".join([pack(_DUTY, wave.duty_u16()) for wave in self.waves])
+
+    def import_state(self, _version, state):
+        """Take over waves that go on: what is set is what they have."""
+        self.waves = [PWM(pin) for pin in self.pins]
+        for index, wave in enumerate(self.waves):
+            wave.duty_u16(unpack_from(_DUTY, state, index * calcsize(_DUTY))[0])
 
 
 def main(sys):
     """Serve `api`."""
-    places = dict(PINS)[sys.name()]
-    waves = [PWM(Pin(place, Pin.OUT, value=0), freq=1000, duty_u16=0) for place in places]
+    keeper = Waves(dict(PINS)[sys.name()])
+    if not sys.carry_over(keeper):
+        keeper.begin()
     operation = yield sys.recv()
     while True:
-        operation = yield sys.reply_recv(answer(waves, operation, sys.arg), None)
+        operation = yield sys.reply_recv(answer(keeper.waves, operation, sys.arg), None)
 
 
 def answer(waves, operation, arg):

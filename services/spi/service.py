@@ -1,5 +1,7 @@
 """Driver of one SPI bus. A call is one transfer, with the chip's select pin low meanwhile."""
 
+from struct import calcsize, pack, unpack_from
+
 from bulkhead import OK, REFUSED
 from bulkhead_system import PINS
 from machine import SPI, Pin
@@ -10,6 +12,7 @@ from services.spi.api import NO_CHIP, SET_UP, TRANSFER
 _DATA_MAX = const(200)
 _HZ_MAX = const(62_500_000)
 _HZ = const(1_000_000)
+_SETTINGS = "<IB"
 
 
 class Chip:
@@ -21,12 +24,30 @@ class Chip:
         self.mode = 0
 
 
+class Chips:
+    """The chips, which keep their settings over an update."""
+
+    def __init__(self, selects):
+        self.chips = [Chip(place) for place in selects]
+
+    def export_state(self):
+        """Return the settings of each."""
+        return b"".join([pack(_SETTINGS, chip.hertz, chip.mode) for chip in self.chips])
+
+    def import_state(self, _version, state):
+        """Take over the settings."""
+        for index, chip in enumerate(self.chips):
+            chip.hertz, chip.mode = unpack_from(_SETTINGS, state, index * calcsize(_SETTINGS))
+
+
 def main(sys):
     """Serve `api`."""
     sck, mosi, miso, *selects = list(dict(PINS)[sys.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
     bus = SPI(sck >> 3 & 1, _HZ, sck=Pin(sck), mosi=Pin(mosi), miso=Pin(miso))
-    chips = [Chip(place) for place in selects]
+    keeper = Chips(selects)
+    sys.carry_over(keeper)
+    chips = keeper.chips
     operation = yield sys.recv()
     while True:
         status, value = answer(bus, chips, operation, sys.arg)

@@ -7,6 +7,7 @@ never half of each.
 
 import os
 import time
+from struct import calcsize, pack, unpack_from
 
 from bulkhead import OK, REFUSED, TIMEOUT
 from bulkhead_system import SERVICES
@@ -26,10 +27,15 @@ from services.store.api import (
     SAVE,
     USE,
 )
-from services.store.drawer import Drawer, encode
+from services.store.drawer import Drawer, decode, encode
 
 _FOLDER = "/store"
 _WRITE_AFTER_MS = const(1000)
+# What an update hands over: a head, then each drawer that is not written, as in its file.
+_STATE_BYTES = const(4096)
+_HEAD = "<II"
+_DRAWER = "<BH"
+_DRAWER_BYTES = const(3)
 _PUT_STATUSES = (OK, NO_SPACE, BAD_VALUE)
 
 
@@ -53,6 +59,30 @@ class Store:
             self.drawers[number] = Drawer("%s/%s" % (_FOLDER, SERVICES[number - 1][0]))
         return self.drawers[number]
 
+    def export_state(self):
+        """Return what the flash does not have yet; what there is no room for is written."""
+        state = pack(_HEAD, self.written, self.due_ms)
+        for number, drawer in self.drawers.items():
+            if drawer.is_dirty:
+                data = encode(drawer.values)
+                if len(state) + _DRAWER_BYTES + len(data) > _STATE_BYTES:
+                    self.written += drawer.save()
+                else:
+                    state += pack(_DRAWER, number, len(data)) + data
+        return state
+
+    def import_state(self, _version, state):
+        """Take over values that an earlier version has not written."""
+        self.written, self.due_ms = unpack_from(_HEAD, state)
+        at = calcsize(_HEAD)
+        while at < len(state):
+            number, size = unpack_from(_DRAWER, state, at)
+            at += _DRAWER_BYTES
+            drawer = self.drawer(number)
+            drawer.values = decode(state[at : at + size])
+            drawer.is_dirty = True
+            at += size
+
     def save(self, drawer):
         """Write a drawer if it has changed; return whether the flash has it now."""
         try:
@@ -72,6 +102,7 @@ class Store:
 def main(sys):
     """Serve `api`."""
     store = Store()
+    sys.carry_over(store)
     while True:
         pause_ms = store.pause_ms()
         operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))

@@ -8,7 +8,7 @@ for nobody. What is held or given up it stashes, so that its own next incarnatio
 """
 
 import time
-from struct import unpack, unpack_from
+from struct import calcsize, pack, unpack, unpack_from
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESET, RESTART
@@ -60,6 +60,7 @@ _FAULT = const(4)
 _GENERATION = const(7)
 _STEPS = const(9)
 _STATE_AND_GENERATION = "<xB6xH"
+_EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 
 # What a service does that has got through its beginning.
 _SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
@@ -68,7 +69,10 @@ _SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
 def main(sys):
     """Start, watch, restart; answer `api`."""
     house = House()
-    yield from adopt(sys, house)
+    if sys.carry_over(house):
+        yield from tell_console(sys)
+    else:
+        yield from adopt(sys, house)
     yield from take_fault(sys, house)
     while True:
         left_ms = time.ticks_diff(house.next_ms, time.ticks_ms())
@@ -91,6 +95,22 @@ class House:
         self.next_ms = self.look_ms = time.ticks_ms()  # next: when there is anything to do
         self.events = []
         self.news = []  # faults that are not judged, or that the console has not been told of
+
+    def export_state(self):
+        """Return what an update hands over: what is planned for each ward, and events."""
+        self.settle()
+        rows = [ward.packed() for ward in self.wards]
+        events = [pack(_EVENT, now, self.number(name), *rest) for now, name, *rest in self.events]
+        return b"".join(rows + events)
+
+    def import_state(self, _version, state):
+        """Go on with what an earlier version knew."""
+        at = 0
+        for ward in self.wards:
+            at = ward.unpack(state, at)
+        for place in range(at, len(state), calcsize(_EVENT)):
+            event = unpack_from(_EVENT, state, place)
+            self.events.append((event[0], self.wards[event[1] - 1].name) + event[2:])
 
     def named(self, name):
         """Return the ward of that name, None if there is none."""

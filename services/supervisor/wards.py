@@ -1,6 +1,7 @@
 """What the supervisor knows of each service, and when it starts one again."""
 
 import time
+from struct import calcsize, pack, unpack_from
 
 from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
 from micropython import const
@@ -12,6 +13,7 @@ GOOD_MS = const(10_000)
 # Between two tries to start one: without memory, or that is still being stopped.
 AGAIN_MS = const(50)
 _SOON_MS = const(2)
+_PACKED = "<BBBBIIIIIB"
 
 # Fields of a row of `bulkhead_system.SERVICES`, and of its policy.
 _NAME = const(0)
@@ -45,6 +47,25 @@ class Ward:
         # Whether after a fault it is started again before anything else is thought of.
         is_bound = policy[_RESTARTS_MAX] or policy[_AFTER] or policy[_FATE]
         self.is_free = policy[_RESTART] == "permanent" and not is_bound
+
+    def packed(self):
+        """Return what an update of the supervisor hands over."""
+        faults = self.faults_ms or ()
+        flags = (self.rests, self.is_due, self.is_stopping, self.is_free)
+        times = (self.due_ms, self.started_ms, self.progress_ms, self.pause_ms, self.steps)
+        row = pack(_PACKED, *flags, *times, len(faults))
+        return row + b"".join([pack("<I", at_ms) for at_ms in faults])
+
+    def unpack(self, data, at):
+        """Take over what another version has packed at a place; return where that ends."""
+        row = unpack_from(_PACKED, data, at)
+        self.rests, self.is_due, self.is_stopping, self.is_free = row[:4]
+        self.due_ms, self.started_ms, self.progress_ms, self.pause_ms, self.steps = row[4:9]
+        at += calcsize(_PACKED)
+        end = at + calcsize("<I") * row[9]
+        if self.faults_ms is not None:
+            self.faults_ms = [unpack_from("<I", data, place)[0] for place in range(at, end, 4)]
+        return end
 
     def wants(self, fault):
         """Return whether the manifest has it started again after such a fault."""

@@ -32,6 +32,15 @@ class Reader:
         self.badge = 0
         self.count = 0
         self.until_ms = time.ticks_ms()
+        self.listening = False
+
+    def export_state(self):
+        """Return who waits. What was received and not read is in the port, which stays."""
+        return (self.token, self.badge, self.count, self.until_ms, self.listening)
+
+    def import_state(self, _version, state):
+        """Let who waits go on waiting."""
+        self.token, self.badge, self.count, self.until_ms, self.listening = state
 
     def take(self, token, badge, count, wait_ms):
         """Let a client wait."""
@@ -51,9 +60,12 @@ def main(sys):
     """Serve `api`."""
     line = sys.cap("receive")
     number, baudrate, tx, rx = argument(SERVICES, sys.name())
-    port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), rxbuf=_RECEIVE_BYTES, txbuf=_SEND_BYTES)
     reader = Reader()
-    listening = False
+    if sys.carry_over(reader):  # the port as it is, with what is in its buffers
+        port = UART(number)
+    else:
+        buffers = {"rxbuf": _RECEIVE_BYTES, "txbuf": _SEND_BYTES}
+        port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **buffers)
     while True:
         operation = yield sys.recv(_LOOK_MS if reader.token else None)
         if operation == WRITE and type(sys.arg) is bytes:
@@ -63,11 +75,11 @@ def main(sys):
                 yield sys.reply(BUSY)
             else:
                 reader.take(sys.caller(), sys.badge(), *sys.arg)
-                if not listening:
+                if not reader.listening:
                     yield sys.acknowledge(line)
-                listening = True
+                reader.listening = True
         elif operation == NOTIFIED:
-            listening = False
+            reader.listening = False
         elif operation != TIMEOUT and sys.caller():
             yield sys.reply(REFUSED)
         if reader.token:

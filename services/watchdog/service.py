@@ -10,7 +10,7 @@ reset: the log says what would be.
 
 import sys as interpreter
 import time
-from struct import unpack
+from struct import calcsize, pack, unpack, unpack_from
 
 from bulkhead_system import SERVICES, WATCHDOG
 from kernel.abi import ATTENDING, DORMANT, INSPECT_FORMAT, NO_PROGRESS, RECEIVING
@@ -34,6 +34,8 @@ _ENABLE = const(0x40000000)
 _STATE = const(1)
 _GENERATION = const(7)
 _STEPS = const(9)
+
+_CRITICAL = "<BiBBI"  # (number, steps, is_late, is_told, due_ms)
 
 
 class Critical:
@@ -70,6 +72,28 @@ class Critical:
         return _LOOK_MS if self.is_late else time.ticks_diff(self.due_ms, now)
 
 
+class Watch:
+    """All that is critical, for an update to hand over: who was late stays so."""
+
+    def __init__(self, rows):
+        self.critical = [Critical(*row) for row in rows]
+
+    def export_state(self):
+        """Return what is known of each."""
+        rows = [
+            (one.number, one.steps, one.is_late, one.is_told, one.due_ms) for one in self.critical
+        ]
+        return b"".join([pack(_CRITICAL, *row) for row in rows])
+
+    def import_state(self, _version, state):
+        """Take over what an earlier version knew."""
+        for at in range(0, len(state), calcsize(_CRITICAL)):
+            number, *row = unpack_from(_CRITICAL, state, at)
+            for one in self.critical:
+                if one.number == number:
+                    one.steps, one.is_late, one.is_told, one.due_ms = row
+
+
 class Hardware:
     """The chip's watchdog, None in development mode: once started MicroPython cannot stop it."""
 
@@ -92,7 +116,9 @@ class Hardware:
 def main(sys):
     """Watch until stopped on purpose: then nobody feeds, and the hardware must not fire."""
     is_development, timeout_ms, rows = WATCHDOG or (True, _HARDWARE_MS_MAX, ())
-    critical = [Critical(*row) for row in rows]
+    watch = Watch(rows)
+    sys.carry_over(watch)
+    critical = watch.critical
     hardware = None if is_development else Hardware(timeout_ms)
     try:
         while True:

@@ -1,6 +1,7 @@
 """Keep the board in a wireless network: connect, see when that is lost, and connect again."""
 
 import time
+from struct import calcsize, pack, unpack_from
 
 import network  # type: ignore[import-not-found, unused-ignore]
 from bulkhead import NOTIFIED, OK, REFUSED, TIMEOUT
@@ -22,6 +23,7 @@ from services.wifi.api import (
 
 _LOOK_MS = const(100)  # while it connects
 _LOOK_CONNECTED_MS = const(1000)
+_WAITER = "<BI"  # (badge, token)
 
 
 class Station:
@@ -34,8 +36,27 @@ class Station:
         self.wanted = None
         self.pause_ms = config["pause_first_ms"]
         self.until_ms = self.look_at_ms = time.ticks_ms()
-        if config["network"]:
-            self.connect(config["network"], config["password"])
+        self.waiters = {}  # tokens by badge: who asks again waits once
+
+    def begin(self):
+        """Connect to the network of the manifest, if that names one."""
+        if self.config["network"]:
+            self.connect(self.config["network"], self.config["password"])
+
+    def export_state(self):
+        """Return what an update hands over: the chip stays in its network meanwhile."""
+        network, password = self.wanted or ("", "")
+        waiters = [pack(_WAITER, *pair) for pair in self.waiters.items()]
+        times = (self.state, self.pause_ms, self.until_ms, self.look_at_ms)
+        return times + (network, password, b"".join(waiters))
+
+    def import_state(self, _version, state):
+        """Go on where the last version has stopped."""
+        self.state, self.pause_ms, self.until_ms, self.look_at_ms = state[:4]
+        self.wanted = state[4:6] if state[4] else None
+        for at in range(0, len(state[6]), calcsize(_WAITER)):
+            badge, token = unpack_from(_WAITER, state[6], at)
+            self.waiters[badge] = token
 
     def connect(self, name, password):
         """Begin to connect; forget how the last network went."""
@@ -96,18 +117,19 @@ class Station:
 def main(sys):
     """Serve `api`."""
     station = Station(dict(dict(CONFIG)[sys.name()]))
-    waiters = {}  # tokens by badge: who asks again waits once
+    if not sys.carry_over(station):
+        station.begin()
     while True:
         wait_ms = station.wait_ms()
         operation = TIMEOUT if wait_ms == 0 else (yield sys.recv(wait_ms))
         if operation == TIMEOUT:
             if station.look():
+                waiters, station.waiters = station.waiters, {}
                 for token in waiters.values():
                     yield sys.reply_to(token, OK, station.address())
-                waiters = {}
         elif operation == WAIT and station.state != CONNECTED:
-            if len(waiters) < WAITERS_MAX or sys.badge() in waiters:
-                waiters[sys.badge()] = sys.caller()
+            if len(station.waiters) < WAITERS_MAX or sys.badge() in station.waiters:
+                station.waiters[sys.badge()] = sys.caller()
             else:
                 yield sys.reply(BUSY)
         elif operation != NOTIFIED and sys.caller():

@@ -23,7 +23,7 @@ def run(name):
     """
     del corpus.REACHED[:]
     del corpus.KEPT[:]
-    before = {key: getattr(builtins, key, None) for key in ("__import__",) + GUARDED}  # noqa: RUF005
+    before = {key: getattr(builtins, key, None) for key in ("__import__",) + GUARDED}
     port = CasePort()
     rig = Rig(port)
     answers = []

@@ -1,15 +1,20 @@
 """Every service that ships is crashed on one board: all come back, and nobody else is harmed.
 
-The application itself does it, with calls on their way to each service; then the host makes the
-supervisor fail until the kernel resets the board.
+The application itself does it, with calls on their way to each service. Then each is updated to
+itself, with a state that it has to keep, and the host makes the supervisor fail until the kernel
+resets the board.
 """
 
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +22,15 @@ from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.postmortem import postmortem
 from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.chip import CYCLE_NS
+from bulkhead_host.emulator.serial_peer import SerialPeer
 from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.services import Table
 from bulkhead_host.link.updater import update_to_itself
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.operations import load_interface
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "every_app"
 START = tomllib.loads((APPLICATION / "system.toml").read_text())["system"]["start"]
@@ -83,22 +91,238 @@ def generations(table: Table) -> dict[str, int]:
     return {service.name: service.generation for service in table.services}
 
 
-def test_every_service_is_updated_to_itself_and_no_generation_changes(
-    board: EmulatedBoard, found: dict[str, tuple[str, ...]]
-) -> None:
+@dataclass
+class Desk:
+    """The board after the crashes, a client, and what the board has printed to it."""
+
+    board: EmulatedBoard
+    printed: list[str] = field(default_factory=list)
+
+    @cached_property
+    def client(self) -> Client:
+        return Client(BoardTransport(self.board), on_output=self.printed.append)
+
+    def call(self, words: str, value: object = None) -> Any:
+        """Call an operation, `led.SET`; return what it answers."""
+        service, name = words.split(".")
+        interface = load_interface(service, [APPLICATION, source_root() / "services"])
+        number = interface.named(name).number
+        status, answer = self.client.call(service, number, value, timeout_ms=2000)
+        assert status == abi.OK, (words, status)
+        return answer
+
+    def wait_for(self, result: object) -> None:
+        """Wait for what the patient client waits for."""
+        for _ in range(100):
+            self.client.listen(0.02)
+            if self.call("patient.RESULT") == result:
+                return
+        raise AssertionError(self.call("patient.RESULT"))
+
+    def pause_after_crash(self, name: str) -> int:
+        """Crash a service, wait until it is back, and return the pause before that in ms."""
+        self.printed.clear()
+        self.client.inject(name, "crash")
+        for _ in range(100):
+            self.client.listen(0.02)
+            service = self.client.table().named(name)
+            if service is not None and service.state not in ("faulted", "dormant"):
+                break
+        said = re.search(
+            rf"{name} faulted: .*again (?:in (\d+) ms|at once)", "".join(self.printed)
+        )
+        assert said is not None
+        return int(said[1] or 0)
+
+
+@pytest.fixture(scope="module")
+def desk(board: EmulatedBoard, found: dict[str, tuple[str, ...]]) -> Desk:
     assert found
-    client = Client(BoardTransport(board))
-    before = client.table()
-    for name in SHIPPED:
-        if name != "updater":  # which comes with the image
-            update_to_itself(client, [name], probation_ms=0)
-    after = client.table()
+    return Desk(board)
+
+
+Keeps = Iterator[None]
+"""Brings a service into a state, yields for the update, and looks at the state."""
+
+LED, WAVE, OUTPUT, BUTTON, EDGE, LIGHTS = 25, 6, 2, 15, 3, 22
+NOON_MS = 1_800_000_000_000
+
+
+def keeps_led(desk: Desk) -> Keeps:
+    desk.client.control("blink", "hold")
+    desk.call("led.SET", 1)
+    desk.board.pin(LED).clear_edges()
+    yield
+    assert desk.call("led.STATE") == 1
+    assert not desk.board.pin(LED).edges  # it did not flicker
+    desk.client.control("blink", "release")
+
+
+def keeps_pwm(desk: Desk) -> Keeps:
+    desk.call("pwm.SET", (0, 1000, 16384))
+    desk.client.listen(0.01)
+    pin = desk.board.pin(WAVE)
+    pin.clear_edges()
+    yield
+    rises = [edge.cycle for edge in pin.edges if edge.level]
+    desk.call("pwm.OFF", 0)
+    assert len(rises) > 10
+    assert all(abs((b - a) * CYCLE_NS - 1e6) < 1000 for a, b in pairwise(rises))
+    assert pin.level == 0
+
+
+def keeps_gpio(desk: Desk) -> Keeps:
+    desk.call("gpio.WRITE", (0, 1))
+    desk.call("gpio.MODE", (0, 3))
+    desk.call("patient.EDGE")
+    desk.board.pin(EDGE).drive(1)
+    desk.wait_for(8)
+    count, level, _ = desk.call("gpio.EDGES", 1)
+    desk.board.pin(OUTPUT).clear_edges()
+    yield
+    assert not desk.board.pin(OUTPUT).edges
+    assert desk.call("gpio.READ", 0) == 1
+    assert level == 1
+    desk.call("patient.EDGE")  # forgets the bits
+    desk.wait_for("0 None")
+    desk.board.pin(EDGE).drive(0)
+    desk.wait_for(8)
+    assert desk.call("gpio.EDGES", 1) == (count + 1, 0, 0)
+
+
+def keeps_button(desk: Desk) -> Keeps:
+    presses = desk.call("button.PRESSES")
+    assert isinstance(presses, int)
+    desk.call("patient.PUSH")
+    yield
+    desk.board.pin(BUTTON).press(ms=30)
+    desk.wait_for(f"0 ({presses + 1}, 0)")
+
+
+def keeps_clock(desk: Desk) -> Keeps:
+    desk.call("clock.SET", NOON_MS)
+    desk.call("patient.ALARM", 3000)
+    yield
+    assert 0 < desk.call("clock.TIME") - NOON_MS < 3000
+    desk.client.listen(3)
+    desk.wait_for(4)
+
+
+def keeps_names(desk: Desk) -> Keeps:
+    desk.client.control("led", "hold")
+    desk.call("patient.FIND_LED")
+    yield
+    desk.client.control("led", "release")
+    desk.wait_for("0 True")
+
+
+def keeps_logger(desk: Desk) -> Keeps:
+    number = 1 + desk.client.table().names.index("template")
+    desk.call("logger.KEEP", (number, 4))
+    yield
+    desk.printed.clear()
+    desk.client.control("template", "restart")
+    desk.client.listen(0.1)
+    desk.call("logger.KEEP", (number, 1))
+    desk.client.control("template", "restart")
+    desk.client.listen(0.1)
+    assert "".join(desk.printed).count("template is up") == 1
+
+
+def keeps_store(desk: Desk) -> Keeps:
+    desk.call("store.SAVE")
+    written = desk.call("store.USE")
+    desk.call("store.PUT", ("pace", 250))
+    yield
+    assert desk.call("store.GET", "pace") == 250
+    _, _, after = desk.call("store.USE")
+    assert after == written[2]
+    desk.call("store.SAVE")
+    assert desk.call("store.USE")[2] == after + 1
+
+
+def keeps_journal(desk: Desk) -> Keeps:
+    desk.call("journal.SAVE")
+    desk.client.control("template", "restart")
+    desk.client.listen(1.5)  # until it has taken the line from the logger
+    flash = bytes(desk.board.chip.flash)
+    yield
+    assert bytes(desk.board.chip.flash) == flash
+    desk.call("journal.SAVE")
+    assert bytes(desk.board.chip.flash).count(b"template is up") > flash.count(b"template is up")
+
+
+def keeps_uart(desk: Desk) -> Keeps:
+    peer = SerialPeer(desk.board)
+    peer.send(b"before ")
+    desk.client.listen(0.05)
+    yield
+    assert desk.call("uart.READ", (20, 0)) == b"before "
+    desk.call("patient.BYTES")
+    update_to_itself(desk.client, ["uart"], probation_ms=0)
+    peer.send(b"!")
+    desk.wait_for("0 b'!'")
+
+
+def keeps_neopixel(desk: Desk) -> Keeps:
+    desk.call("neopixel.FILL", (2, 1, 2, 3))
+    desk.board.pin(LIGHTS).clear_edges()
+    yield
+    desk.call("neopixel.SHOW")
+    assert len([edge for edge in desk.board.pin(LIGHTS).edges if edge.level]) == 2 * 24
+
+
+def keeps_spi(desk: Desk) -> Keeps:
+    bus = desk.board.chip.mcu.spi[0]
+    desk.call("spi.SET_UP", (0, 4_000_000, 3))
+    desk.call("spi.TRANSFER", (0, b"x"))
+    settings = (bus.spi_mode, bus.clock_frequency)
+    bus.reset()
+    yield
+    desk.call("spi.TRANSFER", (0, b"x"))
+    assert (bus.spi_mode, bus.clock_frequency) == settings
+
+
+def keeps_supervisor(desk: Desk) -> Keeps:
+    desk.client.control("blink", "hold")
+    desk.pause_after_crash("template")
+    pause_ms = desk.pause_after_crash("template")
+    yield
+    assert desk.pause_after_crash("template") == 2 * pause_ms > 0
+    blink = desk.client.table().named("blink")
+    assert blink is not None
+    assert blink.state == "held"
+    desk.client.control("blink", "release")
+
+
+def keeps_console(desk: Desk) -> Keeps:
+    desk.call("led.STATE")  # an order, of a session
+    losses = desk.client.table().losses
+    yield
+    assert desk.client.table().losses == losses
+
+
+KEEPERS: dict[str, Callable[[Desk], Keeps]] = {
+    name.removeprefix("keeps_"): keeps
+    for name, keeps in globals().items()
+    if name.startswith("keeps_")
+}
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "updater"])
+def test_a_service_that_is_updated_to_itself_keeps_its_generation_and_its_state(
+    desk: Desk, name: str
+) -> None:
+    keeps = KEEPERS[name](desk) if name in KEEPERS else iter([None])
+    next(keeps)
+    before = desk.client.table()
+    update_to_itself(desk.client, [name], probation_ms=0)
+    after = desk.client.table()
     assert generations(after) == generations(before)
-    dropped = {service.name: service.dropped for service in after.services}
-    assert dropped == {service.name: service.dropped for service in before.services}
     down = ("dormant", "faulted", "held", "degraded")
-    were_down = {service.name for service in before.services if service.state in down}
-    assert {service.name for service in after.services if service.state in down} == were_down
+    for was, service in zip(before.services, after.services, strict=True):
+        assert (service.dropped, service.state in down) == (was.dropped, was.state in down)
+    assert next(keeps, None) is None
 
 
 def test_a_supervisor_that_fails_is_started_again_and_what_is_held_stays_so(

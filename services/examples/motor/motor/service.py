@@ -20,32 +20,58 @@ _RAMP_MS = const(10)  # a step of the ramp
 _RAMP_STEP = const(50)
 
 
+class Motor:
+    """The speed there is and the speed that is wanted, which an update leaves as they are."""
+
+    def __init__(self):
+        self.speed = self.wanted = 0
+        self.has_power = False
+        self.next_ms = time.ticks_ms()
+
+    def export_state(self):
+        """Return all of it."""
+        return (self.speed, self.wanted, self.has_power, self.next_ms)
+
+    def import_state(self, _version, state):
+        """Go on in the ramp where the last version has stopped."""
+        self.speed, self.wanted, self.has_power, self.next_ms = state
+
+    def stop(self, has_power):
+        """Take it that the power came or went."""
+        self.has_power = has_power
+        self.speed = self.wanted = 0
+
+    def step(self):
+        """Make a step of the ramp."""
+        self.speed += max(min(self.wanted - self.speed, _RAMP_STEP), -_RAMP_STEP)
+        self.next_ms = time.ticks_add(time.ticks_ms(), _RAMP_MS)
+
+
 def main(sys):
     """Serve `api`."""
     logger = sys.cap("logger")
     place = dict(PINS)["motor"][0]
-    wave = PWM(Pin(place, Pin.OUT, value=0), freq=_WAVE_HZ, duty_u16=0)
-    speed = wanted = 0
-    has_power = False
-    yield sys.send(logger, INFO, "the motor waits for its key")
-    next_ms = time.ticks_ms()
+    motor = Motor()
+    if sys.carry_over(motor):
+        wave = PWM(Pin(place))  # as it is
+    else:
+        wave = PWM(Pin(place, Pin.OUT, value=0), freq=_WAVE_HZ, duty_u16=0)
+        yield sys.send(logger, INFO, "the motor waits for its key")
     while True:
-        left_ms = max(time.ticks_diff(next_ms, time.ticks_ms()), 0)
-        operation = yield sys.recv(left_ms if speed != wanted else None)
+        left_ms = max(time.ticks_diff(motor.next_ms, time.ticks_ms()), 0)
+        operation = yield sys.recv(left_ms if motor.speed != motor.wanted else None)
         if operation == NOTIFIED:
-            has_power = not sys.bits() & POWER_OFF
-            speed = wanted = 0
+            motor.stop(not sys.bits() & POWER_OFF)
             wave.duty_u16(0)
-            text = "power on" if has_power else "EMERGENCY STOP"
-            yield sys.send(logger, INFO if has_power else WARNING, text)
+            text = "power on" if motor.has_power else "EMERGENCY STOP"
+            yield sys.send(logger, INFO if motor.has_power else WARNING, text)
         elif operation == TIMEOUT:
-            speed += max(min(wanted - speed, _RAMP_STEP), -_RAMP_STEP)
-            wave.duty_u16(65535 * speed // _FULL)
-            next_ms = time.ticks_add(time.ticks_ms(), _RAMP_MS)
+            motor.step()
+            wave.duty_u16(65535 * motor.speed // _FULL)
         elif operation != SPEED or type(sys.arg) is not int or not 0 <= sys.arg <= _FULL:
             yield sys.reply(REFUSED)
-        elif not has_power:
+        elif not motor.has_power:
             yield sys.reply(NO_POWER)
         else:
-            wanted = sys.arg
+            motor.wanted = sys.arg
             yield sys.reply(OK)

@@ -22,10 +22,19 @@ _DEFAULT = const(2100)
 class Room:
     """What is wanted of the room, what is known of it, and what is done."""
 
-    def __init__(self, wanted):
-        self.wanted = wanted
+    def __init__(self):
+        self.wanted = _DEFAULT
         self.temperature = None
         self.is_heated = False
+        self.next_ms = time.ticks_ms()
+
+    def export_state(self):
+        """Return all of it."""
+        return (self.wanted, self.temperature, self.is_heated, self.next_ms)
+
+    def import_state(self, _version, state):
+        """Go on where the last version has stopped."""
+        self.wanted, self.temperature, self.is_heated, self.next_ms = state
 
     def decide(self, temperature):
         """Take a reading, None for none; tell whether heating begins or ends."""
@@ -40,12 +49,13 @@ class Room:
 
 def main(sys):
     """Serve `api`, and look at the room every second."""
-    room = Room((yield from get(sys, "wanted", _DEFAULT)))
-    next_ms = time.ticks_ms()
+    room = Room()
+    if not sys.carry_over(room):
+        room.wanted = yield from get(sys, "wanted", _DEFAULT)
     while True:
-        operation = yield sys.recv(max(time.ticks_diff(next_ms, time.ticks_ms()), 0))
+        operation = yield sys.recv(max(time.ticks_diff(room.next_ms, time.ticks_ms()), 0))
         if operation == TIMEOUT:
-            next_ms = time.ticks_add(next_ms, _PERIOD_MS)
+            room.next_ms = time.ticks_add(room.next_ms, _PERIOD_MS)
             yield from control(sys, room)
         elif operation == STATE:
             yield sys.reply(OK, (room.temperature, room.wanted, room.is_heated))

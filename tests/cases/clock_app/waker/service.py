@@ -40,12 +40,18 @@ def main(sys):
     text = "full: %r" % statuses[-2:]
     yield sys.send(logger, INFO, text)
     status = yield sys.call(clock, ALARM, (-1, 1))
+    yield sys.call(clock, CANCEL, 1)
+    yield sys.call(clock, TIME)
+    yield sys.call(clock, ALARM, (sys.arg + 1500, 32))
     yield sys.send(logger, INFO, "wrong: %d, waiting" % status)
     while (yield sys.call(clock, TIME)) != DEAD:
         yield sys.sleep(50)
     yield sys.reopen(clock)
     status = yield sys.call(clock, TIME)
     text = "again: %d %d" % (status, sys.arg - _NOON_MS)
+    yield sys.send(logger, INFO, text)
+    status = yield sys.recv()
+    text = "kept: %r" % (status == NOTIFIED and sys.bits() == 32)
     yield sys.send(logger, INFO, text)
     yield sys.send(logger, INFO, "all done")
     while True:

@@ -20,7 +20,7 @@ _CALL_MS = const(10)  # for the callers to have called
 _LOOK_MS = const(5)
 _LINE_MS = const(20)
 _BACK_MS = const(2_000)  # for the service to be back
-_MINE = ("breaker", "caller_a", "caller_b")
+_MINE = ("breaker", "caller_a", "caller_b", "patient")
 
 # Fields of INSPECT_FORMAT.
 _STATE = const(1)
