@@ -12,9 +12,12 @@ import pytest
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "drivers_app"
-LED, WIRE, WAVE, BUTTON, INPUT, CHIP_SELECT, LIGHTS = 10, 11, 6, 15, 26, 17, 22
+LED, WIRE, WAVE, BUTTON, INPUT, CHIP_SELECT, LIGHTS, EDGES = 10, 11, 6, 15, 26, 17, 22, 12
+EDGES_OPERATION, STORM_EDGES = 5, 50
 ADDRESS = 0x48
 REFUSED = "191 None"
 
@@ -96,6 +99,50 @@ def test_gpio_drives_and_reads_the_pins_of_its_manifest(bench: Bench) -> None:
     assert (said["led mode"], said["led on"], said["wire on"]) == ("0 None", "0 None", "0 1")
     assert (said["led toggled"], said["wire off"]) == ("0 0", "0 0")
     assert (said["no pin"], said["no level"]) == ("1 None", REFUSED)
+    assert (said["no line"], said["no right"]) == ("2 None", "3 None")
+    assert said["no bits"] == REFUSED
+
+
+def edges_of(client: Client) -> Any:
+    """Return how many edges the service has counted, the level, and how many storms."""
+    status, answer = client.call("gpio", EDGES_OPERATION, 2)
+    assert status == 0
+    return answer
+
+
+def expect_edges(bench: Bench, count: int, *, level: int) -> None:
+    """Wait until the service has counted so many edges of its line."""
+    client = Client(BoardTransport(bench.board))
+    for _ in range(50):
+        bench.board.run_for(ms=2)
+        found = edges_of(client)
+        if found[:2] == (count, level):
+            return
+    raise AssertionError(found)
+
+
+def test_gpio_counts_edges_and_contains_a_storm(bench: Bench) -> None:
+    client = Client(BoardTransport(bench.board))
+    before = client.table().named("gpio")
+    pin = bench.board.pin(EDGES)
+    first, _, _ = edges_of(client)
+    for edge in range(6):  # one comes when the last has been counted: it is not missed
+        pin.drive(edge % 2)
+        expect_edges(bench, first + edge + 1, level=edge % 2)
+    now = bench.board.cycles
+    for edge in range(2000):  # 10,000 a second
+        pin.drive_at(edge % 2, cycle=now + 100_000 // CYCLE_NS * (edge + 1))
+    bench.board.run_for(ms=400)
+    count, level, storms = edges_of(client)
+    assert level == 1
+    assert 2 * STORM_EDGES <= count - first - 6 <= 4 * STORM_EDGES
+    assert 2 <= storms <= 4
+    pin.drive(0)
+    expect_edges(bench, count + 1, level=0)
+    after = client.table().named("gpio")
+    assert before is not None
+    assert after is not None
+    assert after.generation == before.generation
 
 
 def test_pwm_makes_a_wave_of_the_frequency_and_share_asked_for(bench: Bench) -> None:
