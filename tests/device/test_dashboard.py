@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from desk import PROGRAM
@@ -12,6 +13,9 @@ from selenium.webdriver.chrome.webdriver import WebDriver as Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from bulkhead_host.campaign.judge import Result
+from bulkhead_host.campaign.page import page as page_of
+from bulkhead_host.campaign.plan import Campaign, FaultKind
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
@@ -117,3 +121,34 @@ def test_a_trace_is_drawn(page: Chrome) -> None:
 
 def test_the_page_complains_of_nothing(page: Chrome) -> None:
     assert page.execute("getLog", {"type": "browser"})["value"] == []
+
+
+def test_the_report_of_a_campaign_is_filtered_and_sorted(chromium: Chrome, tmp_path: Path) -> None:
+    slow = Result(index=0, kind="spin", target="led", recovery_ms=900.5)
+    quick = Result(index=1, kind="crash", target="led", recovery_ms=9.5, evidence=("a fault",))
+    bad = Result(index=2, kind="spin", target="blink", violations=("blink was not back",))
+    report = tmp_path / "report.html"
+    faults = (FaultKind(kind="spin"), FaultKind(kind="crash"))
+    report.write_text(page_of(Campaign(faults=faults, count=3, name="c"), [slow, quick, bad]))
+    chromium.get(report.as_uri())
+
+    def shown() -> str:
+        rows = chromium.find_elements(By.CSS_SELECTOR, "#faults tbody tr")
+        return "".join(row.text[0] for row in rows if row.is_displayed())
+
+    assert shown() == "012"
+    heading = chromium.find_element(By.CSS_SELECTOR, "#faults th:nth-child(6)")
+    heading.click()
+    assert shown() == "102"
+    heading.click()
+    assert shown() == "012"
+    chromium.find_element(By.ID, "words").send_keys("spin led")
+    assert shown() == "0"
+    chromium.find_element(By.ID, "words").clear()
+    chromium.find_element(By.ID, "only").click()
+    assert shown() == "2"
+    row = chromium.find_element(By.CSS_SELECTOR, "#faults tr.violated")
+    row.find_element(By.TAG_NAME, "summary").click()
+    assert "--replay 2" in row.text
+    width = chromium.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0

@@ -69,6 +69,7 @@ class Campaign:
     application: Path | None = None
     invariants: Invariants = Invariants()
     name: str = ""
+    file: str = ""
     digest: str = ""
 
 
@@ -122,6 +123,7 @@ def load_campaign(path: Path) -> Campaign:
             "faults": tuple(_fault(path, row) for row in rows),
             "invariants": _made(path, Invariants, "invariants", _table(path, found, "invariants")),
             "application": path.parent / application if application else None,
+            "file": str(path),
             "digest": sha256(raw).hexdigest()[:16],
         },
     )
