@@ -4,7 +4,7 @@
 const HISTORY = 60; // tables in a load plot
 const LINES_KEPT = 500;
 const LOAD = { width: 120, height: 22 };
-const TRACE = { label: 110, width: 1100, row: 22, bar: 14 };
+const TRACE = { label: 110, width: 1100, row: 22, bar: 14, ticks: 10 };
 const STOPPED = ["faulted", "dormant", "held", "degraded"];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -144,6 +144,12 @@ async function record() {
   byId("record").disabled = false;
 }
 
+// The next of 1, 2, 5, 10, 20 ... that is no smaller.
+function niceStep(least) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
+  return power * ([1, 2, 5].find((first) => first * power >= least) ?? 10);
+}
+
 // A track for each service, the kernel's first; arrows lead from calls to replies.
 function showTrace(trace) {
   const names = ["kernel", ...trace.names];
@@ -156,7 +162,14 @@ function showTrace(trace) {
   const x = (time) => TRACE.label + (time - first) * scale;
   const y = (task) => task * TRACE.row + TRACE.row / 2;
   const height = names.length * TRACE.row;
-  const plot = draw("svg", { width: TRACE.width, height, role: "img" });
+  const plot = draw("svg", { width: TRACE.width, height: height + TRACE.row, role: "img" });
+  const step = niceStep((last - first) / TRACE.ticks);
+  for (let time = 0; time <= last - first; time += step) {
+    const at = x(first + time);
+    plot.append(draw("line", { class: "tick", x1: at, x2: at, y1: 0, y2: height }));
+    const label = plot.appendChild(draw("text", { class: "time", x: at, y: height + 15 }));
+    label.textContent = `${+(time / 1000).toFixed(3)} ms`;
+  }
   names.forEach((name, task) => {
     const label = plot.appendChild(draw("text", { x: 0, y: y(task) + 4 }));
     label.textContent = name;
