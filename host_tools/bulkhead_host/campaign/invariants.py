@@ -79,7 +79,8 @@ def _unaccounted(before: Look, after: Look) -> Iterator[str]:
         old, now = before.table.named(name), after.table.named(name)
         if old is None or now is None or old.generation != now.generation:
             continue  # whoever sent to the one that died was told so
-        messages = sent - before.sent[name] + old.queue
+        first = before.sent[name]
+        messages = old.queue + sum(uses - first[one] for one, uses in sent.items() if one in first)
         known = now.dropped - old.dropped + now.queue + now.steps - old.steps
         if messages > known + _APART:
             yield f"{messages - known} of {messages} messages to {name} were lost silently"

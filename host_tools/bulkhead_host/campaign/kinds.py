@@ -219,7 +219,9 @@ _ALL = (
     ),
     _outside("interrupt-storm", "1,000 pulses on its pin in 250 ms", Ends.PERHAPS, _button),
     _outside("lost-interrupt", "an edge on its pin that no interrupt tells", Ends.NOBODY, _button),
-    _outside("clock-jump", "the processor stands still for 5 s while it idles", Ends.NOBODY, None),
+    _outside(
+        "clock-jump", "the processor stands still for up to 5 s while it idles", Ends.NOBODY, None
+    ),
     _outside("reset", "the reset button", Ends.BOARD, None),
     _outside("power-cut", "power off and on", Ends.BOARD, None),
 )

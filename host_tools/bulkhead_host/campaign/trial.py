@@ -25,12 +25,13 @@ _LOOK_S_MAX = 0.25
 class Look:
     """A board between two faults, with its heap after a collection.
 
-    `sent` are the traps of others into each mailbox.
+    `sent` are the traps of others into each mailbox, by holder and by which of its handles; one
+    that names an incarnation which has ended is not among them: its holder is told DEAD.
     """
 
     table: Table
     heap_free: int
-    sent: dict[str, int]
+    sent: dict[str, dict[tuple[str, int], int]]
 
 
 def look(bench: Bench) -> Look:
@@ -44,13 +45,15 @@ def look(bench: Bench) -> Look:
 def _look(bench: Bench) -> Look:
     services = bench.application.services
     table = bench.client.table()
-    sent = {one.name: 0 for one in services if one.mailbox}
+    sent: dict[str, dict[tuple[str, int], int]] = {one.name: {} for one in services if one.mailbox}
     numbers = {table.names.index(name) + 1: name for name in sent if name in table.names}
     for service in services:
         if any(use.target in sent and use.rights & abi.MAY_SEND for use in service.uses):
-            for one in bench.client.capabilities(service.name):
-                if one.task in numbers and one.rights & abi.MAY_SEND:
-                    sent[numbers[one.task]] += one.uses
+            for slot, one in enumerate(bench.client.capabilities(service.name)):
+                name = numbers.get(one.task or 0)
+                is_alive = name and one.generation == generation(table.named(name))
+                if name and is_alive and one.rights & abi.MAY_SEND:
+                    sent[name][service.name, slot] = one.uses
     return Look(table=table, heap_free=bench.client.heap_free(), sent=sent)
 
 
