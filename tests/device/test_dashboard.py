@@ -115,8 +115,9 @@ def test_a_trace_is_drawn(page: Chrome) -> None:
     page.find_element(By.ID, "record").click()
     wait_for(page, "#trace-text", "slices")
     assert page.find_elements(By.CSS_SELECTOR, "#trace .slice")
-    tracks = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#trace text")]
+    tracks = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#trace .track")]
     assert tracks[:2] == ["kernel", "supervisor"]
+    assert text_of(page, "#trace .time") == "0 ms"
 
 
 def test_the_page_complains_of_nothing(page: Chrome) -> None:

@@ -171,7 +171,7 @@ function showTrace(trace) {
     label.textContent = `${+(time / 1000).toFixed(3)} ms`;
   }
   names.forEach((name, task) => {
-    const label = plot.appendChild(draw("text", { x: 0, y: y(task) + 4 }));
+    const label = plot.appendChild(draw("text", { class: "track", x: 0, y: y(task) + 4 }));
     label.textContent = name;
   });
   for (const [task, name, start, end] of trace.slices) {
