@@ -38,8 +38,12 @@ MANIFESTS = {
     path.parent.name: tomllib.loads(path.read_text())["service"]
     for path in sorted((source_root() / "services").glob("*/service.toml"))
 }
-# A Pico has no wireless chip, and no module for one.
-SHIPPED = [name for name, table in MANIFESTS.items() if "network" not in table.get("modules", ())]
+# A Pico has no wireless chip, and no modules for one.
+SHIPPED = [
+    name
+    for name, table in MANIFESTS.items()
+    if not {"network", "socket"} & set(table.get("modules", ()))
+]
 CALLED = re.findall(r'^    "(\w+)",', (APPLICATION / "breaker" / "api.py").read_text(), re.M)
 
 DEAD, REFUSED = 193, abi.REFUSED
