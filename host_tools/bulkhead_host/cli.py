@@ -46,6 +46,9 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED = 130  # as a shell tells it
+
+
 class LazyGroup(click.Group):
     """A click group whose commands are imported on first use."""
 
@@ -75,8 +78,9 @@ def group(verbosity: int | None) -> None:
     """Build, flash, watch and fault-inject boards that run Bulkhead.
 
     Exit codes: 0 good, 1 failed, 2 usage, 3 no or several devices, 4 busy or not permitted,
-    5 timeout, 6 exception on the device. Data goes to standard output, all else to standard
-    error; colour only to a terminal, and not where NO_COLOR is set.
+    5 timeout, 6 exception on the device, 130 ended by Ctrl-C before it was done. Data goes to
+    standard output, all else to standard error; colour only to a terminal, and not where NO_COLOR
+    is set.
     """
     if verbosity is not None:
         choose(Verbosity(verbosity))
@@ -105,4 +109,4 @@ def main() -> None:
         sys.exit(DeviceBusy.exit_code if isinstance(error, PermissionError) else 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)

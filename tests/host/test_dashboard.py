@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -161,3 +162,11 @@ def test_without_a_board_it_says_so_and_ends() -> None:
 def test_a_port_that_is_taken_is_named(desk: Desk, stranger: Browser) -> None:
     done = bulkhead("dashboard", "--listen", str(urlsplit(stranger.url).port), port=desk.port)
     assert done.returncode == 4
+
+
+def test_ctrl_c_is_how_it_is_ended(desk: Desk) -> None:
+    with started([PROGRAM, "dashboard", "--port", desk.port]) as dashboard:
+        assert dashboard.stdout is not None
+        dashboard.stdout.readline()
+        dashboard.send_signal(signal.SIGINT)
+        assert dashboard.wait(TIMEOUT_S) == 0

@@ -1,6 +1,7 @@
 """`bulkhead dashboard`: a board on a page, live."""
 
 import webbrowser
+from contextlib import suppress
 
 import click
 
@@ -43,4 +44,5 @@ def command(port: str, listen: int, opens: bool) -> None:
         click.echo(server.url)
         if opens:
             webbrowser.open(server.url)
-        server.run()
+        with suppress(KeyboardInterrupt):  # how it is ended
+            server.run()

@@ -80,10 +80,14 @@ def await_reset(
     )
 
 
-def reset(port: str) -> Reset:
-    """Reset the board at `port`, and return once it answers again. Raises as the parts do."""
+def reset(port: str, *, on_order: Callable[[], None] = lambda: None) -> Reset:
+    """Reset the board at `port`, and return once it answers again. Raises as the parts do.
+
+    `on_order` is called when the board has taken the order.
+    """
     began_s = time.monotonic()
     address, before = order_reset(port)
+    on_order()
     after = await_reset(lambda: open_address(find_again(address)), before)
     return Reset(before=before, after=after, seconds=time.monotonic() - began_s)
 
@@ -103,8 +107,7 @@ def command(port: str, no_wait: bool) -> None:
         order_reset(port)
         click.echo("the board has taken the order to reset")
         return
-    teller("reset")("the board takes the order, and boots")
-    done = reset(port)
+    done = reset(port, on_order=lambda: teller("reset")("the board has taken the order"))
     hello = done.after
     click.echo(
         f"{hello.application} on {hello.board} was reset after "

@@ -118,7 +118,8 @@ class FlashFile:
             descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise UsageError(
-                f"cannot write beside the flash file {self.path}: {error.strerror}"
+                f"cannot write beside the flash file {self.path}: {error.strerror}",
+                "name a file in a folder that is there and may be written to",
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
