@@ -23,7 +23,7 @@ _LEAK_BYTES = const(2048)
 _SMALLEST_BYTES = const(16)
 _LONG = const(50_000)  # numbers summed in one C call: some 75 ms
 _FLOOD_ROUNDS = const(100)
-_MARKS = const(16)  # steps that are marked, so that who reads the trace misses not all
+_MARKED_LAST = const(512)  # steps 1, 2, 4, 8, ... are marked: who reads the trace finds one
 _LATE_MS = const(1_200)  # after CALL_TIMEOUT_US
 
 
@@ -86,10 +86,10 @@ def first_flood(generator, sys, uses):
 
 def marked(generator, trap):
     """Go on with `trap`, and leave more marks."""
-    marks = _MARKS
+    step = 0
     while True:
-        if marks:
-            marks -= 1
+        step += 1
+        if step <= _MARKED_LAST and step & (step - 1) == 0:
             yield YIELD | MARK
         result = yield trap
         trap = generator.send(result)
