@@ -123,7 +123,7 @@ class Trial:
         begun_s = self.clock_s()
         while self.clock_s() < begun_s + BEGIN_MS / 1000:
             self.watch.look()
-            for seen_us in (self.watch.mark_us(self.task), self._fault_us()):
+            for seen_us in (self.watch.mark_us(self.task), self._fault_us(), self._missed_us()):
                 if seen_us is not None:
                     return seen_us
             self._pause(begun_s)
@@ -143,6 +143,16 @@ class Trial:
         if any(self._runs(name) for name in self.names):
             return self.watch.records[-1].time_us
         return None
+
+    def _missed_us(self) -> int | None:
+        """Return about when an occasion came whose marks are lost, where that is certain.
+
+        The supervisor answers each reading of the trace: what a look has brought was one.
+        """
+        is_certain = self.fault.target == "supervisor" and self.kind.ends is Ends.NOBODY
+        if not (is_certain and self.watch.lost and self.watch.records):
+            return None
+        return self.watch.records[-1].time_us
 
     def _wait_for_interrupt(self) -> None:
         """See that the lost edge was lost, and that the driver serves the next one."""
