@@ -41,8 +41,8 @@ def command(port: str, listen: int, opens: bool) -> None:
     """
     with hub_at(port) as hub:
         server = DashboardServer(hub, port=listen)
-        click.echo(server.url)
-        if opens:
-            webbrowser.open(server.url)
         with suppress(KeyboardInterrupt):  # how it is ended
+            click.echo(server.url)
+            if opens:
+                webbrowser.open(server.url)
             server.run()
