@@ -5,9 +5,11 @@ from bulkhead_system import PINS
 from machine import ADC, Pin
 from micropython import const
 
-from services.adc.api import MEAN, NO_PIN, READ
+from services.adc.api import MEAN, MILLIVOLTS, NO_PIN, READ
 
 _READINGS_MAX = const(100)
+_FULL = const(65535)
+_REFERENCE_MV = const(3300)
 
 
 def main(sys):
@@ -22,7 +24,11 @@ def main(sys):
 def answer(inputs, operation, arg):
     """Do what one call asks; return the status and the value of the reply."""
     index, count = arg if type(arg) is tuple and len(arg) == 2 else (arg, 1)
-    if operation not in (READ, MEAN) or type(index) is not int or type(count) is not int:
+    if (
+        operation not in (READ, MEAN, MILLIVOLTS)
+        or type(index) is not int
+        or type(count) is not int
+    ):
         return REFUSED, None
     if not 0 <= index < len(inputs):
         return NO_PIN, None
@@ -31,4 +37,5 @@ def answer(inputs, operation, arg):
     total = 0
     for _ in range(count):
         total += inputs[index].read_u16()
-    return OK, (total + count // 2) // count
+    mean = (total + count // 2) // count
+    return OK, (mean * _REFERENCE_MV + _FULL // 2) // _FULL if operation == MILLIVOLTS else mean

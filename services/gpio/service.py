@@ -201,7 +201,7 @@ def answer(pins, operation, arg):
         edges = pins.of(index)
         status = OK if edges else NO_LINE
         result = (edges.count, pin.value(), edges.storms) if edges else None
-    elif operation == WRITE and type(value) is int and value in (0, 1):
+    elif operation == WRITE and type(value) in (int, bool) and value in (0, 1):
         pin.value(value)
     elif operation == TOGGLE:
         pin.toggle()

@@ -1,4 +1,4 @@
-"""Driver of one I2C bus, at 400 kHz.
+"""Driver of one I2C bus, at 400 kHz, or what the manifest says: `frequency_hz` under [config].
 
 A call is one transaction, so what two clients say to two chips does not mix.
 """
@@ -6,7 +6,7 @@ A call is one transaction, so what two clients say to two chips does not mix.
 from errno import ETIMEDOUT
 
 from bulkhead import OK, REFUSED
-from bulkhead_system import PINS
+from bulkhead_system import CONFIG, PINS
 from machine import I2C, Pin
 from micropython import const
 
@@ -23,7 +23,12 @@ def main(sys):
     """Serve `api`."""
     sda, scl = list(dict(PINS)[sys.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
-    bus = I2C(sda >> 1 & 1, sda=Pin(sda), scl=Pin(scl), freq=_HZ, timeout=_TIMEOUT_US)
+    hertz = _HZ
+    for name, pairs in CONFIG:
+        if name == sys.name():
+            for key, value in pairs:
+                hertz = value if key == "frequency_hz" else hertz
+    bus = I2C(sda >> 1 & 1, sda=Pin(sda), scl=Pin(scl), freq=hertz, timeout=_TIMEOUT_US)
     operation = yield sys.recv()
     while True:
         if operation == SCAN:

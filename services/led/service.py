@@ -26,8 +26,8 @@ def main(sys):
         status = OK
         if operation == TOGGLE:
             pin.toggle()
-        elif operation == SET:
-            pin.value(1 if sys.arg else 0)
+        elif operation == SET and type(sys.arg) in (int, bool) and sys.arg in (0, 1):
+            pin.value(sys.arg)
         elif operation != STATE:
             status = REFUSED
-        operation = yield sys.reply_recv(status, pin.value())
+        operation = yield sys.reply_recv(status, pin.value() if status == OK else None)

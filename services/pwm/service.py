@@ -7,11 +7,12 @@ from bulkhead_system import PINS
 from machine import PWM, Pin
 from micropython import const
 
-from services.pwm.api import NO_PIN, OFF, SET
+from services.pwm.api import NO_PIN, OFF, PULSE, SET
 
 _HZ_MIN = const(8)  # what the 8-bit divider and the 16-bit counter reach, datasheet 4.5.2
 _HZ_MAX = const(1_000_000)
 _FULL = const(65535)
+_SECOND_US = const(1_000_000)
 _HZ = const(1000)  # of a wave that nobody has set
 _DUTY = "<H"
 
@@ -52,22 +53,26 @@ def main(sys):
 
 def answer(waves, operation, arg):
     """Do what one call asks; return the status of the reply."""
-    index, hertz, duty = arg if operation == SET and is_wave(arg) else (arg, 0, 0)
-    if operation not in (SET, OFF) or type(index) is not int:
+    index, hertz, high = arg if operation in (SET, PULSE) and is_wave(arg) else (arg, 0, 0)
+    if operation not in (SET, OFF, PULSE) or type(index) is not int:
+        return REFUSED
+    if high > (_FULL if operation == SET else _SECOND_US // max(hertz, 1)):
         return REFUSED
     if not 0 <= index < len(waves):
         return NO_PIN
     if hertz:
         waves[index].freq(hertz)
-    waves[index].duty_u16(duty)
+    if operation == PULSE:
+        high = (high * hertz * _FULL + _SECOND_US // 2) // _SECOND_US
+    waves[index].duty_u16(high)
     return OK
 
 
 def is_wave(arg):
-    """Tell whether a value is what SET takes."""
+    """Tell whether a value is what SET takes, or PULSE."""
     if type(arg) is not tuple or len(arg) != 3:
         return False
-    index, hertz, duty = arg
-    if type(index) is not int or type(hertz) is not int or type(duty) is not int:
+    index, hertz, high = arg
+    if type(index) is not int or type(hertz) is not int or type(high) is not int:
         return False
-    return _HZ_MIN <= hertz <= _HZ_MAX and 0 <= duty <= _FULL
+    return _HZ_MIN <= hertz <= _HZ_MAX and 0 <= high

@@ -10,6 +10,7 @@ from micropython import const
 from services.spi.api import NO_CHIP, SET_UP, TRANSFER
 
 _DATA_MAX = const(200)
+_HZ_MIN = const(2_000)  # what the divisors reach, RP2040 datasheet 4.4.3.4
 _HZ_MAX = const(62_500_000)
 _HZ = const(1_000_000)
 _SETTINGS = "<IB"
@@ -67,7 +68,8 @@ def answer(bus, chips, operation, arg):
             return OK, transfer(bus, chip, data)
     elif operation == SET_UP and len(arg) == 3:
         _, hertz, mode = arg
-        if type(hertz) is int and type(mode) is int and 0 < hertz <= _HZ_MAX and mode in range(4):
+        are_ints = type(hertz) is int and type(mode) is int
+        if are_ints and _HZ_MIN <= hertz <= _HZ_MAX and 0 <= mode <= 3:
             chip.hertz, chip.mode = hertz, mode
             return OK, None
     return REFUSED, None

@@ -8,8 +8,14 @@ from micropython import const
 
 WRITE = const(1)  # arg: bytes -> OK, arg: how many were taken; the others have to wait
 READ = const(2)  # arg: (most bytes, ms to wait for one) -> OK, arg: bytes, or none in that time
+SET_UP = const(3)  # arg: (baud rate from 300 to 1,000,000, data bits, parity, stop bits) -> OK
 OVERRUN = const(1)  # READ: as OK, and the buffer is full: what came after these may be lost
 BUSY = const(2)  # READ: another client waits for bytes
+
+# Data bits are 7 or 8, stop bits 1 or 2; at first it is the manifest's rate, 8 bits, no parity, 1.
+NO_PARITY = const(0)
+ODD = const(1)
+EVEN = const(2)
 
 COUNT_MAX = const(240)
 WAIT_MS_MAX = const(60_000)

@@ -13,11 +13,28 @@ from bulkhead_system import SERVICES
 from machine import UART, Pin
 from micropython import const
 
-from services.uart.api import BUSY, COUNT_MAX, OVERRUN, READ, WAIT_MS_MAX, WRITE
+from services import uart as outlasting
+
+from services.uart.api import (
+    BUSY,
+    COUNT_MAX,
+    EVEN,
+    NO_PARITY,
+    OVERRUN,
+    READ,
+    SET_UP,
+    WAIT_MS_MAX,
+    WRITE,
+)
 
 _RECEIVE_BYTES = const(4096)
 _SEND_BYTES = const(512)
 _LOOK_MS = const(10)
+# `UART(number)` would leave the port without buffers, so the object itself outlasts an update: an
+# attribute of the folder's own module, which is no part of the code that is replaced.
+_PORT = "port%d"
+_BAUD_MIN = const(300)
+_BAUD_MAX = const(1_000_000)
 
 # Fields of a row of SERVICES, and of a line.
 _LINES = const(6)
@@ -62,10 +79,14 @@ def main(sys):
     number, baudrate, tx, rx = argument(SERVICES, sys.name())
     reader = Reader()
     if sys.carry_over(reader):  # the port as it is, with what is in its buffers
-        port = UART(number)
+        port = getattr(outlasting, _PORT % number)
     else:
         buffers = {"rxbuf": _RECEIVE_BYTES, "txbuf": _SEND_BYTES}
         port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **buffers)
+        setattr(outlasting, _PORT % number, port)
+        if (yield sys.unstash()) == OK:
+            set_up(port, *sys.arg)
+            yield sys.stash(sys.arg)
     while True:
         operation = yield sys.recv(_LOOK_MS if reader.token else None)
         if operation == WRITE and type(sys.arg) is bytes:
@@ -78,6 +99,11 @@ def main(sys):
                 if not reader.listening:
                     yield sys.acknowledge(line)
                 reader.listening = True
+        elif operation == SET_UP and is_set_up(sys.arg):
+            token, settings = sys.caller(), sys.arg
+            yield sys.stash(settings)  # a failure does not bring the manifest's back
+            set_up(port, *settings)
+            yield sys.reply_to(token, OK)
         elif operation == NOTIFIED:
             reader.listening = False
         elif operation != TIMEOUT and sys.caller():
@@ -91,6 +117,24 @@ def is_request(arg):
     if type(arg) is not tuple or len(arg) != 2 or type(arg[0]) is not int:
         return False
     return 1 <= arg[0] <= COUNT_MAX and type(arg[1]) is int and 0 <= arg[1] <= WAIT_MS_MAX
+
+
+def is_set_up(arg):
+    """Tell whether a value is what SET_UP takes."""
+    if type(arg) is not tuple or len(arg) != 4:
+        return False
+    for value in arg:
+        if type(value) is not int:
+            return False
+    baudrate, bits, parity, stop = arg
+    is_format = bits in (7, 8) and NO_PARITY <= parity <= EVEN and stop in (1, 2)
+    return is_format and _BAUD_MIN <= baudrate <= _BAUD_MAX
+
+
+def set_up(port, baudrate, bits, parity, stop):
+    """Change rate and format; what is in the buffers stays."""
+    even_or_odd = None if parity == NO_PARITY else parity & 1  # as machine.UART has it
+    port.init(baudrate=baudrate, bits=bits, parity=even_or_odd, stop=stop)
 
 
 def serve(sys, port, reader):

@@ -18,6 +18,7 @@ from bulkhead_host.link.emulated import BoardTransport
 APPLICATION = Path(__file__).parents[1] / "cases" / "drivers_app"
 LED, WIRE, WAVE, BUTTON, INPUT, CHIP_SELECT, LIGHTS, EDGES = 10, 11, 6, 15, 26, 17, 22, 12
 EDGES_OPERATION, STORM_EDGES = 5, 50
+PWM_OFF, PULSE = 2, 3
 ADDRESS = 0x48
 REFUSED = "191 None"
 
@@ -162,12 +163,28 @@ def test_pwm_makes_a_wave_of_the_frequency_and_share_asked_for(bench: Bench) -> 
     assert all(abs(high - 250) < 1 for high in highs_us)
 
 
+def test_pwm_makes_the_pulses_of_a_servo(bench: Bench) -> None:
+    assert bench.said["no pulse"] == REFUSED
+    client = Client(BoardTransport(bench.board))
+    pin = bench.board.pin(WAVE)
+    pin.clear_edges()
+    assert client.call("pwm", PULSE, (0, 50, 1500)) == (0, None)
+    bench.board.run_for(ms=70)
+    client.call("pwm", PWM_OFF, 0)
+    pulses = [pair for pair in pairwise(pin.edges) if pair[0].level][1:-1]
+    assert pulses
+    assert all(abs((b.cycle - a.cycle) * CYCLE_NS - 1.5e6) < 1000 for a, b in pulses)
+
+
 def test_adc_reads_the_voltage_of_its_pin(bench: Bench) -> None:
     said = bench.said
     for step in ("volts", "mean"):
         status, reading = map(int, said[step].split())
         assert status == 0
         assert abs(reading - 65535 // 2) < 100
+    status, millivolts = map(int, said["millivolts"].split())
+    assert status == 0
+    assert abs(millivolts - 1650) < 6
     assert (said["no mean"], said["no input"]) == (REFUSED, "1 None")
 
 
@@ -188,7 +205,7 @@ def test_spi_exchanges_bytes_with_the_chip_that_it_selects(bench: Bench) -> None
     said = bench.said
     assert said["spi mode"] == "0 None"
     assert said["spi"] == r"0 b'\xff\xfe\x01'"
-    assert said["no chip"] == "1 None"
+    assert (said["no chip"], said["too slow"]) == ("1 None", REFUSED)
     assert bench.board.pin(CHIP_SELECT).level == 1
 
 

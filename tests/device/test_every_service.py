@@ -155,6 +155,7 @@ NOON_MS = 1_800_000_000_000
 def keeps_led(desk: Desk) -> Keeps:
     desk.client.control("blink", "hold")
     desk.call("led.SET", 1)
+    assert desk.client.call("led", 1, "off") == (REFUSED, None)
     desk.board.pin(LED).clear_edges()
     yield
     assert desk.call("led.STATE") == 1
@@ -258,10 +259,14 @@ def keeps_journal(desk: Desk) -> Keeps:
 
 def keeps_uart(desk: Desk) -> Keeps:
     peer = SerialPeer(desk.board)
+    port = desk.board.chip.mcu.uart[0]
+    desk.call("uart.SET_UP", (9600, 7, 2, 1))
+    assert desk.client.call("uart", 3, (9600, 9, 0, 1)) == (REFUSED, None)
     peer.send(b"before ")
     desk.client.listen(0.05)
     yield
     assert desk.call("uart.READ", (20, 0)) == b"before "
+    assert (port.word_length, round(port.baud_rate, -2)) == (7, 9600)
     desk.call("patient.BYTES")
     update_to_itself(desk.client, ["uart"], probation_ms=0)
     peer.send(b"!")

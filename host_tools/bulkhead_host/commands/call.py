@@ -176,9 +176,11 @@ def command(target: str, values: tuple[str, ...], port: str, **options: Any) -> 
         click.echo(answer if isinstance(answer, str) else repr(answer))
     if status != "OK":
         detail = "" if answer is None else f", {answer!r}"
+        meaning = f"its meaning is in {service}/api.py: bulkhead call {service}"
+        is_bad_value = status == abi.status_name(abi.REFUSED) and operation.words
         raise BulkheadError(
             f"{service}.{operation.name} answered {status}{detail}",
-            f"its meaning is in {service}/api.py: bulkhead call {service}",
+            f"what it takes: {operation.words}" if is_bad_value else meaning,
         )
 
 
