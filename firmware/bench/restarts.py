@@ -1,8 +1,8 @@
 """From a service's fault to its next generation, with the default application around it.
 
 All of the application's services run: the real supervisor decides, the console prints each fault
-with its traceback. `_VICTIMS` more services of the module `bench.victim` raise one after the
-other, each once a run, so that each is the first fault of its service and the supervisor's
+with its traceback. `_VICTIMS` more services of the module `bench.victim.service` raise one after
+the other, each once a run, so that each is the first fault of its service and the supervisor's
 back-off waits for nothing. From the instruction before the victim's `raise` to the first
 instruction of `main` in its next generation.
 """
@@ -23,7 +23,7 @@ def main():
     stage = Stage()
     services = bulkhead_system.SERVICES
     victims = tuple(
-        row("victim%d" % number, "bench.victim", _PRIORITY) for number in range(_VICTIMS)
+        row("victim%d" % number, "bench.victim.service", _PRIORITY) for number in range(_VICTIMS)
     )
     last = (row("last", "bench.last", _PRIORITY),)
     bulkhead_system.SERVICES = services + victims + last

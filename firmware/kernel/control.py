@@ -31,7 +31,7 @@ from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.ready import push_back
 from kernel.state import row_options
-from kernel.tasks import start
+from kernel.tasks import try_start
 from kernel.timeouts import arm_ms
 from kernel.trace import read
 import micropython
@@ -133,17 +133,9 @@ class Control:
         stashes[number] = admit(value)
         return task
 
-    def start(self, _w, _frames, task, trap):
+    def start(self, w, _frames, task, trap):
         """Start a task that is dormant or faulted: OK, UNKNOWN, or FULL without memory."""
-        kernel = self.kernel
-        target = self._target(task, trap)
-        status = UNKNOWN
-        try:
-            if target and start(kernel, target):
-                status = OK
-        except MemoryError:
-            status = FULL
-        kernel.words[task + RESULT] = status
+        w[task + RESULT] = try_start(self.kernel, self._target(task, trap))
         return task
 
     def stop(self, _w, _frames, task, trap):

@@ -24,6 +24,9 @@ from kernel.layout import (
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
 
+# What is no EXCEPTION. Bound once: the interpreter takes 8 us to find one among its builtins.
+_OTHERS = (KeyboardInterrupt, MemoryError, StopIteration)
+
 
 @micropython.native
 def run(kernel):
@@ -47,31 +50,26 @@ def land(kernel, error):
         kernel.port.pad()
     task = w[RUNNING_TASK]
     if in_task:
-        spent = (kernel.port.now() - w[NOW]) & TIME_MASK
+        spent = (kernel.now() - w[NOW]) & TIME_MASK
         w[task + CPU_US] = (w[task + CPU_US] + spent) & TIME_MASK
         kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
-    if isinstance(error, KeyboardInterrupt) and (w[STRUCK] or kernel.port.is_operators(error)):
-        kind = BUDGET
-        note_event(kernel, EVENT_OVERRAN, task, 0)
-        if w[STRUCK] == 0:
-            w[STOPPED] = 1
-            kind = INJECTED
-    else:
-        kind = _kind_of(error)
+    kind = EXCEPTION
+    if isinstance(error, _OTHERS):
+        if isinstance(error, StopIteration):
+            kind = RETURNED
+        elif isinstance(error, MemoryError):
+            kind = MEMORY
+        elif w[STRUCK] or kernel.port.is_operators(error):
+            kind = BUDGET
+            note_event(kernel, EVENT_OVERRAN, task, 0)
+            if w[STRUCK] == 0:
+                w[STOPPED] = 1
+                kind = INJECTED
     w[STRUCK] = 0
     if not in_task:
         kind = SYSCALL
     doomed = take_doom(w)
     fault(kernel, task, doomed & FAULT_MASK if doomed else kind, error)
-
-
-@micropython.native
-def _kind_of(error):
-    if isinstance(error, StopIteration):
-        return RETURNED
-    if isinstance(error, MemoryError):
-        return MEMORY
-    return EXCEPTION
 
 
 @micropython.viper
@@ -168,5 +166,5 @@ def _idle_us(kernel):
     w = kernel.words
     if not w[DEADLINES]:
         return -1
-    left = (w[NEXT_DEADLINE] - kernel.port.now()) & TIME_MASK
+    left = (w[NEXT_DEADLINE] - kernel.now()) & TIME_MASK
     return left if left < TIME_HALF else 0

@@ -45,7 +45,7 @@ class Memory:
         self.live_bytes = 0  # 0: no sample yet
         self.seen_steps = 0  # of all tasks together
         self.pause_us = SAMPLE_FIRST_US
-        self.next_us = (kernel.port.now() + SAMPLE_FIRST_US) & TIME_MASK
+        self.next_us = (kernel.now() + SAMPLE_FIRST_US) & TIME_MASK
         self.longest_us = SAMPLE_TIME_US  # that a sample has taken
         self.room = kernel.port.room()  # bytes left to allocate after the last collection
         self.left = 8  # eighths of it
@@ -58,7 +58,7 @@ class Memory:
         """
         if _all_steps(self.kernel.words) == self.seen_steps:
             return left_us
-        now = self.kernel.port.now()
+        now = self.kernel.now()
         until_us = (self.next_us - now) & TIME_MASK
         self._look_at_room(now)
         if self.left > ROOM_EARLY and 0 < until_us < TIME_HALF:

@@ -111,10 +111,10 @@ def as_step(kernel, task, function, *arguments):
     w = kernel.words
     running = w[RUNNING_TASK]
     w[RUNNING_TASK] = task
-    start = kernel.port.now()
+    start = kernel.now()
     w[STEP_DEADLINE] = (start + w[task + BUDGET_US]) & TIME_MASK
     _call(kernel, w, function, arguments)
-    w[task + CPU_US] = (w[task + CPU_US] + kernel.port.now() - start) & TIME_MASK
+    w[task + CPU_US] = (w[task + CPU_US] + kernel.now() - start) & TIME_MASK
     w[RUNNING_TASK] = running
 
 

@@ -278,7 +278,7 @@ def take_out(package, modules, folder):
 
 def _import(kernel, entry, reasons):
     w = kernel.words
-    w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
+    w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
     try:
         __import__(entry)
         reasons.clear()

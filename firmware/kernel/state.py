@@ -19,6 +19,7 @@ class Kernel:
     def __init__(self, table, port, size):
         self.table = table
         self.port = port
+        self.now = port.now  # bound once: among the port's attributes it is found last
         self.clock = port.clock
         self.words = array("i", bytes(4 * size))
         self.window = memoryview(self.words)  # registers are slices of it

@@ -4,16 +4,18 @@ import sys
 
 from bulkhead import Frame
 from kernel.abi import (
-    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, HANDLE_SHIFT, HARD, SUPERVISOR_DIED,
+    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, FULL, HANDLE_SHIFT, HARD, OK, SUPERVISOR_DIED,
+    UNKNOWN,
 )  # fmt: skip
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
     ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
-    ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_OPTIONS, ROW_USES, STATE, STEP_DEADLINE,
+    ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
+from kernel.state import row_options
 from kernel.trace import note_event
 import micropython
 
@@ -31,16 +33,17 @@ def beginning(kernel, number):
     w = kernel.words
     task = number << RECORD_SHIFT
     if isinstance(entry, str):
-        while kernel.loading != number and _is_up(w, kernel.loading << RECORD_SHIFT):
+        while kernel.loading not in (0, number) and _is_up(w, kernel.loading << RECORD_SHIFT):
             yield Frame.sleep(kernel.frames[number], 1)
-        w[STEP_DEADLINE] = (kernel.port.now() + LOAD_BUDGET_US) & TIME_MASK
+        w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
         kernel.loading = number
         try:
             main = _load(entry).main
         finally:
             kernel.loading = 0
-        w[STEP_DEADLINE] = (kernel.port.now() + w[task + BUDGET_US]) & TIME_MASK
-    begin_period(kernel, task, (kernel.port.now() - w[NOW]) & TIME_MASK)
+    now = kernel.now()
+    w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
+    begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
     generator = main(kernel.frames[number])
     if not hasattr(generator, "send"):
         raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
@@ -53,8 +56,8 @@ def beginning(kernel, number):
 
 
 def _is_up(w, task):
-    """Tell whether there is such a task, and it has not failed: one may be dropped as it loads."""
-    return task and w[task + STATE] != DORMANT and w[task + STATE] != FAULTED
+    """Tell whether a task has not failed: one may be dropped as it loads."""
+    return w[task + STATE] != DORMANT and w[task + STATE] != FAULTED
 
 
 def start(kernel, task):
@@ -76,22 +79,28 @@ def start(kernel, task):
     return True
 
 
+def try_start(kernel, task):
+    """Start `task`: OK, UNKNOWN if it is 0 or up already, FULL without memory for it."""
+    try:
+        return OK if task and start(kernel, task) else UNKNOWN
+    except MemoryError:
+        return FULL
+
+
 def make_frame(kernel, task):
     """Give an incarnation of `task` its frame, and return it."""
-    w = kernel.words
-    number = task >> RECORD_SHIFT
+    row = kernel.table[(task >> RECORD_SHIFT) - 1]
+    flags = row_options(row)[4]
     kind = Frame
-    row = kernel.table[number - 1]
-    options = row[ROW_OPTIONS][4] if len(row) > ROW_OPTIONS else 0
-    if options & ASYNC:
+    if flags & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service
-    registers = kernel.window[task + REGISTERS : task + REGISTERS_END]
-    frame = kind(registers, _handles(row))
-    if options & HARD:
+    frame = kind(kernel.window[task + REGISTERS : task + REGISTERS_END], _handles(row))
+    if flags & HARD:
         frame.recv = frame.attend  # type: ignore[method-assign,assignment]
         frame.waits = ATTEND
-    kernel.frames[number] = frame
-    w[task + FRAME] = id(frame) if w[w[PARTICULARS] + ARG_KEY] else 0
+    kernel.frames[task >> RECORD_SHIFT] = frame
+    if kernel.words[kernel.words[PARTICULARS] + ARG_KEY]:
+        kernel.words[task + FRAME] = id(frame)
     return frame
 
 
@@ -101,10 +110,8 @@ def _handles(row):
     A handle is the number of a slot: those of the manifest come first, in its order.
     """
     handles = {"": row[ROW_NAME]}
-    handle = 0
     for entry in row[ROW_USES] + row[ROW_LINES]:
-        handles[entry[0]] = handle
-        handle += 1 << HANDLE_SHIFT
+        handles[entry[0]] = len(handles) - 1 << HANDLE_SHIFT
     return handles
 
 
@@ -121,14 +128,15 @@ def make_ready(w: ptr32, task: int):
 
 def _load(path):
     """Import a module as if for the first time: module state does not survive an incarnation."""
-    sys.modules.pop(path, None)
+    modules = sys.modules
+    modules.pop(path, None)
     __import__(path)
-    return sys.modules[path]
+    return modules[path]
 
 
 def guard_supervisor(kernel):
     """Restart the supervisor; reset the board when it dies too often: nothing else would."""
-    now = kernel.port.now()
+    now = kernel.now()
     if (now - kernel.supervisor_since) & TIME_MASK > SUPERVISOR_WINDOW_US:
         kernel.supervisor_since = now
         kernel.supervisor_faults = 0

@@ -41,7 +41,7 @@ def note(w: ptr32, what: int, now: int):
 def note_event(kernel, event, task, detail):
     """Record an event that is no step, at the present time."""
     what = event << TRACE_EVENT_SHIFT | task << TRACE_TASK_SHIFT - RECORD_SHIFT | detail
-    note(kernel.words, what, kernel.port.now())
+    note(kernel.words, what, kernel.now())
 
 
 def read(kernel, position):

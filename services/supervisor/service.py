@@ -7,8 +7,8 @@ messages, is taken for hung. The supervisor answers its callers and notifies the
 for nobody. What is held or given up it stashes, so that its own next incarnation knows.
 """
 
-import time
 from struct import calcsize, pack, unpack, unpack_from
+from time import ticks_add, ticks_diff, ticks_ms
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESET, RESTART
@@ -75,7 +75,7 @@ def main(sys):
         yield from adopt(sys, house)
     yield from take_fault(sys, house)
     while True:
-        left_ms = time.ticks_diff(house.next_ms, time.ticks_ms())
+        left_ms = ticks_diff(house.next_ms, ticks_ms())
         if left_ms <= 0:
             yield from keep_house(sys, house)
             continue
@@ -92,7 +92,7 @@ class House:
     def __init__(self):
         self.wards = [Ward(index + 1, row) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
-        self.next_ms = self.look_ms = time.ticks_ms()  # next: when there is anything to do
+        self.next_ms = self.look_ms = ticks_ms()  # next: when there is anything to do
         self.events = []
         self.news = []  # faults that are not judged, or that the console has not been told of
 
@@ -143,16 +143,16 @@ class House:
     def forgive(self, late_ms):
         """Take it that for so long nobody could make progress."""
         for ward in self.watched:
-            ward.progress_ms = time.ticks_add(ward.progress_ms, late_ms)
+            ward.progress_ms = ticks_add(ward.progress_ms, late_ms)
 
     def plan(self, at_ms):
         """See that what is due at that time is not missed."""
-        if time.ticks_diff(at_ms, self.next_ms) < 0:
+        if ticks_diff(at_ms, self.next_ms) < 0:
             self.next_ms = at_ms
 
     def plan_all(self, now):
         """Find when something is due next."""
-        self.next_ms = self.look_ms if self.watched else time.ticks_add(now, _FAR_MS)
+        self.next_ms = self.look_ms if self.watched else ticks_add(now, _FAR_MS)
         for ward in self.wards:
             if ward.is_due:
                 self.plan(ward.due_ms)
@@ -161,19 +161,19 @@ class House:
 def keep_house(sys, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
     kernel = sys.cap("kernel")
-    now = time.ticks_ms()
+    now = ticks_ms()
     if house.settle():
         yield from tell_console(sys)
     for ward in house.wards:
-        if ward.is_due and time.ticks_diff(now, ward.due_ms) >= 0:
+        if ward.is_due and ticks_diff(now, ward.due_ms) >= 0:
             wait_ms = (yield from time_to_wait(sys, house, ward)) if ward.after() else 0
             if wait_ms:
-                ward.plan(time.ticks_add(now, wait_ms))
+                ward.plan(ticks_add(now, wait_ms))
             else:
                 ward.tried(now, (yield sys.start(kernel, ward.number)))
-    late_ms = time.ticks_diff(now, house.look_ms)
+    late_ms = ticks_diff(now, house.look_ms)
     if house.watched and late_ms >= 0:
-        house.look_ms = time.ticks_add(now, _LOOK_MS)
+        house.look_ms = ticks_add(now, _LOOK_MS)
         if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
             house.forgive(late_ms)
         yield from stop_hung(sys, house, now)
@@ -198,7 +198,7 @@ def time_to_wait(sys, house, ward):
 def adopt(sys, house):
     """Leave running what an earlier incarnation of the supervisor has started, and itself."""
     kernel = sys.cap("kernel")
-    now = time.ticks_ms()
+    now = ticks_ms()
     rests = sys.arg if (yield sys.unstash()) == OK else bytes(len(SERVICES))
     for ward in house.wards:
         yield sys.inspect(kernel, ward.number)
@@ -233,20 +233,22 @@ def take_fault(sys, house):
     What can wait, judging and telling the console, waits until what is started has begun. When
     there are more faults the kernel notifies again.
     """
-    number = yield sys.next_fault(sys.cap("kernel"))
+    kernel = sys.cap("kernel")
+    number = yield sys.next_fault(kernel)
     if number == 0:
         return
     kind, generation = sys.badge(), sys.bits()
     ward = house.wards[number - 1]
     if ward.is_free:
         ward.is_free = False
-        if (yield sys.start(sys.cap("kernel"), number)) == OK:
-            now = time.ticks_ms()
+        status = yield sys.start(kernel, number)
+        if status == OK:
+            now = ticks_ms()
             house.news.append((now, ward, kind, generation))
-            house.next_ms = time.ticks_add(now, _NEWS_MS)
+            house.next_ms = ticks_add(now, _NEWS_MS)
             return
     house.settle()
-    now = time.ticks_ms()
+    now = ticks_ms()
     delay_ms = ward.failed(now, kind)
     house.note(now, ward, kind, generation, delay_ms)
     if delay_ms != STAYS_DOWN:
@@ -343,7 +345,7 @@ def control(sys, house, ward, verb):
     answer, and nobody could release it.
     """
     house.settle()
-    now = time.ticks_ms()
+    now = ticks_ms()
     yield sys.inspect(sys.cap("kernel"), ward.number)
     is_down = unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (DORMANT, FAULTED)
     if verb == RELEASE and is_down:

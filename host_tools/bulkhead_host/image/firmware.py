@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.cache import Progress, folder_whole, write_whole
-from bulkhead_host.image.frozen import manifest_text
+from bulkhead_host.image.frozen import manifest_text, mended
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
@@ -88,10 +88,10 @@ class FirmwareBuild:
         for stale in ("modules", "frozen_mpy"):
             shutil.rmtree(self.folder / stale, ignore_errors=True)
         (self.folder / "frozen_content.c").unlink(missing_ok=True)
-        names = [str(Path(path).with_suffix(".mpy").as_posix()) for path in modules]
-        for name, module in zip(names, modules.values(), strict=True):
+        for path, module in modules.items():
+            name = Path(path).with_suffix(".mpy")
             write_whole(self.folder / "modules" / name, module)
-        write_whole(self.folder / "manifest.py", manifest_text(names, "modules").encode())
+        write_whole(self.folder / "manifest.py", manifest_text(modules, "modules").encode())
         # CMake records the interpreter's path; a virtual environment may be gone the next time.
         python = self.folder / "python3"
         python.unlink(missing_ok=True)
@@ -117,19 +117,10 @@ class FirmwareBuild:
         self._run([*command, *(f"-D{name}={value}" for name, value in settings.items())])
 
     def _freeze(self) -> None:
-        """Have MicroPython freeze the modules, and align their machine code on words.
-
-        A Thumb function loads its 32-bit constants relative to the program counter rounded down
-        to a word, so it must begin on one, as it does when a `.mpy` is loaded into RAM;
-        mpy-tool.py of MicroPython 1.26 asks the linker for half-words only, and every constant
-        above 255 of a badly placed function reads as something else.
-        """
+        """Have MicroPython freeze the modules, and mend what it makes."""
         self._run(["ninja", "-C", str(self.folder), "frozen_content.c"])
         frozen = self.folder / "frozen_content.c"
-        source = frozen.read_text()
-        aligned = source.replace("__attribute__ ((aligned (2)))", "__attribute__ ((aligned (4)))")
-        if aligned != source:
-            write_whole(frozen, aligned.encode())
+        write_whole(frozen, mended(frozen.read_text()).encode())
 
     def _convert(self, made: Path) -> None:
         converter = self.tree.micropython / "tools" / "uf2conv.py"

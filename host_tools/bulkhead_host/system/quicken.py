@@ -13,6 +13,8 @@ _INLINED = {
     "call_lending": ("CALL", 3, ("buffer", "arg"), 1),
     "lease_read": ("LEASE_READ", 1, ("buffer",), 0),
     "lease_write": ("LEASE_WRITE", 1, ("buffer",), 0),
+    "next_fault": ("NEXT_FAULT", 1, (), 0),
+    "start": ("START", 2, (), 0),
 }
 _LENDING = ("handle", "operation", "buffer", "rights", "arg")
 

@@ -1,4 +1,4 @@
-"""A service that faults once and, in its next generation, notes how long that took to come."""
+"""A service that faults once and in its next generation, notes how long that took to come."""
 
 from time import sleep_us, ticks_diff, ticks_us
 
