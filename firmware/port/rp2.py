@@ -283,7 +283,7 @@ class Port:
     def look_soon(self):
         """Have console input looked for at the next branch."""
         console = self.console
-        if console is None or not console.masked:
+        if console is not None and not console.masked:
             try:
                 _SCHEDULE(self.look_handler, None)
             except RuntimeError:  # the interpreter's queue is full: the next look comes
@@ -305,7 +305,7 @@ class Port:
         console = self.console
         if self.words[STOPPED] or guest == PROMPT:
             return False
-        if guest and (console is None or not console.has_driver):
+        if guest and not console.has_driver:
             return False
         waits = False
         for _ in self.input.ipoll(0):
@@ -319,7 +319,7 @@ class Port:
     def take_input(self):
         """Leave input that waits to the console's driver; without one look in it for Ctrl-C."""
         console = self.console
-        if console is not None and console.has_driver:
+        if console.has_driver:
             console.fire()
             return
         w = self.words
@@ -357,18 +357,19 @@ class Port:
     def is_operators(self, error):
         """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
 
-        Above a guest it may be. A service that has caught a kill can raise the same object.
+        Above a guest it may be, and where no service has the console: there a look for input would
+        cost the tick time. A service that has caught a kill can raise the same object.
         """
-        return self.guest and error is self.interrupt
+        return (self.guest or self.console is None) and error is self.interrupt
 
     def mind_interrupt_character(self):
-        """Have a Ctrl-C be an interrupt of the prompt's programs, and of a guest without console.
+        """Have a Ctrl-C be an interrupt of the prompt's programs, and where no driver can read it.
 
         Else it is input, for the console's driver or for `take_input`.
         """
         console = self.console
-        has_driver = console is not None and console.has_driver
-        is_input = not self.guest or (has_driver and self.guest != PROMPT)
+        is_read = console is not None and (console.has_driver or not self.guest)
+        is_input = is_read and self.guest != PROMPT
         self.interrupt_character = _NONE if is_input else _CTRL_C
         micropython.kbd_intr(self.interrupt_character)
 
@@ -411,7 +412,7 @@ class Port:
         if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
             self.stop_tick()
         console = self.console
-        listens = console is None or not console.masked
+        listens = console is not None and not console.masked
         poller = self.listening if listens else self.quiet
         for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
             if stream is not self.wake:

@@ -34,7 +34,7 @@ def again(sys):
 port = CasePort()
 rig = Rig(port)
 rig.add("attacker", lambda sys: again(sys) if kept else attacker(sys), priority=5, budget_ms=2)
-rig.add("bystander", bystander)
+rig.add("bystander", bystander, lines=("console",))
 rig.add("starter", starter, uses="kernel:control")
 rig.run(100)
 port.close()
