@@ -72,7 +72,6 @@ BUFFER_KEY = const(3)
 BUFFER_PLACE = const(4)
 BYTEARRAY = const(5)  # address of the type
 BYTES = const(6)
-ROOM_DUE = const(7)  # us, when the heap's room is looked at next, see `memory`
 
 # --- record 0: the kernel ----------------------------------------------------------------
 # Word 0 is its PRIORITY, 8: everything is more important than the kernel's own loop.

@@ -17,9 +17,9 @@ from kernel.faults import fault, take_doom
 from kernel.irq import deliver
 from kernel.trace import note_event
 from kernel.layout import (
-    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, FLOOR, IRQ_PENDING, NEXT_DEADLINE, NOW,
-    OUTER, PARTICULARS, PRIORITY, PROMPT, RECORD_SHIFT, ROOM_DUE, RUNNING_TASK, SCHEDULED,
-    SHARE_END, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
+    RECORD_SHIFT,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
@@ -104,8 +104,6 @@ def enter_interrupt_level(kernel):
     if w[STRUCK]:
         kernel.port.pad()
         w[STRUCK] = 0
-    if (now - w[w[PARTICULARS] + ROOM_DUE]) & TIME_HALF == 0:
-        kernel.memory.relieve()
     end = clock[0] & TIME_MASK
     if outer:
         if w[DOOMED]:  # judged when its step ends, if the tick's strike comes too late

@@ -59,17 +59,9 @@ RESERVE_BYTES = const(1024)
 # while what lives grows by less than GROWTH_BYTES. SAMPLE_TIME_US is what one may take before it
 # was seen: a collection with 150 KB of live objects, and counting the heap.
 SAMPLE_FIRST_US = const(1_000_000)
-SAMPLE_LAST_US = const(16_000_000)
+SAMPLE_LAST_US = const(4_000_000)
 GROWTH_BYTES = const(256)
 SAMPLE_TIME_US = const(35_000)
-
-# What the heap has left to allocate is looked at this often. When it is less than this many
-# eighths of what the last collection left, garbage is collected: early, and whatever waits. A heap
-# with less than ROOM_LEAST is left alone: it would be collected all the time.
-ROOM_US = const(32_000)
-ROOM_EARLY = const(4)
-ROOM_NOW = const(2)
-ROOM_LEAST = const(16_384)
 
 # A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)

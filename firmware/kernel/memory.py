@@ -7,10 +7,6 @@ each by its share of the processor's time: exact for what runs alone, an estimat
 together. What a service was charged is taken back when it ends. One that is charged more than its
 quota takes a MEMORY fault.
 
-A collection that an allocation starts is a part of the step that allocates, which may cost an
-innocent service its budget. So the kernel looks how far the heap is filled, and collects first:
-in the next idle spell that is long enough when half is used, and at once when a quarter is left.
-
 The heap's reserve is let go with every MEMORY fault, so that the fault path, the supervisor and
 the next incarnation find room, and made again when the board idles.
 """
@@ -20,12 +16,11 @@ from array import array
 from kernel.abi import MEMORY
 from kernel.faults import fault
 from kernel.layout import (
-    CPU_US, GENERATION, PARTICULAR_SHIFT, PARTICULARS, QUOTA_BYTES, RECORD, RECORD_SHIFT, ROOM_DUE,
-    STEPS, TASKS_END, USED_BYTES,
+    CPU_US, GENERATION, PARTICULAR_SHIFT, PARTICULARS, QUOTA_BYTES, RECORD, RECORD_SHIFT, STEPS,
+    TASKS_END, USED_BYTES,
 )  # fmt: skip
 from kernel.limits import (
-    GROWTH_BYTES, ROOM_EARLY, ROOM_LEAST, ROOM_NOW, ROOM_US, SAMPLE_FIRST_US, SAMPLE_LAST_US,
-    SAMPLE_TIME_US, TIME_HALF, TIME_MASK,
+    GROWTH_BYTES, SAMPLE_FIRST_US, SAMPLE_LAST_US, SAMPLE_TIME_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
 import micropython
 
@@ -47,8 +42,6 @@ class Memory:
         self.pause_us = SAMPLE_FIRST_US
         self.next_us = (kernel.now() + SAMPLE_FIRST_US) & TIME_MASK
         self.longest_us = SAMPLE_TIME_US  # that a sample has taken
-        self.room = kernel.port.room()  # bytes left to allocate after the last collection
-        self.left = 8  # eighths of it
 
     def idle_us(self, left_us):
         """Take a sample if one is due and there is time: nothing else is for `left_us`.
@@ -60,44 +53,22 @@ class Memory:
             return left_us
         now = self.kernel.now()
         until_us = (self.next_us - now) & TIME_MASK
-        self._look_at_room(now)
-        if self.left > ROOM_EARLY and 0 < until_us < TIME_HALF:
+        if 0 < until_us < TIME_HALF:
             return left_us if 0 <= left_us < until_us else until_us
         if 0 <= left_us < self.longest_us:
-            return 0 if self.relieve() else left_us
+            return left_us
         try:
             self._sample(now)
         except MemoryError:  # not even for this: the next that allocates will fault
             self.next_us = (now + SAMPLE_FIRST_US) & TIME_MASK
         return 0
 
-    def relieve(self):
-        """Collect garbage if a step would soon have to; return whether that was done."""
-        self._look_at_room(self.kernel.port.now())
-        if self.left > ROOM_NOW:
-            return False
-        self._collect()
-        return True
-
-    def _look_at_room(self, now):
-        due = self.kernel.words[PARTICULARS] + ROOM_DUE
-        if (now - self.kernel.words[due]) & TIME_HALF == 0:
-            self.kernel.words[due] = (now + ROOM_US) & TIME_MASK
-            if self.room >= ROOM_LEAST:
-                self.left = 8 * self.kernel.port.room() // self.room
-
-    def _collect(self):
-        port = self.kernel.port
-        port.collect()
-        self.room = port.room()
-        self.left = 8
-
     def _sample(self, start):
         kernel = self.kernel
         port = kernel.port
         if kernel.reserve is None:
             kernel.make_reserve()
-        self._collect()
+        port.collect()
         live = port.used_bytes()
         if self.live_bytes:
             self._forget_ended()

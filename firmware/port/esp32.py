@@ -195,10 +195,6 @@ class Port:
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()
 
-    def room(self):
-        """Return 1 for all: it takes too long to ask, and the heap grows."""
-        return 1
-
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US; safe to call again."""
         self.now()

@@ -35,8 +35,6 @@ _RUN = const(0x40058020)
 _REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 _MAGIC = const(0x2B4C)
 
-_HEAP_END = const(0x20040000)  # MicroPython's, at the end of the striped SRAM, 2.6.2
-
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _ONE_SHOT = machine.Timer.ONE_SHOT
 
@@ -228,13 +226,6 @@ class Port:
     def used_bytes(self):
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()
-
-    def room(self):
-        """Return the bytes from where an object of 64 bytes finds room to the heap's end."""
-        try:
-            return _HEAP_END - id((None,) * 14)
-        except MemoryError:
-            return 0
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US.

@@ -33,7 +33,6 @@ US_PER_BYTECODE = 1
 # What collecting and counting take on a Pico, where little lives.
 COLLECT_US = 1_000
 COUNT_US = 9_000
-HEAP_BYTES = 200_000
 KERNEL_FOLDERS = ("/firmware/kernel/", "/firmware/port/", "/firmware/bulkhead/")
 BUILT_IN = os.path.dirname(traceback.__file__)  # in place of what is compiled into MicroPython
 KERNEL = "/firmware/kernel/"
@@ -118,10 +117,6 @@ class SimPort:
         """Return the bytes of the simulated heap in use, garbage included: as a case says."""
         self.clock.us += COUNT_US
         return self.live_bytes + self.garbage_bytes
-
-    def room(self):
-        """Return the bytes of the simulated heap that are left to allocate."""
-        return HEAP_BYTES - self.live_bytes - self.garbage_bytes
 
     def start_tick(self):
         """Begin to see bytecodes."""

@@ -90,10 +90,6 @@ class Port:
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()
 
-    def room(self):
-        """Return the bytes of heap that are left to allocate."""
-        return gc.mem_free()
-
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US."""
         self.ticking = True

@@ -7,7 +7,6 @@ from kernel.limits import GROWTH_BYTES, SAMPLE_FIRST_US, SAMPLE_LAST_US
 
 _FIRST_MS = SAMPLE_FIRST_US // 1000
 _LAST_MS = SAMPLE_LAST_US // 1000
-_HEAP_BYTES = 200_000  # of `port/sim.py`
 
 
 def growing(rig, bytes_a_step, *, pause_ms=500, work=100, steps=1000):
@@ -119,67 +118,6 @@ def test_samples_of_a_growing_heap_stay_frequent(rig):
     rig.add("leak", growing(rig, 2 * GROWTH_BYTES))
     rig.run(10 * _FIRST_MS)
     rig.expect(8 <= len(rig.port.collections) <= 10, True)
-
-
-def littering(rig, bytes_a_step, *, pause_ms):
-    """Return a service that leaves garbage in every step."""
-
-    def main(sys):
-        while True:
-            rig.port.garbage_bytes += bytes_a_step
-            yield sys.sleep(pause_ms)
-
-    return main
-
-
-def test_a_heap_half_full_is_collected_before_it_is_due(rig):
-    def last(sys):
-        yield sys.sleep(4 * _LAST_MS)  # from when on little is looked for
-        del rig.port.collections[:]
-        rig.port.garbage_bytes = (_HEAP_BYTES - rig.port.live_bytes) * 5 // 8
-        yield sys.sleep(200)
-        rig.log.append((len(rig.port.collections), rig.port.garbage_bytes))
-        rig.finish()
-
-    rig.add("rare", last)
-    rig.run(5 * _LAST_MS)
-    rig.expect(rig.log, [(1, 0)])
-
-
-def most_garbage(rig, run_ms):
-    """Run, and return the most garbage that there was at the begin of a collection."""
-    most = [0]
-    collect = rig.port.collect
-
-    def noting():
-        most[0] = max(most[0], rig.port.garbage_bytes)
-        collect()
-
-    rig.port.collect = noting
-    rig.run(run_ms)
-    return max(most[0], rig.port.garbage_bytes)
-
-
-def test_a_board_that_never_idles_long_is_collected_before_it_is_full(rig):
-    rig.add("busy", littering(rig, 2_000, pause_ms=10))
-    rig.expect(most_garbage(rig, 3000) < (_HEAP_BYTES - rig.port.live_bytes) * 7 // 8, True)
-
-
-def test_a_board_that_never_idles_is_collected_before_it_is_full(rig):
-    def spinning(sys):
-        while True:
-            pass
-
-    rig.add("busy", littering(rig, 2_000, pause_ms=10), priority=2)
-    rig.add("hog", spinning, priority=7, budget_ms=60_000)
-    rig.expect(most_garbage(rig, 3000) < (_HEAP_BYTES - rig.port.live_bytes) * 7 // 8, True)
-
-
-def test_a_heap_that_is_full_of_what_lives_is_left_alone(rig):
-    rig.port.live_bytes = _HEAP_BYTES - 10_000
-    rig.add("busy", littering(rig, 20, pause_ms=10))
-    rig.run(3000)
-    rig.expect(len(rig.port.collections) <= 3, True)
 
 
 def test_growth_is_charged_to_the_service_that_ran(rig):
