@@ -83,8 +83,7 @@ def test_a_service_that_crashes_comes_back_and_its_callers_are_told(
     found: dict[str, tuple[str, ...]], name: str
 ) -> None:
     restarts, took_ms, waiting, answers, touched, dropped = found[name]
-    assert (touched, dropped) == ("", "")
-    assert 1 <= int(restarts) <= 5  # a start may fail on a short stack and be tried again
+    assert (restarts, touched, dropped) == ("1", "", "")
     assert int(took_ms) >= 0
     # One call was being served and one queued; both are answered, and so is the next of each.
     expected = [f"{DEAD} then {REFUSED}"] * 2 if name in CALLED else []
