@@ -1,4 +1,4 @@
-"""Copying memory, where viper reads it as pointers: every port but the simulator."""
+"""Memory as viper reads it, by pointers: every port but the simulator."""
 
 import micropython
 from kernel.window import copy_words
@@ -50,3 +50,23 @@ def copy_bytes(to: ptr8, of: ptr8, end: int):
         to[0] = of[0]
         to = ptr8(int(to) + 1)
         of = ptr8(int(of) + 1)
+
+
+@micropython.viper
+def find_collecting(at: int, end: int) -> int:
+    """Return the address of the half word whose bit 0 is set while garbage is collected, or 0.
+
+    It is `gc_lock_depth` (`py/mpstate.h` of MicroPython 1.26), found between the two addresses as
+    what locking the heap raises by 2. Earlier versions have no such bit.
+    """
+    found = 0
+    micropython.heap_lock()
+    while at < end and found == 0:
+        if ptr16(at)[0] == 2:
+            micropython.heap_lock()
+            if ptr16(at)[0] == 4:
+                found = at
+            micropython.heap_unlock()
+        at += 2
+    micropython.heap_unlock()
+    return found

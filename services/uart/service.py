@@ -30,8 +30,9 @@ from services.uart.api import (
 _RECEIVE_BYTES = const(4096)
 _SEND_BYTES = const(512)
 _LOOK_MS = const(10)
-# `UART(number)` would leave the port without buffers, so the object itself outlasts an update: an
-# attribute of the folder's own module, which is no part of the code that is replaced.
+# `UART(number)` would leave the port without buffers, and new ones need 4 KB in one piece, which
+# a heap in use may not have. So the object itself outlasts an update and a crash: an attribute of
+# the folder's own module, which is no part of the code that is replaced.
 _PORT = "port%d"
 _BAUD_MIN = const(300)
 _BAUD_MAX = const(1_000_000)
@@ -78,12 +79,13 @@ def main(sys):
     line = sys.cap("receive")
     number, baudrate, tx, rx = argument(SERVICES, sys.name())
     reader = Reader()
-    if sys.carry_over(reader):  # the port as it is, with what is in its buffers
-        port = getattr(outlasting, _PORT % number)
-    else:
+    port = getattr(outlasting, _PORT % number, None)  # as it is, with what is in its buffers
+    if port is None:
         buffers = {"rxbuf": _RECEIVE_BYTES, "txbuf": _SEND_BYTES}
         port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **buffers)
         setattr(outlasting, _PORT % number, port)
+    if not sys.carry_over(reader):
+        set_up(port, baudrate, 8, NO_PARITY, 1)
         if (yield sys.unstash()) == OK:
             set_up(port, *sys.arg)
             yield sys.stash(sys.arg)

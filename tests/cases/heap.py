@@ -130,6 +130,22 @@ def test_fault_is_recorded_while_another_service_holds_the_heap(rig):
     rig.expect((rig.log, rig.state("good"), rig.fault("holder")), ([True], RECEIVING, 0))
 
 
+def test_collection_takes_nothing_of_a_budget(rig):
+    kept = [bytes(64) for _ in range(1500)]
+
+    def collecting(sys):
+        for _ in range(10):
+            gc.collect()
+            yield sys.sleep(1)
+        rig.log.append(len(kept))
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("collecting", collecting, budget_ms=3)
+    rig.run(_LONG_MS)
+    rig.expect((rig.log, rig.fault("collecting")), ([1500], 0))
+
+
 def test_start_without_memory_says_so_and_works_later(rig):
     def supervisor(sys):
         kernel = sys.cap("kernel")
