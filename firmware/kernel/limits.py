@@ -63,6 +63,10 @@ SAMPLE_LAST_US = const(4_000_000)
 GROWTH_BYTES = const(256)
 SAMPLE_TIME_US = const(35_000)
 
+# So much of a step may be collections that it is not charged for: one with 150 KB of live objects,
+# and more. A service that fills the heap would else collect for ever.
+COLLECTION_US = const(40_000)
+
 # A struck task that still runs is struck again after this long.
 STRIKE_AGAIN_US = const(2_000)
 

@@ -15,11 +15,13 @@ import machine
 import micropython
 from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT, LINE_MASKED,
-    NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK,
-    SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, BUDGET_US, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT,
+    LINE_MASKED, NEXT_DEADLINE, NOW, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
-from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
+from kernel.limits import (
+    COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
+)  # fmt: skip
 from micropython import const
 from port.memory import copy, find_collecting
 from uctypes import addressof
@@ -148,10 +150,12 @@ def ticker(port, words, collecting):
             if (now - w[SLICE_END]) & TIME_HALF == 0 and w[OUTER] + w[SCHEDULED] == 0:
                 if w[READY_BITS] & (1 << w[task + PRIORITY]):
                     port.request()
+            if collecting and ptr16(collecting)[0] & 1:  # not charged, up to a limit
+                longer = (w[STEP_DEADLINE] + TICK_US) & TIME_MASK
+                if (longer - w[NOW]) & TIME_MASK <= w[task + BUDGET_US] + COLLECTION_US:
+                    w[STEP_DEADLINE] = longer
             left = (w[STEP_DEADLINE] - now) & TIME_MASK
-            if collecting and ptr16(collecting)[0] & 1:  # which costs nobody its budget
-                w[STEP_DEADLINE] = (w[STEP_DEADLINE] + TICK_US) & TIME_MASK
-            elif left == 0 or left >= TIME_HALF:
+            if left == 0 or left >= TIME_HALF:
                 if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
                     w[STRUCK] += 1
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
