@@ -27,6 +27,7 @@ from bulkhead_host.campaign.report import Results, junit, line, summary
 from bulkhead_host.campaign.workers import runs_of
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.frames import Frame
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 
@@ -193,6 +194,30 @@ def test_a_wrong_file_exits_2_and_says_what(tmp_path: Path, text: str, words: st
 
 
 # The judge
+
+
+@pytest.mark.parametrize("is_callable", [True, False])
+def test_a_service_that_rests_is_called_so_that_it_floods(is_callable: bool) -> None:
+    class RestingBoard(FakeBoard):
+        """Its services step when they are called."""
+
+        trace: list[tuple[int, int]]
+
+        def _inject(self, name: str, kind: int) -> int:
+            return abi.OK
+
+        def _call(self, frame: Frame) -> bytes:
+            if is_callable:
+                mark = abi.YIELD | abi.MARK_OPERATION
+                self.trace.append((10_000, abi.EVENT_STEP << 20 | BLINK << 13 | mark))
+            return super()._call(frame)
+
+    flood = replace(PLAN, faults=(FaultKind(kind="flood", targets=("blink",)),))
+    bench = Bench(
+        client=Client(FakeLine(RestingBoard())), application=APPLICATION, description=BOARD
+    )
+    violations = Judge(bench, flood).judge(planned(flood, 0)).violations
+    assert violations == (() if is_callable else ("blink had no occasion within 15000 ms",))
 
 
 def test_a_service_that_comes_back_alone_holds() -> None:

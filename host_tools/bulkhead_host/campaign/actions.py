@@ -25,6 +25,7 @@ SETTLE_S = 0.1
 PROBATION_MS = 200
 
 _CTRL_C = 3
+_NO_OPERATION = 191  # the last that an api could have: of those that ship none is so long
 
 
 @dataclass(kw_only=True)
@@ -74,6 +75,12 @@ def _kill_in_update(bench: Bench, fault: Planned) -> None:
 def press(bench: Bench, target: str) -> None:
     """Push the button on a service's pin."""
     bench.chip_of().pin(bench.pin_of(target)).press(ms=PRESS_MS)
+
+
+def rouse(bench: Bench, target: str) -> None:
+    """Have the console call a service, which may wait for a call alone, so that it makes a step."""
+    with suppress(DeviceTimeout, NoSuchTarget):
+        bench.client.call(target, _NO_OPERATION)
 
 
 def noise(fault: Planned) -> bytes:

@@ -10,6 +10,7 @@ from bulkhead_host.system.manifest import KERNEL, RIGHTS, Application, Service
 BOARD = "board"
 """The target of faults of the board itself."""
 
+FLOOD = "flood"
 KILL_IN_UPDATE = "kill-in-update"
 UPDATER = "updater"
 
@@ -192,7 +193,7 @@ _ALL = (
     _at_reply("double-reply", "reply twice"),
     _at_reply("wrong-reply", "reply nonsense"),
     Kind(
-        name="flood",
+        name=FLOOD,
         meaning="use all its capabilities 100 times, as fast as it goes",
         ends=Ends.PERHAPS,  # by who is flooded, and may call it a breach of the protocol
         faults=("PROTOCOL",),

@@ -4,8 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.actions import PROBATION_MS, Bench, press
-from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, Ends, Kind
+from bulkhead_host.campaign.actions import PROBATION_MS, Bench, press, rouse
+from bulkhead_host.campaign.kinds import FLOOD, KILL_IN_UPDATE, Ends, Kind
 from bulkhead_host.campaign.plan import Invariants, Planned
 from bulkhead_host.campaign.watch import Watch
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
@@ -14,6 +14,9 @@ from bulkhead_host.link.updater import ENDED, KEPT, state
 
 BEGIN_MS = 15_000
 """For how long a fault that waits for its occasion may wait."""
+
+ROUSE_S = 2
+"""After that a service whose next step is the occasion is called: it may rest until then."""
 
 DOWN = ("dormant", "faulted")
 _LOOK_S = 0.02
@@ -121,11 +124,15 @@ class Trial:
     def _wait_for_mark(self) -> int:
         """Wait for the occasion; return when it came, in microseconds from the order."""
         begun_s = self.clock_s()
+        rests = self.fault.kind == FLOOD
         while self.clock_s() < begun_s + BEGIN_MS / 1000:
             self.watch.look()
             for seen_us in (self.watch.mark_us(self.task), self._fault_us(), self._missed_us()):
                 if seen_us is not None:
                     return seen_us
+            if rests and self.clock_s() > begun_s + ROUSE_S:
+                rouse(self.bench, self.fault.target)
+                rests = False
             self._pause(begun_s)
         self.violations.append(f"{self.fault.target} had no occasion within {BEGIN_MS} ms")
         return 0
