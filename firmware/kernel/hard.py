@@ -14,7 +14,7 @@ reads and then writes:
   next step, an ordinary one, is to make that trap or raise that exception. The fault that follows
   is the ordinary one, with its kind and its traceback.
 
-The ports give all lines and the tick one hardware priority: no handler interrupts another. A
+No hard step interrupts another: the ports give all hard lines one hardware priority. A
 kill or a Ctrl-C that is under way when the interrupt comes is meant for what was running: the
 port lands it before the step, and `Attendant.step` has it struck again after it.
 """

@@ -40,6 +40,15 @@ _MAGIC = const(0x2B4C)
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _ONE_SHOT = machine.Timer.ONE_SHOT
 
+# The processor's interrupt controller, ARMv6-M reference manual B3.4, less 2^32: viper takes no
+# more than 30 bits. The SDK gives every interrupt priority 0x80, and IO_BANK0 is number 13, 2.3.2.
+_NVIC_ISER = const(0xE000E100 - 0x100000000)
+_NVIC_ICER = const(0xE000E180 - 0x100000000)
+_NVIC_IPR3 = const(0xE000E40C)
+_PINS = const(1 << 13)
+_PINS_FIRST = const(0x4000)
+_PINS_LIKE_ALL = const(0x8000)
+
 # Built-in modules that services import. MicroPython looks for each on the file system first, which
 # takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
 # another of its name in its place.
@@ -161,7 +170,9 @@ def ticker(port, words, collecting):
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)
+                ptr32(_NVIC_ICER)[0] = _PINS  # a hard driver's step may strike, too
                 port.strike()
+                ptr32(_NVIC_ISER)[0] = _PINS
             elif left < TICK_US:
                 port.come_back(left)
 
@@ -201,6 +212,8 @@ class Port:
         self.waited = False
         self.look_handler = self.look
         self.ticking = False
+        self.pins_first = True
+        self.put_pins(_PINS_LIKE_ALL)
         self.kernel = None
         self.enter = None
         self.words = None
@@ -423,7 +436,14 @@ class Port:
         self.start_tick()
 
     def line(self, kernel, offset, source, argument, trigger, on_trap=None):
-        """Return the interrupt source of a manifest line, masked."""
+        """Return the interrupt source of a manifest line, masked.
+
+        Where all hard lines are pins these interrupt all else but one another, so that no tick
+        holds a hard driver up. Hard steps of two priorities would tear what both write.
+        """
+        if on_trap:
+            self.pins_first = self.pins_first and source == "pin"
+            self.put_pins(_PINS_FIRST if self.pins_first else _PINS_LIKE_ALL)
         if source == "pin":
             return PinLine(kernel, offset, on_trap, argument, trigger)
         if source == "console":
@@ -432,6 +452,10 @@ class Port:
         from port import rp2_sources
 
         return rp2_sources.line(kernel, offset, source, argument, on_trap)
+
+    def put_pins(self, priority):
+        """Give the interrupt of all pins a priority."""
+        machine.mem32[_NVIC_IPR3] = machine.mem32[_NVIC_IPR3] & ~0xFF00 | priority
 
     @micropython.native
     def mask(self, line):

@@ -113,6 +113,26 @@ perform(row("supervisor", supervisor, 0, 1_000_000, control),
     assert len(program.pin(3).edges) == count
 
 
+def test_no_tick_holds_a_hard_driver_up(program: EmulatedBoard) -> None:
+    """Edges come at every microsecond of the tick's period."""
+    source = f"""
+def hog(sys):
+    for _ in range(60_000):
+        pass
+    finish()
+    yield
+
+perform(row("driver", driver, 2, 5_000, (), {PIN_LINE}, HARD),
+        row("hog", hog, 5, 1_000_000))
+log.append(fault(1))
+"""
+    edges(program, 1000, apart_us=251)
+    assert perform(program, source) == [0]
+    late = latencies_us(program)
+    assert len(late) == 1000
+    assert max(late) < 1.2 * min(late)
+
+
 def hard_fault(board: EmulatedBoard, step: str) -> Any:
     """Fire the line of a hard driver whose step is `step`; return its fault and last words."""
     edges(board, 1, apart_us=1)
