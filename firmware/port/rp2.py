@@ -40,12 +40,9 @@ _MAGIC = const(0x2B4C)
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _ONE_SHOT = machine.Timer.ONE_SHOT
 
-# The processor's interrupt controller, ARMv6-M reference manual B3.4, less 2^32: viper takes no
-# more than 30 bits. The SDK gives every interrupt priority 0x80, and IO_BANK0 is number 13, 2.3.2.
-_NVIC_ISER = const(0xE000E100 - 0x100000000)
-_NVIC_ICER = const(0xE000E180 - 0x100000000)
+# The processor's interrupt controller, ARMv6-M reference manual B3.4: the SDK gives all interrupts
+# priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
 _NVIC_IPR3 = const(0xE000E40C)
-_PINS = const(1 << 13)
 _PINS_FIRST = const(0x4000)
 _PINS_LIKE_ALL = const(0x8000)
 
@@ -170,9 +167,7 @@ def ticker(port, words, collecting):
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)
-                ptr32(_NVIC_ICER)[0] = _PINS  # a hard driver's step may strike, too
                 port.strike()
-                ptr32(_NVIC_ISER)[0] = _PINS
             elif left < TICK_US:
                 port.come_back(left)
 
@@ -208,6 +203,8 @@ class Port:
         self.prompt = prompt
         self.guest = 0
         self.has_typed = False
+        self.is_striking = False
+        self.strikes_again = False
         self.key = bytearray(1)
         self.waited = False
         self.look_handler = self.look
@@ -351,14 +348,21 @@ class Port:
         A Ctrl-C character that arrives on a second console does just that, from any context, while
         it is the interrupt character. The REPL sets that as it likes, and nobody can read it: so
         there a Ctrl-C is typed first, and `back_to_guest` sees whether it has become input.
+
+        A hard step that lands a kill in the midst of this leaves it to this to strike again.
         """
-        if self.guest == PROMPT and not self.has_typed:
-            self.has_typed = True
+        self.strikes_again = True
+        while self.strikes_again and not self.is_striking:
+            self.is_striking = True
+            self.strikes_again = False
+            if self.guest == PROMPT and not self.has_typed:
+                self.has_typed = True
+                self.keyboard.type(b"\x03")
+            _SET_INTERRUPT_CHARACTER(_CTRL_C)
             self.keyboard.type(b"\x03")
-        _SET_INTERRUPT_CHARACTER(_CTRL_C)
-        self.keyboard.type(b"\x03")
-        if self.guest != PROMPT:
-            _SET_INTERRUPT_CHARACTER(self.interrupt_character)
+            if self.guest != PROMPT:
+                _SET_INTERRUPT_CHARACTER(self.interrupt_character)
+            self.is_striking = False
 
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
