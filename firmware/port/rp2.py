@@ -26,7 +26,7 @@ from micropython import const
 from port.memory import copy, find_collecting
 from uctypes import addressof
 
-from port.rp2_lines import PinLine
+from port.rp2_lines import PinLine, put_pins
 from port.rp2_prompt import Keyboard
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -36,15 +36,6 @@ _SCRATCH = const(0x4005800C)
 _RUN = const(0x40058020)
 _REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 _MAGIC = const(0x2B4C)
-
-# Bound once: in interrupt context an attribute of a module costs 3 us.
-_ONE_SHOT = machine.Timer.ONE_SHOT
-
-# The processor's interrupt controller, ARMv6-M reference manual B3.4: the SDK gives all interrupts
-# priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
-_NVIC_IPR3 = const(0xE000E40C)
-_PINS_FIRST = const(0x4000)
-_PINS_LIKE_ALL = const(0x8000)
 
 # Built-in modules that services import. MicroPython looks for each on the file system first, which
 # takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
@@ -63,6 +54,7 @@ _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
+_ONE_SHOT = machine.Timer.ONE_SHOT
 _SCHEDULE = micropython.schedule
 _SET_INTERRUPT_CHARACTER = micropython.kbd_intr
 
@@ -210,7 +202,7 @@ class Port:
         self.look_handler = self.look
         self.ticking = False
         self.pins_first = True
-        self.put_pins(_PINS_LIKE_ALL)
+        put_pins(False)
         self.kernel = None
         self.enter = None
         self.words = None
@@ -447,7 +439,7 @@ class Port:
         """
         if on_trap:
             self.pins_first = self.pins_first and source == "pin"
-            self.put_pins(_PINS_FIRST if self.pins_first else _PINS_LIKE_ALL)
+            put_pins(self.pins_first)
         if source == "pin":
             return PinLine(kernel, offset, on_trap, argument, trigger)
         if source == "console":
@@ -456,10 +448,6 @@ class Port:
         from port import rp2_sources
 
         return rp2_sources.line(kernel, offset, source, argument, on_trap)
-
-    def put_pins(self, priority):
-        """Give the interrupt of all pins a priority."""
-        machine.mem32[_NVIC_IPR3] = machine.mem32[_NVIC_IPR3] & ~0xFF00 | priority
 
     @micropython.native
     def mask(self, line):

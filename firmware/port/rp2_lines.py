@@ -26,6 +26,11 @@ from uctypes import addressof
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 _IO_BANK0_INTE0 = const(0x40014100)  # of processor 0, four bits a pin, 2.19.6.1
 _CLEAR = const(0x3000)
+# The processor's interrupt controller, ARMv6-M reference manual B3.4: the SDK gives all interrupts
+# priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
+_NVIC_IPR3 = const(0xE000E40C)
+_PINS_FIRST = const(0x4000)
+_PINS_LIKE_ALL = const(0x8000)
 _TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
 _PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
 
@@ -59,6 +64,12 @@ def handler(words, line, enter, kernel):
                 w[SCHEDULED] = 0
 
     return fire
+
+
+def put_pins(first):
+    """Have pins interrupt all other handlers, or wait for them as they for pins."""
+    priorities = machine.mem32[_NVIC_IPR3] & ~0xFF00
+    machine.mem32[_NVIC_IPR3] = priorities | (_PINS_FIRST if first else _PINS_LIKE_ALL)
 
 
 error = None  # what `fire` catches: viper has `except ... as` with a global name only

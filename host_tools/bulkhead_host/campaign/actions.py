@@ -78,7 +78,7 @@ def press(bench: Bench, target: str) -> None:
 
 
 def rouse(bench: Bench, target: str) -> None:
-    """Have the console call a service, which may wait for a call alone, so that it makes a step."""
+    """Have the console call a service that may wait for nothing else, so that it steps."""
     with suppress(DeviceTimeout, NoSuchTarget):
         bench.client.call(target, _NO_OPERATION)
 
