@@ -10,11 +10,11 @@ and with the steps that follow.
 """
 
 from kernel.abi import (
-    ACKNOWLEDGE, BAD_MESSAGE, BAD_TRAP, CATCH_KILL, CRASH, DOUBLE_REPLY, DROP_REPLY, FLOOD,
-    FORGED_HANDLE, HANDLE_SHIFT, HANG, KILL_IN_CALL, KILL_IN_START, LATE_REPLY, LEAK, MARK,
-    MAY_CALL, MAY_NOTIFY, MAY_SEND, MEMORY_FULL, NONSENSE, RECV, REPLY,
-    REPLY_FAULT, REPLY_RECV, RETURN, REVOKED_HANDLE, SLEEP, SLOT_MASK, SPIN, SPIN_IN_C,
-    STALE_HANDLE, TIMED, TRAP_SHIFT, WRONG_REPLY, YIELD,
+    ACKNOWLEDGE, BAD_MESSAGE, BAD_TRAP, CATCH_KILL, CLOCK_JUMP, CRASH, DOUBLE_REPLY,
+    DROP_REPLY, FLOOD, FORGED_HANDLE, HANDLE_SHIFT, HANG, KILL_IN_CALL, KILL_IN_START,
+    LATE_REPLY, LEAK, LOST_INTERRUPT, MARK, MAY_CALL, MAY_NOTIFY, MAY_SEND, MEMORY_FULL,
+    NONSENSE, NOTIFIED, RECV, REPLY, REPLY_FAULT, REPLY_RECV, RETURN, REVOKED_HANDLE, SLEEP,
+    SLOT_MASK, SPIN, SPIN_IN_C, STALE_HANDLE, TIMED, TRAP_SHIFT, WRONG_REPLY, YIELD,
 )  # fmt: skip
 from micropython import const
 
@@ -25,16 +25,19 @@ _LONG = const(50_000)  # numbers summed in one C call: some 75 ms
 _FLOOD_ROUNDS = const(100)
 _MARKED_LAST = const(512)  # steps 1, 2, 4, 8, ... are marked: who reads the trace finds one
 _LATE_MS = const(1_200)  # after CALL_TIMEOUT_US
+_JUMP_US = const(1_000_000)  # half of what the host waits for the answer to its order
 
 
 class InjectedCrash(Exception):
     """What an injected crash raises."""
 
 
-def stand_in(kind, generator, sys, uses):
+def stand_in(kind, generator, sys, uses, lines, timed, stop):
     """Return what stands in for `generator`, None where the service cannot fail in that way.
 
-    `sys` is the service's frame, `uses` what its manifest grants, as in the system's table.
+    `sys` is the service's frame, `uses` what its manifest grants, as in the system's table, and
+    `lines` its interrupt lines. `timed` is TIMED where the service waits with a timeout. `stop`
+    has the board stand still for microseconds.
     """
     if DROP_REPLY <= kind <= KILL_IN_CALL:
         return at_reply(kind, generator, sys)
@@ -42,6 +45,10 @@ def stand_in(kind, generator, sys, uses):
         return first_flood(generator, sys, uses)
     if kind == KILL_IN_START:
         return in_start(generator)
+    if kind == LOST_INTERRUPT:
+        return lines and without_interrupt(generator, sys, lines, timed)
+    if kind == CLOCK_JUMP:
+        return after_jump(generator, sys, stop)
     misdeed = MISDEEDS.get(kind)
     return misdeed and instead(misdeed, generator, sys, uses)
 
@@ -74,6 +81,47 @@ def first_flood(generator, sys, uses):
         for _ in range(_FLOOD_ROUNDS):
             for handle, rights in _reached(sys, uses):
                 yield use(sys, handle, rights)
+        sys.arg = arg
+        for index, register in enumerate(registers):
+            sys.registers[index] = register
+        yield from marked(generator, generator.send(result))
+    except StopIteration:
+        return
+    finally:
+        generator.close()
+
+
+def without_interrupt(generator, sys, lines, timed):
+    """Go on, but take the next interrupt in the service's place, and let the line fire again."""
+    result = yield
+    trap = RECV | timed
+    try:
+        timeout_ms = sys.registers[0]
+        while result != NOTIFIED or not sys.bits() & (1 << len(lines)) - 1:
+            trap = generator.send(result)
+            timeout_ms = sys.registers[0]
+            result = yield trap
+        bits = sys.bits()
+        yield YIELD | MARK
+        for index, line in enumerate(lines):
+            if bits >> index & 1:
+                yield sys.acknowledge(sys.handles[line[0]])
+        sys.registers[0] = timeout_ms
+        yield from marked(generator, trap)
+    except StopIteration:
+        return
+    finally:
+        generator.close()
+
+
+def after_jump(generator, sys, stop):
+    """Have the board stand still, then go on."""
+    result = yield
+    try:
+        arg = sys.arg
+        registers = list(sys.registers)
+        yield YIELD | MARK
+        stop(_JUMP_US)
         sys.arg = arg
         for index, register in enumerate(registers):
             sys.registers[index] = register

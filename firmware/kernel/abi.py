@@ -157,6 +157,9 @@ STALE_HANDLE = const(18)
 REVOKED_HANDLE = const(19)
 BAD_TRAP = const(20)
 BAD_MESSAGE = const(21)
+LOST_INTERRUPT = const(22)  # at the next one
+CLOCK_JUMP = const(23)  # before the next step
+INTERRUPT_STORM = const(24)
 # An operation, and a status, that no service knows; the operation of a YIELD that says in the
 # trace that a service is about to misbehave.
 NONSENSE = const(190)
@@ -235,6 +238,9 @@ INJECTION_NAMES = (
     "revoked-handle",
     "bad-trap",
     "bad-message",
+    "lost-interrupt",
+    "clock-jump",
+    "interrupt-storm",
 )
 
 # INSPECT_LINE's answer, little endian: task that owns it, masked (0 no, 1 has fired, 2 not asked

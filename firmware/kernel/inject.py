@@ -1,11 +1,17 @@
 """Injected misbehaviour: what stands in for a task's own generator, see `bulkhead.injections`."""
 
 from kernel.abi import (
-    DORMANT, DROP_REPLY, FAULTED, FLOOD, INJECTED, KILL_IN_START, OK, READY, RUNNING,
+    ATTENDING, CLOCK_JUMP, DORMANT, DROP_REPLY, FAULTED, FLOOD, INJECTED, INTERRUPT_STORM,
+    KILL_IN_START, LOST_INTERRUPT, OK, READY, RUNNING, TIMED,
 )  # fmt: skip
 from kernel.faults import fault
 from kernel.irq import dismiss
-from kernel.layout import OUTER, RECORD_SHIFT, ROW_USES, STATE
+from kernel.layout import (
+    ARMED, FIRED, IRQ_PENDING, LINE, LINE_FIRED, LINE_FIRED_AT, LINE_IN_WINDOW, LINE_MASKED,
+    LINE_OWNER, LINE_RATE, LINE_WINDOW, OUTER, QUIET, RECORD_SHIFT, ROW_LINES, ROW_USES, STATE,
+    STEP_DEADLINE, TASKS_END, TIMED_WAIT,
+)  # fmt: skip
+from kernel.limits import TIME_MASK
 from kernel.tasks import start
 from kernel.timeouts import end_wait
 
@@ -13,14 +19,17 @@ from kernel.timeouts import end_wait
 def inject(kernel, task, kind):
     """Make `task` misbehave; return whether it is in a state, and `kind` one, that can be.
 
-    What waits for a reply, or an occasion to flood, leaves its present wait alone; all others end
-    it, so that they happen at once. KILL_IN_START ends the task and begins its next incarnation.
+    What waits for a reply, an interrupt or the next step leaves the present wait alone; all others
+    end it, so that they happen at once. KILL_IN_START ends the task and begins its next
+    incarnation.
     """
     w = kernel.words
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
     if state == DORMANT or state == FAULTED or task == w[OUTER]:
         return False
+    if kind == INTERRUPT_STORM or kind == LOST_INTERRUPT and state == ATTENDING:
+        return state != ATTENDING and _storm(kernel, task)
     try:
         from bulkhead.injections import stand_in
 
@@ -30,15 +39,45 @@ def inject(kernel, task, kind):
             fault(kernel, task, INJECTED, None)
             start(kernel, task)
             state = READY
-        uses = kernel.table[number - 1][ROW_USES]
-        generator = stand_in(kind, kernel.generators[number], kernel.frames[number], uses)
+        row = kernel.table[number - 1]
+        timed = TIMED if w[task + TIMED_WAIT] else 0
+        generator = stand_in(
+            kind, kernel.generators[number], kernel.frames[number], row[ROW_USES], row[ROW_LINES],
+            timed, lambda us: _stop(kernel, us),
+        )  # fmt: skip
     except MemoryError:
         return False
     if not generator:
         return False
     kernel.generators[number] = generator
     generator.send(None)
-    if not DROP_REPLY <= kind <= FLOOD and state != READY and state != RUNNING:
+    waits = DROP_REPLY <= kind <= FLOOD or kind == LOST_INTERRUPT or kind == CLOCK_JUMP
+    if not waits and state != READY and state != RUNNING:
         dismiss(w, task)
         end_wait(w, task, OK)
     return True
+
+
+def _storm(kernel, task):
+    """Have a line of `task` fire now, as the one firing too many; return whether one may fire."""
+    w = kernel.words
+    line = w[TASKS_END]
+    for source in kernel.line_sources:
+        if w[line + LINE_OWNER] == task and w[line + LINE_MASKED] != QUIET:
+            kernel.port.mask(source)
+            w[line + LINE_IN_WINDOW] = w[line + LINE_RATE]
+            w[line + LINE_FIRED_AT] = w[line + LINE_WINDOW] = kernel.now()
+            w[line + LINE_MASKED] = FIRED
+            w[line + LINE_FIRED] = w[IRQ_PENDING] = 1
+            return True
+        line += LINE
+    return False
+
+
+def _stop(kernel, us):
+    """Have the board stand still for so long; the present step is given that time."""
+    w = kernel.words
+    w[STEP_DEADLINE] = (w[STEP_DEADLINE] + us) & TIME_MASK
+    w[ARMED] = 0  # nothing preempts it, and no kill lands in it
+    kernel.port.stall(us)
+    w[ARMED] = 1

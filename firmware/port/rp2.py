@@ -15,9 +15,9 @@ import machine
 import micropython
 from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, BUDGET_US, DEADLINES, FIRED, GENERATION, IRQ_PENDING, LINE_FIRED, LINE_FIRED_AT,
-    LINE_MASKED, NEXT_DEADLINE, NOW, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT, RESULT,
-    RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, BUDGET_US, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY,
+    PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE,
+    STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
@@ -26,7 +26,7 @@ from micropython import const
 from port.memory import copy, find_collecting
 from uctypes import addressof
 
-from port.rp2_lines import PinLine, put_pins
+from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_prompt import Keyboard
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -74,48 +74,6 @@ class Wake(io.IOBase):
         """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
         w = self.words
         return 1 if request == 3 and (w[IRQ_PENDING] or w[SCHEDULED]) else 0
-
-
-class ConsoleLine:
-    """Console input as an interrupt line.
-
-    USB input raises no interrupt that Python can see: the port looks when the board idles, when
-    the driver acknowledges, and while something runs every 16 ms, from the tick. What the prompt
-    reads is no business of the driver's; what a guest program leaves unread for two looks is.
-    """
-
-    def __init__(self, kernel, offset):
-        self.words = kernel.words
-        self.offset = offset
-        self.port = kernel.port
-        self.masked = False
-        self.has_driver = False
-
-    def mask(self):
-        """Fire no more until unmasked: the driver has ended, so Ctrl-C is the port's to find."""
-        self.masked = False
-        self.has_driver = False
-        self.port.mind_interrupt_character()
-
-    def unmask(self):
-        """Fire when input waits, at once if it does already."""
-        self.masked = False
-        if not self.has_driver:
-            self.has_driver = True
-            self.port.mind_interrupt_character()
-        if not self.port.guest and not self.words[STOPPED]:
-            for _ in self.port.input.ipoll(0):
-                self.fire()
-
-    def fire(self):
-        """Be the interrupt of this line."""
-        if not self.masked:
-            self.masked = True
-            w = self.words
-            w[self.offset + LINE_FIRED_AT] = self.port.now()
-            w[self.offset + LINE_MASKED] = FIRED
-            w[self.offset + LINE_FIRED] = 1
-            w[IRQ_PENDING] = 1
 
 
 def ticker(port, words, collecting):
@@ -240,6 +198,10 @@ class Port:
     def used_bytes(self):
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()
+
+    def stall(self, us):
+        """Let so much time go by."""
+        time.sleep_us(us)
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US.

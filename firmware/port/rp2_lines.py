@@ -1,4 +1,4 @@
-"""The RP2040's interrupt lines: what all share, and pin edges; the others are in `rp2_sources`.
+"""The RP2040's interrupt lines: what all share, pins and the console; others are in `rp2_sources`.
 
 A line's handler is a viper closure: it allocates nothing, raises nothing and reaches no branch of
 the interpreter, and what it needs it has at hand, since looking up one attribute takes 2 us. The
@@ -17,7 +17,7 @@ from kernel.abi import NOTIFIED
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const
@@ -170,3 +170,45 @@ class PinLine(Line):
         bits = w[line + LINE_MASK_WITH]
         ptr32(enable - 0x10)[0] = bits  # INTR: writing 1 clears an edge
         ptr32(enable + 0x2000)[0] = bits
+
+
+class ConsoleLine:
+    """Console input as an interrupt line.
+
+    USB input raises no interrupt that Python can see: the port looks when the board idles, when
+    the driver acknowledges, and while something runs every 16 ms, from the tick. What the prompt
+    reads is no business of the driver's; what a guest program leaves unread for two looks is.
+    """
+
+    def __init__(self, kernel, offset):
+        self.words = kernel.words
+        self.offset = offset
+        self.port = kernel.port
+        self.masked = False
+        self.has_driver = False
+
+    def mask(self):
+        """Fire no more until unmasked: the driver has ended, so Ctrl-C is the port's to find."""
+        self.masked = False
+        self.has_driver = False
+        self.port.mind_interrupt_character()
+
+    def unmask(self):
+        """Fire when input waits, at once if it does already."""
+        self.masked = False
+        if not self.has_driver:
+            self.has_driver = True
+            self.port.mind_interrupt_character()
+        if not self.port.guest and not self.words[STOPPED]:
+            for _ in self.port.input.ipoll(0):
+                self.fire()
+
+    def fire(self):
+        """Be the interrupt of this line."""
+        if not self.masked:
+            self.masked = True
+            w = self.words
+            w[self.offset + LINE_FIRED_AT] = self.port.now()
+            w[self.offset + LINE_MASKED] = FIRED
+            w[self.offset + LINE_FIRED] = 1
+            w[IRQ_PENDING] = 1

@@ -118,6 +118,10 @@ class SimPort:
         self.clock.us += COUNT_US
         return self.live_bytes + self.garbage_bytes
 
+    def stall(self, us):
+        """Let so much time go by."""
+        self.clock.us += us
+
     def start_tick(self):
         """Begin to see bytecodes."""
         self.clock.tracer = self._trace_call

@@ -90,6 +90,10 @@ class Port:
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()
 
+    def stall(self, us):
+        """Let so much time go by."""
+        time.sleep_us(us)
+
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US."""
         self.ticking = True

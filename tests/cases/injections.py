@@ -1,12 +1,13 @@
 """Cases: what is injected into a service is done, and harms itself alone."""
 
-from bulkhead import DEAD, OK, REFUSED, TIMEOUT, UNKNOWN
+from bulkhead import DEAD, NOTIFIED, OK, REFUSED, TIMEOUT, UNKNOWN
 from cases.rig import control, echo
 from kernel.abi import (
-    BAD_MESSAGE, BAD_TRAP, BUDGET, CATCH_KILL, CRASH, DOUBLE_REPLY, DROP_REPLY, EXCEPTION, FLOOD,
-    FORGED_HANDLE, HANG, INJECTED, KILL_IN_CALL, KILL_IN_START, LATE_REPLY, LEAK, MEMORY,
-    MEMORY_FULL, NONSENSE, OPERATIONS, PROTOCOL, PROTOCOL_ERROR, RETURN, RETURNED, REVOKED_HANDLE,
-    SLEEPING, SPIN, SPIN_IN_C, STALE_HANDLE, SYSCALL, WRONG_REPLY,
+    BAD_MESSAGE, BAD_TRAP, BUDGET, CATCH_KILL, CLOCK_JUMP, CRASH, DOUBLE_REPLY, DROP_REPLY,
+    EXCEPTION, FLOOD, FORGED_HANDLE, HANG, INJECTED, INTERRUPT_STORM, KILL_IN_CALL,
+    KILL_IN_START, LATE_REPLY, LEAK, LOST_INTERRUPT, MEMORY, MEMORY_FULL, NONSENSE, OPERATIONS,
+    PROTOCOL, PROTOCOL_ERROR, RETURN, RETURNED, REVOKED_HANDLE, SLEEPING, SPIN, SPIN_IN_C,
+    STALE_HANDLE, STORM, SYSCALL, WRONG_REPLY,
 )  # fmt: skip
 
 
@@ -203,3 +204,76 @@ def test_injected_flood_comes_before_the_next_step_and_harms_nothing(rig):
         ("client", client, {"uses": "target:call"}),
     )
     rig.expect(rig.log, [OK, (7, 5), (OK, 100)])
+
+
+def driver(rig):
+    """Return a driver that logs what its `recv` of 30 ms gives, and acknowledges."""
+
+    def main(sys):
+        line = sys.cap("edge")
+        while True:
+            yield sys.acknowledge(line)
+            status = yield sys.recv(30)
+            rig.log.append((status, sys.bits() if status == NOTIFIED else 0))
+
+    return main
+
+
+def test_injected_lost_interrupt_is_lost_alone(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, LOST_INTERRUPT)))
+        for _ in range(2):
+            rig.port.fire(rig.line(0))
+            yield sys.sleep(5)
+        yield sys.sleep(35)
+
+    control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}))
+    rig.expect(rig.log, [OK, (NOTIFIED, 1), (TIMEOUT, 0)])
+    rig.expect(rig.fault("driver"), 0)
+
+
+def test_injected_lost_interrupt_takes_a_driver(rig):
+    inject(rig, LOST_INTERRUPT)
+    rig.expect((rig.log, rig.fault("echo")), ([UNKNOWN], 0))
+
+
+def test_injected_storm_is_a_storm(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, INTERRUPT_STORM)))
+        yield sys.sleep(5)
+        rig.log.append((yield sys.inject(kernel, 1, INTERRUPT_STORM)))
+
+    control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}))
+    rig.expect(rig.log, [OK, (NOTIFIED, 1), UNKNOWN])
+    rig.expect(rig.fault("driver"), STORM)
+
+
+def test_injected_clock_jump_stops_all_and_faults_nobody(rig):
+    def sleeper(sys):
+        while True:
+            yield sys.sleep(10)
+            rig.log.append(rig.port.now())
+
+    def script(sys, kernel):
+        before = rig.port.now()
+        yield sys.inject(kernel, 1, CLOCK_JUMP)
+        yield sys.call(sys.cap("echo"), 1)
+        yield sys.sleep(15)
+        rig.log.insert(0, before)
+
+    def echoing(sys):
+        yield from echo(sys)
+
+    rig.add("echo", echoing, budget_ms=5)
+    rig.add("sleeper", sleeper, priority=2, budget_ms=5)
+
+    def main(sys):
+        yield from script(sys, sys.cap("kernel"))
+        yield sys.recv()
+
+    rig.add("controller", main, priority=1, budget_ms=5, uses="kernel:control echo:call")
+    rig.run(1_100)
+    before, after = rig.log[:2]
+    if after - before < 1_000_000:
+        raise AssertionError(rig.log)
+    rig.expect([rig.fault(name) for name in ("echo", "sleeper", "controller")], [0, 0, 0])

@@ -49,6 +49,49 @@ def test_inject_says_in_one_line_what_was_asked(desk: Desk) -> None:
     assert desk.board.injections == [("blink", "spin")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "committed"),
+    [
+        ("supervisor-kill", ("supervisor", "crash")),
+        ("clock-jump", ("console", "clock-jump")),
+    ],
+)
+def test_inject_into_the_board_is_done_by_the_service_that_can(
+    desk: Desk, kind: str, committed: tuple[str, str]
+) -> None:
+    done = bulkhead("inject", kind, port=desk.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{kind}: ")
+    assert desk.board.injections == [committed]
+
+
+def test_inject_of_a_starved_watchdog_takes_a_watchdog(desk: Desk) -> None:
+    done = bulkhead("inject", "watchdog-starvation", port=desk.port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no service 'watchdog'" in done.stderr
+
+
+def test_inject_of_noise_and_a_reset_is_survived(desk: Desk) -> None:
+    noise = bulkhead("inject", "link-noise", port=desk.port)
+    assert (noise.returncode, noise.stderr) == (0, "")
+    reset = bulkhead("inject", "reset", port=desk.port)
+    assert reset.stdout == "reset: the board resets itself\n"
+    assert desk.board.controls == [("", "reset")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["crash"], "add --target NAME"),
+        (["reset", "--target", "led"], "leave --target out"),
+    ],
+)
+def test_inject_says_whether_it_takes_a_target(arguments: list[str], words: str) -> None:
+    done = bulkhead("inject", *arguments, port="/dev/nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
 def test_inject_into_an_unknown_service_lists_the_known_ones(desk: Desk) -> None:
     done = bulkhead("inject", "crash", "--target", "blinky", port=desk.port)
     assert (done.returncode, done.stdout) == (2, "")

@@ -55,13 +55,15 @@ class Bench:
 
 def act(bench: Bench, fault: Planned) -> None:
     """Commit a fault. An answer that is lost, or wrong, is no matter: its effects tell."""
-    if fault.kind in abi.INJECTION_NAMES:
+    if bench.emulated is None and fault.kind in _BY_THE_BOARD:
+        _BY_THE_BOARD[fault.kind](bench, fault)
+    elif fault.kind in _OTHERS:
+        _OTHERS[fault.kind](bench, fault)
+    else:
         # The target may be what answers, and the supervisor's next reply is that to the order.
         lost = (DeviceTimeout, NoSuchTarget) if fault.target == "supervisor" else (DeviceTimeout,)
         with suppress(*lost):
             bench.client.inject(fault.target, fault.kind)
-    else:
-        _OTHERS[fault.kind](bench, fault)
 
 
 def _kill_in_update(bench: Bench, fault: Planned) -> None:
@@ -83,12 +85,11 @@ def rouse(bench: Bench, target: str) -> None:
         bench.client.call(target, _NO_OPERATION)
 
 
-def noise(fault: Planned) -> bytes:
+def noise(drawn: random.Random) -> bytes:
     """Return what is to be sent: anything but Ctrl-C, which leads to the prompt.
 
     Random bytes, a frame with a wrong bit, one that was cut, one too long, one of no known kind.
     """
-    drawn = random.Random(f"noise:{fault.index}:{fault.pause_ms}")
     inject = abi.encode(abi.INJECT, 1, bytes([1]) + b"blink")
     wrong = bytearray(inject)
     wrong[drawn.randrange(1, len(wrong) - 1)] ^= 1
@@ -103,6 +104,11 @@ def noise(fault: Planned) -> bytes:
     drawn.shuffle(pieces)
     sent = b"".join(pieces)
     return bytes(byte for byte in sent if byte != _CTRL_C) + b"\n"
+
+
+def _make_noise(bench: Bench, fault: Planned) -> None:
+    drawn = random.Random(f"noise:{fault.index}:{fault.pause_ms}")
+    bench.client.transport.write(noise(drawn))
 
 
 def _crash(bench: Bench, fault: Planned) -> None:
@@ -149,10 +155,16 @@ _OTHERS: dict[str, Callable[[Bench, Planned], None]] = {
     KILL_IN_UPDATE: _kill_in_update,
     "supervisor-kill": _crash,
     "watchdog-starvation": lambda bench, fault: bench.client.inject(fault.target, "hang"),
-    "link-noise": lambda bench, fault: bench.client.transport.write(noise(fault)),
+    "link-noise": _make_noise,
     "interrupt-storm": _storm,
     "lost-interrupt": _lose_interrupt,
     "clock-jump": _stall,
     "reset": lambda bench, _: bench.chip_of().reset(),
     "power-cut": _cut_power,
+}
+# What the emulated board has its chip do, and any other does by itself.
+_BY_THE_BOARD: dict[str, Callable[[Bench, Planned], None]] = {
+    "clock-jump": lambda bench, fault: bench.client.inject("console", fault.kind),
+    "interrupt-storm": lambda bench, fault: bench.client.inject(fault.target, fault.kind),
+    "reset": lambda bench, _: bench.client.reset(),
 }

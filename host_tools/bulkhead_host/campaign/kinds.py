@@ -218,12 +218,18 @@ _ALL = (
         fits=None,
         is_emulated=False,
     ),
-    _outside("interrupt-storm", "1,000 pulses on its pin in 250 ms", Ends.PERHAPS, _button),
+    _outside(
+        *("interrupt-storm", "1,000 pulses on its pin in 250 ms, or one too many"),
+        *(Ends.PERHAPS, _button),
+        is_emulated=False,
+    ),
     _outside("lost-interrupt", "an edge on its pin that no interrupt tells", Ends.NOBODY, _button),
     _outside(
-        "clock-jump", "the processor stands still for up to 5 s while it idles", Ends.NOBODY, None
+        *("clock-jump", "the processor stands still for 1 s, or up to 5 s while it idles"),
+        *(Ends.NOBODY, None),
+        is_emulated=False,
     ),
-    _outside("reset", "the reset button", Ends.BOARD, None),
+    _outside("reset", "the reset button, or its order", Ends.BOARD, None, is_emulated=False),
     _outside("power-cut", "power off and on", Ends.BOARD, None),
 )
 KINDS = {kind.name: kind for kind in _ALL}

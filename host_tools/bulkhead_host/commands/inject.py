@@ -1,32 +1,67 @@
-"""`bulkhead inject`: make a service fail in a chosen way."""
+"""`bulkhead inject`: make a board or its service fail in a chosen way."""
 
 import random
+from contextlib import suppress
 
 import click
 
 from bulkhead_host import abi
+from bulkhead_host.campaign.actions import noise
 from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, KINDS
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Service, Table
+from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import KILL_S_MAX, UpdateTakenBack, kill_in_update
 
-NAMES = (*(name for name in abi.INJECTION_NAMES if name), KILL_IN_UPDATE)
-"""What can be done to any board by its service. A campaign has more kinds."""
+BOARD_NAMES = ("supervisor-kill", "watchdog-starvation", "clock-jump", "link-noise", "reset")
+"""What can be done to any board itself."""
+
+NAMES = (
+    *(name for name in abi.INJECTION_NAMES if name and name not in BOARD_NAMES),
+    KILL_IN_UPDATE,
+)
+"""What can be done to a service on any board. A campaign has more kinds."""
+
+_MEANINGS = {
+    "lost-interrupt": "miss its next interrupt",
+    "interrupt-storm": "be told of an interrupt more than its line may fire",
+    "clock-jump": "nothing runs for 1 s",
+    "reset": "the board resets itself",
+}
+_AS_OF_A_SERVICE = {
+    "supervisor-kill": ("supervisor", "crash"),
+    "watchdog-starvation": ("watchdog", "hang"),
+    "clock-jump": ("console", "clock-jump"),
+}
 
 PROBATION_MS = 1000
 
 
-def inject(client: Client, kind: str, target: str) -> str:
-    """Make the service `target` fail in the way `kind`; return what was asked, for a person.
+def inject(client: Client, kind: str, target: str | None = None) -> str:
+    """Make a board, or its service `target`, fail in a way; return what was asked, for a person.
 
     Raises `UsageError` that lists what there is when either is unknown, and `BulkheadError`
     when the service is not in a state to fail. When the answer is lost, as it is with the
     service that answers, the target's generation tells whether it was done.
     """
-    _check_kind(kind)
+    _check_kind(kind, target)
     client.hello()
+    if target is not None:
+        return _inject(client, kind, target)
+    if kind in _AS_OF_A_SERVICE:
+        _inject(client, _AS_OF_A_SERVICE[kind][1], _AS_OF_A_SERVICE[kind][0])
+    elif kind == "reset":
+        with suppress(LinkLost):  # it has gone to do it
+            client.reset()
+    else:
+        client.transport.write(noise(random.Random()))
+        client.hello()
+    return f"{kind}: {_meaning(kind)}"
+
+
+def _inject(client: Client, kind: str, target: str) -> str:
     before = _named(client.table(), target)
     if kind == KILL_IN_UPDATE:
         return _killed_in_update(client, before)
@@ -40,7 +75,7 @@ def inject(client: Client, kind: str, target: str) -> str:
     except DeviceTimeout as error:
         if not _has_failed_since(client, before):
             raise error from None
-    return f"asked {target} to {KINDS[kind].meaning}"
+    return f"asked {target} to {_meaning(kind)}"
 
 
 def _killed_in_update(client: Client, before: Service) -> str:
@@ -77,23 +112,43 @@ def _has_failed_since(client: Client, before: Service) -> bool:
     return after is not None and after.generation != before.generation
 
 
-def _check_kind(kind: str) -> None:
-    if kind not in NAMES:
-        raise UsageError(f"there is no injection {kind!r}", f"one of: {', '.join(NAMES)}")
+def _check_kind(kind: str, target: str | None) -> None:
+    if kind in BOARD_NAMES and target is not None:
+        raise UsageError(f"{kind} is of the board, not of {target}", "leave --target out")
+    if kind not in (*NAMES, *BOARD_NAMES):
+        known = ", ".join((*NAMES, *BOARD_NAMES))
+        raise UsageError(f"there is no injection {kind!r}", f"one of: {known}")
+    if kind in NAMES and target is None:
+        raise UsageError(f"{kind} is of a service, and none is named", "add --target NAME")
 
 
-_ROWS = "\n".join(
-    f"{name:<15}{KINDS[name].meaning}: {' or '.join(KINDS[name].faults) or 'no fault'}"
-    for name in NAMES
-)
-_HELP = f"""Make a service on a board fail in a chosen way; each works on any board.
+def _meaning(kind: str) -> str:
+    """Return what a kind does, in words, where a board does it by itself."""
+    return _MEANINGS.get(kind, KINDS[kind].meaning)
 
-The supervisor restarts it as its manifest says: watch with `bulkhead monitor`, or compare GEN
-and FAULT in `bulkhead ps` before and after. What happens at the next reply, or step, waits for it.
-`bulkhead campaign` has more kinds, of which some take an emulated board.
+
+def _rows(names: tuple[str, ...]) -> str:
+    return "\n".join(
+        f"{name:<20}{_meaning(name)}: {' or '.join(KINDS[name].faults) or 'no fault'}"
+        for name in names
+    )
+
+
+_HELP = f"""Make a board, or a service on it, fail in a chosen way; each works on any board.
+
+The supervisor restarts the service as its manifest says: watch with `bulkhead monitor`, or compare
+GEN and FAULT in `bulkhead ps` before and after. What happens at the next reply, interrupt or step
+waits for it. `bulkhead campaign` has more kinds, and injects many.
+
+Of a service, which `--target` names:
 
 \b
-{_ROWS}
+{_rows(NAMES)}
+
+Of the board:
+
+\b
+{_rows(BOARD_NAMES)}
 """
 
 
@@ -101,10 +156,10 @@ and FAULT in `bulkhead ps` before and after. What happens at the next reply, or 
     "inject", help=_HELP, epilog="Example: bulkhead inject spin --target blink --port a0"
 )
 @click.argument("kind", metavar="KIND")
-@click.option("--target", required=True, metavar="NAME", help="The service to make fail.")
+@click.option("--target", metavar="NAME", help="The service to make fail.")
 @port_option
-def command(kind: str, target: str, port: str) -> None:
-    """Make a service fail, and print what was asked."""
-    _check_kind(kind)  # before the port is opened
+def command(kind: str, target: str | None, port: str) -> None:
+    """Make a board or a service fail, and print what was asked."""
+    _check_kind(kind, target)  # before the port is opened
     with connected(port) as client:
         click.echo(inject(client, kind, target))
