@@ -12,11 +12,10 @@ RUN_MS = 20_000
 
 # A kernel of its own over the port of the board. Its lines fire above a service that spins.
 PROGRAM = """
+from kernel import Port, main_level
 from kernel.boot import build
 from kernel.layout import ARMED, LINE, LINE_COUNT, LINE_MASKED, STOPPED, TASKS_END
-from kernel.levels import main_level
 from machine import Pin
-from port.rp2 import Port
 from time import ticks_diff, ticks_us
 
 log = []

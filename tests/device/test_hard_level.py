@@ -142,7 +142,7 @@ def hard_fault(board: EmulatedBoard, step: str) -> Any:
     """Fire the line of a hard driver whose step is `step`; return its fault and last words."""
     edges(board, 1, apart_us=1)
     source = f"""
-from kernel import records
+import kernel as records
 kept = []
 
 def wrong(sys):

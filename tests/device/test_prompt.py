@@ -26,7 +26,7 @@ PROMPT_MS = HOG_BUDGETS_MS + LOOK_MS + 10
 LEAVE_MS = 100
 """In which a closed port leads back from the prompt."""
 
-SPIN = "from kernel.inject import inject; inject(kernel, kernel.number('{}') << 5, 2)\r"
+SPIN = "from kernel import inject; inject(kernel, kernel.number('{}') << 5, 2)\r"
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_soft_reset_into_the_raw_repl_is_undone_when_the_port_is_closed(
 
 def test_ctrl_c_reaches_the_prompt_without_a_console_service(board: EmulatedBoard) -> None:
     prompt(board)
-    stop = "from kernel.faults import end; end(kernel, kernel.number('console') << 5, 0)\r"
+    stop = "from kernel import end; end(kernel, kernel.number('console') << 5, 0)\r"
     board.write(stop.encode() + b"resume()\r")
     board.run_until(b"resume()\r\n", timeout_ms=1000)
     board.run_for(ms=200)

@@ -53,9 +53,10 @@ def test_the_command_prints_what_it_made_and_is_quick_when_nothing_changed(
 def test_the_image_has_the_kernel_its_port_and_the_services_in_it(tmp_path: Path) -> None:
     image = build(BuildOptions(output=tmp_path / "image.uf2"))
     content = image.path.read_bytes()
-    for name in (b"kernel/dispatch.py", b"port/rp2.py", b"services/led/api.py", b"main.py"):
+    files = (b"kernel/__init__.py", b"services/led/api.py", b"main.py")
+    for name in (*files, b"dispatch", b"PinLine"):  # the kernel's, and the port's
         assert _holds(content, name)
-    for name in (b"port/sim.py", b"port/unix.py"):
+    for name in (b"kernel/dispatch.py", b"port/sim.py", b"SimPort", b"port/unix.py"):
         assert not _holds(content, name)
     assert _holds(content, APPLICATION_TABLE)
 

@@ -33,6 +33,7 @@ from bulkhead_host.image.sources import SourceTree, source_tree
 from bulkhead_host.image.toolchain import toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
+from bulkhead_host.system.merge import merge
 
 IMAGES_KEPT = 64
 BUILD_FOLDERS_KEPT = 4
@@ -72,7 +73,7 @@ def build_image(
     `BulkheadError` when something is missing, does not compile, or does not fit.
     """
     target = board_named(board)
-    contents = read_files(files)
+    contents = merge(read_files(files))
     cache = cache_dir()
     _check_place(cache)
     with locked(cache / "build.lock", progress):
