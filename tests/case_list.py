@@ -7,7 +7,7 @@ CASES = Path(__file__).parent / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records"),
     *("stashes", "interrupts", "hard", "awaits", "trace", "guests"),
-    *("capabilities", "grants", "leases", "closed", "updates"),
+    *("capabilities", "grants", "leases", "closed", "updates", "chaos"),
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")

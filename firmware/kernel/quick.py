@@ -110,11 +110,11 @@ def quick_reply_recv(
             me[SERVING] = 0
             me[CLIENTS] -= 1
             me[STATE] = RECEIVING
+            peer[PEER] = 0
             if me[PRIORITY] != me[BASE]:
                 restore(w, task)
             peer[RESULT] = trap & 0xFF
             peer[TIMED_WAIT] = 0
-            peer[PEER] = 0
             peer[SEQUENCE] = (peer[SEQUENCE] + 1) & SEQUENCE_MASK
             following = client
     return following

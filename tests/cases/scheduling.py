@@ -292,6 +292,30 @@ def test_priority_is_given_back_when_the_call_times_out(rig):
     rig.expect(rig.log, [1, TIMEOUT, 6])
 
 
+def test_priority_is_given_back_while_another_caller_is_served_still(rig):
+    def server(sys):
+        while True:
+            operation = yield sys.recv()
+            while operation == 2:  # those of operation 1 are never answered
+                operation = yield sys.reply_recv(OK, 0)
+
+    def low(sys):
+        yield sys.call(sys.cap("server"), 1)
+
+    def high(sys):
+        yield sys.sleep(2)
+        for _ in range(2):
+            yield sys.call(sys.cap("server"), 2)
+            rig.log.append((rig.word("server", CLIENTS), rig.word("server", PRIORITY)))
+        yield sys.recv()
+
+    rig.add("server", server, priority=6)
+    rig.add("low", low, priority=5, uses="server:call")
+    rig.add("high", high, priority=1, uses="server:call")
+    rig.run(10)
+    rig.expect(rig.log, [(1, 5), (1, 5)])
+
+
 def test_priority_is_lent_through_a_chain(rig):
     def end(sys):
         yield sys.recv()
