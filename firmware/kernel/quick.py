@@ -20,7 +20,7 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.layout import (
     BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, REGISTER_BITS, BADGE, BADGE_SHIFT,
-    BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE, DEADLINES, FRAME,
+    BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE, DEADLINES, FAR_MS, FRAME,
     GENERATION, GENERATION_MASK, MAIL, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST,
     MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, NEXT_DEADLINE,
     OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
@@ -68,6 +68,7 @@ def quick_call(
                 deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
                 me[DEADLINE] = deadline
                 me[TIMED_WAIT] = 1
+                me[FAR_MS] = 0
                 if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
                     w[NEXT_DEADLINE] = deadline
                     w[DEADLINES] = 1
@@ -176,6 +177,7 @@ def quick_send(
                     deadline = (now + CALL_TIMEOUT_US) & TIME_MASK
                     me[DEADLINE] = deadline
                     me[TIMED_WAIT] = 1
+                    me[FAR_MS] = 0
                     if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
                         w[NEXT_DEADLINE] = deadline
                         w[DEADLINES] = 1

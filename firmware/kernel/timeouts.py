@@ -23,12 +23,12 @@ def arm_ms(w: ptr32, task: int):
     milliseconds = w[task + REGISTER_TIMEOUT]
     if milliseconds < 0:
         milliseconds = 0
+    far_ms = 0
     if milliseconds > FAR_PIECE_MS:
-        w[task + FAR_MS] = milliseconds - FAR_PIECE_MS
+        far_ms = milliseconds - FAR_PIECE_MS
         milliseconds = FAR_PIECE_MS
-    else:
-        w[task + FAR_MS] = 0
     arm(w, task, milliseconds * 1000)
+    w[task + FAR_MS] = far_ms
 
 
 @micropython.viper
@@ -37,6 +37,7 @@ def arm(w: ptr32, task: int, microseconds: int):
     deadline = (w[NOW] + microseconds) & TIME_MASK
     w[task + DEADLINE] = deadline
     w[task + TIMED_WAIT] = 1
+    w[task + FAR_MS] = 0
     if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
         w[NEXT_DEADLINE] = deadline
         w[DEADLINES] = 1
