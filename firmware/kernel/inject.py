@@ -26,8 +26,8 @@ def inject(kernel, task, kind):
     w = kernel.words
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
-    if state == DORMANT or state == FAULTED or task == w[OUTER]:
-        return False
+    if state == DORMANT or state == FAULTED or task == w[OUTER] or kernel.loading:
+        return False  # what loads its module has the stack for itself
     if kind == INTERRUPT_STORM or kind == LOST_INTERRUPT and state == ATTENDING:
         return state != ATTENDING and _storm(kernel, task)
     try:

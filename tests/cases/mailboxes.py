@@ -347,3 +347,51 @@ def test_inspect_counts_what_a_full_mailbox_dropped(rig):
 
 def test_inspect_counts_nothing_where_the_sender_blocks(rig):
     rig.expect(counted(rig, BLOCK, 3), (2, 0))
+
+
+def late_call(rig, before, send=False):
+    """Call a server that never replies after a long wait that ended early; expect a TIMEOUT."""
+
+    def main(sys):
+        server = sys.cap("server")
+        if before == "recv":
+            yield sys.recv(300_000)
+        else:
+            yield sys.call(sys.cap("echo"), 1, 0, 300_000)
+        trap = sys.send(server, 1) if send else sys.call(server, 1)
+        rig.log.append((yield trap))
+        yield sys.recv()
+
+    def waker(sys):
+        yield sys.sleep(5)
+        yield sys.notify(sys.cap("main"), 1)
+        yield sys.recv()
+
+    def full(sys):
+        yield sys.sleep(3_000)
+
+    rig.add("server", full if send else silent, mailbox=(1, BLOCK) if send else None)
+    rig.add("echo", echo)
+    rig.add("main", main, uses="server:call,send echo:call")
+    rig.add("filler", filler, priority=2, uses="server:send")
+    rig.add("waker", waker, priority=4, uses="main:notify")
+    rig.run(1_100)
+    rig.expect(rig.log, [TIMEOUT])
+
+
+def filler(sys):
+    """Fill a mailbox of one."""
+    yield sys.send(sys.cap("server"), 1)
+    yield sys.recv()
+
+
+def test_call_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
+    late_call(rig, "recv")
+
+
+def test_call_after_a_long_call_that_was_answered_ends_in_time(rig):
+    late_call(rig, "call")
+
+
+def test_send_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
+    late_call(rig, "recv", send=True)

@@ -2,7 +2,7 @@
 
 from bulkhead import OK, TIMEOUT
 from cases.rig import burn_us, echo, idle, no_branch, silent
-from kernel.abi import BLOCK, BUDGET, FAULTED, RECEIVING
+from kernel.abi import BUDGET, FAULTED, RECEIVING
 from kernel.layout import CLIENTS, PRIORITY, STEPS
 
 
@@ -314,54 +314,6 @@ def test_priority_is_given_back_while_another_caller_is_served_still(rig):
     rig.add("high", high, priority=1, uses="server:call")
     rig.run(10)
     rig.expect(rig.log, [(1, 5), (1, 5)])
-
-
-def late_call(rig, before, send=False):
-    """Call a server that never replies after a long wait that ended early; expect a TIMEOUT."""
-
-    def main(sys):
-        server = sys.cap("server")
-        if before == "recv":
-            yield sys.recv(300_000)
-        else:
-            yield sys.call(sys.cap("echo"), 1, 0, 300_000)
-        trap = sys.send(server, 1) if send else sys.call(server, 1)
-        rig.log.append((yield trap))
-        yield sys.recv()
-
-    def waker(sys):
-        yield sys.sleep(5)
-        yield sys.notify(sys.cap("main"), 1)
-        yield sys.recv()
-
-    def full(sys):
-        yield sys.sleep(3_000)
-
-    rig.add("server", full if send else silent, mailbox=(1, BLOCK) if send else None)
-    rig.add("echo", echo)
-    rig.add("main", main, uses="server:call,send echo:call")
-    rig.add("filler", filler, priority=2, uses="server:send")
-    rig.add("waker", waker, priority=4, uses="main:notify")
-    rig.run(1_100)
-    rig.expect(rig.log, [TIMEOUT])
-
-
-def filler(sys):
-    """Fill a mailbox of one."""
-    yield sys.send(sys.cap("server"), 1)
-    yield sys.recv()
-
-
-def test_call_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
-    late_call(rig, "recv")
-
-
-def test_call_after_a_long_call_that_was_answered_ends_in_time(rig):
-    late_call(rig, "call")
-
-
-def test_send_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
-    late_call(rig, "recv", send=True)
 
 
 def test_priority_is_lent_through_a_chain(rig):

@@ -73,7 +73,7 @@ def build_image(
     `BulkheadError` when something is missing, does not compile, or does not fit.
     """
     target = board_named(board)
-    contents = merge(read_files(files))
+    contents = read_files(files)
     cache = cache_dir()
     _check_place(cache)
     with locked(cache / "build.lock", progress):
@@ -86,7 +86,8 @@ def build_image(
         else:
             place = digest(base, str(tree.folder))  # which CMake records
             build_folder = cache / "build" / f"{target.name}-{place[:12]}"
-            FirmwareBuild(target, tools, tree, build_folder, progress).make(contents, folder)
+            builder = FirmwareBuild(target, tools, tree, build_folder, progress)
+            builder.make(merge(contents), folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)
         return _described(folder, target, tree, output)

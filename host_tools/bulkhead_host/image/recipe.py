@@ -11,7 +11,7 @@ from bulkhead_host.system.boards import Board as DescribedBoard
 from bulkhead_host.system.boards import board_named as described_board
 
 # Raised when the way an image is made changes, so that no cached image outlives its recipe.
-BUILDER_VERSION = 6
+BUILDER_VERSION = 7
 
 
 @dataclass(frozen=True, kw_only=True)
