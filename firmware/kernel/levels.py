@@ -140,6 +140,9 @@ def main_level(kernel):
         except KeyboardInterrupt as error:
             if port.is_operators(error):
                 break
+        except MemoryError:  # a service holds the heap, and to idle takes some of it
+            kernel.reserve = None
+            port.collect()
     lend_main_level(kernel, PROMPT)
 
 

@@ -27,14 +27,19 @@ def hoard(kept):
         pass
 
 
-def leak(rig, priority, size=_CHUNK_BYTES):
-    """Let a service fill the heap at `priority`, beside others that go on working."""
+def leak(rig, priority, size=_CHUNK_BYTES, once=False):
+    """Let a service fill the heap at `priority`, beside others that go on working.
+
+    It does so again after each start, or only `once`.
+    """
+    has_failed = [False]
 
     def leaking(sys):
         yield sys.sleep(5)
         kept = []
-        while True:
+        while not (once and has_failed[0]):
             kept.append(bytearray(size))
+        yield sys.recv()
 
     def client(sys):
         while True:
@@ -51,6 +56,7 @@ def leak(rig, priority, size=_CHUNK_BYTES):
                 rig.log.append((number, sys.badge()))
                 rig.log.append((yield sys.start(kernel, number)))
                 if number == 2:
+                    has_failed[0] = True
                     yield sys.sleep(50)
                     rig.finish()
 
@@ -101,7 +107,7 @@ def test_leak_at_the_lowest_priority_harms_nobody_else(rig):
 
 def test_all_serve_again_after_a_leak_in_small_pieces(rig):
     """Here whoever allocates at the wrong moment meets the full heap; all are started again."""
-    leak(rig, 5, size=64)
+    leak(rig, 5, size=64, once=True)
 
 
 def test_fault_is_recorded_while_another_service_holds_the_heap(rig):
