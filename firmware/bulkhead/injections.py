@@ -42,13 +42,13 @@ def stand_in(kind, generator, sys, uses, lines, timed, stop):
     if DROP_REPLY <= kind <= KILL_IN_CALL:
         return at_reply(kind, generator, sys)
     if kind == FLOOD:
-        return first_flood(generator, sys, uses)
+        return first(generator, sys, lambda: flood(sys, uses))
     if kind == KILL_IN_START:
         return in_start(generator)
     if kind == LOST_INTERRUPT:
         return lines and without_interrupt(generator, sys, lines, timed)
     if kind == CLOCK_JUMP:
-        return after_jump(generator, sys, stop)
+        return first(generator, sys, lambda: stop(_JUMP_US))
     misdeed = MISDEEDS.get(kind)
     return misdeed and instead(misdeed, generator, sys, uses)
 
@@ -71,16 +71,16 @@ def in_start(generator):
     raise InjectedCrash("killed in its start")
 
 
-def first_flood(generator, sys, uses):
-    """Use every capability as often and as fast as it goes, then go on."""
+def first(generator, sys, misdeed):
+    """Commit a misdeed before the service's next step, then go on as if nothing had been."""
     result = yield
     try:
         arg = sys.arg
         registers = list(sys.registers)
         yield YIELD | MARK
-        for _ in range(_FLOOD_ROUNDS):
-            for handle, rights in _reached(sys, uses):
-                yield use(sys, handle, rights)
+        traps = misdeed()
+        if traps:
+            yield from traps
         sys.arg = arg
         for index, register in enumerate(registers):
             sys.registers[index] = register
@@ -106,26 +106,13 @@ def without_interrupt(generator, sys, lines, timed):
         for index, line in enumerate(lines):
             if bits >> index & 1:
                 yield sys.acknowledge(sys.handles[line[0]])
-        sys.registers[0] = timeout_ms
+        rest = bits >> len(lines) << len(lines)
+        if rest:  # what others have notified is the service's
+            sys.registers[3] = rest
+            trap = generator.send(NOTIFIED)
+        else:
+            sys.registers[0] = timeout_ms
         yield from marked(generator, trap)
-    except StopIteration:
-        return
-    finally:
-        generator.close()
-
-
-def after_jump(generator, sys, stop):
-    """Have the board stand still, then go on."""
-    result = yield
-    try:
-        arg = sys.arg
-        registers = list(sys.registers)
-        yield YIELD | MARK
-        stop(_JUMP_US)
-        sys.arg = arg
-        for index, register in enumerate(registers):
-            sys.registers[index] = register
-        yield from marked(generator, generator.send(result))
     except StopIteration:
         return
     finally:
@@ -185,6 +172,13 @@ def at_reply(kind, generator, sys):
 def crash(sys, uses):
     """Raise."""
     raise InjectedCrash("injected by the operator")
+
+
+def flood(sys, uses):
+    """Use every capability as often and as fast as it goes."""
+    for _ in range(_FLOOD_ROUNDS):
+        for handle, rights in _reached(sys, uses):
+            yield use(sys, handle, rights)
 
 
 def give_up(sys, uses):

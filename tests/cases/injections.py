@@ -232,6 +232,19 @@ def test_injected_lost_interrupt_is_lost_alone(rig):
     rig.expect(rig.fault("driver"), 0)
 
 
+def test_injected_lost_interrupt_leaves_a_notification_that_came_with_it(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.inject(kernel, 1, LOST_INTERRUPT)))
+        yield sys.notify(sys.cap("driver"), 4)  # it is not waiting when the two come
+        rig.port.fire(rig.line(0))
+        yield sys.notify(sys.cap("driver"), 2)
+        yield sys.sleep(45)
+
+    control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}), uses="driver:notify")
+    rig.expect(rig.log, [OK, (NOTIFIED, 4), (NOTIFIED, 2), (TIMEOUT, 0)])
+    rig.expect(rig.fault("driver"), 0)
+
+
 def test_injected_lost_interrupt_takes_a_driver(rig):
     inject(rig, LOST_INTERRUPT)
     rig.expect((rig.log, rig.fault("echo")), ([UNKNOWN], 0))

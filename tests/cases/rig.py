@@ -156,8 +156,11 @@ def idle(sys):
         yield sys.recv()
 
 
-def control(rig, script, *others):
-    """Run `script(sys, kernel)` as a service that may control tasks; others come first."""
+def control(rig, script, *others, uses=""):
+    """Run `script(sys, kernel)` as a service that may control tasks; others come first.
+
+    `uses` is what else it may use.
+    """
     for name, main, options in others:
         rig.add(name, main, **options)
 
@@ -166,7 +169,7 @@ def control(rig, script, *others):
         yield from script(sys, sys.cap("kernel"))
         yield sys.recv()
 
-    rig.add("controller", main, priority=0, uses="kernel:control")
+    rig.add("controller", main, priority=0, uses="kernel:control " + uses)
     rig.run(60)
     rig.expect(rig.fault("controller"), 0)
 
