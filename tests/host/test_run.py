@@ -83,6 +83,13 @@ def test_a_target_that_stays_down_is_a_problem_after_the_time_allowed() -> None:
     assert line.clock_s() - 110 == pytest.approx(RESTART_TIMEOUT_S, abs=0.3)
 
 
+def test_a_target_that_is_down_before_is_an_error_that_says_so() -> None:
+    board = FakeBoard()
+    board.services[6].state = abi.STATE_NAMES.index("faulted")
+    with pytest.raises(BulkheadError, match="blink cannot be made to fail now: it is faulted"):
+        run(board)
+
+
 def test_a_target_that_comes_back_late_is_waited_for() -> None:
     board = FakeBoard()
     blink = board.services[6]

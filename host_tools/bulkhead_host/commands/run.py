@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.commands.inject import inject
 from bulkhead_host.commands.monitor import Attendant, monitor, watch
 from bulkhead_host.commands.options import probation_option
 from bulkhead_host.commands.update import find_targets
@@ -103,7 +104,7 @@ def demonstrate(
     show(grid(before))
     target = _target(before)
     show(f"injecting {_INJECTION} into {target}")
-    client.inject(target, _INJECTION)
+    inject(client, _INJECTION, target)
     until_s = clock_s() + RESTART_TIMEOUT_S
     while True:
         client.listen(_POLL_S)
