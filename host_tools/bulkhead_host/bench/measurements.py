@@ -188,6 +188,9 @@ MEASUREMENTS = (
         name="memory",
         figures=(
             Figure(name="kernel_ram_bytes", unit="bytes", goal=10_240),
+            Figure(name="kernel_ram_library_bytes", unit="bytes"),
+            Figure(name="kernel_ram_code_bytes", unit="bytes"),
+            Figure(name="kernel_ram_state_bytes", unit="bytes"),
             Figure(name="task_ram_bytes", unit="bytes", goal=512),
         ),
     ),
@@ -195,6 +198,8 @@ MEASUREMENTS = (
         name="sizes",
         figures=(
             Figure(name="kernel_flash_bytes", unit="bytes", goal=32_768),
+            Figure(name="kernel_flash_native_bytes", unit="bytes"),
+            Figure(name="kernel_flash_bytecode_bytes", unit="bytes"),
             Figure(name="kernel_code_lines", unit="lines", goal=1_000),
         ),
         function=sizes.measure,
