@@ -25,7 +25,10 @@ kernel = build(SERVICES, port)
 authority = Authority(SERVICES, COMMON, MODULES)
 authority.acting = kernel.acting
 install(kernel.words, authority)
-del build, sys.modules["kernel"].boot, sys.modules["kernel.boot"]  # it takes 2 KB, and has run
+del build
+for once in ("boot", "window"):  # they take 2 KB, and have run
+    delattr(sys.modules["kernel"], once)
+    del sys.modules["kernel." + once]
 if kernel.crash:
     print("bulkhead: the board was reset:", crash_text(kernel))
 

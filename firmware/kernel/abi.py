@@ -178,70 +178,25 @@ EVENT_STARTED = const(4)
 EVENT_OVERRAN = const(5)  # a step was struck
 
 STATE_NAMES = (
-    "dormant",
-    "ready",
-    "running",
-    "receiving",
-    "calling",
-    "served",
-    "sending",
-    "sleeping",
-    "faulted",
-    "awaiting",
-    "attending",
-    "held",
-    "degraded",
-)
+    "dormant", "ready", "running", "receiving", "calling", "served", "sending", "sleeping",
+    "faulted", "awaiting", "attending", "held", "degraded",
+)  # fmt: skip
 FAULT_NAMES = (
-    "",
-    "EXCEPTION",
-    "BUDGET",
-    "MEMORY",
-    "SYSCALL",
-    "PROTOCOL",
-    "HEARTBEAT",
-    "STORM",
-    "INJECTED",
+    "", "EXCEPTION", "BUDGET", "MEMORY", "SYSCALL", "PROTOCOL", "HEARTBEAT", "STORM", "INJECTED",
     "RETURNED",
-)
+)  # fmt: skip
 CRASH_NAMES = (
-    "ended the run",
-    "died too often",
-    "caught every kill",
-    "ran when the watchdog fired",
-    "failed too often",
-    "made no progress",
-    "took the order of a person",
-)
+    "ended the run", "died too often", "caught every kill", "ran when the watchdog fired",
+    "failed too often", "made no progress", "took the order of a person",
+)  # fmt: skip
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")
 INJECTION_NAMES = (
-    "",
-    "crash",
-    "spin",
-    "hang",
-    "leak",
-    "drop-reply",
-    "wrong-reply",
-    "double-reply",
-    "late-reply",
-    "protocol-error",
-    "kill-in-call",
-    "flood",
-    "kill-in-start",
-    "return",
-    "spin-in-c",
-    "memory-full",
-    "catch-kill",
-    "forged-handle",
-    "stale-handle",
-    "revoked-handle",
-    "bad-trap",
-    "bad-message",
-    "lost-interrupt",
-    "clock-jump",
-    "interrupt-storm",
-)
+    "", "crash", "spin", "hang", "leak", "drop-reply", "wrong-reply", "double-reply", "late-reply",
+    "protocol-error", "kill-in-call", "flood", "kill-in-start", "return", "spin-in-c",
+    "memory-full", "catch-kill", "forged-handle", "stale-handle", "revoked-handle", "bad-trap",
+    "bad-message", "lost-interrupt", "clock-jump", "interrupt-storm",
+)  # fmt: skip
 
 # INSPECT_LINE's answer, little endian: task that owns it, masked (0 no, 1 has fired, 2 not asked
 # for), (pad), most firings a second, firings, and how many of them were served by their latency

@@ -37,7 +37,8 @@ class Authority:
                 return True
             name = name.rpartition(".")[0]
         for pattern in self.patterns:
-            if _matches(pattern, parts):
+            places = range(len(pattern))
+            if len(pattern) <= len(parts) and all(pattern[i] in ("*", parts[i]) for i in places):
                 return True
         return False
 
@@ -92,12 +93,3 @@ def narrow(importing, module, name, names):
         setattr(outer, last, module)
         module = outer
     return module
-
-
-def _matches(pattern, parts):
-    if len(pattern) > len(parts):
-        return False
-    for index, wanted in enumerate(pattern):
-        if wanted != "*" and wanted != parts[index]:
-            return False
-    return True

@@ -1,6 +1,6 @@
 """Put a kernel together from a system table and a port, and start its supervisor.
 
-What is here runs once: `boot/main.py` lets go of the module.
+What is here runs once: `boot/main.py` lets go of the module, and of `window`.
 """
 
 import sys
@@ -16,13 +16,13 @@ from kernel.abi import (
 from kernel.budgets import overrun
 from kernel.hard import Attendant
 from kernel.layout import (
-    ARG_KEY, ARG_PLACE, BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITIES_END, CAPABILITY,
-    CAPABILITY_COUNT, CPU_LIMIT, FLOOR, GENERATION, LINE, LINES_END, LINE_BITS, LINE_MASKED,
-    LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH, MAIL_ITEMS, MAIL_POLICY, MAIL_SLOTS,
-    MAIL_VALUES, NAMED, PARTICULARS, PARTICULAR_SHIFT, PARTICULAR_WORDS, PERIOD_BUDGET_US,
-    PERIOD_MS, POST_SET, POST_WORDS, PRIORITY, QUIET, QUOTA_BYTES, RECORD, RECORD_SHIFT,
-    RIGHTS_SHIFT, ROW_BUDGET_US, ROW_LINES, ROW_MAILBOX, ROW_NAME, ROW_PRIORITY, ROW_USES,
-    SLOT_SHIFT, TASKS_END, TRACE_AT, TRACE_END, TRACE_RECORD,
+    ARG_KEY, ARG_PLACE, BADGE_SHIFT, BASE, BUDGET_US, BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES,
+    CAPABILITIES, CAPABILITIES_END, CAPABILITY, CAPABILITY_COUNT, CPU_LIMIT, FLOOR, GENERATION,
+    LINE, LINES_END, LINE_BITS, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL, MAILBOX, MAIL_DEPTH,
+    MAIL_ITEMS, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS, PARTICULAR_SHIFT,
+    PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, POST_SET, POST_WORDS, PRIORITY, QUIET,
+    QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, ROW_BUDGET_US, ROW_LINES, ROW_MAILBOX,
+    ROW_NAME, ROW_PRIORITY, ROW_USES, SLOT_SHIFT, TASKS_END, TRACE_AT, TRACE_END, TRACE_RECORD,
 )  # fmt: skip
 from kernel.levels import enter_interrupt_level
 from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
@@ -49,8 +49,7 @@ def build(table, port):
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    leases = carried.Leases(kernel)
-    kernel.handlers = _handlers(control.Control(kernel), leases.use)
+    kernel.handlers = _handlers(control.Control(kernel), carried.leasing(port.copy))
     kernel.parts = (
         kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
     )  # fmt: skip
@@ -165,6 +164,9 @@ def _lay_out(kernel):
     kernel.frames[0] = [None] * values
     spots = w[PARTICULARS]
     w[spots + ARG_KEY], w[spots + ARG_PLACE] = locate(Frame(None, {}), "arg")
+    w[spots + BUFFER_KEY], w[spots + BUFFER_PLACE] = locate(Frame(None, {}), "buffer")
+    if w[spots + BUFFER_KEY]:
+        w[spots + BYTEARRAY], w[spots + BYTES] = id(bytearray), id(bytes)
     w[spots + MAIL_ITEMS] = locate_items(kernel.frames[0])
     kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
 

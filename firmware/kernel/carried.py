@@ -10,22 +10,21 @@ never holds the buffer: the kernel copies between it and the server's own. What 
 cannot be, or lies outside, is a window of no bytes, so no caller can fault its server.
 """
 
-from struct import pack_into
+import struct
 
-from bulkhead import Frame
 from kernel.abi import (
     EXTRA, HANDLE_SHIFT, LEASE_OFFSET_MASK, ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT,
     MAY_NOTIFY, MAY_SEND, OK, READABLE, SERVED, TIMED, WRITABLE,
 )  # fmt: skip
 from kernel.capabilities import NoRight, derive, lookup
 from kernel.layout import (
-    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, BADGE_SHIFT, GRANTED, NAMED,
-    OPERATION, PEER, RECORD_SHIFT, REGISTER_BITS, REGISTER_HANDLE, REGISTER_TIMEOUT, RESULT,
-    RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, TARGET, TASKS_END, TOKEN_SHIFT, TOKEN_TASK,
+    BADGE_SHIFT, GRANTED, NAMED, OPERATION, PEER, RECORD_SHIFT, REGISTER_BITS, REGISTER_HANDLE,
+    REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, TARGET, TASKS_END,
+    TOKEN_SHIFT, TOKEN_TASK,
 )  # fmt: skip
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
-from kernel.window import locate
+import micropython
 from micropython import const
 
 # The bit that tells LEASE_READ from LEASE_WRITE.
@@ -74,7 +73,7 @@ def caller_of(w, server, token):
     return client if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0
 
 
-def window(buffer, is_written):
+def window_bytes(buffer, is_written):
     """Return the bytes of what may be lent, or copied to or from; -1 for anything else.
 
     An array of items longer than a byte counts with one byte an item.
@@ -88,24 +87,16 @@ def window(buffer, is_written):
         return -1
     if is_written:
         try:
-            pack_into("", buffer, 0)
+            struct.pack_into("", buffer, 0)
         except (TypeError, ValueError):
             return -1
     return len(buffer)
 
 
-class Leases:
-    """Handler of the traps that use a lease."""
+def leasing(copy):
+    """Return the handler of the traps that use a lease; `copy` is the port's."""
 
-    def __init__(self, kernel):
-        self.copy = kernel.port.copy
-        w = kernel.words
-        here = w[PARTICULARS]
-        w[here + BUFFER_KEY], w[here + BUFFER_PLACE] = locate(Frame(None, {}), "buffer")
-        if w[here + BUFFER_KEY]:
-            w[here + BYTEARRAY], w[here + BYTES] = id(bytearray), id(bytes)
-
-    def use(self, w, frames, task, trap):
+    def use_lease(w, frames, task, trap):
         """Copy between a caller's window and the server's own buffer: OK, DEAD after the call.
 
         As many bytes as both have from the offset on; how many is left in the register.
@@ -121,22 +112,53 @@ class Leases:
         w[task + RESULT] = OK if client else DEAD
         reads = trap & _READS
         if client and w[client + OPERATION] & (READABLE if reads else WRITABLE) and offset >= 0:
-            server, caller = frames[task >> RECORD_SHIFT], frames[client >> RECORD_SHIFT]
-            w[task + REGISTER_BITS] = self._copy(server.buffer, caller.buffer, offset, reads)
+            own, lent = frames[task >> RECORD_SHIFT].buffer, frames[client >> RECORD_SHIFT].buffer
+            count = shared_bytes(own, lent, offset, reads)
+            w[task + REGISTER_BITS] = count
+            if count and reads:
+                copy(own, 0, lent, offset, count)
+            elif count:
+                copy(lent, offset, own, 0, count)
         return task
 
-    def _copy(self, own, lent, offset, reads):
-        """Copy what there is of it; return how many bytes."""
-        count = window(own, reads)
-        if count < 0:
-            raise BadMessage(
-                "a lease is copied to or from a bytearray, memoryview, array or bytes"
-            )
-        count = min(count, window(lent, not reads) - offset, LEASE_BYTES_MAX)
-        if count <= 0:
-            return 0
-        if reads:
-            self.copy(own, 0, lent, offset, count)
-        else:
-            self.copy(lent, offset, own, 0, count)
-        return count
+    return use_lease
+
+
+def shared_bytes(own, lent, offset, reads):
+    """Return how many bytes there are to copy between a server's buffer and what it was lent."""
+    count = window_bytes(own, reads)
+    if count < 0:
+        raise BadMessage("a lease is copied to or from a bytearray, memoryview, array or bytes")
+    return max(0, min(count, window_bytes(lent, not reads) - offset, LEASE_BYTES_MAX))
+
+
+@micropython.viper
+def copy_words(to: ptr32, of: ptr32, end: int):
+    """Copy from word to word, and then by bytes, until `to` reaches the address `end`."""
+    while int(to) <= end - 64:
+        to[0] = of[0]
+        to[1] = of[1]
+        to[2] = of[2]
+        to[3] = of[3]
+        to[4] = of[4]
+        to[5] = of[5]
+        to[6] = of[6]
+        to[7] = of[7]
+        to[8] = of[8]
+        to[9] = of[9]
+        to[10] = of[10]
+        to[11] = of[11]
+        to[12] = of[12]
+        to[13] = of[13]
+        to[14] = of[14]
+        to[15] = of[15]
+        to = ptr32(int(to) + 64)
+        of = ptr32(int(of) + 64)
+    while int(to) <= end - 4:
+        to[0] = of[0]
+        to = ptr32(int(to) + 4)
+        of = ptr32(int(of) + 4)
+    while int(to) < end:
+        ptr8(to)[0] = ptr8(of)[0]
+        to = ptr32(int(to) + 1)
+        of = ptr32(int(of) + 1)

@@ -18,6 +18,7 @@ from kernel.abi import (
     READABLE, WRITABLE, LEASE_OFFSET_MASK, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT,
     HANDLE_SHIFT, MAY_CALL, MAY_SEND, OK, OPERATIONS, RECEIVING, SERVED, SLOT_MASK, BLOCK, SENDING,
 )  # fmt: skip
+from kernel.carried import copy_words
 from kernel.layout import (
     BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, REGISTER_BITS, BADGE, BADGE_SHIFT,
     BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE, DEADLINES, FAR_MS, FRAME,
@@ -31,7 +32,7 @@ from kernel.limits import CALL_TIMEOUT_US, LEASE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.mailbox import admit_sender
 from kernel.priority import restore
 from kernel.ready import push_back
-from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, NOTHING, TABLE, copy_words
+from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, NOTHING, TABLE
 import micropython
 from micropython import const
 

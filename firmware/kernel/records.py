@@ -9,8 +9,8 @@ An exception's text may be code of the task (`__str__`): it runs as a step of th
 its budget.
 """
 
+import io
 import struct
-from io import BytesIO
 
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT
 from kernel.layout import (
@@ -103,7 +103,8 @@ def crash_text(kernel):
         return ""
     number, kind = kernel.crash[:2]
     name = kernel.table[number - 1][ROW_NAME] if 0 < number <= len(kernel.table) else "the kernel"
-    return name + " " + CRASH_NAMES[kind if kind < len(CRASH_NAMES) else 0]
+    names = CRASH_NAMES
+    return name + " " + names[kind if kind < len(names) else 0]
 
 
 def as_step(kernel, task, function, *arguments):
@@ -143,7 +144,7 @@ def _newest(kernel, number):
 def _traceback(kernel, task, error):
     """Return the traceback of `error` as bytes, its end if it is long."""
     try:
-        stream = BytesIO()
+        stream = io.BytesIO()
         as_step(kernel, task, kernel.port.print_exception, error, stream)
         return stream.getvalue()[-FAULT_TEXT_BYTES:]
     except MemoryError:

@@ -10,8 +10,6 @@ from array import array
 from kernel.layout import FAULT_WORDS, ROW_NAME, ROW_OPTIONS
 from kernel.limits import FAULTS_KEPT, FREE_SLOTS, RESERVE_BYTES
 
-_NO_OPTIONS = (0, 0, 0, FREE_SLOTS, 0)
-
 
 class Kernel:
     """All of the kernel's state."""
@@ -65,4 +63,4 @@ class Kernel:
 
 def row_options(row):
     """Return the options of a row of the system's table."""
-    return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else _NO_OPTIONS
+    return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else (0, 0, 0, FREE_SLOTS, 0)

@@ -1,12 +1,12 @@
 """Where MicroPython keeps what a frame holds, for those who cannot afford to ask it.
 
-Those are `quick`, for `arg`, and `carried`, for `buffer`.
+Those are `quick`, for `arg`, and for a lease's `buffer`.
 
 An attribute costs compiled code 2.5 us to read or write, an item of a list as much, and telling a
 value's type 3 us: together a third of a call and its reply. On 32-bit machines an instance is
 `type, map's flags, map's size, map's table`, the table pairs of name and value, and a list ends in
-the address of its items (`py/objtype.h`, `py/obj.h`, `py/objlist.h` of MicroPython 1.26). So the
-kernel finds the pair once and checks at every use that it is still there: a frame that was given
+the address of its items (`py/objtype.h`, `py/obj.h`, `py/objlist.h` of MicroPython 1.26). So
+`boot` finds the pair once and checks at every use that it is still there: a frame that was given
 attributes of its own has a table of another size, and is served the long way round.
 
 A value is one word. Its low two bits are 0 where it points to an object on the heap; any other,
@@ -42,38 +42,6 @@ _ITEMS_AT = const(12)
 def peek(address: int) -> int:
     """Return the word at an address."""
     return ptr32(address)[0]
-
-
-@micropython.viper
-def copy_words(to: ptr32, of: ptr32, end: int):
-    """Copy from word to word, and then by bytes, until `to` reaches the address `end`."""
-    while int(to) <= end - 64:
-        to[0] = of[0]
-        to[1] = of[1]
-        to[2] = of[2]
-        to[3] = of[3]
-        to[4] = of[4]
-        to[5] = of[5]
-        to[6] = of[6]
-        to[7] = of[7]
-        to[8] = of[8]
-        to[9] = of[9]
-        to[10] = of[10]
-        to[11] = of[11]
-        to[12] = of[12]
-        to[13] = of[13]
-        to[14] = of[14]
-        to[15] = of[15]
-        to = ptr32(int(to) + 64)
-        of = ptr32(int(of) + 64)
-    while int(to) <= end - 4:
-        to[0] = of[0]
-        to = ptr32(int(to) + 4)
-        of = ptr32(int(of) + 4)
-    while int(to) < end:
-        ptr8(to)[0] = ptr8(of)[0]
-        to = ptr32(int(to) + 1)
-        of = ptr32(int(of) + 1)
 
 
 def is_known():

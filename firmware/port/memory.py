@@ -1,7 +1,7 @@
 """Memory as viper reads it, by pointers: every port but the simulator."""
 
 import micropython
-from kernel.window import copy_words
+from kernel.carried import copy_words
 
 
 @micropython.viper

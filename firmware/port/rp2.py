@@ -22,7 +22,7 @@ from kernel.layout import (
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
-from micropython import const
+from micropython import const, schedule
 from port.memory import copy, find_collecting
 from uctypes import addressof
 
@@ -37,11 +37,6 @@ _RUN = const(0x40058020)
 _REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 _MAGIC = const(0x2B4C)
 
-# Built-in modules that services import. MicroPython looks for each on the file system first, which
-# takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody can put
-# another of its name in its place.
-_BUILT_IN = ("machine", "micropython", "os", "select", "struct", "sys", "time")
-
 # Where the interpreter's own words are: at the begin of the SRAM, 2.6.2, below the heap.
 _SRAM = const(0x20000000)
 _SRAM_END = const(0x20008000)
@@ -55,7 +50,6 @@ _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _ONE_SHOT = machine.Timer.ONE_SHOT
-_SCHEDULE = micropython.schedule
 _SET_INTERRUPT_CHARACTER = micropython.kbd_intr
 
 # Console input is looked for when these bits of the clock are 0: every 16 ms, for a tick or two.
@@ -133,7 +127,10 @@ class Port:
 
     def __init__(self, prompt=None):
         micropython.alloc_emergency_exception_buf(100)
-        for name in _BUILT_IN:
+        # What services import of MicroPython's own. It looks for each on the file system first,
+        # which takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody
+        # can put another of its name in its place.
+        for name in ("machine", "micropython", "os", "select", "struct", "sys", "time"):
             sys.modules[name] = __import__(name)
         self.interrupt_character = _CTRL_C
         micropython.kbd_intr(_CTRL_C)
@@ -242,7 +239,7 @@ class Port:
         w = self.words
         w[SCHEDULED] = 1
         try:
-            micropython.schedule(self.enter, self.kernel)
+            schedule(self.enter, self.kernel)
         except RuntimeError:  # the interpreter's queue is full: the next tick asks again
             w[SCHEDULED] = 0
 
@@ -252,7 +249,7 @@ class Port:
         console = self.console
         if console is not None and not console.masked:
             try:
-                _SCHEDULE(self.look_handler, None)
+                schedule(self.look_handler, None)
             except RuntimeError:  # the interpreter's queue is full: the next look comes
                 pass
 

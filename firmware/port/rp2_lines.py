@@ -20,7 +20,7 @@ from kernel.layout import (
     LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
-from micropython import const
+from micropython import const, schedule  # an attribute of a module costs 3 us
 from uctypes import addressof
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -31,11 +31,6 @@ _CLEAR = const(0x3000)
 _NVIC_IPR3 = const(0xE000E40C)
 _PINS_FIRST = const(0x4000)
 _PINS_LIKE_ALL = const(0x8000)
-_TRIGGERS = {"falling": 4, "rising": 8, "both": 12}
-_PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
-
-# Bound once: in interrupt context an attribute of a module costs 3 us.
-_SCHEDULE = micropython.schedule
 
 
 def handler(words, line, enter, kernel):
@@ -59,7 +54,7 @@ def handler(words, line, enter, kernel):
         if w[SCHEDULED] == 0:
             w[SCHEDULED] = 1
             try:
-                _SCHEDULE(enter, kernel)
+                schedule(enter, kernel)
             except RuntimeError:  # the interpreter's queue is full: the next tick asks again
                 w[SCHEDULED] = 0
 
@@ -154,10 +149,11 @@ class PinLine(Line):
 
     def __init__(self, kernel, offset, on_trap, number, trigger):
         edge, _, pull = trigger.partition(" ")
-        events = _TRIGGERS[edge]
+        events = {"falling": 4, "rising": 8, "both": 12}[edge]
+        pulls = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "": None, "none": None}
         enable = _IO_BANK0_INTE0 + 4 * (number >> 3)
         super().__init__(kernel, offset, on_trap, enable, events << 4 * (number & 7))
-        self.pin = machine.Pin(number, machine.Pin.IN, _PULLS[pull or "none"])
+        self.pin = machine.Pin(number, machine.Pin.IN, pulls[pull])
         self.pin.irq(handler=self.handler, trigger=events, hard=True)
         self.mask()
 

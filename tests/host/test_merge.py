@@ -136,6 +136,22 @@ def test_a_module_used_as_a_value_is_refused() -> None:
         merged(a="from kernel import b\ndef f():\n    return b\n", b="X = 1\n")
 
 
+def test_a_constant_that_nobody_reads_goes() -> None:
+    rest = merged(
+        a="from micropython import const\n_X = const(1)\nY = const(2)\nZ = const(3)\n"
+        "def f():\n    return Z\n",
+        boot__main="from kernel.a import Y\nprint(Y)\n",
+    )
+    lines = rest[MERGED].splitlines()
+    assert [line for line in lines if "const" in line] == ["Y = const(2)", "_Z = const(3)"]
+
+
+def test_a_name_is_not_that_of_a_module_below_the_package() -> None:
+    module = running(a="def window():\n    return 4\ndef f():\n    return window()\n")
+    assert module.f() == 4
+    assert not hasattr(module, "window")
+
+
 def test_a_wrong_import_is_refused() -> None:
     with pytest.raises(BulkheadError, match=r"kernel\.b has no g"):
         merged(a="from kernel.b import g\ndef f():\n    g()\n", b="X = 1\n")
@@ -165,5 +181,5 @@ def test_the_kernel_defines_every_name_it_uses() -> None:
         for n in ast.walk(tree)
         if isinstance(n, ast.ImportFrom)
         and (n.module or "").startswith(("kernel.", "port."))
-        and n.module not in ("kernel.abi", "kernel.replace", "port.rp2_prompt")
+        and n.module not in ("kernel.replace", "port.rp2_prompt")
     ]

@@ -4,7 +4,8 @@ MicroPython folds a `const` only inside the module that defines it; imported, it
 object looked up at run time, it takes a word pair of RAM in every module that imports it, and
 viper code cannot even add it to a machine word. So before firmware modules are compiled, each
 name that a `from kernel.abi import CALL, OK` brings in is replaced by its value wherever it is
-used, and the import goes. Lines stay where they are: line numbers in tracebacks are true.
+used, a number, a `struct` format or a tuple of words, and the import goes. Lines stay where they
+are: line numbers in tracebacks are true.
 
 A package's `__init__.py` keeps the names, as `NAME = value`: importing them is what it is for.
 
@@ -23,20 +24,20 @@ from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.system.paste import paste
 from bulkhead_host.system.quicken import quicken
 
-# The modules whose integer constants are folded, by import name.
+# The modules whose constants are folded, by import name.
 CONSTANT_MODULES = ("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window")
 # Re-exports constants of `kernel.abi` for services.
 USER_LIBRARY = "bulkhead"
 
 _CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
-_NOT_FOLDED = ("NAMES", "FORMAT")
 _SCALED = ("ptr16", "ptr32")
 # Modules whose functions are pasted into kernel modules that call them. The first is nothing but
 # such functions and is left out.
 PASTED = ("kernel/quick.py", "kernel/trace.py")
 _KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
 
-Constants = Mapping[str, Mapping[str, int]]
+Constant = int | str | tuple[str, ...]
+Constants = Mapping[str, Mapping[str, Constant]]
 
 
 def constants_of(source: str) -> dict[str, int]:
@@ -55,13 +56,26 @@ def constants_of(source: str) -> dict[str, int]:
     return found
 
 
+def texts_of(source: str) -> dict[str, str | tuple[str, ...]]:
+    """Return the constants `NAME = "text"` and `NAME = ("text", ...)` of a module's source."""
+    found: dict[str, str | tuple[str, ...]] = {}
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                found[name] = text
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Tuple(elts=items)):
+                found[name] = tuple(str(ast.literal_eval(item)) for item in items)
+    return found
+
+
 def load_constants(firmware: Path) -> dict[str, dict[str, int]]:
-    """Return the constants of every constant module below the `firmware` folder."""
-    tables = {
-        module: constants_of((firmware / (module.replace(".", "/") + ".py")).read_text())
-        for module in CONSTANT_MODULES
-    }
+    """Return the integer constants of every constant module below the `firmware` folder."""
+    tables = {module: constants_of(_source(firmware, module)) for module in CONSTANT_MODULES}
     return tables | {USER_LIBRARY: tables["kernel.abi"]}
+
+
+def _source(firmware: Path, module: str) -> str:
+    return (firmware / (module.replace(".", "/") + ".py")).read_text()
 
 
 def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
@@ -71,7 +85,7 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
     BulkheadError if an import names what its constant module does not define.
     """
     lines = source.split("\n")
-    values: dict[str, int] = {}
+    values: dict[str, Constant] = {}
     tree = ast.parse(source)
     for node in tree.body:
         if isinstance(node, ast.Import) and _is_for_decorators(node, tree):
@@ -83,7 +97,7 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
         folded, kept = _split(node, table)
         statement = [f"from {node.module} import {', '.join(kept)}"] if kept else []
         if keep_names:
-            statement += [f"{name} = {value}" for name, value in folded.items()]
+            statement += [f"{name} = {value!r}" for name, value in folded.items()]
         else:
             values |= folded
         _replace(lines, node, "; ".join(statement))
@@ -114,7 +128,12 @@ def fold_tree(
     Where the tree `is_whole`, what is left of the modules of constants is what it imports of them.
     Of the functions to paste those in `without` are left out: to measure what they cost.
     """
-    constants = load_constants(firmware)
+    numbers = load_constants(firmware)
+    constants: dict[str, dict[str, Constant]] = {
+        module: {**table, **texts_of(_source(firmware, module))}
+        for module, table in numbers.items()
+        if module != USER_LIBRARY
+    } | {USER_LIBRARY: {**numbers[USER_LIBRARY]}}
     pasted: dict[str, str] = {}
     for name in PASTED:
         if name in files:
@@ -133,7 +152,7 @@ def fold_tree(
             source = paste(source, pasted, without)
         check_viper(source)
         if not name.startswith(_KERNEL_SIDE):
-            source = quicken(source, constants["kernel.abi"])
+            source = quicken(source, numbers["kernel.abi"])
         folded[name] = source
     kept = _prune(folded) if is_whole else folded
     return {name: source.encode() for name, source in kept.items()}
@@ -206,12 +225,14 @@ def _check_indexes(function: ast.FunctionDef) -> None:
                 )
 
 
-def _split(node: ast.ImportFrom, table: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
+def _split(
+    node: ast.ImportFrom, table: Mapping[str, Constant]
+) -> tuple[dict[str, Constant], list[str]]:
     """Return the constants an import brings in by the name they get, and its other names."""
     folded = {a.asname or a.name: table[a.name] for a in node.names if a.name in table}
     others = [a for a in node.names if a.name not in table]
     for alias in others:
-        if _CONSTANT_NAME.match(alias.name) and not alias.name.endswith(_NOT_FOLDED):
+        if _CONSTANT_NAME.match(alias.name):
             raise BulkheadError(
                 f"{node.module} defines no constant {alias.name} (line {node.lineno})",
                 "correct the name in the import",
@@ -226,7 +247,7 @@ def _replace(lines: list[str], node: ast.ImportFrom, statement: str) -> None:
         lines[index] = ""
 
 
-def _substitute(source: str, values: Mapping[str, int]) -> str:
+def _substitute(source: str, values: Mapping[str, Constant]) -> str:
     """Replace the names in `values` that are not attributes or keywords of a call."""
     lines = source.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
@@ -239,6 +260,6 @@ def _substitute(source: str, values: Mapping[str, int]) -> str:
             continue
         row, column = token.start
         line = lines[row - 1]
-        value = str(values[token.string])
+        value = repr(values[token.string])
         lines[row - 1] = line[:column] + value + line[column + len(token.string) :]
     return "\n".join(lines)

@@ -4,7 +4,8 @@ Each module takes a table of names in RAM, and each name that one imports from a
 it; in flash there are the imports, and a file's name. So an image has the modules of kernel and
 port in one, `kernel/__init__.py`: imports among them go, names that two of them define get their
 module's behind them, and what others import from one of them they import from `kernel`. Argument
-names, which MicroPython keeps for calls by keyword, become letters where no call has the keyword.
+names, which MicroPython keeps for calls by keyword, become letters where no call has the keyword;
+constants that are folded everywhere go.
 
 Functions keep their names, which tracebacks show. Left as they are: what services import, what
 shares its globals with services, and what is loaded late or let go of.
@@ -17,25 +18,28 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.system.scopes import Renamer, keywords_of, source_of
+from bulkhead_host.system.scopes import Renamer, keywords_of, loaded_names, source_of
 
 MERGED = "kernel/__init__.py"
 _PACKAGE = "kernel"
 _FOLDERS = ("kernel/", "port/")
-# `guard`: a service finds its globals. `boot` is let go of. `abi` is what services import.
+# `guard`: a service finds its globals. `boot` and `window` are let go of.
 _APART = {
     *("kernel/__init__.py", "kernel/abi.py", "kernel/layout.py", "kernel/limits.py"),
-    *("kernel/boot.py", "kernel/guard.py", "kernel/replace.py"),
+    *("kernel/boot.py", "kernel/guard.py", "kernel/replace.py", "kernel/window.py"),
     *("port/__init__.py", "port/rp2_prompt.py", "port/rp2_sources.py"),
 }
 # Compiled without line numbers: their lines may move.
 _WITHOUT_LINES = (*_FOLDERS, "bulkhead/")
 _BUILTINS = frozenset(dir(builtins)) - {"range", "super", "__import__"}
-_OFTEN = 5
+_OFTEN = 8
 _VIPER_TYPES = {"ptr", "ptr8", "ptr16", "ptr32", "uint"}
 
 Origin = tuple[str, str]
 """A module and a name in it; the name is empty for the module itself."""
+
+# The compiler knows it; what it is called with is not kept in a name that begins with `_`.
+_CONST = ("micropython", "const")
 
 
 @dataclass
@@ -66,9 +70,10 @@ def merge(files: Mapping[str, bytes]) -> dict[str, bytes]:
         if isinstance(node, ast.Name | ast.alias)
     }
     table = _names(members, wanted)
+    keep = {table[at] for at in table if at[1] in wanted}
     rest = {path: text for path, text in files.items() if path not in (*inside, MERGED)}
     rewired = {path: _rewired(path, text, members, table, keywords) for path, text in rest.items()}
-    return {**rewired, MERGED: _joined(members, table, keywords)}
+    return {**rewired, MERGED: _joined(members, table, keywords, keep)}
 
 
 def _module(path: str) -> str:
@@ -120,7 +125,8 @@ def _names(members: Mapping[str, _Member], outside: Collection[str]) -> dict[Ori
         if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
         for name in _defined(node)
     }
-    taken = set(dir(builtins)) | _VIPER_TYPES
+    below = {_module(path).rpartition(".")[2] for path in _APART}  # attributes of the package
+    taken = set(dir(builtins)) | _VIPER_TYPES | below
     table: dict[Origin, str] = {}
     for member in members.values():
         for name, origin in member.names.items():
@@ -175,16 +181,31 @@ def _scope(
 
 
 def _joined(
-    members: Mapping[str, _Member], table: Mapping[Origin, str], keywords: frozenset[str]
+    members: Mapping[str, _Member],
+    table: Mapping[Origin, str],
+    keywords: frozenset[str],
+    keep: Collection[str],
 ) -> bytes:
-    imports = [_import(origin, name) for origin, name in table.items() if origin[0] not in members]
+    imports = [
+        _import(origin, name)
+        for origin, name in table.items()
+        if origin[0] not in members and origin != _CONST
+    ]
     read = Counter(name for member in members.values() for name in _builtins(member.body))
     imports += [f"{name} = {name}" for name in sorted(read) if read[name] >= _OFTEN]
     body: list[ast.stmt] = []
     for member in _ordered(members):
         renamer = Renamer(_scope(member.names, members, table), keywords, set(table.values()))
         body += [renamer.visit(node) for node in member.body]
+    read_names = {name for node in body for name in loaded_names(node)} | set(keep)
+    body = [node for node in body if not _is_unread(node, read_names)]
     return ("\n".join([*imports, source_of(body)])).encode()
+
+
+def _is_unread(node: ast.stmt, read: Collection[str]) -> bool:
+    """Tell whether a statement defines a constant that nobody reads."""
+    is_constant = isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
+    return is_constant and not set(_defined(node)) & set(read)
 
 
 def _builtins(body: list[ast.stmt]) -> list[str]:

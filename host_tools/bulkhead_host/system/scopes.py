@@ -20,8 +20,17 @@ def keywords_of(tree: ast.AST) -> frozenset[str]:
 
 
 def free_names(node: ast.AST) -> set[str]:
-    """Return all names that are read anywhere in a tree: more than the free ones."""
+    """Return all names that stand anywhere in a tree: more than the free ones."""
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def loaded_names(node: ast.AST) -> set[str]:
+    """Return all names whose value is read anywhere in a tree."""
+    return {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
+    }
 
 
 class Renamer(ast.NodeTransformer):
