@@ -10,6 +10,7 @@ and source tree, and a changed module costs freezing and linking.
 """
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -33,10 +34,16 @@ from bulkhead_host.image.sources import SourceTree, source_tree
 from bulkhead_host.image.toolchain import toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
+from bulkhead_host.system import merge as merge_module
+from bulkhead_host.system import scopes
 from bulkhead_host.system.merge import merge
 
 IMAGES_KEPT = 64
 BUILD_FOLDERS_KEPT = 4
+
+
+# What is made of the files hangs on this code as well, and most changes to it change nothing else.
+_MERGER = digest(*(inspect.getsource(module) for module in (merge_module, scopes)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +87,7 @@ def build_image(
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
         base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target))
-        folder = cache / "images" / digest(base, digest_files(contents))[:32]
+        folder = cache / "images" / digest(base, _MERGER, digest_files(contents))[:32]
         if (folder / "image.json").exists():
             os.utime(folder)
         else:
