@@ -32,7 +32,7 @@ _APART = {
 # Compiled without line numbers: their lines may move.
 _WITHOUT_LINES = (*_FOLDERS, "bulkhead/")
 _BUILTINS = frozenset(dir(builtins)) - {"range", "super", "__import__"}
-_OFTEN = 5
+_OFTEN = 3
 _VIPER_TYPES = {"ptr", "ptr8", "ptr16", "ptr32", "uint"}
 
 Origin = tuple[str, str]

@@ -17,6 +17,7 @@ from services.logger.api import INFO
 _CALLERS = const(2)
 _BEFORE_MS = const(700)  # for all to have begun
 _CALL_MS = const(10)  # for the callers to have called
+_CALL_TRIES = const(10)
 _LOOK_MS = const(5)
 _LINE_MS = const(20)
 _BACK_MS = const(2_000)  # for the service to be back
@@ -56,8 +57,11 @@ def crash(sys, number, name):
         yield from inject(sys, number, LATE_REPLY)
         for caller in ("caller_a", "caller_b"):
             yield sys.notify(sys.cap(caller), GO + SERVERS.index(name))
-        yield sys.sleep(_CALL_MS)
-        waiting = (yield from states(sys))[number][_CLIENTS]
+        for _ in range(_CALL_TRIES):
+            yield sys.sleep(_CALL_MS)
+            waiting = (yield from states(sys))[number][_CLIENTS]
+            if waiting >= _CALLERS:
+                break
     yield from inject(sys, number, CRASH)
     took_ms = yield from wait_until_back(sys, number, before[number][_GENERATION])
     answers = []
