@@ -11,6 +11,7 @@ from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import ATTEMPTS, Client, NoSuchTarget
 from bulkhead_host.link.frames import Frame
 from bulkhead_host.link.services import Hello, Losses, Table, parse_table
+from bulkhead_host.link.updater import list_code
 
 RECEIVING = abi.STATE_NAMES.index("receiving")
 
@@ -203,6 +204,32 @@ def test_fault_text_comes_as_the_board_says_it() -> None:
     assert client.fault_text("blink") == "Traceback of blink\n"
     with pytest.raises(NoSuchTarget):
         client.fault_text("nobody")
+
+
+def test_fault_text_is_free_of_control_characters() -> None:
+    client, _ = client_of(FakeBoard(tracebacks={"blink": "\x1b]0;x\x07\ta\x9b2J\nVal\u00fc\n"}))
+    assert client.fault_text("blink") == "?]0;x?\ta?2J\nVal\u00fc\n"
+
+
+class Answering(Client):
+    """A client of an updater that says the same to all."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def update(self, _operation: int, _data: bytes = b"", *, attempts: int = 0) -> bytes:
+        return self._answer
+
+
+@pytest.mark.parametrize("answer", [b"", b"1 abc", b"x abc a -", b"\xff\xfe 1 a -", b"1 abc a b"])
+def test_an_answer_on_code_that_makes_no_sense_is_refused(answer: bytes) -> None:
+    with pytest.raises(BulkheadError, match="the code of blink makes no sense"):
+        list_code(Answering(answer), ["blink"])
+
+
+def test_an_answer_on_code_is_free_of_control_characters() -> None:
+    (listed,) = list_code(Answering(b"3 a\x1bb a 2"), ["updater", "blink"])
+    assert (listed.name, listed.version, listed.code, listed.before) == ("blink", 3, "a?b", 2)
 
 
 def test_output_between_frames_goes_to_the_callback_in_order() -> None:

@@ -11,6 +11,7 @@ from bulkhead_host import abi
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.services import printable
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.operations import Interface, Operation, load_interface
 
@@ -173,7 +174,7 @@ def command(target: str, values: tuple[str, ...], port: str, **options: Any) -> 
         found = {"service": service, "operation": operation.name, "status": status}
         click.echo(json.dumps({**found, "value": _json(answer)}))
     elif status == "OK" and answer is not None:
-        click.echo(answer if isinstance(answer, str) else repr(answer))
+        click.echo(printable(answer) if isinstance(answer, str) else repr(answer))
     if status != "OK":
         detail = "" if answer is None else f", {answer!r}"
         meaning = f"its meaning is in {service}/api.py: bulkhead call {service}"

@@ -18,6 +18,7 @@ from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import open_port
+from bulkhead_host.link.services import printable
 from bulkhead_host.link.updater import (
     Bundle,
     Listed,
@@ -212,7 +213,7 @@ def _watch(options: UpdateOptions) -> None:
         )
     transport = open_port(options.port)
     try:
-        client = Client(transport, on_output=click.echo)
+        client = Client(transport, on_output=lambda line: click.echo(printable(line)))
         with suppress(KeyboardInterrupt):
             watch(
                 client,

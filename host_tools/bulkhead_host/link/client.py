@@ -24,6 +24,7 @@ from bulkhead_host.link.services import (
     parse_fault,
     parse_hello,
     parse_table,
+    printable,
 )
 from bulkhead_host.link.session import REFUSALS, Authority, Refused
 from bulkhead_host.link.transport import Transport
@@ -181,7 +182,7 @@ class Client:
             request = abi.OFFSET_STRUCT.pack(len(text)) + name.encode()
             piece = self._text(abi.FAULT_TEXT, request)
             if not piece:
-                return text.decode("utf-8", errors="replace")
+                return printable(text.decode("utf-8", errors="replace"))
             text += piece
 
     def fault(self, name: str) -> Fault:
@@ -214,7 +215,7 @@ class Client:
         )
         if frame.kind == abi.TEXT:
             return frame.payload
-        status, why = frame.payload[:1], frame.payload[1:].decode(errors="replace")
+        status, why = frame.payload[:1], printable(frame.payload[1:].decode(errors="replace"))
         if status != bytes([abi.OK]):
             raise UpdateRefused(*_refusal(status[0] if status else abi.UNKNOWN, why))
         return b""

@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
-from bulkhead_host.link.services import Capability, Fault, Hello, Losses, Service, Table
+from bulkhead_host.link.services import (
+    Capability,
+    Fault,
+    Hello,
+    Losses,
+    Service,
+    Table,
+    printable,
+)
 from bulkhead_host.link.trace import Record, Trace, collect
 
 FORMAT = 2
@@ -127,7 +135,7 @@ def load_dump(path: Path) -> Dump:
                 losses=_made(Losses, found.get("losses", {})),
             ),
             faults={
-                name: Kept(record=_made(Fault, kept["record"]), text=str(kept["text"]))
+                name: Kept(record=_made(Fault, kept["record"]), text=printable(str(kept["text"])))
                 for name, kept in found["faults"].items()
             },
             log=tuple(found["log"]),

@@ -246,7 +246,10 @@ def _word(names: Sequence[str], index: int) -> str:
     return names[index] if index < len(names) else str(index)
 
 
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Return text that a terminal can be given: control characters but those `kept` replaced."""
+    return "".join(letter if letter.isprintable() or letter in kept else "?" for letter in text)
+
+
 def _text(raw: bytes) -> str:
-    """Return text that a terminal can be given: the board's control characters replaced."""
-    text = raw.decode("utf-8", errors="replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable(raw.decode("utf-8", errors="replace"), kept="")

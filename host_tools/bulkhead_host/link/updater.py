@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.services import printable
 
 PROBATION_MS = 5000
 PROBATION_MS_MAX = 60_000
@@ -112,23 +113,31 @@ def nothing(_taken: int, _whole: int) -> None:
     """Drop progress."""
 
 
+def _listed(name: str, answer: bytes) -> Listed:
+    """Return what the updater's answer says; raise BulkheadError if it makes no sense."""
+    try:
+        version, code, slot, before = printable(answer.decode()).split(" ")
+        return Listed(
+            name=name,
+            version=int(version),
+            code=code,
+            slot=slot,
+            before=None if before == "-" else int(before),
+        )
+    except ValueError:
+        raise BulkheadError(
+            f"the board's word on the code of {name} makes no sense: {answer[:80]!r}",
+            "flash the board with an image of this version: bulkhead run APP --port PORT",
+        ) from None
+
+
 def list_code(client: Client, names: Iterable[str]) -> list[Listed]:
     """Return what code each of the named services has; the updater itself has no slots."""
     found = []
     for name in names:
         if name == "updater":
             continue
-        text = client.update(abi.UPDATE_LIST, name.encode()).decode()
-        version, code, slot, before = text.split(" ")
-        found.append(
-            Listed(
-                name=name,
-                version=int(version),
-                code=code,
-                slot=slot,
-                before=None if before == "-" else int(before),
-            )
-        )
+        found.append(_listed(name, client.update(abi.UPDATE_LIST, name.encode())))
     return found
 
 
@@ -226,4 +235,4 @@ def state(client: Client) -> tuple[str, str, int]:
     size = abi.UPDATE_STATE_STRUCT.size
     phase, refused = abi.UPDATE_STATE_STRUCT.unpack(answer[:size])
     name = abi.UPDATE_PHASES[phase] if phase < len(abi.UPDATE_PHASES) else str(phase)
-    return name, answer[size:].decode(errors="replace"), refused
+    return name, printable(answer[size:].decode(errors="replace")), refused
