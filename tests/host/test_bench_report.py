@@ -1,6 +1,7 @@
 """Figures, their bounds and their reports, without a board."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,8 @@ from bulkhead_host.bench.board import figures_in, percentile
 from bulkhead_host.bench.figures import Figure, Result, result_of
 from bulkhead_host.bench.measurements import DERIVED, MEASUREMENTS
 from bulkhead_host.bench.report import table, to_json
-from bulkhead_host.bench.sizes import code_lines
+from bulkhead_host.bench.sizes import code_lines, function_bytes
+from bulkhead_host.errors import BulkheadError
 
 SPEED = Figure(name="speed_us", unit="us", target=100, goal=50)
 CODE = '''"""A module."""
@@ -111,3 +113,11 @@ def test_no_figure_is_measured_twice() -> None:
     names = [figure.name for one in MEASUREMENTS for figure in one.figures]
     names += [figure.name for figure in DERIVED]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x7fELF\x01\x01\x01" + bytes(45)])
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
+    elf = tmp_path / "image.elf"
+    elf.write_bytes(content)
+    with pytest.raises(BulkheadError, match=r"image\.elf (is no image|has no symbols)"):
+        function_bytes(elf)

@@ -118,6 +118,16 @@ def test_an_unchanged_build_takes_the_image_from_the_cache(tmp_path: Path) -> No
     assert said == []
 
 
+def test_an_image_that_another_merger_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path, {"module.py": b"VALUE = 1\n"})
+    monkeypatch.setattr("bulkhead_host.image.build._MERGER", str(time.time_ns()))
+    said: list[str] = []
+    build_image(files={"module.py": b"VALUE = 1\n"}, progress=said.append)
+    assert said
+
+
 def test_a_changed_module_is_linked_again_in_time_and_back_again_gives_the_first_bytes(
     tmp_path: Path,
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import tokenize
 from pathlib import Path
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -41,24 +42,30 @@ def function_bytes(elf: Path) -> tuple[int, int]:
     """Return the bytes of native code and of bytecode that are ours in an image.
 
     MicroPython's `mpy-tool.py` makes of each function a symbol `fun_data_MODULE_...`: in a section
-    of code if it is native, else in one of read-only data. Raises BulkheadError
-    for an image without symbols.
+    of code if it is native, else in one of read-only data. Raises BulkheadError for a file that
+    is no image, or one without symbols.
     """
+    try:
+        with elf.open("rb") as file:
+            return _function_bytes(ELFFile(file), elf)
+    except ELFError as error:
+        raise BulkheadError(f"{elf} is no image: {error}", "build the image anew") from None
+
+
+def _function_bytes(image: ELFFile, elf: Path) -> tuple[int, int]:
     packages = {name.split("/")[0] for name in kernel_modules()}
     ours = re.compile(rf"fun_data_({'|'.join(sorted(packages))})_")
     native = bytecode = 0
-    with elf.open("rb") as file:
-        image = ELFFile(file)
-        symbols = image.get_section_by_name(".symtab")
-        if not isinstance(symbols, SymbolTableSection):
-            raise BulkheadError(f"{elf} has no symbols", "build the image anew")
-        for symbol in symbols.iter_symbols():
-            if not ours.match(symbol.name):
-                continue
-            if image.get_section(symbol["st_shndx"]).name == ".text":
-                native += symbol["st_size"]
-            else:
-                bytecode += symbol["st_size"]
+    symbols = image.get_section_by_name(".symtab")
+    if not isinstance(symbols, SymbolTableSection):
+        raise BulkheadError(f"{elf} has no symbols", "build the image anew")
+    for symbol in symbols.iter_symbols():
+        if not ours.match(symbol.name):
+            continue
+        if image.get_section(symbol["st_shndx"]).name == ".text":
+            native += symbol["st_size"]
+        else:
+            bytecode += symbol["st_size"]
     return native, bytecode
 
 
