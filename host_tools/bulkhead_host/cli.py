@@ -64,6 +64,10 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; what it returns is no exit code, and is dropped."""
+        super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -87,17 +91,18 @@ def group(verbosity: int | None) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with the code of `errors`."""
+    """Run the command line and exit with the code of `errors`.
+
+    A command that ends with another code than 0 and has told why raises `click.exceptions.Exit`.
+    """
     try:
-        group(standalone_mode=False)
+        sys.exit(group(standalone_mode=False))  # click returns the code of an Exit it has caught
     except BulkheadError as error:
         click.echo(f"bulkhead: {error.cause}", err=True)
         if error.next_step:
             click.echo(f"  try: {error.next_step}", err=True)
         tell_origin()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

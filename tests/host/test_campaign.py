@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from desk import bulkhead
-from fake_board import FakeBoard, FakeLine
+from fake_board import FakeBoard, FakeLine, served
 
 from bulkhead_host import abi
 from bulkhead_host.campaign.actions import Bench, noise
@@ -383,6 +383,21 @@ def test_a_campaign_that_cannot_be_read_exits_2(tmp_path: Path) -> None:
     done = bulkhead("campaign", str(FILE), "--replay", "500", "--image", "unused.uf2")
     assert done.returncode == 2
     assert "there is no fault 500" in done.stderr
+
+
+@pytest.mark.parametrize(("is_wrong", "code"), [(True, 1), (False, 0)])
+def test_the_exit_code_is_1_when_an_invariant_was_violated(
+    tmp_path: Path, is_wrong: bool, code: int
+) -> None:
+    plan = tmp_path / "faults.toml"
+    plan.write_text(
+        "[campaign]\ncount = 1\npause_ms_max = 0\n"
+        "[invariants]\nrecovered_within_ms = 300\nquiet_ms = 0\n"
+        '[[fault]]\nkind = "crash"\ntargets = ["blink"]\n'
+    )
+    with served(FakeBoard() if is_wrong else TracedBoard()) as port:
+        done = bulkhead("campaign", str(plan), port=port)
+    assert (done.returncode, f"{code} violated" in done.stdout) == (code, True), done.stderr
 
 
 def test_the_example_of_the_page_is_a_campaign(tmp_path: Path) -> None:

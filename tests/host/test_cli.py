@@ -1,13 +1,18 @@
 """The command line as a program: its menu, and how what goes wrong ends."""
 
+import errno
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
-from bulkhead_host.cli import COMMANDS
+from bulkhead_host import errors
+from bulkhead_host.cli import COMMANDS, main
 
 _BULKHEAD = Path(sys.executable).parent / "bulkhead"
 
@@ -42,6 +47,48 @@ def test_a_wrong_command_line_exits_2_and_says_how_it_is_right(arguments: list[s
     assert (done.returncode, done.stdout) == (2, "")
     assert "Usage: bulkhead" in done.stderr
     assert "Error: " in done.stderr
+
+
+def _raising(error: BaseException) -> Callable[[click.Context], object]:
+    def end(_: click.Context) -> object:
+        raise error
+
+    return end
+
+
+_ENDS: dict[str, tuple[Callable[[click.Context], object], int]] = {
+    "nothing": (lambda _: None, 0),
+    "a number": (lambda _: 7, 0),
+    "a truth": (lambda _: True, 0),
+    "leave": (lambda ctx: ctx.exit(9), 9),
+    "Exit": (_raising(click.exceptions.Exit(1)), 1),
+    "exit": (_raising(SystemExit(1)), 1),
+    "a file": (_raising(OSError(errno.ENOENT, "none", "x")), 1),
+    "permission": (_raising(PermissionError(errno.EACCES, "no", "x")), 4),
+    "Ctrl-C": (_raising(KeyboardInterrupt()), 130),
+    "usage": (_raising(click.UsageError("no")), 2),
+    **{
+        name: (_raising(kind("cause")), kind.exit_code)
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.BulkheadError)
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_exit_code_of_every_command_is_that_of_how_it_ends(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = importlib.import_module(f"bulkhead_host.commands.{name.replace('-', '_')}").command
+    monkeypatch.setattr(command, "params", [])
+    monkeypatch.setattr(sys, "argv", ["bulkhead", name])
+    found = {}
+    for what, (end, _) in _ENDS.items():
+        monkeypatch.setattr(command, "invoke", end)
+        with pytest.raises(SystemExit) as caught:
+            main()
+        found[what] = caught.value.code or 0
+    assert found == {what: code for what, (_, code) in _ENDS.items()}
 
 
 def test_a_cache_that_cannot_be_made_is_named_with_a_next_step() -> None:

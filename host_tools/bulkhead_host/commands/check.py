@@ -1,12 +1,12 @@
 """`bulkhead check`: say what is wrong with an application, before anything is built."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 from rich.text import Text
 
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.problem import Problem
 from bulkhead_host.system.examine import Examined, examine
 from bulkhead_host.view.services import console
@@ -38,7 +38,8 @@ def command(application: Path, board: str | None, wants_json: bool) -> None:
         click.echo(json.dumps(_described(found), indent=1))
     else:
         _print(found, application)
-    sys.exit(1 if found.errors else 0)
+    if found.errors:
+        raise click.exceptions.Exit(BulkheadError.exit_code)
 
 
 def _described(found: Examined) -> dict[str, object]:

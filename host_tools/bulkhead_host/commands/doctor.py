@@ -1,7 +1,6 @@
 """`bulkhead doctor`: say what is missing on this machine or port, and what mends it."""
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from bulkhead_host.doctor import Check
 from bulkhead_host.doctor.board import board_checks
 from bulkhead_host.doctor.machine import machine_checks
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.ports import ENVIRONMENT_VARIABLE
 from bulkhead_host.view.services import console
 
@@ -46,7 +46,8 @@ def command(port: str | None, wants_json: bool) -> None:
     if wants_json:
         found = [asdict(check) for check in checks]
         click.echo(json.dumps({"is_well": is_well, "checks": found}, indent=1))
-    sys.exit(0 if is_well else 1)
+    if not is_well:
+        raise click.exceptions.Exit(BulkheadError.exit_code)
 
 
 def _print(check: Check) -> None:
