@@ -78,6 +78,8 @@ def _stop(kernel, us):
     """Have the board stand still for so long; the present step is given that time."""
     w = kernel.words
     w[STEP_DEADLINE] = (w[STEP_DEADLINE] + us) & TIME_MASK
-    w[ARMED] = 0  # nothing preempts it, and no kill lands in it
-    kernel.port.stall(us)
-    w[ARMED] = 1
+    w[ARMED] = 0  # nothing preempts it
+    try:
+        kernel.port.stall(us)
+    finally:  # a kill that came before
+        w[ARMED] = 1

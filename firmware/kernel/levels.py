@@ -82,9 +82,11 @@ def enter_interrupt_level(kernel):
     """
     w = ptr32(kernel.words)
     w[SCHEDULED] = 0
-    if w[ARMED] == 0 or w[STRUCK]:
+    armed = w[ARMED]
+    w[ARMED] = 0  # first: no strike comes from here on, and one that came before is seen
+    if armed == 0 or w[STRUCK]:
+        w[ARMED] = armed
         return
-    w[ARMED] = 0
     outer = w[RUNNING_TASK]
     clock = ptr32(kernel.clock)
     now = clock[0] & TIME_MASK

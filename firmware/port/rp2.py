@@ -255,12 +255,22 @@ class Port:
 
     @micropython.native
     def look(self, _):
-        """Look for console input, from the interpreter's scheduler; no kill lands in it."""
+        """Look for console input, from the interpreter's scheduler; no kill lands in it.
+
+        A kill that came before ARMED was 0 is the running task's, and the next look will do. A
+        Ctrl-C that came before is the running program's, which gets it afterwards.
+        """
         w = self.words
         armed = w[ARMED]
         w[ARMED] = 0
+        if w[STRUCK]:
+            w[ARMED] = armed
+            return
+        landed = self.pad()
         found = self._look()
         w[ARMED] = armed
+        if landed:
+            self.strike()
         if found:
             self.enter(self.kernel)
 

@@ -1,0 +1,91 @@
+"""The port under attack: strikes at bad moments. Each program is a kernel of its own.
+
+Judged by the board's clock.
+"""
+
+import pytest
+
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.repl import execute
+
+RIG = """
+from cases.ports import CasePort
+from cases.rig import Rig, burn_us
+from kernel.abi import FAULT_NAMES
+from kernel.layout import ARMED, STRUCK
+import micropython
+
+def new_rig():
+    global rig, port
+    rig = Rig(CasePort())
+    port = rig.port
+    rig.add("other", other, priority=1)
+
+def other(sys):
+    while True:
+        yield sys.sleep(5)
+        rig.count += 1
+
+def told(*names):
+    return [FAULT_NAMES[rig.fault(name)] for name in names]
+"""
+
+
+@pytest.fixture(scope="module")
+def rig_board(case_board: EmulatedBoard) -> EmulatedBoard:
+    execute(case_board, RIG)
+    return case_board
+
+
+def test_a_strike_as_the_look_for_console_input_begins_ends_the_step(
+    rig_board: EmulatedBoard,
+) -> None:
+    """What the tick does when a budget ends, just as the interpreter has called `look`."""
+    source = """
+new_rig()
+
+@micropython.native
+def strike_and_look(_):
+    rig.kernel.words[STRUCK] += 1
+    port.strike()
+    port.look(None)
+
+def spinner(sys):
+    yield sys.sleep(5)
+    micropython.schedule(strike_and_look, None)
+    burn_us(rig, 400_000)
+    yield sys.recv()
+
+rig.add("spinner", spinner, priority=5)
+rig.add("console", other, priority=6, lines=("console",))
+rig.run(40)
+print(told("other", "spinner", "console"), rig.count >= 6)
+"""
+    assert execute(rig_board, source) == "['', 'BUDGET', ''] True\n"
+
+
+def test_a_ctrl_c_as_the_look_begins_reaches_the_program(rig_board: EmulatedBoard) -> None:
+    source = """
+new_rig()
+rig.add("console", other, priority=6, lines=("console",))
+rig.run(10)
+port.start_tick()
+
+@micropython.native
+def type_and_look(_):
+    port.keyboard.type(b"\\x03")
+    port.look(None)
+
+caught = False
+try:
+    micropython.schedule(type_and_look, None)
+    for _ in range(1000):
+        pass
+except KeyboardInterrupt:
+    caught = True
+before = rig.count
+burn_us(rig, 25_000)
+print(caught, rig.kernel.words[ARMED], rig.count - before >= 4)
+port.close()
+"""
+    assert execute(rig_board, source) == "True 1 True\n"
