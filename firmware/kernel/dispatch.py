@@ -17,7 +17,7 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 import micropython
 from micropython import const
 from kernel.abi import (
-    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, READY, RECV, REPLY_RECV, RUNNING, SEND,
+    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND,
     TIMED, TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
@@ -62,10 +62,12 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     note(w, what, now)
     while w[STOPPED] == 0 or w[OUTER]:
         if w[IRQ_PENDING]:
-            if task:
-                me[STATE] = READY  # it may have just received: no bits in place of the message
+            if task:  # in no queue, and what it may have just received is not to be replaced
+                me[STATE] = RUNNING
             deliver(w)
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
+            if task:
+                me[STATE] = RUNNING
             expire(w, now)
         top = IDLE_PRIORITY
         ready = w[READY_BITS]

@@ -5,7 +5,7 @@ nearly every call does, costs nothing. When the bound is reached one scan ends w
 finds the next bound.
 """
 
-from kernel.abi import AWAITING, CALLING, OK, RECEIVING, SLEEPING, TIMEOUT
+from kernel.abi import AWAITING, CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
 from kernel.layout import (
     BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, NEXT_DEADLINE, NOW, PEER, PRIORITY, RECORD,
     REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END,
@@ -85,6 +85,7 @@ def leave_server(w: ptr32, task: int):
         return
     if w[task + STATE] == CALLING:
         unqueue_sender(w, server, task)
+        w[task + STATE] = SERVED  # in no queue: `restore` may come back to it in a circle
     w[task + PEER] = 0
     w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK
     w[server + CLIENTS] -= 1

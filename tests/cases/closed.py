@@ -275,6 +275,34 @@ def test_circle_of_waits_ends_at_the_deadline(rig):
     rig.expect(rig.word("server", CLIENTS), 0)
 
 
+def test_circle_of_calls_that_time_out_harms_no_other(rig):
+    """Each of two calls the other, at a priority that a third has lent them."""
+    woken = []
+
+    def important(sys):
+        yield sys.sleep(2)
+        yield sys.call(sys.cap("server"), 1, None, 2)
+        while True:
+            woken.append(rig.port.now())
+            yield sys.sleep(1)
+
+    def asks(name, timeout_ms):
+        def main(sys):
+            yield sys.recv()
+            rig.log.append((yield sys.call(sys.cap(name), 1, None, timeout_ms)))
+            yield from idle(sys)
+
+        return main
+
+    rig.add("server", asks("between", 9), priority=5, uses="between:call")
+    rig.add("between", asks("server", 5), priority=4, uses="server:call")
+    rig.add("important", important, priority=1, uses="server:call")
+    rig.run(60)
+    rig.expect(len(woken) > 20, True)
+    rig.expect(rig.log, [TIMEOUT, TIMEOUT])
+    rig.expect([rig.word(name, PRIORITY) for name in ("server", "between")], [5, 4])
+
+
 def test_call_without_a_timeout_ends_after_a_second(rig):
     def client(sys):
         start = rig.port.now()

@@ -1,7 +1,7 @@
 """Cases: interrupt lines, from firing to the driver's notification and back."""
 
-from bulkhead import NOTIFIED
-from cases.rig import control, idle
+from bulkhead import NOTIFIED, TIMEOUT
+from cases.rig import burn_us, control, idle
 from kernel.abi import INJECTED, LINE_FORMAT, OK, STORM, SYSCALL, UNKNOWN
 from kernel.layout import (
     LATENCY_BUCKETS, LINE_COUNT, LINE_FIRED_AT, LINE_LATENCY, LINE_MASKED, QUIET, SCHEDULED,
@@ -103,6 +103,46 @@ def test_interrupt_meets_a_call_to_its_driver(rig):
 
 def test_interrupt_meets_a_call_that_takes_the_long_way(rig):
     meets_a_call(rig, (1, 2))
+
+
+def test_line_that_fires_as_a_call_times_out_harms_no_queue(rig):
+    """The server is at hand, in no queue, as it loses its client's priority and a line fires."""
+
+    def server(sys):
+        yield sys.sleep(1)
+        yield sys.recv()
+        burn_us(rig, 1000)
+        rig.port.fire(rig.line(0))
+        burn_us(rig, 4000)  # on top of the hog, where nothing preempts it
+        yield sys.send(sys.cap("log"), 1)
+        yield sys.recv(1)
+        rig.log.append("server")
+        yield sys.recv()
+
+    def client(sys):
+        yield sys.sleep(4)
+        rig.log.append((yield sys.call(sys.cap("server"), 1, None, 2)))
+        yield sys.recv()
+
+    def equal(sys):
+        for _ in range(3):
+            yield sys.sleep(3)
+        rig.log.append("equal")
+        yield sys.recv()
+
+    def hog(sys):
+        while True:
+            burn_us(rig, 9000)
+            yield sys.sleep(1)
+
+    rig.add("log", idle, priority=5, mailbox=(4, 0))
+    rig.add("server", server, priority=4, uses="log:send")
+    rig.add("equal", equal, priority=4)
+    rig.add("client", client, priority=2, uses="server:call")
+    rig.add("driver", driver(rig), priority=5, lines=("edge",))
+    rig.add("hog", hog, priority=6)
+    rig.run(60)
+    rig.expect(set(rig.log), {(NOTIFIED, 1), TIMEOUT, "equal", "server"})
 
 
 def test_each_line_of_a_driver_has_its_bit(rig):
