@@ -35,12 +35,13 @@ class FakeService:
     cpu_us: int = 1000
     clients: int = 0
     peer: int = 0
+    wait_s: int = 0
 
     def payload(self, task: int) -> bytes:
         effective = self.priority if self.effective_priority is None else self.effective_priority
         head = (task, self.state, self.priority, effective, self.fault, self.clients, 0)
-        tail = (self.generation, self.cpu_us, 10 * task, 0, self.peer, 0, self.restarts)
-        return abi.SERVICE_STRUCT.pack(*head, *tail) + self.name.encode()
+        tail = (self.wait_s, self.cpu_us, 10 * task, 0, self.peer, 0, self.restarts)
+        return abi.SERVICE_STRUCT.pack(*head, self.generation, *tail) + self.name.encode()
 
 
 def default_services() -> list[FakeService]:
@@ -161,8 +162,11 @@ class FakeBoard:
         if abi.CONTROL_NAMES[verb] == "reset" and not name:
             self.uptime_ms = 0
             return abi.OK
-        is_known = name in [service.name for service in self.services]
-        return abi.OK if is_known else abi.UNKNOWN
+        for service in self.services:
+            if service.name == name:
+                service.generation += abi.CONTROL_NAMES[verb] == "restart"
+                return abi.OK
+        return abi.UNKNOWN
 
     def _fault_text(self, sequence: int, name: str, offset: int) -> bytes:
         if name and name not in [service.name for service in self.services]:

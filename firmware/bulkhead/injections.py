@@ -136,8 +136,8 @@ def at_reply(kind, generator, sys):
     try:
         while True:
             trap = generator.send(result)
-            answers = trap & _TRAP == REPLY_RECV or trap & (_TRAP | TIMED) == REPLY
-            if answers and sys.caller():
+            caller = answered(sys, trap)
+            if caller:
                 break
             result = yield trap
         timeout_ms = sys.registers[0]
@@ -151,15 +151,16 @@ def at_reply(kind, generator, sys):
             sys.arg = b"nonsense"
             trap = trap & ~0xFF | NONSENSE
         elif kind == DOUBLE_REPLY:
-            caller = sys.caller()
             arg = sys.arg
-            yield trap & 0xFF | REPLY
+            yield trap if rest == YIELD else trap & 0xFF | REPLY
             yield sys.reply_to(caller, trap & 0xFF, arg)
             trap = rest
         elif kind == LATE_REPLY:
             yield sys.sleep(_LATE_MS)
         else:
+            received, sys.registers[1] = sys.caller(), caller
             yield REPLY_FAULT
+            sys.registers[1] = received
             trap = rest
         sys.registers[0] = timeout_ms
         yield from marked(generator, trap)
@@ -167,6 +168,15 @@ def at_reply(kind, generator, sys):
         return
     finally:
         generator.close()
+
+
+def answered(sys, trap):
+    """Return the token of whom a trap replies to, 0 when it does not, or nobody waits."""
+    if trap & (_TRAP | TIMED) == REPLY | TIMED:
+        return sys.registers[0]
+    if trap & _TRAP == REPLY or trap & _TRAP == REPLY_RECV:
+        return sys.caller()
+    return 0
 
 
 def crash(sys, uses):

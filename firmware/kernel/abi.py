@@ -204,9 +204,10 @@ INJECTION_NAMES = (
 LINE_FORMAT = "<BBxxII8I"
 
 # INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
-# last fault, clients, mail queued, (pad), generation, CPU time in us modulo 2**30, steps,
-# messages dropped by a full mailbox, peer the task waits for (0 for none), bytes of heap charged.
-INSPECT_FORMAT = "<BBBBBBBxHxxIIHHI"
+# last fault, clients, mail queued, (pad), generation, seconds until its wait's deadline (rounded
+# up; 0 for none, or one that has passed), CPU time in us modulo 2**30, steps, messages dropped by
+# a full mailbox, peer the task waits for (0 for none), bytes of heap charged.
+INSPECT_FORMAT = "<BBBBBBBxHHIIHHI"
 
 # READ_FAULT's answer, little endian: task, fault kind, the state it was in, what its last trap had
 # given it (a message's operation or a status), the client it served, the peer it waited for (0 for

@@ -20,14 +20,15 @@ from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US,
-    DROPPED, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE, LINES_END, LINE_COUNT,
-    LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, NAMED, OFFSET_MASK, PARTICULARS,
-    PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE, REGISTER_BITS,
-    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, RUNNING_TASK, STATE,
-    STEPS, STEP_DEADLINE, STOPPED, TARGET, TASKS_END, UNREPORTED, USED_BYTES, USES,
+    DEADLINE, DROPPED, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE,
+    LINES_END, LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, NAMED,
+    NOW, OFFSET_MASK, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT,
+    REGISTER_BADGE, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK,
+    RIGHTS_SHIFT, RUNNING_TASK, STATE, STEPS, STEP_DEADLINE, STOPPED, TARGET, TASKS_END,
+    TIMED_WAIT, UNREPORTED, USED_BYTES, USES,
 )  # fmt: skip
 from kernel.message import BadMessage, admit
-from kernel.limits import MESSAGE_BYTES_MAX, TIME_MASK
+from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.ready import push_back
 from kernel.state import row_options
@@ -280,12 +281,21 @@ def _snapshot(w, task):
         min(w[task + CLIENTS], 255),
         min(w[task + MAIL_COUNT], 255),
         w[task + GENERATION],
+        _wait_s(w, task),
         w[task + CPU_US],
         w[task + STEPS],
         min(w[particulars + DROPPED], 65535),
         w[task + PEER] >> RECORD_SHIFT,
         w[particulars + USED_BYTES],
     )
+
+
+def _wait_s(w, task):
+    left_us = (w[task + DEADLINE] - w[NOW]) & TIME_MASK
+    if not w[task + TIMED_WAIT] or left_us & TIME_HALF:
+        return 0
+    left_ms = (left_us + 999) // 1000 + w[task + FAR_MS]
+    return min((left_ms + 999) // 1000, 65535)
 
 
 def _capability(w, here):

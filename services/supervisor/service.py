@@ -58,7 +58,7 @@ _CAPABILITIES_MAX = const(25)  # that a message holds
 _STATE = const(1)
 _FAULT = const(4)
 _GENERATION = const(7)
-_STEPS = const(9)
+_STEPS = const(10)
 _STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 

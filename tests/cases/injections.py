@@ -11,14 +11,14 @@ from kernel.abi import (
 )  # fmt: skip
 
 
-def inject(rig, kind, *others, wait=40, **options):
-    """Inject into an echo service and let it show; `others` are more services."""
+def inject(rig, kind, *others, wait=40, server=echo, **options):
+    """Inject into a service, an echo service, and let it show; `others` are more services."""
 
     def script(sys, kernel):
         rig.log.append((yield sys.inject(kernel, 1, kind)))
         yield sys.sleep(wait)
 
-    control(rig, script, ("echo", echo, options), *others)
+    control(rig, script, ("echo", server, options), *others)
 
 
 def test_injected_crash_is_an_exception(rig):
@@ -127,7 +127,7 @@ def test_injected_kill_in_start_ends_two_incarnations(rig):
     rig.expect(rig.log, ["began", OK, INJECTED, "began", (EXCEPTION, 3), OK, "began"])
 
 
-def answers(rig, kind, timeout_ms=None, wait=80):
+def answers(rig, kind, timeout_ms=None, wait=80, server=echo):
     """Inject into an echo service; return what a client gets of three calls, with the values."""
 
     def client(sys):
@@ -140,9 +140,18 @@ def answers(rig, kind, timeout_ms=None, wait=80):
                 break
         yield sys.recv()
 
-    inject(rig, kind, ("client", client, {"uses": "echo:call"}), wait=wait)
+    inject(rig, kind, ("client", client, {"uses": "echo:call"}), wait=wait, server=server)
     rig.expect(rig.log.pop(0), OK)
     return rig.log
+
+
+def later(sys):
+    """Answer by `reply_to` alone, when something else has been done."""
+    while True:
+        yield sys.recv()
+        caller, value = sys.caller(), sys.arg
+        yield sys.sleep(1)
+        yield sys.reply_to(caller, OK, value + 1)
 
 
 def test_injected_wrong_reply_is_wrong_once(rig):
@@ -168,6 +177,34 @@ def test_injected_protocol_error_faults_the_caller(rig):
 
 def test_injected_kill_in_a_call_answers_dead(rig):
     rig.expect(answers(rig, KILL_IN_CALL), [(DEAD, None)])
+    rig.expect(rig.fault("echo"), EXCEPTION)
+
+
+def test_injected_misdeeds_at_a_reply_befall_who_answers_by_reply_to(rig):
+    rig.expect(
+        answers(rig, WRONG_REPLY, server=later), [(NONSENSE, b"nonsense"), (OK, 3), (OK, 4)]
+    )
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injected_drop_of_a_later_reply_times_the_caller_out_once(rig):
+    dropped = [(TIMEOUT, None), (OK, 3), (OK, 4)]
+    rig.expect(answers(rig, DROP_REPLY, timeout_ms=8, server=later), dropped)
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injected_second_later_reply_reaches_nobody(rig):
+    rig.expect(answers(rig, DOUBLE_REPLY, server=later), [(OK, 2), (OK, 3), (OK, 4)])
+    rig.expect(rig.fault("echo"), 0)
+
+
+def test_injected_protocol_error_faults_who_was_to_be_answered_later(rig):
+    rig.expect(answers(rig, PROTOCOL_ERROR, server=later), [])
+    rig.expect((rig.fault("echo"), rig.fault("client")), (0, PROTOCOL))
+
+
+def test_injected_kill_at_a_later_reply_answers_dead(rig):
+    rig.expect(answers(rig, KILL_IN_CALL, server=later), [(DEAD, None)])
     rig.expect(rig.fault("echo"), EXCEPTION)
 
 

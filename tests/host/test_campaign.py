@@ -1,23 +1,22 @@
 """`bulkhead campaign`: what is planned, how it is judged, what is kept and reported."""
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from campaign_boards import APPLICATION, PLAN, TracedBoard
 from desk import bulkhead
-from fake_board import FakeBoard, FakeLine, served
+from fake_board import FakeBoard, served
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.actions import Bench, noise
-from bulkhead_host.campaign.judge import Judge, Result
+from bulkhead_host.campaign.actions import noise
+from bulkhead_host.campaign.judge import Result
 from bulkhead_host.campaign.kinds import KINDS, targets_of, why_not
 from bulkhead_host.campaign.page import page
 from bulkhead_host.campaign.plan import (
-    Campaign,
     FaultKind,
     Invariants,
     fitted,
@@ -27,59 +26,15 @@ from bulkhead_host.campaign.plan import (
 from bulkhead_host.campaign.report import Results, junit, line, summary
 from bulkhead_host.campaign.workers import runs_of
 from bulkhead_host.errors import UsageError
-from bulkhead_host.link.client import Client
-from bulkhead_host.link.frames import Frame
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 
 APP = source_root() / "tests" / "cases" / "faults_app"
 FILE = APP / "campaign.toml"
-APPLICATION, BOARD = load_system(source_root() / "services")
-PLAN = Campaign(
-    faults=(FaultKind(kind="crash", targets=("blink",)),),
-    count=3,
-    name="mine",
-    digest="d",
-    pause_ms_max=0,
-    invariants=Invariants(recovered_within_ms=1000, quiet_ms=200),
-)
-FAULT = planned(PLAN, 0)
 GOOD = Result(
     index=0, kind="crash", target="led", victim="led", recovery_ms=21.5, fault="EXCEPTION"
 )
 BAD = replace(GOOD, index=1, recovery_ms=None, violations=("led was <not> back within 9 ms",))
-FAULTED = abi.STATE_NAMES.index("faulted")
-BLINK = 7
-
-
-class TracedBoard(FakeBoard):
-    """A fake board whose injections show in its trace, as the kernel's do."""
-
-    def _inject(self, name: str, kind: int) -> int:
-        status = super()._inject(name, kind)
-        for service in self.services if status == abi.OK else ():
-            if service.name == name:
-                task = self.services.index(service) + 1
-                self.note(task, abi.EVENT_FAULT, abi.FAULT_NAMES.index("EXCEPTION"))
-                self.note(task, abi.EVENT_STARTED, 0)
-                self.note(task, abi.EVENT_STEP, 0)
-                self.tracebacks[name] = "InjectedCrash: injected by the operator"
-        return status
-
-    def note(self, task: int, event: int, detail: int) -> None:
-        now = 10_000 * (len(self.trace) + 1)
-        self.trace.append((now, event << 20 | task << 13 | detail))
-
-
-def judged(
-    board: FakeBoard, plan: Campaign = PLAN, later: Callable[[], None] | None = None
-) -> Result:
-    """Judge a crash of blink; `later` is done a moment after the injection."""
-    line_ = FakeLine(board)
-    if later is not None:
-        line_.after(0.1, later)
-    bench = Bench(client=Client(line_), application=APPLICATION, description=BOARD)
-    return Judge(bench, plan).judge(FAULT)
 
 
 # The plan
@@ -132,6 +87,11 @@ def test_a_kind_goes_to_whom_it_fits() -> None:
     }
     assert why_not(KINDS["revoked-handle"], "blink", APPLICATION) == "it has no slots"
     assert why_not(KINDS["crash"], "nobody", APPLICATION)
+    short = replace(APPLICATION.services[4], heartbeat_ms=1000)
+    services = (*APPLICATION.services[:4], short, *APPLICATION.services[5:])
+    assert short.name in targets_of(KINDS["late-reply"], APPLICATION)
+    hung = why_not(KINDS["late-reply"], short.name, replace(APPLICATION, services=services))
+    assert hung == "its heartbeat_ms is shorter"
 
 
 @pytest.mark.parametrize(
@@ -194,153 +154,6 @@ def test_a_wrong_file_exits_2_and_says_what(tmp_path: Path, text: str, words: st
     with pytest.raises(UsageError) as caught:
         load_campaign(file)
     assert words in caught.value.cause + caught.value.next_step
-
-
-# The judge
-
-
-@pytest.mark.parametrize("is_callable", [True, False])
-def test_a_service_that_rests_is_called_so_that_it_floods(is_callable: bool) -> None:
-    class RestingBoard(FakeBoard):
-        """Its services step when they are called."""
-
-        trace: list[tuple[int, int]]
-
-        def _inject(self, name: str, kind: int) -> int:
-            return abi.OK
-
-        def _call(self, frame: Frame) -> bytes:
-            if is_callable:
-                mark = abi.YIELD | abi.MARK_OPERATION
-                self.trace.append((10_000, abi.EVENT_STEP << 20 | BLINK << 13 | mark))
-            return super()._call(frame)
-
-    flood = replace(PLAN, faults=(FaultKind(kind="flood", targets=("blink",)),))
-    bench = Bench(
-        client=Client(FakeLine(RestingBoard())), application=APPLICATION, description=BOARD
-    )
-    violations = Judge(bench, flood).judge(planned(flood, 0)).violations
-    assert violations == (() if is_callable else ("blink had no occasion within 15000 ms",))
-
-
-def test_a_service_that_comes_back_alone_holds() -> None:
-    result = judged(TracedBoard())
-    assert (result.violations, result.victim, result.fault) == ((), "blink", "EXCEPTION")
-    assert result.recovery_ms is not None
-    assert any("blink fault EXCEPTION" in line for line in result.evidence)
-    assert result.evidence[-1].startswith("InjectedCrash")
-
-
-def test_a_service_that_stays_down_violates() -> None:
-    board = FakeBoard()
-    plan = replace(PLAN, invariants=Invariants(recovered_within_ms=300, quiet_ms=200))
-    result = judged(board, plan)
-    assert result.violations[0] == "blink was not back within 300 ms"
-
-
-def test_a_service_that_is_down_again_violates() -> None:
-    board = TracedBoard()
-
-    def fail() -> None:
-        board.services[BLINK - 1].state = FAULTED
-
-    assert "blink is down again" in judged(board, later=fail).violations
-
-
-def test_a_service_that_never_fails_violates() -> None:
-    board = FakeBoard()
-    board.services[BLINK - 1].state = FAULTED  # the fake refuses then
-    result = judged(board)
-    assert "refused" in result.violations[0]
-
-
-def test_others_that_are_touched_violate_where_that_is_asked() -> None:
-    for is_asked in (True, False):
-        board = TracedBoard()
-
-        def touch(board: FakeBoard = board) -> None:
-            board.services[3].generation += 1
-
-        invariants = replace(PLAN.invariants, others_untouched=is_asked)
-        result = judged(board, replace(PLAN, invariants=invariants), later=touch)
-        expected = ("led was touched: generation +1, None",) if is_asked else ()
-        assert result.violations == expected
-
-
-def test_a_service_that_is_started_twice_violates() -> None:
-    board = TracedBoard()
-
-    def again() -> None:
-        board.services[BLINK - 1].generation += 1
-
-    assert judged(board, later=again).violations == ("blink was started 2 times, not 1",)
-
-
-def test_another_fault_than_expected_and_other_words_violate() -> None:
-    board = TracedBoard()
-
-    def change() -> None:
-        board.services[BLINK - 1].fault = abi.FAULT_NAMES.index("MEMORY")
-        board.tracebacks["blink"] = "what else"
-
-    assert judged(board, later=change).violations == (
-        "blink took MEMORY for it, not EXCEPTION",
-        "the last words of blink do not say 'InjectedCrash'",
-    )
-
-
-def test_memory_that_is_not_given_back_violates() -> None:
-    for lost, violates in ((8192, False), (8193, True)):
-        board = TracedBoard()
-
-        def keep(board: FakeBoard = board, lost: int = lost) -> None:
-            board.heap_free -= lost
-
-        assert bool(judged(board, later=keep).violations) is violates
-
-
-def test_who_waits_for_ever_violates() -> None:
-    board = TracedBoard()
-
-    def wait() -> None:
-        board.services[4].state = abi.STATE_NAMES.index("calling")
-        board.services[4].peer = 4
-
-    (words,) = judged(board, later=wait).violations
-    assert words == "button waits for led for ever: calling"
-
-
-def test_messages_that_nobody_took_or_counted_violate() -> None:
-    board = TracedBoard()
-    logger = board.services.index(next(s for s in board.services if s.name == "logger")) + 1
-    for uses, violates in ((4, False), (5, True)):
-        board.capabilities["blink"] = [(logger, abi.MAY_SEND, 1, 0, 0)]
-
-        def send(uses: int = uses) -> None:
-            board.capabilities["blink"] = [(logger, abi.MAY_SEND, 1, 0, uses)]
-
-        assert bool(judged(board, later=send).violations) is violates
-
-
-def test_a_reset_of_the_board_violates() -> None:
-    board = TracedBoard()
-
-    def reset() -> None:
-        board.uptime_ms = 10
-
-    assert judged(board, later=reset).violations == ("the board was reset",)
-
-
-def test_a_board_that_falls_silent_violates() -> None:
-    board = FakeBoard(is_deaf=True)
-    (words,) = judged(board).violations
-    assert "no answer" in words
-
-
-def test_a_target_that_is_not_there_violates() -> None:
-    bench = Bench(client=Client(FakeLine(FakeBoard())), application=APPLICATION, description=BOARD)
-    result = Judge(bench, PLAN).judge(replace(FAULT, target="nobody"))
-    assert result.violations == ("the board has no service nobody",)
 
 
 # Results and reports

@@ -14,7 +14,7 @@ from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.updater import KILL_S_MAX, kill_in_update
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.manifest import Application
+from bulkhead_host.system.manifest import Application, Service
 
 STORM_PULSES = 1000
 STORM_MS = 250
@@ -36,6 +36,10 @@ class Bench:
     application: Application
     description: Board
     emulated: EmulatedBoard | None = None
+
+    def service(self, name: str) -> Service | None:
+        """Return what the application says of a service, None where it has none of that name."""
+        return next((one for one in self.application.services if one.name == name), None)
 
     def pin_of(self, target: str) -> int:
         """Return the GPIO of the first pin line of a service."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from bulkhead_host.campaign.kinds import Ends
 from bulkhead_host.campaign.trial import DOWN, Look, Trial, generation
-from bulkhead_host.link.services import Table
+from bulkhead_host.link.services import Service, Table
+from bulkhead_host.system.supervision import fates
 
 OVERDUE_MS = 1_200
 """A call ends within 1 s where its caller sets no timeout of its own."""
@@ -21,7 +22,8 @@ def violations(trial: Trial, after: Look, *, heap_free_first: int) -> Iterator[s
     if trial.kind.ends is Ends.BOARD:
         yield from _started_again(trial, after.table)
     elif after.table.uptime_ms < before.uptime_ms:
-        yield "the board was reset"
+        if not trial.skipped:  # else by its manifest
+            yield "the board was reset"
         return
     else:
         yield from _generations(trial, after.table)
@@ -32,7 +34,11 @@ def violations(trial: Trial, after: Look, *, heap_free_first: int) -> Iterator[s
     lost = heap_free_first - after.heap_free
     if lost > trial.invariants.memory_lost_bytes:
         yield f"{lost} bytes of heap were not given back"
-    if trial.kind.words and (trial.victim is not None or trial.kind.ends is Ends.BOARD):
+    if (
+        trial.kind.words
+        and not trial.skipped
+        and (trial.victim is not None or trial.kind.ends is Ends.BOARD)
+    ):
         text = trial.bench.client.fault_text(trial.victim or "")
         if trial.kind.words not in text:
             who = trial.victim or "the board"
@@ -46,30 +52,46 @@ def _started_again(trial: Trial, after: Table) -> Iterator[str]:
 
 
 def _generations(trial: Trial, after: Table) -> Iterator[str]:
+    """See that the victim was started as it has to be, its group with it, and nobody else."""
     kind = trial.kind
+    mates = fates(trial.bench.application).get(trial.victim or "", ())
     for old in trial.before.table.services:
         now = after.named(old.name)
         times = generation(now) - old.generation
         if old.name == trial.victim:
-            if now is None or now.state in DOWN:
-                yield f"{old.name} is down again"
-            elif times != kind.starts:
-                yield f"{old.name} was started {times} times, not {kind.starts}"
-            elif now.fault not in kind.faults:
-                yield f"{old.name} took {now.fault} for it, not {' or '.join(kind.faults)}"
+            yield from _victims(trial, now, times)
+        elif old.name in mates and times <= kind.starts:
+            if times == 0 and old.state not in DOWN and not trial.skipped:
+                yield f"{old.name} was not started again with {trial.victim}, as its group says"
         elif trial.invariants.others_untouched and times:
             fault = now.fault if now is not None else "gone"
             yield f"{old.name} was touched: generation +{times}, {fault}"
 
 
+def _victims(trial: Trial, now: Service | None, times: int) -> Iterator[str]:
+    name, kind = trial.victim or "", trial.kind
+    if trial.skipped:
+        return
+    if now is None or (now.state in DOWN and not trial.stays_down(name)):
+        yield f"{name} is down again"
+    elif times != kind.starts and not trial.stays_down(name):
+        yield f"{name} was started {times} times, not {kind.starts}"
+    elif now.fault not in kind.faults:
+        yield f"{name} took {now.fault} for it, not {' or '.join(kind.faults)}"
+
+
 def _overdue(trial: Trial, table: Table) -> Iterator[str]:
-    """Look again at who waits for an answer; who still does then waits for ever."""
+    """Look again at who waits for an answer; who still does then waits for ever.
+
+    Who has set a deadline of its own that is still to come does not.
+    """
     waiting = {one.name: one.steps for one in table.services if one.state in _BLOCKED}
     if not waiting or waiting.keys() == {"console"}:  # which asks for this very table
         return
     trial.bench.client.listen(OVERDUE_MS / 1000)
     for now in trial.bench.client.table().services:
-        if now.state in _BLOCKED and waiting.get(now.name) == now.steps:
+        is_overdue = now.state in _BLOCKED and not now.wait_s
+        if is_overdue and waiting.get(now.name) == now.steps:
             yield f"{now.name} waits for {now.waits_for} for ever: {now.state}"
 
 

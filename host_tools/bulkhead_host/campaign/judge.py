@@ -1,6 +1,7 @@
 """Judges faults on a board, one after the other, by the campaign's invariants."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,12 @@ from bulkhead_host.campaign.actions import Bench, act
 from bulkhead_host.campaign.invariants import violations
 from bulkhead_host.campaign.kinds import KINDS, Ends
 from bulkhead_host.campaign.plan import Campaign, Planned
-from bulkhead_host.campaign.trial import Look, Trial, look
+from bulkhead_host.campaign.trial import DOWN, GIVEN_UP, Look, Trial, generation, look
 from bulkhead_host.campaign.watch import Watch
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
+
+_LOOK_S = 0.25
+"""Between two looks whether a service is back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,8 @@ class Result:
     order, or from when the occasion came, until the victim made a step again, or the board ran;
     None when it did not, or nobody was down. `at_ms` is the board's time at the order, `took_ms`
     what it took to judge. `dropped` messages were counted by full mailboxes, `heap_free` is what a
-    collection left after it. `evidence` are the trace's records and the last words.
+    collection left after it. `skipped` says why there was nothing to judge of the target, as that
+    it had no occasion to fail in that way. `evidence` are the trace's records and the last words.
     """
 
     index: int
@@ -36,12 +41,18 @@ class Result:
     dropped: int = 0
     heap_free: int = 0
     violations: tuple[str, ...] = ()
+    skipped: str = ""
     evidence: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether every invariant held."""
         return not self.violations
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether there was nothing to judge, and all else held."""
+        return bool(self.skipped) and self.holds
 
 
 class Judge:
@@ -95,6 +106,8 @@ class Judge:
             self._client.listen(self._invariants.quiet_ms / 1000)
         after = self._last = look(self._bench)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
+        if trial.skipped:
+            self._put_right(trial)
         victim = after.table.named(trial.victim or "")
         return {
             "victim": trial.victim,
@@ -104,8 +117,30 @@ class Judge:
             "dropped": max(0, _dropped(after) - _dropped(before)),
             "heap_free": after.heap_free,
             "violations": tuple(trial.violations),
+            "skipped": trial.skipped,
             "evidence": tuple(self._evidence(trial)),
         }
+
+    def _put_right(self, trial: Trial) -> None:
+        """Start the target, or who is given up, anew: what still waits in it would come later.
+
+        Raises `BulkheadError` when it is not back in time.
+        """
+        name = trial.victim or trial.fault.target
+        self._last = None
+        old = self._client.table().named(name)
+        with suppress(DeviceTimeout):  # it may be what answers
+            is_given_up = old is not None and old.state == GIVEN_UP
+            self._client.control(name, "release" if is_given_up else "restart")
+        until_s = trial.clock_s() + self._invariants.recovered_within_ms / 1000
+        while trial.clock_s() < until_s:
+            self._client.listen(_LOOK_S)
+            with suppress(DeviceTimeout):
+                now = self._client.table().named(name)
+                is_new = generation(now) != generation(old)
+                if now is not None and is_new and now.state not in (*DOWN, GIVEN_UP):
+                    return
+        raise BulkheadError(f"{name} was not back after its order to start anew")
 
     def _evidence(self, trial: Trial) -> Iterable[str]:
         if trial.kind.ends is Ends.BOARD:

@@ -11,8 +11,12 @@ BOARD = "board"
 """The target of faults of the board itself."""
 
 FLOOD = "flood"
+HANG = "hang"
 KILL_IN_UPDATE = "kill-in-update"
 UPDATER = "updater"
+
+_LATE_MS = 1_500
+"""For so long, and until the supervisor looks, a late reply makes no progress."""
 
 _REACHES = RIGHTS["call"] | RIGHTS["send"] | RIGHTS["notify"]
 _SPEAKS = RIGHTS["call"] | RIGHTS["send"]
@@ -80,6 +84,11 @@ def _server(service: Service, application: Application) -> str:
     return "nobody calls it"
 
 
+def _late_server(service: Service, application: Application) -> str:
+    is_hung = 0 < service.heartbeat_ms <= _LATE_MS
+    return "its heartbeat_ms is shorter" if is_hung else _server(service, application)
+
+
 def _reaching(service: Service, _application: Application) -> str:
     return "" if _rights(service) & _REACHES else "it may reach no other service"
 
@@ -131,9 +140,11 @@ def _rights(service: Service) -> int:
     return rights
 
 
-def _at_reply(name: str, meaning: str, ends: Ends = Ends.NOBODY, fault: str = "") -> Kind:
+def _at_reply(
+    name: str, meaning: str, ends: Ends = Ends.NOBODY, fault: str = "", fits: Fits = _server
+) -> Kind:
     faults = (fault,) if fault else ()
-    return Kind(name=name, meaning=meaning, ends=ends, faults=faults, fits=_server, waits=True)
+    return Kind(name=name, meaning=meaning, ends=ends, faults=faults, fits=fits, waits=True)
 
 
 def _fault(
@@ -161,7 +172,7 @@ _ALL = (
     _fault("spin", "run for ever without yielding", "BUDGET"),
     _fault("spin-in-c", "run for ever inside long C calls", "BUDGET"),
     _fault("catch-kill", "run for ever, and catch the kill for it", "BUDGET"),
-    _fault("hang", "sleep for ever", "HEARTBEAT", fits=_with_heartbeat),
+    _fault(HANG, "sleep for ever", "HEARTBEAT", fits=_with_heartbeat),
     _fault("leak", "allocate memory without end", "MEMORY", "BUDGET"),
     _fault("memory-full", "fill the heap to the last block", "MEMORY", "BUDGET"),
     _fault("forged-handle", "use a handle it never got", "SYSCALL", words="NoRight"),
@@ -189,7 +200,7 @@ _ALL = (
     _at_reply("kill-in-call", "be killed before its next reply", Ends.TARGET, "EXCEPTION"),
     _at_reply("protocol-error", "fault its next caller", Ends.CLIENT, "PROTOCOL"),
     _at_reply("drop-reply", "swallow its next reply, so that its client gets TIMEOUT"),
-    _at_reply("late-reply", "reply when its client has given up"),
+    _at_reply("late-reply", "reply when its client has given up", fits=_late_server),
     _at_reply("double-reply", "reply twice"),
     _at_reply("wrong-reply", "reply nonsense"),
     Kind(

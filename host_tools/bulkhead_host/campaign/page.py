@@ -21,6 +21,7 @@ class Cell:
 
     count: int
     violated: int
+    skipped: int
     recovery_ms: float | None = None
     recovery_ms_95: float | None = None
     recovery_ms_max: float | None = None
@@ -64,11 +65,13 @@ def cell(results: Sequence[Result]) -> Cell:
     """Return what some results come to."""
     times = recovered(results)
     violated = sum(not one.holds for one in results)
+    skipped = sum(one.is_skipped for one in results)
     if not times:
-        return Cell(count=len(results), violated=violated)
+        return Cell(count=len(results), violated=violated, skipped=skipped)
     return Cell(
         count=len(results),
         violated=violated,
+        skipped=skipped,
         recovery_ms=percentile(times, 0.5),
         recovery_ms_95=percentile(times, 0.95),
         recovery_ms_max=max(times),

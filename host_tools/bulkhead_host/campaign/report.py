@@ -70,6 +70,7 @@ def summary(campaign: Campaign, results: Sequence[Result]) -> dict[str, Any]:
         "count": campaign.count,
         "judged": len(results),
         "violated": sum(not one.holds for one in results),
+        "skipped": sum(one.is_skipped for one in results),
         "recovery_ms_median": median(times) if times else None,
         "recovery_ms_max": max(times, default=None),
         "results": [asdict(one) for one in results],
@@ -85,7 +86,7 @@ def junit(campaign: Campaign, results: Iterable[Result]) -> str:
     suite.set("tests", str(len(found)))
     suite.set("failures", str(failures))
     suite.set("errors", "0")
-    suite.set("skipped", "0")
+    suite.set("skipped", str(sum(one.is_skipped for one in found)))
     for one in found:
         case = ElementTree.SubElement(suite, "testcase", name=f"{one.index} {title(one)}")
         case.set("classname", f"{campaign.name}.{one.target}")
@@ -93,6 +94,8 @@ def junit(campaign: Campaign, results: Iterable[Result]) -> str:
         if not one.holds:
             failure = ElementTree.SubElement(case, "failure", message="; ".join(one.violations))
             failure.text = f"bulkhead campaign FILE --replay {one.index}"
+        elif one.skipped:
+            ElementTree.SubElement(case, "skipped", message=one.skipped)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -105,6 +108,8 @@ def line(one: Result) -> str:
     """Return one result for a person."""
     if not one.holds:
         return f"{one.index:5} {title(one)}: VIOLATED: {'; '.join(one.violations)}"
+    if one.skipped:
+        return f"{one.index:5} {title(one)}: skipped: {one.skipped}"
     who = f"{one.victim} " if one.victim not in (None, one.target) else ""
     fault = f"{who}{one.fault}, " if one.fault else ""
     back = ": held" if one.recovery_ms is None else f": {fault}back in {one.recovery_ms:g} ms"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bulkhead_host import abi
 from bulkhead_host.campaign.actions import PROBATION_MS, Bench, press, rouse
-from bulkhead_host.campaign.kinds import FLOOD, KILL_IN_UPDATE, Ends, Kind
+from bulkhead_host.campaign.kinds import FLOOD, HANG, KILL_IN_UPDATE, Ends, Kind
 from bulkhead_host.campaign.plan import Invariants, Planned
 from bulkhead_host.campaign.watch import Watch
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
@@ -19,6 +19,7 @@ ROUSE_S = 2
 """After that a service whose next step is the occasion is called: it may rest until then."""
 
 DOWN = ("dormant", "faulted")
+GIVEN_UP = "degraded"
 _LOOK_S = 0.02
 _LOOK_S_MAX = 0.25
 """Between two looks; the pause grows with what has passed."""
@@ -67,7 +68,11 @@ def generation(service: Service | None) -> int:
 
 @dataclass(kw_only=True)
 class Trial:
-    """A fault that has been committed. `violations` grow, in words, as it is watched."""
+    """A fault that has been committed. `violations` grow, in words, as it is watched.
+
+    `skipped` says why there is nothing to judge of the target: the fault had no occasion, or its
+    manifest has it given up for as many faults as it has had.
+    """
 
     bench: Bench
     invariants: Invariants
@@ -78,6 +83,7 @@ class Trial:
     victim: str | None = None
     recovery_ms: float | None = None
     violations: list[str] = field(default_factory=list)
+    skipped: str = ""
     _update: str = ""
 
     @property
@@ -90,6 +96,11 @@ class Trial:
         """The target's number, 0 for the board."""
         names = self.names
         return names.index(self.fault.target) + 1 if self.fault.target in names else 0
+
+    def stays_down(self, name: str) -> bool:
+        """Return whether a service's manifest has it never started again."""
+        service = self.bench.service(name)
+        return service is not None and service.restart == "temporary"
 
     def clock_s(self) -> float:
         """Return the clock of the line to the board: an emulated board's own."""
@@ -107,6 +118,8 @@ class Trial:
             self._wait_for_interrupt()
         elif self.fault.kind == KILL_IN_UPDATE:
             start_us = self._wait_for_update()
+        if self.skipped:
+            return
         victim = self.task if self.kind.ends is Ends.TARGET else self._faulted()
         if not victim and self.kind.ends is Ends.CLIENT:
             self.violations.append(f"no client of {self.fault.target} was faulted")
@@ -134,7 +147,7 @@ class Trial:
                 rouse(self.bench, self.fault.target)
                 rests = False
             self._pause(begun_s)
-        self.violations.append(f"{self.fault.target} had no occasion within {BEGIN_MS} ms")
+        self.skipped = f"{self.fault.target} had no occasion within {BEGIN_MS} ms"
         return 0
 
     def _fault_us(self) -> int | None:
@@ -212,7 +225,12 @@ class Trial:
     def _wait_for_return(self, task: int, start_us: int) -> None:
         """Wait until a task has been faulted and makes steps again; note how long it took."""
         name = self.names[task - 1]
+        if self.stays_down(name):
+            return
+        service = self.bench.service(name)
         within_ms = self.invariants.recovered_within_ms
+        if self.fault.kind == HANG and service is not None:
+            within_ms += service.heartbeat_ms  # only then is it taken for hung
         started_s = self.clock_s()
         while self.recovery_ms is None:
             self._pause(started_s)
@@ -224,8 +242,31 @@ class Trial:
             elif self.watch.lost and self._runs(name):
                 self.recovery_ms = round(passed_ms, 3)
             if passed_ms > within_ms:
+                self.skipped = self._why_given_up(name)
+                if self.skipped:
+                    return
                 self.violations.append(f"{name} was not back within {within_ms} ms")
                 return
+
+    def _why_given_up(self, name: str) -> str:
+        """Return why a service's manifest has it stay down after this; empty where it has not."""
+        service, old = self.bench.service(name), self.before.table.named(name)
+        if service is None or old is None or not service.policy.restarts_max:
+            return ""
+        policy = service.policy
+        with suppress(DeviceTimeout):
+            table = self.bench.client.table()
+            now = table.named(name)
+            is_given_up = now is not None and now.state == GIVEN_UP
+            was_reset = (
+                policy.on_giving_up == "reset" and table.uptime_ms < self.before.table.uptime_ms
+            )
+            if (
+                is_given_up or was_reset
+            ) and old.restarts + self.kind.starts > policy.restarts_max:
+                most = f"{policy.restarts_max} restarts in {policy.window_ms} ms"
+                return f"{name} is given up, as its manifest says: more than {most}"
+        return ""
 
     def _runs(self, name: str) -> bool:
         """Look at the table, where the trace has been overrun."""
@@ -241,6 +282,7 @@ class Trial:
         within_ms = self.invariants.recovered_within_ms
         started_s = self.clock_s()
         before_ms = self.before.table.uptime_ms
+        rested = [one.name for one in self.before.table.services if one.state in DOWN]
         while self.clock_s() <= started_s + within_ms / 1000:
             self._pause(started_s)
             try:
@@ -249,7 +291,7 @@ class Trial:
                 table = self.bench.client.table()
             except BulkheadError:
                 continue
-            if not any(one.state in DOWN for one in table.services):
+            if not any(one.state in DOWN and one.name not in rested for one in table.services):
                 self.recovery_ms = float(table.uptime_ms)
                 return
         self.violations.append(f"the board was not back within {within_ms} ms")

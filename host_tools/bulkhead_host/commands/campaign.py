@@ -102,7 +102,8 @@ on a real one.
 
 Results are kept as they come: started again after an end before time, it goes on. A fault is
 what the seed gives for its index, so --replay N does one again, after those before it that its
-board had taken. The exit code is 1 when an invariant was violated.
+board had taken. One that had no occasion, as a wrong reply of a service that nobody called, is
+skipped and counted. The exit code is 1 when an invariant was violated.
 
 \b
 The kinds, and where they work:
@@ -181,6 +182,9 @@ def command(
     if reports["wants_json"]:
         click.echo(json.dumps(report, indent=1))
     else:
-        click.echo(f"{report['judged']} faults, {report['violated']} violated an invariant")
+        skipped = f", {report['skipped']} skipped" if report["skipped"] else ""
+        click.echo(
+            f"{report['judged']} faults, {report['violated']} violated an invariant{skipped}"
+        )
     if report["violated"]:
         raise click.exceptions.Exit(BulkheadError.exit_code)

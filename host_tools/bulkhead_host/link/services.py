@@ -32,9 +32,11 @@ class Service:
 
     Smaller priorities are more important; `effective_priority` differs while a more important
     caller waits. `fault` is the kind of the last fault, `waits_for` the service whose answer or
-    room in its mailbox is awaited; None where there is none. `cpu_us` counts modulo
-    `abi.CPU_US_MODULUS`. `clients` wait for an answer, `queue` messages wait in the mailbox,
-    `dropped` ones found it full. `memory_bytes` is the heap that the service is charged with.
+    room in its mailbox is awaited; None where there is none. `wait_s` are the seconds, rounded up
+    and at most 65,535, until its wait's deadline; 0 for one that has passed, or none. `cpu_us`
+    counts modulo `abi.CPU_US_MODULUS`. `clients` wait for an answer, `queue` messages wait in the
+    mailbox, `dropped` ones found it full. `memory_bytes` is the heap that the service is charged
+    with.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Service:
     dropped: int
     waits_for: str | None
     memory_bytes: int = 0
+    wait_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +217,7 @@ class _Row:
 
     def service(self, names: dict[int, str]) -> Service:
         _, state, base, effective, fault, clients, queue, *rest = self._fields
-        generation, cpu_us, steps, dropped, peer, memory_bytes, restarts = rest
+        generation, wait_s, cpu_us, steps, dropped, peer, memory_bytes, restarts = rest
         return Service(
             name=self.name,
             priority=base,
@@ -230,6 +233,7 @@ class _Row:
             dropped=dropped,
             waits_for=names.get(peer, f"task {peer}") if peer else None,
             memory_bytes=memory_bytes,
+            wait_s=wait_s,
         )
 
 

@@ -27,7 +27,7 @@ _MINE = ("breaker", "caller_a", "caller_b", "patient")
 _STATE = const(1)
 _CLIENTS = const(5)
 _GENERATION = const(7)
-_DROPPED = const(10)
+_DROPPED = const(11)
 
 
 def main(sys):
