@@ -49,7 +49,7 @@ def build(table, port):
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel), carried.leasing(port.copy))
+    kernel.handlers = _handlers(control.Control(kernel), carried.leasing(port.copy, port.length))
     kernel.parts = (
         kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
     )  # fmt: skip

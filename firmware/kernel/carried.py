@@ -11,6 +11,7 @@ cannot be, or lies outside, is a window of no bytes, so no caller can fault its 
 """
 
 import struct
+from array import array
 
 from kernel.abi import (
     EXTRA, HANDLE_SHIFT, LEASE_OFFSET_MASK, ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT,
@@ -73,28 +74,28 @@ def caller_of(w, server, token):
     return client if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0
 
 
-def window_bytes(buffer, is_written):
+def window_bytes(buffer, is_written, length):
     """Return the bytes of what may be lent, or copied to or from; -1 for anything else.
 
-    An array of items longer than a byte counts with one byte an item.
+    Exact types only, whose length nobody can make up; `length` is the port's.
     """
     kind = type(buffer)
     if kind is bytearray:
         return len(buffer)
     if kind is bytes:
         return -1 if is_written else len(buffer)
-    if kind is not memoryview and kind.__name__ != "array":
+    if kind is not memoryview and kind is not array:
         return -1
     if is_written:
         try:
             struct.pack_into("", buffer, 0)
         except (TypeError, ValueError):
             return -1
-    return len(buffer)
+    return length(buffer)
 
 
-def leasing(copy):
-    """Return the handler of the traps that use a lease; `copy` is the port's."""
+def leasing(copy, length):
+    """Return the handler of the traps that use a lease; `copy` and `length` are the port's."""
 
     def use_lease(w, frames, task, trap):
         """Copy between a caller's window and the server's own buffer: OK, DEAD after the call.
@@ -113,7 +114,7 @@ def leasing(copy):
         reads = trap & _READS
         if client and w[client + OPERATION] & (READABLE if reads else WRITABLE) and offset >= 0:
             own, lent = frames[task >> RECORD_SHIFT].buffer, frames[client >> RECORD_SHIFT].buffer
-            count = shared_bytes(own, lent, offset, reads)
+            count = shared_bytes(own, lent, offset, reads, length)
             w[task + REGISTER_BITS] = count
             if count and reads:
                 copy(own, 0, lent, offset, count)
@@ -124,12 +125,12 @@ def leasing(copy):
     return use_lease
 
 
-def shared_bytes(own, lent, offset, reads):
+def shared_bytes(own, lent, offset, reads, length):
     """Return how many bytes there are to copy between a server's buffer and what it was lent."""
-    count = window_bytes(own, reads)
+    count = window_bytes(own, reads, length)
     if count < 0:
         raise BadMessage("a lease is copied to or from a bytearray, memoryview, array or bytes")
-    return max(0, min(count, window_bytes(lent, not reads) - offset, LEASE_BYTES_MAX))
+    return max(0, min(count, window_bytes(lent, not reads, length) - offset, LEASE_BYTES_MAX))
 
 
 @micropython.viper

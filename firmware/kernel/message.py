@@ -9,6 +9,8 @@ from micropython import const
 
 _PLAIN = frozenset((type(None), bool, int, float))
 _WORD = const(0x3FFFFFFF)  # what no int of more than a word lies within
+_BYTES_A_CHARACTER = const(4)  # of UTF-8, at most
+_SHORT = const(64)  # characters that a message holds, whatever they are
 
 
 class BadMessage(ValueError):
@@ -18,24 +20,30 @@ class BadMessage(ValueError):
 def admit(value):
     """Return `value`, or an immutable copy of it; raise BadMessage if it cannot be sent.
 
-    Exact types only: a subclass could carry code or state along. Allocates nothing unless the
-    value is a bytearray, or is refused.
+    Exact types only: a subclass could carry code or state along. Sizes are bytes, of text those of
+    its UTF-8. Allocates nothing unless the value is a bytearray or a memoryview, a text of more
+    than 64 characters or an int of more than a word, or is refused.
     """
     kind = type(value)
     if kind is int and not -_WORD <= value <= _WORD:
-        return _admit_big(value)
+        _check(_int_bytes(value))
+        return value
     if kind in _PLAIN:
         return value
-    if kind is bytes or kind is str:
-        if len(value) <= MESSAGE_BYTES_MAX:
-            return value
-        raise BadMessage("a message holds at most 256 bytes: use a lease")
+    if kind is bytes:
+        _check(len(value))
+        return value
+    if kind is str:
+        if len(value) > _SHORT:
+            _check(_text_bytes(value))
+        return value
     if kind is tuple:
         return _admit_tuple(value)
     if kind is bytearray or kind is memoryview:
-        if len(value) <= MESSAGE_BYTES_MAX:
-            return bytes(value)
-        raise BadMessage("a message holds at most 256 bytes: use a lease")
+        _check(len(value))
+        value = bytes(value)  # of a memoryview this counts bytes, where `len` counts items
+        _check(len(value))
+        return value
     raise BadMessage("not a message value: send None, bool, int, float, str, bytes or a tuple")
 
 
@@ -45,18 +53,36 @@ def _admit_tuple(items):
     size = 0
     for item in items:
         kind = type(item)
-        if kind is bytes or kind is str:
+        if kind is bytes:
             size += len(item)
+        elif kind is str:
+            size += _BYTES_A_CHARACTER * len(item)
         elif kind is int and not -_WORD <= item <= _WORD:
-            _admit_big(item)
+            size += _int_bytes(item)
         elif kind not in _PLAIN:
             raise BadMessage("a tuple in a message holds None, bool, int, float, str and bytes")
-    if size > MESSAGE_BYTES_MAX:
-        raise BadMessage("a message holds at most 256 bytes: use a lease")
+    if size > MESSAGE_BYTES_MAX:  # at most: look closer
+        for item in items:
+            if type(item) is str:
+                size += _text_bytes(item) - _BYTES_A_CHARACTER * len(item)
+        _check(size)
     return items
 
 
-def _admit_big(value):
-    if value >> 8 * MESSAGE_BYTES_MAX - 1 not in (0, -1):
-        raise BadMessage("an int in a message has at most 256 bytes")
-    return value
+def _check(size):
+    if size > MESSAGE_BYTES_MAX:
+        raise BadMessage("a message holds at most 256 bytes: use a lease")
+
+
+def _text_bytes(text):
+    """Return the bytes of a text as UTF-8, or more than a message holds."""
+    size = len(text)
+    return len(text.encode()) if size <= MESSAGE_BYTES_MAX else size
+
+
+def _int_bytes(value):
+    """Return the bytes of an int in two's complement, of a big one more than a message holds."""
+    size = 4
+    while size <= MESSAGE_BYTES_MAX and value >> 8 * size - 1 not in (0, -1):
+        size += 4
+    return size

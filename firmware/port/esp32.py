@@ -29,7 +29,7 @@ from kernel.layout import (
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
-from port.memory import copy
+from port.memory import copy, length
 from port.soft import SoftLine
 
 _TICK_TIMER = const(0)
@@ -133,6 +133,7 @@ class Port:
 
     name = "esp32"
     copy = staticmethod(copy)
+    length = staticmethod(length)
 
     def __init__(self, _prompt=None):
         micropython.kbd_intr(3)

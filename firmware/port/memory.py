@@ -1,7 +1,11 @@
 """Memory as viper reads it, by pointers: every port but the simulator."""
 
+import sys
+
 import micropython
 from kernel.carried import copy_words
+
+_WORD_BYTES = 8 if sys.maxsize >> 31 else 4
 
 
 @micropython.viper
@@ -50,6 +54,35 @@ def copy_bytes(to: ptr8, of: ptr8, end: int):
         to[0] = of[0]
         to = ptr8(int(to) + 1)
         of = ptr8(int(of) + 1)
+
+
+def length(buffer):
+    """Return the bytes of a memoryview or an array, -1 for an array of objects."""
+    size = item_bytes(id(buffer) + _WORD_BYTES, _WORD_BYTES)
+    return len(buffer) * size if size else -1
+
+
+@micropython.viper
+def item_bytes(at: int, word_bytes: int) -> int:
+    """Return the bytes of an item of a memoryview or an array, 0 for an object.
+
+    Both are `type, kind of items and flags, length in items, address`, a word each
+    (`py/objarray.h` of MicroPython 1.26); `at` is where the second is. The kind is a code of
+    `struct`, or 1 for what is a bytearray's.
+    """
+    kind = ptr8(at)[0] & 0x7F
+    size = 0
+    if kind == 1 or kind == 0x62 or kind == 0x42:  # bB
+        size = 1
+    elif kind == 0x68 or kind == 0x48:  # hH
+        size = 2
+    elif kind == 0x69 or kind == 0x49 or kind == 0x66:  # iIf
+        size = 4
+    elif kind == 0x6C or kind == 0x4C:  # lL
+        size = word_bytes
+    elif kind == 0x71 or kind == 0x51 or kind == 0x64:  # qQd
+        size = 8
+    return size
 
 
 @micropython.viper

@@ -23,7 +23,7 @@ from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
 from micropython import const, schedule
-from port.memory import copy, find_collecting
+from port.memory import copy, find_collecting, length
 from uctypes import addressof
 
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
@@ -123,6 +123,7 @@ class Port:
 
     name = "rp2"
     copy = staticmethod(copy)
+    length = staticmethod(length)
     clock = _TIMERAWL
 
     def __init__(self, prompt=None):

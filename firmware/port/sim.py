@@ -244,6 +244,10 @@ class SimPort:
         data = memoryview(source).cast("B")[start : start + count]
         memoryview(into).cast("B")[at : at + count] = data
 
+    def length(self, buffer):
+        """Return the bytes of a memoryview or an array."""
+        return memoryview(buffer).nbytes
+
     def print_exception(self, error, stream):
         """Write the traceback of `error` to a stream of bytes."""
         text = "".join(traceback.format_exception(error))

@@ -26,7 +26,7 @@ from kernel.layout import (
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from micropython import const
 
-from port.memory import copy
+from port.memory import copy, length
 from port.soft import SoftLine
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
@@ -45,6 +45,7 @@ class Port:
 
     name = "unix"
     copy = staticmethod(copy)
+    length = staticmethod(length)
 
     def __init__(self):
         micropython.kbd_intr(3)

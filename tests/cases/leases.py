@@ -342,6 +342,53 @@ def test_lent_none_is_no_window(rig):
     useless(rig, None, READABLE | WRITABLE)
 
 
+def made_up(rig, base):
+    """Return an object of a class that is called array, whose length is code."""
+
+    def length(_self):
+        rig.log.append("code of a task in the kernel")
+        return 4096
+
+    kind = type("array", (base,), {"__len__": length})
+    return kind(8) if base is bytearray else kind()
+
+
+def test_lent_object_of_a_class_called_array_is_no_window(rig):
+    useless(rig, made_up(rig, object), READABLE | WRITABLE)
+
+
+def test_lent_buffer_of_a_class_of_its_own_is_no_window(rig):
+    useless(rig, made_up(rig, bytearray), READABLE | WRITABLE)
+
+
+def test_read_into_an_object_of_a_class_called_array_faults_the_server(rig):
+    def server(sys):
+        yield sys.recv()
+        yield sys.lease_read(0, made_up(rig, bytearray))
+
+    lend(rig, server, bytearray(5), READABLE)
+    rig.expect((rig.fault("server"), rig.log), (SYSCALL, [DEAD]))
+
+
+def test_wide_items_are_lent_byte_by_byte(rig):
+    data = array("I", [1, 2])
+    lend(rig, writing(rig, 4, array("H", [7, 0, 9])), memoryview(data), WRITABLE)
+    rig.expect((rig.log, list(data)), ([(OK, 4), OK], [1, 7]))
+
+
+def test_wide_items_are_read_byte_by_byte(rig):
+    into = array("H", [0, 0, 0])
+
+    def server(sys):
+        yield sys.recv()
+        yield sys.lease_read(1, into)
+        rig.log.append((sys.count(), bytes(into)))
+        yield sys.reply_recv(OK)
+
+    lend(rig, server, array("Q", [0x0102030405060708]), READABLE)
+    rig.expect(rig.log, [(6, bytes((7, 6, 5, 4, 3, 2))), OK])
+
+
 def test_rights_without_a_window_are_no_window(rig):
     def server(sys):
         yield sys.recv()

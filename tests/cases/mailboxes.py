@@ -1,5 +1,6 @@
 """Cases: mailboxes, and the values that messages carry."""
 
+from array import array
 from struct import unpack
 
 from bulkhead import DEAD, FULL, OK, TIMEOUT
@@ -429,3 +430,50 @@ def test_call_after_a_long_call_that_was_answered_ends_in_time(rig):
 
 def test_send_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
     late_call(rig, "recv", send=True)
+
+
+# One of 4 bytes.
+_WIDE = "\U0001f600"
+
+
+def test_text_of_256_bytes_in_64_characters_passes(rig):
+    admitted(rig, _WIDE * 64)
+
+
+def test_text_of_more_bytes_than_characters_faults_the_sender(rig):
+    refused(rig, _WIDE * 65)
+
+
+def test_tuple_of_texts_of_256_bytes_passes(rig):
+    admitted(rig, ("é" * 100, _WIDE * 14))
+
+
+def test_tuple_of_texts_of_more_bytes_than_characters_faults_the_sender(rig):
+    refused(rig, ("é" * 100, _WIDE * 14, "x"))
+
+
+def test_memoryview_of_256_bytes_is_copied(rig):
+    def client(sys):
+        yield sys.call(sys.cap("server"), 1, memoryview(array("I", range(64))))
+        rig.log.append(sys.arg == bytes(array("I", range(64))))
+
+    rig.add("server", echo)
+    rig.add("client", client, uses="server:call")
+    rig.run(5)
+    rig.expect(rig.log, [True])
+
+
+def test_memoryview_of_more_bytes_than_items_faults_the_sender(rig):
+    refused(rig, memoryview(array("I", range(65))))
+
+
+def test_tuple_with_ints_of_256_bytes_passes(rig):
+    admitted(rig, (1 << 1000, -(1 << 1000), 5))
+
+
+def test_tuple_with_ints_of_more_bytes_faults_the_sender(rig):
+    refused(rig, (1 << 1000, 1 << 1000, b"xy", b"z"))
+
+
+def test_text_of_a_class_of_its_own_faults_the_sender(rig):
+    refused(rig, type("str", (str,), {})("x"))
