@@ -1,8 +1,4 @@
-"""The four rings: a marker for each by its folder, quick ones first, a second chance for three.
-
-What runs beside other programs, all but the sim, meets a machine that is busy for a moment. A test
-that fails there is run once more, and the summary counts it. What is wrong fails twice.
-"""
+"""The four rings: a marker for each by its folder, quick ones first."""
 
 import os
 import signal
@@ -14,7 +10,6 @@ from bulkhead_host.paths import cache_dir
 
 # In the order they run: what fails early should be cheap to find.
 RINGS = ("sim", "unix", "host", "device")
-_DETERMINISTIC = "sim"
 _TESTS = Path(__file__).parent
 
 
@@ -33,8 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its ring and sort by ring; within one the order of the files stays."""
     for item in items:
         item.add_marker(ring(item.path))
-        if ring(item.path) != _DETERMINISTIC:
-            item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: RINGS.index(ring(item.path)))
 
 

@@ -4,9 +4,13 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+# How long what was taken from a cache may be in use: longer than a run of all tests takes.
+IN_USE_S = 3_600
 
 # Where progress lines go; the command line prints them on standard error.
 Progress = Callable[[str], None]
@@ -85,7 +89,13 @@ def locked(path: Path, progress: Progress = quiet) -> Iterator[None]:
 
 
 def keep_newest(folder: Path, count: int) -> None:
-    """Remove all but the `count` most recently used entries of a cache folder."""
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True)
-    for entry in entries[count:]:
-        shutil.rmtree(entry, ignore_errors=True)
+    """Remove all but the `count` most recently used entries of a cache folder.
+
+    What was used within `IN_USE_S` stays too: another run may hold its path and open it yet.
+    """
+    now_s = time.time()
+    entries = [(entry.stat().st_mtime, entry) for entry in folder.iterdir()]
+    entries.sort(key=lambda found: found[0], reverse=True)
+    for used_s, entry in entries[count:]:
+        if now_s - used_s > IN_USE_S:
+            shutil.rmtree(entry, ignore_errors=True)
