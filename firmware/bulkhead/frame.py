@@ -326,7 +326,8 @@ class Frame:
     def read_trace(self, kernel, position):
         """Get records of the trace into `arg`: the number of the first, then `abi.TRACE_FORMAT`.
 
-        Records are numbered from boot; those before `position`, and the newest, are not given.
+        Records are numbered from boot, modulo 2**30; those before `position`, and the newest, are
+        not given.
         """
         self.arg = position
         return kernel + READ_TRACE

@@ -220,6 +220,7 @@ FAULT_FORMAT = "<BBBBBBHI"
 CAPABILITY_FORMAT = "<BBHHI"
 NO_TASK = const(255)
 
-# A record of READ_TRACE's answer, after the u32 number of the first: time in us modulo 2**30, and
-# detail in bits 0-12, task in bits 13-19, event in bits 20-23, repeats from bit 24.
+# A record of READ_TRACE's answer, after the u32 number of the first, modulo 2**30: time in us
+# modulo 2**30, and detail in bits 0-12, task in bits 13-19, event in bits 20-23, repeats from
+# bit 24.
 TRACE_FORMAT = "<II"

@@ -72,6 +72,7 @@ BUFFER_KEY = const(3)
 BUFFER_PLACE = const(4)
 BYTEARRAY = const(5)  # address of the type
 BYTES = const(6)
+QUARTERS = const(7)  # of the clock's range that are over since boot: see `timeouts.pass_quarters`
 
 # --- record 0: the kernel ----------------------------------------------------------------
 # Word 0 is its PRIORITY, 8: everything is more important than the kernel's own loop.

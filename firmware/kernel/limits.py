@@ -31,6 +31,8 @@ LEASE_BYTES_MAX = const(4096)
 TIME_MASK = const(0x3FFFFFFF)
 TIME_HALF = const(0x20000000)
 FAR_PIECE_MS = const(268_000)
+QUARTER_SHIFT = const(28)  # a quarter of the range of times: 268 s, more than FAR_PIECE_MS
+QUARTER_MASK = const(3)
 
 # A call without a timeout of its own: long enough for flash, short enough that a person
 # watching sees an error and not a hang.

@@ -41,6 +41,7 @@ class Kernel:
         self.supervisor = 0
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0
+        self.supervisor_quarter = 0  # QUARTERS then
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
         self.guard_supervisor = None

@@ -10,8 +10,8 @@ from kernel.abi import (
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
-    ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT,
-    ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE,
+    ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, QUARTERS, RECORD_SHIFT, REGISTERS,
+    REGISTERS_END, RESULT, ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.ready import push_back
@@ -137,8 +137,11 @@ def _load(path):
 def guard_supervisor(kernel):
     """Restart the supervisor; reset the board when it dies too often: nothing else would."""
     now = kernel.now()
-    if (now - kernel.supervisor_since) & TIME_MASK > SUPERVISOR_WINDOW_US:
+    quarters = kernel.words[kernel.words[PARTICULARS] + QUARTERS]
+    age_us = (now - kernel.supervisor_since) & TIME_MASK
+    if age_us > SUPERVISOR_WINDOW_US or quarters - kernel.supervisor_quarter > 1:
         kernel.supervisor_since = now
+        kernel.supervisor_quarter = quarters
         kernel.supervisor_faults = 0
     kernel.supervisor_faults += 1
     if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:

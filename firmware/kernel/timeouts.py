@@ -7,11 +7,13 @@ finds the next bound.
 
 from kernel.abi import AWAITING, CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
 from kernel.layout import (
-    BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, NEXT_DEADLINE, NOW, PEER, PRIORITY, RECORD,
-    REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END,
-    TIMED_WAIT,
+    BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, LINE, LINES_END, LINE_IN_WINDOW, LINE_WINDOW,
+    NEXT_DEADLINE, NOW, PARTICULARS, PEER, PRIORITY, QUARTERS, RECORD, REGISTER_CALLER,
+    REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END, TIMED_WAIT,
 )  # fmt: skip
-from kernel.limits import FAR_PIECE_MS, TIME_HALF, TIME_MASK
+from kernel.limits import (
+    FAR_PIECE_MS, QUARTER_MASK, QUARTER_SHIFT, RATE_WINDOW_US, TIME_HALF, TIME_MASK,
+)  # fmt: skip
 from kernel.priority import restore, unqueue_sender
 from kernel.ready import push_back
 import micropython
@@ -48,6 +50,8 @@ def expire(w: ptr32, now: int):
     """End every wait that is due at `now`, and find when the next one will be."""
     w[NOW] = now
     w[DEADLINES] = 0
+    if (now >> QUARTER_SHIFT) - w[w[PARTICULARS] + QUARTERS] & QUARTER_MASK:
+        pass_quarters(w, now)
     end = w[TASKS_END]
     task = RECORD
     while task < end:
@@ -66,6 +70,22 @@ def expire(w: ptr32, now: int):
                 w[NEXT_DEADLINE] = deadline
                 w[DEADLINES] = 1
         task += RECORD
+
+
+@micropython.viper
+def pass_quarters(w: ptr32, now: int):
+    """Count what is over of the clock's range, and end what would else seem young again.
+
+    Times come round after 18 minutes. There is always a wait that ends within a quarter of that,
+    the supervisor's, so none is missed.
+    """
+    spots = w[PARTICULARS]
+    w[spots + QUARTERS] += (now >> QUARTER_SHIFT) - w[spots + QUARTERS] & QUARTER_MASK
+    line = w[TASKS_END]
+    while line < w[LINES_END]:
+        if (now - w[line + LINE_WINDOW]) & TIME_MASK >= RATE_WINDOW_US:
+            w[line + LINE_IN_WINDOW] = 0
+        line += LINE
 
 
 @micropython.viper

@@ -10,7 +10,7 @@ from kernel.layout import (
     RECORD_SHIFT, TRACE_AT, TRACE_END, TRACE_EVENT_SHIFT, TRACE_LAPS, TRACE_RECORD,
     TRACE_REPEAT_SHIFT, TRACE_TASK_SHIFT, TRACE_TIME, TRACE_WHAT,
 )  # fmt: skip
-from kernel.limits import TRACE_RECORDS, TRACE_REPEATS_MAX
+from kernel.limits import TIME_MASK, TRACE_RECORDS, TRACE_REPEATS_MAX
 from micropython import const
 import micropython
 import struct
@@ -47,17 +47,20 @@ def note_event(kernel, event, task, detail):
 def read(kernel, position):
     """Return records from `position` on: its number as u32, then time and what as u32 each.
 
-    Positions count records from boot. What the ring has lost already is skipped; the newest, which
-    may be repeated yet, is not given.
+    Positions count records from boot, modulo 2**30: a busy board makes so many in a day or two.
+    What the ring has lost already is skipped; the newest, which may be repeated yet, is not given.
     """
     w = kernel.words
     first = w[TRACE_END] - _WORDS
-    end = w[TRACE_LAPS] * TRACE_RECORDS + (w[TRACE_AT] - first) // TRACE_RECORD
-    position = max(position, end - TRACE_RECORDS + 1, 1)
+    end = w[TRACE_LAPS] * TRACE_RECORDS + (w[TRACE_AT] - first) // TRACE_RECORD & TIME_MASK
+    position = position & TIME_MASK or 1  # there was nothing before the first
+    count = end - position & TIME_MASK
+    if count >= TRACE_RECORDS:
+        count = TRACE_RECORDS - 1
+        position = end - count & TIME_MASK
     records = [position]
-    while position < min(end, records[0] + _READ_MAX):
-        at = first + position % TRACE_RECORDS * TRACE_RECORD
+    for index in range(position, position + min(count, _READ_MAX)):
+        at = first + index % TRACE_RECORDS * TRACE_RECORD
         records.append(w[at + TRACE_TIME])
         records.append(w[at + TRACE_WHAT])
-        position += 1
     return struct.pack("<%dI" % len(records), *records)

@@ -76,6 +76,9 @@ MAY_CALL: int = _abi.MAY_CALL
 MAY_SEND: int = _abi.MAY_SEND
 MAY_NOTIFY: int = _abi.MAY_NOTIFY
 NO_TASK: int = _abi.NO_TASK
+POSITION_MODULUS = 1 << 30
+"""Positions in the trace count modulo this."""
+
 CPU_US_MODULUS = 1 << 30
 """The CPU time of a task counts modulo this, and so does every time in microseconds."""
 

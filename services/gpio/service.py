@@ -78,8 +78,8 @@ class Pins:
             at = edges.unpack(state, at)
 
     def pause_ms(self):
-        """Return the milliseconds until a line that rests may fire again, None if none rests."""
-        pauses = [edges.left_ms() for edges in self.edges if edges.rests]
+        """Return the milliseconds until a line's window is to end, None if there is none."""
+        pauses = [edges.left_ms() for edges in self.edges if edges.in_window]
         return min(pauses) if pauses else None
 
 
@@ -139,8 +139,7 @@ def take_edges(sys, pins, bits):
 def wake_lines(sys, pins):
     """Let lines fire again that have rested long enough."""
     for edges in pins.edges:
-        if edges.left_ms() == 0:
-            edges.wake()
+        if edges.left_ms() == 0 and edges.wake():
             yield sys.acknowledge(edges.line)
             yield from tell(sys, edges)
 

@@ -1,9 +1,9 @@
 """Write the log to the flash: in pieces, since each costs an erased sector, errors at once."""
 
-import time
 from struct import calcsize, pack, unpack_from
 
 from bulkhead import DEAD, OK, REFUSED
+from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from micropython import const
 
@@ -25,16 +25,19 @@ class Journal:
     def __init__(self):
         self.pages = Pages("/log")
         self.is_urgent = False
-        self.since_ms = time.ticks_ms()
+        self.now = Uptime().now
+        self.since_ms = self.now()
         self.pending = b"boot\n"
 
     def export_state(self):
         """Return the lines that wait."""
-        return pack(_HEAD, self.is_urgent, self.since_ms) + self.pending
+        age_ms = min(self.now() - self.since_ms, _WRITE_AFTER_MS)
+        return pack(_HEAD, self.is_urgent, age_ms) + self.pending
 
     def import_state(self, _version, state):
         """Take over lines that an earlier version has not written."""
-        self.is_urgent, self.since_ms = unpack_from(_HEAD, state)
+        self.is_urgent, age_ms = unpack_from(_HEAD, state)
+        self.since_ms = self.now() - age_ms
         self.pending = state[calcsize(_HEAD) :]
 
     def has_room(self):
@@ -44,13 +47,13 @@ class Journal:
     def add(self, record):
         """Take a record of the logger's."""
         if not self.pending:
-            self.since_ms = time.ticks_ms()
+            self.since_ms = self.now()
         self.pending += line_of(record, SERVICES).encode() + b"\n"
         self.is_urgent = self.is_urgent or record[_LEVEL] >= ERROR
 
     def is_due(self):
         """Tell whether it is time to write."""
-        age_ms = time.ticks_diff(time.ticks_ms(), self.since_ms)
+        age_ms = self.now() - self.since_ms
         has_much = age_ms >= _WRITE_AFTER_MS or len(self.pending) >= _WRITE_BYTES
         return self.pending != b"" and (self.is_urgent or has_much)
 

@@ -8,10 +8,10 @@ for nobody. What is held or given up it stashes, so that its own next incarnatio
 """
 
 from struct import calcsize, pack, unpack, unpack_from
-from time import ticks_add, ticks_diff, ticks_ms
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESET, RESTART
+from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from kernel.abi import (
     ATTENDING,
@@ -75,7 +75,7 @@ def main(sys):
         yield from adopt(sys, house)
     yield from take_fault(sys, house)
     while True:
-        left_ms = ticks_diff(house.next_ms, ticks_ms())
+        left_ms = house.next_ms - house.now()
         if left_ms <= 0:
             yield from keep_house(sys, house)
             continue
@@ -90,24 +90,28 @@ class House:
     """All wards, and the events nobody has asked for yet."""
 
     def __init__(self):
-        self.wards = [Ward(index + 1, row) for index, row in enumerate(SERVICES)]
+        self.now = Uptime().now
+        now = self.now()
+        self.wards = [Ward(index + 1, row, now) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
-        self.next_ms = self.look_ms = ticks_ms()  # next: when there is anything to do
+        self.next_ms = self.look_ms = now  # next: when there is anything to do
         self.events = []
         self.news = []  # faults that are not judged, or that the console has not been told of
 
     def export_state(self):
         """Return what an update hands over: what is planned for each ward, and events."""
         self.settle()
-        rows = [ward.packed() for ward in self.wards]
-        events = [pack(_EVENT, now, self.number(name), *rest) for now, name, *rest in self.events]
+        now = self.now()
+        rows = [ward.packed(now) for ward in self.wards]
+        events = [pack(_EVENT, ms, self.number(name), *rest) for ms, name, *rest in self.events]
         return b"".join(rows + events)
 
     def import_state(self, _version, state):
         """Go on with what an earlier version knew."""
         at = 0
+        now = self.now()
         for ward in self.wards:
-            at = ward.unpack(state, at)
+            at = ward.unpack(state, at, now)
         for place in range(at, len(state), calcsize(_EVENT)):
             event = unpack_from(_EVENT, state, place)
             self.events.append((event[0], self.wards[event[1] - 1].name) + event[2:])
@@ -143,16 +147,16 @@ class House:
     def forgive(self, late_ms):
         """Take it that for so long nobody could make progress."""
         for ward in self.watched:
-            ward.progress_ms = ticks_add(ward.progress_ms, late_ms)
+            ward.progress_ms += late_ms
 
     def plan(self, at_ms):
         """See that what is due at that time is not missed."""
-        if ticks_diff(at_ms, self.next_ms) < 0:
+        if at_ms < self.next_ms:
             self.next_ms = at_ms
 
     def plan_all(self, now):
         """Find when something is due next."""
-        self.next_ms = self.look_ms if self.watched else ticks_add(now, _FAR_MS)
+        self.next_ms = self.look_ms if self.watched else now + _FAR_MS
         for ward in self.wards:
             if ward.is_due:
                 self.plan(ward.due_ms)
@@ -161,19 +165,19 @@ class House:
 def keep_house(sys, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
     kernel = sys.cap("kernel")
-    now = ticks_ms()
+    now = house.now()
     if house.settle():
         yield from tell_console(sys)
     for ward in house.wards:
-        if ward.is_due and ticks_diff(now, ward.due_ms) >= 0:
+        if ward.is_due and now >= ward.due_ms:
             wait_ms = (yield from time_to_wait(sys, house, ward)) if ward.after() else 0
             if wait_ms:
-                ward.plan(ticks_add(now, wait_ms))
+                ward.plan(now + wait_ms)
             else:
                 ward.tried(now, (yield sys.start(kernel, ward.number)))
-    late_ms = ticks_diff(now, house.look_ms)
+    late_ms = now - house.look_ms
     if house.watched and late_ms >= 0:
-        house.look_ms = ticks_add(now, _LOOK_MS)
+        house.look_ms = now + _LOOK_MS
         if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
             house.forgive(late_ms)
         yield from stop_hung(sys, house, now)
@@ -198,7 +202,7 @@ def time_to_wait(sys, house, ward):
 def adopt(sys, house):
     """Leave running what an earlier incarnation of the supervisor has started, and itself."""
     kernel = sys.cap("kernel")
-    now = ticks_ms()
+    now = house.now()
     rests = sys.arg if (yield sys.unstash()) == OK else bytes(len(SERVICES))
     for ward in house.wards:
         yield sys.inspect(kernel, ward.number)
@@ -243,12 +247,12 @@ def take_fault(sys, house):
         ward.is_free = False
         status = yield sys.start(kernel, number)
         if status == OK:
-            now = ticks_ms()
+            now = house.now()
             house.news.append((now, ward, kind, generation))
-            house.next_ms = ticks_add(now, _NEWS_MS)
+            house.next_ms = now + _NEWS_MS
             return
     house.settle()
-    now = ticks_ms()
+    now = house.now()
     delay_ms = ward.failed(now, kind)
     house.note(now, ward, kind, generation, delay_ms)
     if delay_ms != STAYS_DOWN:
@@ -345,7 +349,7 @@ def control(sys, house, ward, verb):
     answer, and nobody could release it.
     """
     house.settle()
-    now = ticks_ms()
+    now = house.now()
     yield sys.inspect(sys.cap("kernel"), ward.number)
     is_down = unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (DORMANT, FAULTED)
     if verb == RELEASE and is_down:

@@ -1,6 +1,8 @@
-"""What the supervisor knows of each service, and when it starts one again."""
+"""What the supervisor knows of each service, and when it starts one again.
 
-import time
+All times are those of one `Uptime`, so that two of them may be weeks apart.
+"""
+
 from struct import calcsize, pack, unpack_from
 
 from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
@@ -13,7 +15,10 @@ GOOD_MS = const(10_000)
 # Between two tries to start one: without memory, or that is still being stopped.
 AGAIN_MS = const(50)
 _SOON_MS = const(2)
-_PACKED = "<BBBBIIIIIB"
+# Flags; ages of what is due, start and progress; pause, steps, faults. Of each fault its age.
+_PACKED = "<BBBBiiiIIB"
+_AGE = "<i"
+_AGE_MAX = const(0x3FFFFFFF)  # older than anything that is compared
 
 # Fields of a row of `bulkhead_system.SERVICES`, and of its policy.
 _NAME = const(0)
@@ -32,13 +37,13 @@ _FATE = const(8)
 class Ward:
     """One service: its policy, when it is due to start, why it is not started again."""
 
-    def __init__(self, number, row):
+    def __init__(self, number, row, now):
         self.number = number
         self.name = row[_NAME]
         self.policy = policy = row[_POLICY]
         self.heartbeat_ms = policy[_HEARTBEAT_MS]
         self.is_due = True
-        self.due_ms = self.started_ms = self.progress_ms = time.ticks_ms()
+        self.due_ms = self.started_ms = self.progress_ms = now
         self.rests = 0  # HELD or DEGRADED: it waits to be released
         self.is_stopping = False
         self.pause_ms = 0
@@ -48,23 +53,26 @@ class Ward:
         is_bound = policy[_RESTARTS_MAX] or policy[_AFTER] or policy[_FATE]
         self.is_free = policy[_RESTART] == "permanent" and not is_bound
 
-    def packed(self):
-        """Return what an update of the supervisor hands over."""
+    def packed(self, now):
+        """Return what an update of the supervisor hands over, times as ages."""
         faults = self.faults_ms or ()
         flags = (self.rests, self.is_due, self.is_stopping, self.is_free)
-        times = (self.due_ms, self.started_ms, self.progress_ms, self.pause_ms, self.steps)
-        row = pack(_PACKED, *flags, *times, len(faults))
-        return row + b"".join([pack("<I", at_ms) for at_ms in faults])
+        times = (self.due_ms, self.started_ms, self.progress_ms)
+        ages = [min(now - at_ms, _AGE_MAX) for at_ms in times]
+        row = pack(_PACKED, *flags, *ages, self.pause_ms, self.steps, len(faults))
+        return row + b"".join([pack(_AGE, min(now - at_ms, _AGE_MAX)) for at_ms in faults])
 
-    def unpack(self, data, at):
+    def unpack(self, data, at, now):
         """Take over what another version has packed at a place; return where that ends."""
         row = unpack_from(_PACKED, data, at)
         self.rests, self.is_due, self.is_stopping, self.is_free = row[:4]
-        self.due_ms, self.started_ms, self.progress_ms, self.pause_ms, self.steps = row[4:9]
+        self.due_ms, self.started_ms, self.progress_ms = [now - age_ms for age_ms in row[4:7]]
+        self.pause_ms, self.steps = row[7:9]
         at += calcsize(_PACKED)
-        end = at + calcsize("<I") * row[9]
+        end = at + calcsize(_AGE) * row[9]
         if self.faults_ms is not None:
-            self.faults_ms = [unpack_from("<I", data, place)[0] for place in range(at, end, 4)]
+            places = range(at, end, calcsize(_AGE))
+            self.faults_ms = [now - unpack_from(_AGE, data, place)[0] for place in places]
         return end
 
     def wants(self, fault):
@@ -93,12 +101,12 @@ class Ward:
             self.rests = DEGRADED
             return GIVEN_UP
         pause = self.pause_ms
-        if pause and time.ticks_diff(now, self.started_ms) > GOOD_MS:
+        if pause and now - self.started_ms > GOOD_MS:
             pause = 0
         policy = self.policy
         first, last = policy[_PAUSE_FIRST_MS], policy[_PAUSE_LAST_MS]
         self.pause_ms = min(2 * pause, last) if pause else first
-        self.plan(time.ticks_add(now, pause) if pause else now)
+        self.plan(now + pause)
         return pause
 
     def has_failed_too_often(self, now):
@@ -108,7 +116,7 @@ class Ward:
             return False
         times = self.faults_ms
         times.append(now)
-        while time.ticks_diff(now, times[0]) >= window_ms:
+        while now - times[0] >= window_ms:
             times.pop(0)
         return len(times) > most
 
@@ -140,9 +148,9 @@ class Ward:
         if status == OK:
             self.started(now)
         elif status == FULL:
-            self.due_ms = time.ticks_add(now, AGAIN_MS)
+            self.due_ms = now + AGAIN_MS
         elif self.is_stopping:  # it was preempted, and ends when it would go on
-            self.due_ms = time.ticks_add(now, _SOON_MS)
+            self.due_ms = now + _SOON_MS
         else:  # it runs already: an earlier incarnation of the supervisor has started it
             self.is_due = False
 
@@ -156,4 +164,4 @@ class Ward:
         if state == RECEIVING or steps != self.steps:
             self.steps = steps
             self.progress_ms = now
-        return time.ticks_diff(now, self.progress_ms) > self.heartbeat_ms
+        return now - self.progress_ms > self.heartbeat_ms

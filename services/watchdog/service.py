@@ -9,9 +9,9 @@ reset: the log says what would be.
 """
 
 import sys as interpreter
-import time
 from struct import calcsize, pack, unpack, unpack_from
 
+from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES, WATCHDOG
 from kernel.abi import ATTENDING, DORMANT, INSPECT_FORMAT, NO_PROGRESS, RECEIVING
 from machine import WDT, mem32
@@ -35,24 +35,25 @@ _STATE = const(1)
 _GENERATION = const(7)
 _STEPS = const(9)
 
-_CRITICAL = "<BiBBI"  # (number, steps, is_late, is_told, due_ms)
+_CRITICAL = "<BiBBi"  # (number, steps, is_late, is_told, for how long it has been due)
+_AGE_MAX = const(0x3FFFFFFF)  # ms
 
 
 class Critical:
     """One critical service: when it has to have made progress, and since when it is late."""
 
-    def __init__(self, number, period_ms, reports):
+    def __init__(self, now, number, period_ms, reports):
         self.number = number
         self.period_ms = period_ms
         self.reports = reports
         self.steps = -1
         self.is_late = self.is_told = False
-        self.due_ms = time.ticks_add(time.ticks_ms(), period_ms)
+        self.due_ms = now + period_ms
 
     def gets_on(self, now):
         """Note progress."""
         self.is_late = self.is_told = False
-        self.due_ms = time.ticks_add(now, self.period_ms)
+        self.due_ms = now + self.period_ms
 
     def look(self, now, state, generation, steps):
         """See whether it has made progress without a report, or is held by a person."""
@@ -61,37 +62,41 @@ class Critical:
         if is_held or not self.reports and (waits or steps != self.steps):
             self.steps = steps
             self.gets_on(now)
-        self.is_late = time.ticks_diff(now, self.due_ms) >= 0
+        self.is_late = now >= self.due_ms
 
     def late_ms(self, now):
         """Return for how long it has been late."""
-        return time.ticks_diff(now, self.due_ms) if self.is_late else 0
+        return now - self.due_ms if self.is_late else 0
 
     def left_ms(self, now):
         """Return in how many ms to look at it."""
-        return _LOOK_MS if self.is_late else time.ticks_diff(self.due_ms, now)
+        return _LOOK_MS if self.is_late else self.due_ms - now
 
 
 class Watch:
     """All that is critical, for an update to hand over: who was late stays so."""
 
     def __init__(self, rows):
-        self.critical = [Critical(*row) for row in rows]
+        self.now = Uptime().now
+        self.critical = [Critical(self.now(), *row) for row in rows]
 
     def export_state(self):
         """Return what is known of each."""
-        rows = [
-            (one.number, one.steps, one.is_late, one.is_told, one.due_ms) for one in self.critical
-        ]
-        return b"".join([pack(_CRITICAL, *row) for row in rows])
+        now = self.now()
+        rows = []
+        for one in self.critical:
+            age_ms = min(now - one.due_ms, _AGE_MAX)
+            rows.append(pack(_CRITICAL, one.number, one.steps, one.is_late, one.is_told, age_ms))
+        return b"".join(rows)
 
     def import_state(self, _version, state):
         """Take over what an earlier version knew."""
         for at in range(0, len(state), calcsize(_CRITICAL)):
-            number, *row = unpack_from(_CRITICAL, state, at)
+            number, steps, is_late, is_told, age_ms = unpack_from(_CRITICAL, state, at)
             for one in self.critical:
                 if one.number == number:
-                    one.steps, one.is_late, one.is_told, one.due_ms = row
+                    one.steps, one.is_late, one.is_told = steps, is_late, is_told
+                    one.due_ms = self.now() - age_ms
 
 
 class Hardware:
@@ -122,13 +127,13 @@ def main(sys):
     hardware = None if is_development else Hardware(timeout_ms)
     try:
         while True:
-            now = time.ticks_ms()
+            now = watch.now()
             late_ms = yield from look(sys, critical, now)
             if late_ms >= timeout_ms:
                 yield from give_up(sys, critical, now, is_development)
             if hardware:
                 hardware.feed(late_ms)
-            yield from listen(sys, critical, hardware, now)
+            yield from listen(sys, watch, hardware, now)
     except GeneratorExit:
         if hardware:
             hardware.stop()
@@ -139,7 +144,7 @@ def look(sys, critical, now):
     """Look at each service that may be late; return for how long the latest is."""
     latest_ms = 0
     for one in critical:
-        if time.ticks_diff(now, one.due_ms) >= 0:
+        if now >= one.due_ms:
             yield sys.inspect(sys.cap("kernel"), one.number)
             row = unpack(INSPECT_FORMAT, sys.arg)
             one.look(now, row[_STATE], row[_GENERATION], row[_STEPS])
@@ -158,19 +163,19 @@ def give_up(sys, critical, now, is_development):
         yield sys.send(sys.cap("logger"), WARNING, text)
 
 
-def listen(sys, critical, hardware, now):
+def listen(sys, watch, hardware, now):
     """Take reports until it is time to look or to feed."""
     left_ms = hardware.wait_ms // _FEEDS if hardware else _HARDWARE_MS_MAX
-    for one in critical:
+    for one in watch.critical:
         left_ms = min(left_ms, max(one.left_ms(now), 1))
-    end_ms = time.ticks_add(now, left_ms)
+    end_ms = now + left_ms
     while left_ms > 0:
         operation = yield sys.recv(left_ms)
-        now = time.ticks_ms()
+        now = watch.now()
         if operation == ALIVE and not sys.caller():
-            for one in critical:
+            for one in watch.critical:
                 if one.number == sys.badge():
                     one.gets_on(now)
         elif sys.caller():
             yield sys.reply_fault()
-        left_ms = time.ticks_diff(end_ms, now)
+        left_ms = end_ms - now

@@ -7,7 +7,8 @@ from kernel.abi import (
     BUDGET, CALL, EVENT_ENTERED, EVENT_FAULT, EVENT_INTERRUPT, EVENT_OVERRAN, EVENT_STARTED,
     EVENT_STEP, REPLY_RECV, SLEEP, SYSCALL, TRACE_FORMAT,
 )  # fmt: skip
-from kernel.limits import TRACE_RECORDS, TRACE_REPEATS_MAX
+from kernel.layout import TRACE_LAPS
+from kernel.limits import TIME_MASK, TRACE_RECORDS, TRACE_REPEATS_MAX
 from kernel.trace import read
 
 
@@ -119,6 +120,19 @@ def test_trace_keeps_the_newest(rig):
     rig.expect(count, TRACE_RECORDS - 1)
     if position < 4 * TRACE_RECORDS:
         raise AssertionError(position)
+
+
+def test_trace_is_read_on_where_its_positions_come_round(rig):
+    rig.add("echo", echo)
+    rig.add("client", caller(rig, 2 * TRACE_RECORDS), uses="echo:call")
+    rig.run(300)
+    plain, plain_end = records(rig, records(rig)[1])
+    rig.kernel.words[TRACE_LAPS] = (TIME_MASK + 1) // TRACE_RECORDS
+    _, position = records(rig, 12345)  # long lost: the newest
+    again, end = records(rig, position & TIME_MASK)
+    rig.expect(again, plain)
+    rig.expect(end & TIME_MASK, plain_end % TRACE_RECORDS)
+    rig.expect(records(rig, TIME_MASK - 2)[0][4:], records(rig, 1)[0])
 
 
 def test_reading_the_trace_takes_the_right_to(rig):

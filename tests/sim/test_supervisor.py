@@ -35,7 +35,19 @@ Main = Callable[[Any], Generator[int, int, None]]
 
 _ROW, _EVENT, _CONTROL = 1, 2, 5  # services/supervisor/api.py
 _STATE = 1  # field of INSPECT_FORMAT
+_PERIOD_MS = 1 << 30  # of MicroPython's ticks on a 32-bit board
+_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
 _WAKE_BIT = 4  # beside the supervisor's EVENTS_BIT
+
+
+def _ticks_add(ticks: int, ms: int) -> int:
+    return (ticks + ms) % _PERIOD_MS
+
+
+def _ticks_diff(end: int, start: int) -> int:
+    """Do as MicroPython does: what is half a period away, or more, is on the other side."""
+    return (end - start + _PERIOD_MS // 2) % _PERIOD_MS - _PERIOD_MS // 2
 
 
 class House:
@@ -60,8 +72,9 @@ class House:
         """Return the supervisor's module, with MicroPython's clock on simulated time."""
         monkeypatch.syspath_prepend(source_root())
         monkeypatch.setattr(time, "ticks_ms", self.port.uptime_ms, raising=False)
-        monkeypatch.setattr(time, "ticks_add", lambda now, ms: now + ms, raising=False)
-        monkeypatch.setattr(time, "ticks_diff", lambda end, start: end - start, raising=False)
+        monkeypatch.setattr(time, "ticks_add", _ticks_add, raising=False)
+        monkeypatch.setattr(time, "ticks_diff", _ticks_diff, raising=False)
+        monkeypatch.delitem(sys.modules, "bulkhead.uptime", raising=False)
         system = ModuleType("bulkhead_system")
         system.__dict__["SERVICES"] = ()
         monkeypatch.setitem(sys.modules, "bulkhead_system", system)
@@ -102,7 +115,7 @@ class House:
     def console(self, sys: Any) -> Generator[int, int, None]:
         supervisor = sys.cap("supervisor")
         while True:
-            left = self.orders[0][0] - self.port.uptime_ms() if self.orders else 60_000
+            left = self.orders[0][0] - self.port.uptime_ms() if self.orders else _HOUR_MS
             if left <= 0:
                 _, operation, value = self.orders.pop(0)
                 status = yield sys.call(supervisor, operation, value)
@@ -217,6 +230,27 @@ def test_the_window_slides(house: House, apart_ms: int, starts: int) -> None:
         house.fail("bad")
         house.run(apart_ms)
     assert len(house.times("bad")) == starts
+
+
+@pytest.mark.parametrize("days", [6, 7, 12, 13, 25])
+def test_faults_that_are_days_apart_are_no_faults_in_a_row(house: House, days: int) -> None:
+    """Three at power-on, and then one: ticks of which one is a week old compare the wrong way."""
+    house.add("radio", idle, most=(3, 60_000), resets=True, pauses=(50, 5000))
+    house.run(100)
+    for _ in range(3):
+        house.fail("radio")
+        house.run(6000)
+    house.run(days * _DAY_MS)
+    house.fail("radio")
+    house.run(1000)
+    assert [event[-1] for event in house.events] == [0, 50, 100, 0]
+    assert house.rig.state("radio") == RECEIVING
+
+
+def test_a_pause_is_as_long_as_it_should_be_on_any_day(house: House) -> None:
+    house.add("radio", failing, pauses=(_HOUR_MS, _HOUR_MS))
+    house.run(14 * _DAY_MS)
+    assert len(house.times("radio")) == 14 * 24 + 1
 
 
 def test_a_service_that_was_given_up_is_started_afresh_when_it_is_released(house: House) -> None:

@@ -66,13 +66,15 @@ def collect(
     pause_s = _PAUSE_MIN_S
     until_s = client.transport.clock_s() + seconds
     while True:
-        first, found = parse_trace(client.trace(position))
-        if first != position and words:
-            lost += first - position
+        first, found = parse_trace(client.trace(position % abi.POSITION_MODULUS))
+        skipped = (first - position) % abi.POSITION_MODULUS
+        if skipped and words:
+            lost += skipped
             if tell_lost is not None:
                 tell_lost(lost)
-        words += [(first + index, *record) for index, record in enumerate(found)]
-        position = first + len(found)
+        position = position + skipped if words else first
+        words += [(position + index, *record) for index, record in enumerate(found)]
+        position += len(found)
         new += len(found)
         if len(found) == abi.TRACE_READ_MAX:
             continue
