@@ -1,4 +1,4 @@
-"""Build a firmware image: MicroPython, unmodified, with modules frozen in.
+"""Build a firmware image: MicroPython, with what `hardening` changes, and with modules frozen in.
 
 Same inputs, same bytes: an image is named by the digest of all that goes into it, and one that
 the cache has is not built again. Otherwise the C sources are compiled once for each toolchain
@@ -29,6 +29,7 @@ from bulkhead_host.image.cache import (
 )
 from bulkhead_host.image.firmware import FirmwareBuild
 from bulkhead_host.image.frozen import read_files
+from bulkhead_host.image.hardening import CHANGES_DIGEST
 from bulkhead_host.image.recipe import BUILDER_VERSION, Board, board_named
 from bulkhead_host.image.sources import SourceTree, source_tree
 from bulkhead_host.image.toolchain import toolchain
@@ -75,6 +76,8 @@ def build_image(
 ) -> Image:
     """Build an image with `files` (path on the board to source) frozen in.
 
+    MicroPython is changed as `hardening` says, but without files it is as it comes.
+
     Writes it to `output`, whole or not at all; without `output` the image's path is the cache's
     own. Installs missing programs with apt where it may, unless `may_install` is false. Raises
     `BulkheadError` when something is missing, does not compile, or does not fit.
@@ -86,14 +89,17 @@ def build_image(
     with locked(cache / "build.lock", progress):
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
-        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target))
+        changes = CHANGES_DIGEST if contents else ""
+        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes)
         folder = cache / "images" / digest(base, _MERGER, digest_files(contents))[:32]
         if (folder / "image.json").exists():
             os.utime(folder)
         else:
             place = digest(base, str(tree.folder))  # which CMake records
             build_folder = cache / "build" / f"{target.name}-{place[:12]}"
-            builder = FirmwareBuild(target, tools, tree, build_folder, progress)
+            builder = FirmwareBuild(
+                target, tools, tree, build_folder, progress, as_it_comes=not contents
+            )
             builder.make(merge(contents), folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)

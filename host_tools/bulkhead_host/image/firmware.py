@@ -16,6 +16,7 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.cache import Progress, folder_whole, write_whole
 from bulkhead_host.image.frozen import manifest_text, mended
+from bulkhead_host.image.hardening import hardened
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
@@ -28,7 +29,7 @@ from bulkhead_host.image.uf2 import FLASH_BASE, RP2040_FAMILY
 class FirmwareBuild:
     """One build folder of CMake's, for one board, toolchain and source tree.
 
-    Whoever calls `make` holds the cache's lock.
+    Whoever calls `make` holds the cache's lock. `as_it_comes` leaves MicroPython's sources alone.
     """
 
     board: Board
@@ -36,11 +37,19 @@ class FirmwareBuild:
     tree: SourceTree
     folder: Path
     progress: Progress
+    as_it_comes: bool = False
+
+    @property
+    def micropython(self) -> Path:
+        """The root of MicroPython's tree that is compiled."""
+        return self.tree.micropython if self.as_it_comes else self.folder / "micropython"
 
     def make(self, contents: Mapping[str, bytes], image: Path) -> None:
         """Compile, link and convert; leave the results in the folder `image`."""
         modules = self._compile_modules(contents)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.as_it_comes:
+            hardened(self.tree.micropython, self.micropython)
         marker = self.folder / "unfinished"
         if marker.exists():
             self._remove_since(marker)
@@ -112,7 +121,7 @@ class FirmwareBuild:
             "PICO_SDK_PATH_OVERRIDE": self.tree.pico_sdk,
             "Python3_EXECUTABLE": self.folder / "python3",
         }
-        port = self.tree.micropython / "ports" / "rp2"
+        port = self.micropython / "ports" / "rp2"
         command = ["cmake", "-G", "Ninja", "-S", str(port), "-B", str(self.folder)]
         self._run([*command, *(f"-D{name}={value}" for name, value in settings.items())])
 
@@ -152,6 +161,7 @@ class FirmwareBuild:
         prefixes = {
             self.folder: "/build",
             self.tree.folder: "/source",
+            self.micropython: "/source/micropython",  # the last that fits counts
         }
         maps = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in prefixes.items())
         return {

@@ -1,0 +1,187 @@
+"""What an image changes in MicroPython's sources, so that Python reaches Python objects alone.
+
+MicroPython trusts the program it runs. Its `struct` and `array` make an object of any address, by
+type codes that no setting removes; lengths that wrap around, or that an object lies about, make
+buffers larger than their memory; a stream that is written in Python gets a view of memory that
+is gone when it returns. A service has all of these without an import that anybody judges.
+
+Each change is a text and what takes its place, in a copy of the sources that a build folder keeps:
+the cached tree stays as it was unpacked. A text that is not there as often as it should be stops
+the build: another version of MicroPython has to be looked at.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.image.cache import digest, folder_whole, write_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A text of one source file that is replaced, wherever it stands; `times` is how often."""
+
+    path: str
+    before: str
+    after: str
+    times: int = 1
+
+
+_CODES = """\
+                case 'P':
+                case 'O':
+                case 'S':
+"""
+_GLOBALS = """\
+    if (attr == MP_QSTR___globals__) {
+        mp_obj_fun_bc_t *self = MP_OBJ_TO_PTR(self_in);
+        dest[0] = MP_OBJ_FROM_PTR(self->context->module.globals);
+    }
+"""
+# Raises MemoryError where a product of two sizes would wrap around.
+_FAIL = "MP_NORETURN void m_malloc_fail(size_t num_bytes);\n"
+_TIMES = """\
+
+static inline size_t mp_times(size_t length, size_t times) {
+    if (length != 0 && times > ((size_t)-1 >> 4) / length) {
+        m_malloc_fail((size_t)-1);
+    }
+    return length * times;
+}
+"""
+# The old memory is left to the collector: a memoryview may look at it.
+_GROW = """\
+static void *array_grown(void *items, size_t bytes, size_t bytes_wanted) {
+    byte *same = m_renew_maybe(byte, items, bytes, bytes_wanted, false);
+    if (same != NULL) {
+        return same;
+    }
+    byte *grown = m_new(byte, bytes_wanted);
+    memcpy(grown, items, bytes);
+    return grown;
+}
+
+"""
+_ITERATOR = "static mp_obj_t array_iterator_new(mp_obj_t array_in, mp_obj_iter_buf_t *iter_buf);\n"
+_VIEW = """\
+    mp_obj_array_t ar = {{&mp_type_bytearray}, BYTEARRAY_TYPECODE, 0, size, buf};
+    dest[2] = MP_OBJ_FROM_PTR(&ar);
+"""
+_COPY = """\
+    mp_obj_array_t *ar = MP_OBJ_TO_PTR(mp_obj_new_bytearray(size, buf));
+    dest[2] = MP_OBJ_FROM_PTR(ar);
+"""
+_READ = """\
+    mp_int_t ret = mp_obj_get_int(ret_obj);
+    if (ret >= 0) {
+        return ret;
+    } else {
+        *errcode = -ret;
+        return MP_STREAM_ERROR;
+    }
+}
+static mp_uint_t iobase_read(
+"""
+_COPIED = """\
+    mp_int_t ret = mp_obj_get_int(ret_obj);
+    if (ret > (mp_int_t)size || (qst == MP_QSTR_readinto && ret > (mp_int_t)ar->len)) {
+        mp_raise_ValueError(NULL);
+    }
+    if (qst == MP_QSTR_readinto && ret > 0) {
+        memcpy(buf, ar->items, ret);
+    }
+    if (ret >= 0) {
+        return ret;
+    } else {
+        *errcode = -ret;
+        return MP_STREAM_ERROR;
+    }
+}
+static mp_uint_t iobase_read(
+"""
+
+CHANGES = (
+    # Type codes of objects, strings and pointers by their address.
+    Change(path="py/binary.c", before=_CODES, after="", times=2),
+    # A count, or a sum of sizes, that wraps around.
+    Change(
+        path="py/modstruct.c",
+        before="            cnt = get_fmt_num(&fmt);\n        }\n\n        if (*fmt == 'x') {\n"
+        "            size += cnt;\n",
+        after="            cnt = get_fmt_num(&fmt);\n        }\n"
+        "        if (cnt > 0x1ffff || size > 0xffffff) {\n"
+        '            mp_raise_ValueError(MP_ERROR_TEXT("buffer too small"));\n        }\n\n'
+        "        if (*fmt == 'x') {\n            size += cnt;\n",
+    ),
+    # An array that is larger than its memory: by its length, or by what its items say it is.
+    Change(path="py/misc.h", before=_FAIL, after=_FAIL + _TIMES),
+    Change(
+        path="py/objarray.c",
+        before="o->items = m_new(byte, typecode_size * o->len);",
+        after="o->items = m_new(byte, mp_times(typecode_size, o->len));",
+    ),
+    Change(
+        path="py/objarray.c",
+        before="            mp_binary_set_val_array(typecode, array->items, i++,",
+        after="            if (i == array->len) {\n                mp_raise_ValueError(NULL);\n"
+        "            }\n            mp_binary_set_val_array(typecode, array->items, i++,",
+    ),
+    Change(
+        path="py/objlist.c", before="list_new(o->len * n)", after="list_new(mp_times(o->len, n))"
+    ),
+    Change(
+        path="py/objtuple.c",
+        before="mp_obj_new_tuple(o->len * n, NULL)",
+        after="mp_obj_new_tuple(mp_times(o->len, n), NULL)",
+    ),
+    Change(
+        path="py/objstr.c",
+        before="vstr_init_len(&vstr, lhs_len * n)",
+        after="vstr_init_len(&vstr, mp_times(lhs_len, n))",
+    ),
+    # A memoryview of an array that has grown since.
+    Change(path="py/objarray.c", before=_ITERATOR, after=_GROW + _ITERATOR),
+    Change(
+        path="py/objarray.c",
+        before="items = m_renew(byte, ",
+        after="items = array_grown(",
+        times=3,
+    ),
+    # A stream written in Python: what it is given is its own, and it cannot have read more.
+    Change(path="py/modio.c", before=_VIEW, after=_COPY),
+    Change(path="py/modio.c", before=_READ.rstrip(), after=_COPIED.rstrip()),
+    # The globals of a function: those of the module that it is of, and all that imports.
+    Change(path="py/objfun.c", before=_GLOBALS, after=""),
+)
+
+CHANGES_DIGEST = digest(repr(CHANGES))
+"""What tells images that are made with other changes apart."""
+
+
+def hardened(micropython: Path, folder: Path) -> Path:
+    """Return `folder`, a copy of MicroPython's tree with all changes made: made once, by links.
+
+    Raises `BulkheadError` where MicroPython is another than the changes were written for.
+    """
+    if folder.exists():
+        return folder
+    changed: dict[str, str] = {}
+    for change in CHANGES:
+        text = changed.get(change.path) or (micropython / change.path).read_text()
+        if text.count(change.before) != change.times:
+            raise BulkheadError(
+                f"MicroPython's {change.path} is not what this version of Bulkhead changes: "
+                f"{change.before.strip().splitlines()[0]}",
+                "take the official image: bulkhead build --official",
+            )
+        changed[change.path] = text.replace(change.before, change.after)
+    with folder_whole(folder) as made:
+        shutil.copytree(
+            micropython, made, copy_function=os.link, dirs_exist_ok=True, symlinks=True
+        )
+        for path, text in changed.items():
+            (made / path).unlink()
+            write_whole(made / path, text.encode())
+    return folder
