@@ -35,7 +35,8 @@ AREAS = {
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": (
         *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
-        *("bulkhead_slots", "micropython", "os", "sys", *PLAIN_MODULES),
+        *("array", "bulkhead_outputs", "bulkhead_slots", "micropython", "os", "sys"),
+        *PLAIN_MODULES,
     ),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),
