@@ -28,20 +28,25 @@ run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come
 	@$(BIN)/bulkhead run $(ARGS)
 
 .PHONY: test
-test: check ## Run `make check`, then the tests of all four rings, on all cores.
+test: check ## Run `make check`, then the tests of all five rings, on all cores.
 	@$(PYTEST) -n auto --dist loadfile $(ARGS)
 
 .PHONY: test-kernel
 test-kernel: $(READY) ## Test the kernel case by case, a line each: sim, unix, emulated Pico.
 	@$(PYTEST) -v -k test_case tests/sim tests/unix tests/device $(ARGS)
 
-.PHONY: test-sim test-unix test-host test-device
+.PHONY: test-model test-sim test-unix test-host test-device
+test-model: ## Visit every state of small worlds of the kernel.
 test-sim: ## Test the kernel under CPython, on simulated time.
 test-unix: ## Test the kernel under MicroPython's unix port.
 test-host: ## Test the host tools.
 test-device: ## Test images on the emulated Pico.
-test-sim test-unix test-host test-device: test-%: $(READY)
+test-model test-sim test-unix test-host test-device: test-%: $(READY)
 	@$(PYTEST) tests/$* $(ARGS)
+
+.PHONY: explore
+explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.
+	@cd tests && ../$(BIN)/python -m model.explore $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Check format, lint, types, layers and style.

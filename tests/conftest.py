@@ -1,4 +1,4 @@
-"""The four rings: a marker for each by its folder, quick ones first."""
+"""The five rings: a marker for each by its folder, quick ones first."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 from bulkhead_host.paths import cache_dir
 
 # In the order they run: what fails early should be cheap to find.
-RINGS = ("sim", "unix", "host", "device")
+RINGS = ("model", "sim", "unix", "host", "device")
 _TESTS = Path(__file__).parent
 
 

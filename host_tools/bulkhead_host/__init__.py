@@ -1,5 +1,3 @@
 """Build, flash, watch and fault-inject boards that run Bulkhead."""
 
-# What pip calls this; `bulkhead` on the index is another project's.
-DISTRIBUTION = "bulkhead-kernel"
-__version__ = "0.2.0"
+__version__ = "0.1.0"

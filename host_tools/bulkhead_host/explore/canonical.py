@@ -1,0 +1,300 @@
+"""States: taken in a form in which what makes no difference is the same, and put back.
+
+Times are relative to now, and what has passed is "passed". Generations are 2 for the present
+incarnation and 1 for any other, sequence numbers 8, whatever they were. The trace and the counters
+are empty; what nobody will read is 0.
+"""
+
+from typing import Any
+
+from bulkhead_host.explore.embedding import IDLE, NESTED, PARKED, TRACE_WORDS, Embedding
+from bulkhead_host.explore.spec import BUDGET_US, START_US
+from bulkhead_host.explore.stand_ins import NONE_WORD, TIME_MASK
+
+# The canonical result of a task that is ready: the kernel itself gives no such one, so a step
+# that writes a ready task's result shows.
+KEPT_RESULT = 77
+SEQUENCE = 8
+PRESENT, PAST = 2, 1  # generations
+STALE_TOKEN = (SEQUENCE - 1) << 8 | 1
+_HALF = 0x20000000
+
+# What a task's generator is; new code on trial is a tuple.
+_NONE, _BEGINS, _RUNS, _RELAPSED = range(4)
+
+# Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials and
+# hard drivers.
+State = tuple[bytes, str, Any, tuple[Any, ...], bool, tuple[Any, ...], tuple[Any, ...]]
+
+
+def restore(world: Embedding, state: State) -> None:
+    """Put a state back."""
+    data, world.kind, world.level, generators, pending, stashes, (trials, hard) = state
+    world.bytes[:] = data
+    world.port.pending = world.was_pending = pending
+    kernel = world.kernel
+    kernel.fault_next = 0
+    kernel.is_unwritten = False
+    kernel.supervisor_faults = 0
+    kernel.trials.clear()
+    world.trials_of.clear()
+    for task, is_swapped, has_received in trials:
+        trial = world.make_trial(task >> world.layout.RECORD_SHIFT)
+        kernel.trials[task] = trial
+        trial.is_swapped, trial.has_received = is_swapped, has_received
+    kernel.stashes[:] = stashes
+    world.port.clock.us = START_US
+    world.actor = 0
+    world.closes = world.offers_needed = world.script_at = 0
+    world.is_in_close = False
+    world.script_labels.clear()
+    for number, kind in enumerate(generators, 1):
+        kernel.frames[number] = world.frame_pool[number] if kind else None
+        kernel.generators[number] = _generator(world, number, kind)
+    for attendant, (trap, error) in zip(kernel.attendants, hard, strict=True):
+        _restore_attendant(world, attendant, trap, error, generators)
+
+
+def _generator(world: Embedding, number: int, kind: Any) -> Any:
+    """Return a generator of a kind, None for none."""
+    if kind == _RUNS:
+        return world.puppets[number]
+    if kind == _BEGINS:
+        return world.begin_task(number)
+    if kind in (_NONE, _RELAPSED):  # one of a hard driver is made by `_restore_attendant`
+        return None
+    has_begun, ends, is_attached = kind
+    trial = world.kernel.trials.get(number << world.layout.RECORD_SHIFT)
+    if not is_attached or trial is None:
+        trial = world.make_trial(number, is_attached=False)
+    return world.begin_trial(number, trial, ends, has_begun=has_begun)
+
+
+def _restore_attendant(
+    world: Embedding, attendant: Any, trap: int, error: Any, generators: tuple[Any, ...]
+) -> None:
+    layout = world.layout
+    number = world.words[attendant.line + layout.LINE_OWNER] >> layout.RECORD_SHIFT
+    attendant.trap = trap
+    attendant.error = error and error()
+    attendant.stand_in = attendant.relapse(world.puppets[number])
+    attendant.stand_in.send(None)
+    attendant.source.bind(world.puppets[number].send)
+    if generators[number - 1] == _RELAPSED:
+        world.kernel.generators[number] = attendant.stand_in
+
+
+class Canon:
+    """Takes states of one world."""
+
+    def __init__(self, world: Embedding) -> None:
+        self.world = world
+        self.layout, self.abi = world.layout, world.abi
+        w, layout = world.words, world.layout
+        self.trace_first = w[layout.TRACE_END] - TRACE_WORDS
+        abi = self.abi
+        self.down = (abi.DORMANT, abi.FAULTED)
+        self.hears = (abi.RECEIVING, abi.CALLING, abi.SERVED, abi.AWAITING)
+        self.read_in = (
+            (layout.NEXT, (abi.READY, abi.CALLING)),
+            (layout.GRANTED, (abi.CALLING,)),
+            (layout.BADGE, (abi.CALLING, abi.SENDING)),
+            (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED)),
+        )
+        self.registers = range(layout.REGISTERS, layout.REGISTERS_END)
+        self.has_passed = False
+
+    def capture(self) -> State:
+        """Return the state at hand, and leave the world as `restore` of it would."""
+        world = self.world
+        w, layout, kernel = world.words, self.layout, world.kernel
+        self.clock = world.port.clock.us & TIME_MASK
+        self.has_passed = False
+        self._globals()
+        self._capabilities()
+        for task in world.tasks:
+            self._task(task)
+        for task in world.tasks:
+            w[task + layout.GENERATION] = PRESENT
+            w[task + layout.SEQUENCE] = SEQUENCE
+        self._notes()
+        self._lines()
+        level = world.level
+        if level is not None:
+            outer, _, slice_end, shares = level
+            # When the outer step goes on, nothing of what is left has passed before it began.
+            level = (outer, START_US - 1, max(self._relative(slice_end), START_US), shares)
+            world.level = level
+        w[layout.NOW] = START_US - 1 if self.has_passed else START_US
+        world.port.clock.us = START_US
+        trials = tuple(
+            (task, trial.is_swapped, trial.has_received)
+            for task, trial in sorted(kernel.trials.items())
+        )
+        hard = tuple(self._attendant(attendant) for attendant in kernel.attendants)
+        generators = tuple(self._kind(number) for number in range(1, len(world.tasks) + 1))
+        return (
+            *(world.bytes.tobytes(), world.kind, level, generators, world.port.pending),
+            *(tuple(kernel.stashes), (trials, hard)),
+        )
+
+    def _relative(self, time: int) -> int:
+        """Return a time as one after START_US, START_US if this step saw it pass, or the past."""
+        ahead = (time - self.clock) & TIME_MASK
+        if 0 < ahead < _HALF:
+            return START_US + ahead
+        now = self.world.words[self.layout.NOW]
+        if now != self.clock and 0 < (time - now) & TIME_MASK < _HALF:
+            self.has_passed = True
+            return START_US
+        return START_US - 1
+
+    def _globals(self) -> None:
+        world = self.world
+        w, layout = world.words, self.layout
+        parked = world.kind in (PARKED, NESTED)
+        w[layout.SLICE_END] = self._relative(w[layout.SLICE_END]) if parked else START_US - 1
+        w[layout.STEP_DEADLINE] = START_US + BUDGET_US
+        nested = world.kind == NESTED
+        w[layout.SHARE_END] = self._relative(w[layout.SHARE_END]) if nested else 0
+        deadlines = w[layout.DEADLINES]
+        w[layout.NEXT_DEADLINE] = self._relative(w[layout.NEXT_DEADLINE]) if deadlines else 0
+        if world.kind == IDLE:
+            w[layout.SCHEDULED] = 0
+            w[layout.RUNNING_TASK] = 0
+        for at in range(self.trace_first, w[layout.TRACE_END]):
+            w[at] = 0
+        w[layout.TRACE_LAPS] = 0
+        w[layout.TRACE_AT] = self.trace_first
+        ready = w[layout.READY_BITS]
+        for priority in range(8):
+            if not ready >> priority & 1:
+                w[layout.TAILS + priority] = 0
+
+    def _task(self, task: int) -> None:
+        world, layout, abi = self.world, self.layout, self.abi
+        w = world.words
+        state = w[task + layout.STATE]
+        w[task + layout.RESULT] = KEPT_RESULT if state in (abi.READY, abi.RUNNING) else 0
+        for field, states in self.read_in:
+            if state not in states:
+                w[task + field] = 0
+        if w[task + layout.TIMED_WAIT]:
+            w[task + layout.DEADLINE] = self._relative(w[task + layout.DEADLINE])
+        else:
+            w[task + layout.DEADLINE] = w[task + layout.FAR_MS] = 0
+        w[task + layout.CPU_US] = w[task + layout.STEPS] = 0
+        w[task + layout.CPU_LIMIT] = _HALF - 1
+        if w[task + layout.SERVING]:
+            w[task + layout.SERVING] = self._token(task, w[task + layout.SERVING])
+        handle = w[task + layout.REGISTER_HANDLE] & abi.ACCEPTING
+        for register in self.registers:
+            w[task + register] = 0
+        if state in self.hears:
+            w[task + layout.REGISTER_HANDLE] = handle
+        frame = world.frame_pool[task >> layout.RECORD_SHIFT]
+        w[task + layout.FRAME] = 0 if state in self.down else 4 * (frame.at - 5)
+        if state not in (abi.CALLING, abi.SENDING):
+            w[frame.at] = NONE_WORD
+        particulars = w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        for field in (layout.FAULT, layout.DROPPED, layout.PERIOD_END_MS, layout.USED_BYTES):
+            w[particulars + field] = 0
+        if w[task + layout.MAILBOX]:
+            self._mailbox(task)
+
+    def _token(self, task: int, token: int) -> int:
+        """Return the token of a call that is still served, or one that is none any more."""
+        layout, w = self.layout, self.world.words
+        client = (token & layout.TOKEN_TASK) << layout.RECORD_SHIFT
+        if client in self.world.tasks and (
+            w[client + layout.SEQUENCE] == token >> layout.TOKEN_SHIFT
+            and w[client + layout.PEER] == task
+            and w[client + layout.STATE] == self.abi.SERVED
+        ):
+            return int(SEQUENCE << layout.TOKEN_SHIFT | token & layout.TOKEN_TASK)
+        return STALE_TOKEN
+
+    def _mailbox(self, task: int) -> None:
+        """Let the oldest message be in the first place, and free places be empty."""
+        layout, w = self.layout, self.world.words
+        box = w[task + layout.MAILBOX]
+        depth, first, held = w[box], w[box + layout.MAIL_FIRST], w[task + layout.MAIL_COUNT]
+        values = self.world.items_at + w[box + layout.MAIL_VALUES]
+        slots = box + layout.MAIL_SLOTS
+        mail = []
+        for index in range(held):
+            at = (first + index) % depth
+            mail.append((w[slots + 2 * at], w[slots + 2 * at + 1], w[values + at]))
+        mail += [(0, 0, NONE_WORD)] * (depth - held)
+        for index, (operation, badge, value) in enumerate(mail[:depth]):
+            w[slots + 2 * index], w[slots + 2 * index + 1] = operation, badge
+            w[values + index] = value
+        w[box + layout.MAIL_FIRST] = 0
+
+    def _capabilities(self) -> None:
+        """Let what names a present incarnation name 2, and what names another name 1."""
+        layout, world = self.layout, self.world
+        w = world.words
+        for here in range(
+            w[layout.CAPABILITIES_FROM], w[layout.CAPABILITIES_END], layout.CAPABILITY
+        ):
+            w[here + layout.USES] = 0
+            word = w[here + layout.TARGET]
+            target = word & layout.OFFSET_MASK
+            if word >> layout.SLOT_SHIFT > 1:
+                below = word & ((1 << layout.SLOT_SHIFT) - 1)
+                w[here + layout.TARGET] = 1 << layout.SLOT_SHIFT | below
+            named = w[here + layout.NAMED]
+            generation = named & layout.GENERATION_MASK
+            if not word >> layout.RIGHTS_SHIFT & layout.RIGHTS_MASK:
+                w[here + layout.NAMED] = 0
+            elif layout.RECORD <= target < w[layout.TASKS_END] and generation:
+                is_present = generation == w[target + layout.GENERATION]
+                w[here + layout.NAMED] = named >> 16 << 16 | (PRESENT if is_present else PAST)
+
+    def _notes(self) -> None:
+        """Let hard steps write to the first of the two sets of bits."""
+        layout, w = self.layout, self.world.words
+        notes = w[layout.LINES_END]
+        first = notes + layout.POST_WORDS
+        if w[notes + layout.POST_SET] > first:
+            count = len(self.world.tasks) + 1
+            for number in range(count):
+                w[first + number] |= w[first + count + number]
+                w[first + count + number] = 0
+            w[notes + layout.POST_SET] = first
+
+    def _lines(self) -> None:
+        layout, w = self.layout, self.world.words
+        counters = (
+            *(layout.LINE_STEP_AT, layout.LINE_FIRED_AT, layout.LINE_COUNT, layout.LINE_WINDOW),
+            layout.LINE_IN_WINDOW,
+            *range(layout.LINE_LATENCY, layout.LINE_LATENCY + layout.LATENCY_BUCKETS),
+        )
+        for line in range(w[layout.TASKS_END], w[layout.LINES_END], layout.LINE):
+            for field in counters:
+                w[line + field] = 0
+
+    def _kind(self, number: int) -> Any:
+        """Return what the generator of a task is, as `_generator` takes it."""
+        world = self.world
+        generator = world.kernel.generators[number]
+        if generator is None:
+            return _NONE
+        if generator is world.puppets[number]:
+            return _RUNS
+        if any(generator is attendant.stand_in for attendant in world.kernel.attendants):
+            return _RELAPSED
+        known = world.trials_of.get(number)
+        if known and known[0] is generator:
+            trial = world.kernel.trials.get(number << self.layout.RECORD_SHIFT)
+            return known[3], known[1], trial is known[2]
+        return _BEGINS
+
+    def _attendant(self, attendant: Any) -> tuple[int, Any]:
+        """Return what the next step of a driver that has relapsed will be."""
+        world = self.world
+        owner = world.words[attendant.line + self.layout.LINE_OWNER] >> self.layout.RECORD_SHIFT
+        if world.kernel.generators[owner] is not attendant.stand_in:
+            return 0, None
+        return attendant.trap, attendant.error and type(attendant.error)

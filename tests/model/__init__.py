@@ -1,0 +1,1 @@
+"""The model ring: every state of small worlds, with the real kernel making each step."""
