@@ -96,7 +96,8 @@ $pip install --require-hashes --no-deps --upgrade --target "$venv/stubs/esp32" \
     -r host_tools/stubs.lock || fail \
     "pip could not install the stubs of host_tools/stubs.lock; its own words are above" \
     "check the network and pip's index (pip config list), then make again"
-# Build with the setuptools just installed: pip would fetch one of its own choice.
+# Build with the hatchling just installed: pip would fetch one of its own choice.
+$pip uninstall --yes bulkhead >/dev/null 2>&1 || true    # this package's name before 0.2
 $pip install --no-deps --no-build-isolation --editable . || fail \
     "pip could not install this folder; its own words are above" "make clean, then make again"
 

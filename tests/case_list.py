@@ -6,7 +6,7 @@ from pathlib import Path
 CASES = Path(__file__).parent / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records"),
-    *("stashes", "interrupts", "hard", "awaits", "trace", "guests"),
+    *("stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
     *("capabilities", "grants", "leases", "closed", "updates", "chaos"),
 )
 # Cases that only MicroPython can judge.

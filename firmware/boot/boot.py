@@ -1,9 +1,18 @@
 """What MicroPython runs before `main.py`, also when a tool has reset it softly into the raw REPL.
 
-There `main.py` is left out: so once the tool has closed the port the board is reset once more.
+Outputs are made safe before anything else is done. In the raw REPL `main.py` is left out: so once
+the tool has closed the port the board is reset once more.
 The hardware watchdog outlives a soft reset, and nobody would feed it: it is stopped. The
 watchdog service starts it again.
 """
+
+from array import array
+
+from bulkhead_outputs import STORES
+from port.rp2_outputs import hold
+
+if STORES:
+    hold(array("I", STORES))
 
 from port.rp2_prompt import Prompt, stop_watchdog
 

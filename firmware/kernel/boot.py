@@ -27,7 +27,8 @@ from kernel.layout import (
 from kernel.levels import enter_interrupt_level
 from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
 from kernel.memory import Memory
-from kernel.state import Kernel, row_options
+from kernel.outputs import make_safe
+from kernel.state import Kernel, row_options, row_outputs
 from kernel.tasks import guard_supervisor, start
 from kernel.window import locate, locate_items
 
@@ -44,6 +45,9 @@ def build(table, port):
         raise ValueError("more services than TASKS_MAX")
     kernel = Kernel(table, port, _size(table))
     port.attach(kernel, enter_interrupt_level)
+    for index, row in enumerate(table):
+        kernel.outputs[index + 1] = port.outputs(row_outputs(row))
+        make_safe(kernel, (index + 1) << RECORD_SHIFT)
     _lay_out(kernel)
     kernel.overrun = overrun
     kernel.memory = Memory(kernel)

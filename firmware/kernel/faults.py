@@ -15,6 +15,7 @@ from kernel.layout import (
     TASKS_END, UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
+from kernel.outputs import make_safe
 from kernel.ready import remove
 from kernel.records import as_step, keep, keep_words
 from kernel.timeouts import end_wait, leave_server
@@ -26,9 +27,11 @@ def fault(kernel, task, kind, error):
     """End the present incarnation of `task` with a fault of `kind`, or of NO_FAULT for good.
 
     `error` is the exception that caused it, or None. A preempted task cannot be ended while its
-    bytecode is on the stack: it is marked DOOMED and struck when it would go on. Never raises.
+    bytecode is on the stack: it is marked DOOMED and struck when it would go on. Its outputs are
+    made safe before anything else, then too. Never raises.
     """
     w = kernel.words
+    make_safe(kernel, task)
     if task == w[OUTER]:
         w[DOOMED] = DOOM | kind
         return
@@ -96,6 +99,7 @@ def _close(kernel, task, number):
         as_step(kernel, task, generator.close)
     except MemoryError:  # dropped: there is no room to close it
         pass
+    make_safe(kernel, task)  # whatever its `finally` blocks did to them
 
 
 def mask_lines(kernel, task):

@@ -28,6 +28,7 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from kernel.notifications import leave
+from kernel.outputs import make_safe
 import micropython
 from micropython import const
 
@@ -84,6 +85,7 @@ class Attendant:
                 status = int(self.acknowledge(w, task, trap))
             if status >= 0:
                 return status
+            make_safe(kernel, task)
             self.error = error
             kernel.generators[task >> RECORD_SHIFT] = self.stand_in
             dismiss(w, task)

@@ -177,6 +177,9 @@ TOKEN_SHIFT = const(8)
 TOKEN_TASK = const(0xFF)
 SEQUENCE_MASK = const(0xFFFFF)
 
+# --- since when a task's outputs are held in their safe state: ms of uptime, plus 1 ----------
+DRIVEN = const(0)  # they are not: they are the task's own
+
 # --- a row of the system's table, one row a service, task numbers from 1 in start order -----
 ROW_NAME = const(0)
 ROW_ENTRY = const(1)  # module path, or in tests the generator function itself
@@ -187,3 +190,4 @@ ROW_USES = const(5)  # ((handle name, target name, rights, badge), ...)
 ROW_LINES = const(6)  # ((line name, source, argument, trigger, most a second), ...)
 ROW_POLICY = const(7)  # the supervisor's, opaque to the kernel
 ROW_OPTIONS = const(8)  # (period_us, budget a period us, quota bytes, free slots, HARD | ASYNC)
+ROW_OUTPUTS = const(9)  # what `Port.outputs` takes, to make the task's outputs safe

@@ -23,6 +23,7 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_MASK
 from kernel.message import admit
+from kernel.outputs import make_safe, release_outputs
 from kernel.records import as_step
 from kernel.tasks import make_frame, make_ready
 from kernel.timeouts import end_wait
@@ -142,6 +143,7 @@ class Replacements:
             if state in (DORMANT, FAULTED):
                 self._put_in(target, trial, trial.old)
             else:
+                make_safe(self.kernel, target)
                 self._answer_served(target)
                 self._exchange(target, trial.old, trial, _ENDS)
         return OK
@@ -193,6 +195,7 @@ class Replacements:
         if w[target + STATE] != SLEEPING or w[target + GENERATION] != generation:
             return False
         make_frame(kernel, target).handed = trial.handed
+        release_outputs(kernel, target)  # they are held after code that has failed
         kernel.generators[number] = begun = trying(kernel, number, code[0], trial, ends)
         begun.send(None)
         note_event(kernel, EVENT_STARTED, target, 0)

@@ -7,7 +7,7 @@ number is the kernel's own. Nothing here grows after boot.
 
 from array import array
 
-from kernel.layout import FAULT_WORDS, ROW_NAME, ROW_OPTIONS
+from kernel.layout import DRIVEN, FAULT_WORDS, ROW_NAME, ROW_OPTIONS, ROW_OUTPUTS
 from kernel.limits import FAULTS_KEPT, FREE_SLOTS, RESERVE_BYTES
 
 
@@ -27,6 +27,8 @@ class Kernel:
         self.parts = None  # what `dispatch` wants of all this: one look, not six
         self.line_sources = []
         self.attendants = []  # one for each line of a hard driver
+        self.outputs = [None] * (len(table) + 1)  # what `Port.hold` takes, by task
+        self.held_ms = array("i", [DRIVEN] * (len(table) + 1))  # since when they are safe
         self.stashes = [None] * (len(table) + 1)  # what each keeps for its next incarnation
         self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
         self.fault_words = [None] * FAULTS_KEPT
@@ -65,3 +67,8 @@ class Kernel:
 def row_options(row):
     """Return the options of a row of the system's table."""
     return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else (0, 0, 0, FREE_SLOTS, 0)
+
+
+def row_outputs(row):
+    """Return what a row says of the task's outputs, empty where it drives none."""
+    return row[ROW_OUTPUTS] if len(row) > ROW_OUTPUTS else ()

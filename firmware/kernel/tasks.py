@@ -14,6 +14,7 @@ from kernel.layout import (
     REGISTERS_END, RESULT, ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
+from kernel.outputs import release_outputs
 from kernel.ready import push_back
 from kernel.state import row_options
 from kernel.trace import note_event
@@ -74,6 +75,7 @@ def start(kernel, task):
     number = task >> RECORD_SHIFT
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
+    release_outputs(kernel, task)
     note_event(kernel, EVENT_STARTED, task, 0)
     make_ready(w, task)
     return True

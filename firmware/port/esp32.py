@@ -27,8 +27,10 @@ from kernel.layout import (
     STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
+from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
+from port.esp32_outputs import hold, outputs, release
 from port.memory import copy, length
 from port.soft import SoftLine
 
@@ -134,6 +136,9 @@ class Port:
     name = "esp32"
     copy = staticmethod(copy)
     length = staticmethod(length)
+    outputs = staticmethod(outputs)
+    hold = staticmethod(hold)
+    release = staticmethod(release)
 
     def __init__(self, _prompt=None):
         micropython.kbd_intr(3)
@@ -235,6 +240,8 @@ class Port:
         if (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
             if w[STRUCK] == 0 or not self.pad():  # it was caught
                 w[STRUCK] += 1
+                if w[STRUCK] > 1:
+                    make_safe(self.kernel, task)  # it has caught one: it will end
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             if w[STRUCK] > STRIKES_MAX:
                 self.panic(KILLS_CAUGHT)
@@ -346,6 +353,7 @@ class Port:
 
     def panic(self, cause):
         """Say why, keep it, and reset the board."""
+        make_all_safe(self.kernel)
         print("bulkhead: panic:", CRASH_NAMES[cause])
         self.keep_crash(cause)
         machine.reset()

@@ -10,6 +10,7 @@ import io
 import select
 import sys
 import time
+from array import array
 
 import machine
 import micropython
@@ -22,11 +23,13 @@ from kernel.layout import (
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
+from kernel.outputs import make_all_safe, make_safe
 from micropython import const, schedule
 from port.memory import copy, find_collecting, length
 from uctypes import addressof
 
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
+from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -108,6 +111,8 @@ def ticker(port, words, collecting):
             if left == 0 or left >= TIME_HALF:
                 if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
                     w[STRUCK] += 1
+                    if w[STRUCK] > 1:
+                        make_safe(port.kernel, task)  # it will end, but does as it likes before
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)
@@ -124,6 +129,8 @@ class Port:
     name = "rp2"
     copy = staticmethod(copy)
     length = staticmethod(length)
+    hold = staticmethod(hold)
+    release = staticmethod(release)
     clock = _TIMERAWL
 
     def __init__(self, prompt=None):
@@ -188,6 +195,10 @@ class Port:
     def uptime_ms(self):
         """Return the milliseconds since reset, modulo 2^30."""
         return time.ticks_ms()
+
+    def outputs(self, stores):
+        """Return stores that the build has made as `hold` and `release` take them, or None."""
+        return array("I", stores) if stores else None
 
     def collect(self):
         """Collect garbage."""
@@ -438,7 +449,8 @@ class Port:
         sys.print_exception(error, stream)
 
     def panic(self, cause):
-        """Keep what ran when the board had to be reset, and reset it. Any context."""
+        """Make outputs safe, keep what ran when the board has to be reset, and reset it."""
+        make_all_safe(self.kernel)
         self.keep_crash(cause)
         machine.reset()
 

@@ -25,9 +25,10 @@ from kernel.layout import (
     RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import KILLS_CAUGHT
+from kernel.outputs import make_all_safe, make_safe
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 
-from port.soft import SoftLine
+from port.soft import SoftLine, SoftPins
 
 US_PER_BYTECODE = 1
 # What collecting and counting take on a Pico, where little lives.
@@ -83,6 +84,8 @@ class SimPort:
         self.kill = _kill_at_branch()
         self.guest = 0
         self.console = None
+        self.pins = pins = SoftPins()
+        self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
         self.crash_memory = [] if crash_memory is None else crash_memory
         self.was_reset = False
         self.live_bytes = 50_000
@@ -222,6 +225,7 @@ class SimPort:
 
     def panic(self, cause):
         """End the run: the board would reset."""
+        make_all_safe(self.kernel)
         self.keep_crash(cause)
         self.was_reset = True
         self.kernel.words[STOPPED] = 1
@@ -327,6 +331,8 @@ class SimPort:
         if w[ARMED] and w[RUNNING_TASK] and _passed(now, w[STEP_DEADLINE]):
             if not self.pending:  # the last one has not even come to where it can be caught
                 w[STRUCK] += 1
+                if w[STRUCK] > 1:
+                    make_safe(self.kernel, w[RUNNING_TASK])  # it has caught one: it will end
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             self.pending = True
             below = sys._getframe()

@@ -9,6 +9,45 @@ from kernel.layout import (
 )  # fmt: skip
 
 
+# Added to what a pin is in `SoftPins.states` while it is held.
+HELD = 8
+_PINS = 64
+
+
+class SoftPins:
+    """The pins of a port that has none: what they would be, by number, for tests to look at."""
+
+    def __init__(self):
+        self.states = bytearray(_PINS)
+
+    def outputs(self, pairs):
+        """Return pins and their safe states as `hold` and `release` take them, or None."""
+        return tuple(pairs) if pairs else None
+
+    def hold(self, outputs):
+        """Put pins into their safe states, and note that they are held there."""
+        for at in range(0, len(outputs), 2):
+            self.states[outputs[at]] = outputs[at + 1] + HELD
+
+    def release(self, outputs):
+        """Note that the pins are a service's again, as they are."""
+        for at in range(0, len(outputs), 2):
+            self.states[outputs[at]] = outputs[at + 1]
+
+    def set_up(self, gpio, level):
+        """Be a `machine.Pin` for output."""
+        self.states[gpio] = level
+
+    def drive(self, gpio, level):
+        """Be its `value(level)`, which moves nothing that is held."""
+        if self.states[gpio] < HELD:
+            self.states[gpio] = level
+
+    def level(self, gpio):
+        """Return a pin's level, 0 or 1; an input's by its pull, as if there were no wire."""
+        return 1 if self.states[gpio] % HELD in (1, 3) else 0
+
+
 class SoftLine:
     """An interrupt line that software fires. `on_trap` is its attendant's, of a hard line."""
 

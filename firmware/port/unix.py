@@ -24,10 +24,11 @@ from kernel.layout import (
     STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
+from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
 from port.memory import copy, length
-from port.soft import SoftLine
+from port.soft import SoftLine, SoftPins
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
 # after the kill it was meant for would be an operator's.
@@ -68,6 +69,8 @@ class Port:
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
         self.console = None
+        self.pins = pins = SoftPins()
+        self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -92,8 +95,10 @@ class Port:
         return gc.mem_alloc()
 
     def stall(self, us):
-        """Let so much time go by."""
-        time.sleep_us(us)
+        """Let so much time go by on this port's clock, which a busy machine keeps back."""
+        start = self.now()
+        while (self.now() - start) & TIME_MASK < us:
+            time.sleep_us(TICK_US)
 
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US."""
@@ -203,6 +208,7 @@ class Port:
 
     def panic(self, cause):
         """Say why and end the process, as a board would reset, whatever it is doing."""
+        make_all_safe(self.kernel)
         self.keep_crash(cause)
         print("bulkhead: panic:", CRASH_NAMES[cause])
         os.system("kill -KILL $PPID")
@@ -268,6 +274,8 @@ class Port:
                 # step looks at STRUCK after that: so count first, then see that it still runs.
                 struck = w[STRUCK]
                 w[STRUCK] = struck + 1
+                if struck:
+                    make_safe(self.kernel, task)  # it has caught one: it will end
                 if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
                     if w[STRUCK] > STRIKES_MAX:

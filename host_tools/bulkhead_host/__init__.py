@@ -1,3 +1,5 @@
 """Build, flash, watch and fault-inject boards that run Bulkhead."""
 
-__version__ = "0.1.0"
+# What pip calls this; `bulkhead` on the index is another project's.
+DISTRIBUTION = "bulkhead-kernel"
+__version__ = "0.2.0"

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from bulkhead_host import __version__
 from bulkhead_host.errors import BulkheadError, DeviceBusy
 from bulkhead_host.messages import Verbosity, choose, tell_origin
 
@@ -75,7 +76,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="bulkhead")
+@click.version_option(__version__, prog_name="bulkhead")
 @click.option("-q", "--quiet", "verbosity", flag_value=0, help="Tell errors only.")
 @click.option("-v", "--verbose", "verbosity", flag_value=2, help="Tell where an error arose.")
 def group(verbosity: int | None) -> None:

@@ -1,8 +1,9 @@
-"""Where things are: the source tree this package was installed from, the cache, the compiler."""
+"""Where things are: the sources of what runs on boards, the cache, the compiler."""
 
 import importlib.util
 import os
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
@@ -11,8 +12,18 @@ from bulkhead_host.errors import BulkheadError
 
 
 def source_root() -> Path:
-    """Return the root of the Bulkhead source tree (the folder with `firmware/`)."""
-    return Path(__file__).resolve().parents[2]
+    """Return the folder with `firmware/`, `services/` and `board_configs/`.
+
+    A wheel has them inside this package; in a clone they are beside `host_tools/`.
+    """
+    package = Path(str(files("bulkhead_host")))
+    tree = package / "tree"
+    return tree if tree.is_dir() else package.resolve().parents[1]
+
+
+def is_clone() -> bool:
+    """Tell whether this runs from a clone, where tests and lock files are too."""
+    return (source_root() / "pyproject.toml").is_file()
 
 
 def cache_dir() -> Path:

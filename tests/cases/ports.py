@@ -2,6 +2,8 @@
 
 import sys
 
+LOW, HIGH, INPUT_UP = 0, 1, 3  # of SAFE_STATES in `bulkhead_host/system/manifest.py`
+
 if sys.implementation.name == "cpython":
     from port.sim import SimPort
 
@@ -24,6 +26,7 @@ else:
     elif sys.platform == "linux":
         from port.unix import Port
     else:
+        from cases.pins import Pins
         from port.rp2 import Port
 
     class CasePort(Port):
@@ -31,6 +34,8 @@ else:
 
         def __init__(self):
             super().__init__()
+            if sys.platform == "rp2":
+                self.pins = Pins()
             self.events = []
             self.start_us = 0
             self.length_us = 0
@@ -77,6 +82,10 @@ else:
             self.length_us = milliseconds * 1000
             main_level(kernel)
             self.stop_tick()
+
+        def outputs(self, pairs):
+            """Return what `hold` takes; on a board of stores that the cases make themselves."""
+            return super().outputs(self.pins.stores(pairs) if sys.platform == "rp2" else pairs)
 
         def close(self):
             """End the tick."""

@@ -39,13 +39,13 @@ class Rig:
     def add(
         self, name, main, *, priority=3, budget_ms=20, mailbox=None, uses="", lines=(), rate=1000,
         asynchronous=False, hard=False, period_ms=0, period_budget_ms=0, quota_bytes=0,
-        slots=FREE_SLOTS,
+        slots=FREE_SLOTS, outputs=(),
     ):  # fmt: skip
         """Add a service. `uses` is "led:call logger:send,notify"; its badge is its number.
 
         A line named "console" is that; others are fired by the case. `asynchronous` says that
         `main` is an `async def`, `hard` that it is a hard driver's; `slots` are free ones of its
-        table.
+        table; `outputs` are pins and what is safe for each, of `cases.ports`.
         """
         number = len(self.rows) + 1
         grants = []
@@ -64,6 +64,7 @@ class Rig:
         options = (period_us, period_budget_us, quota_bytes, slots, flags)
         self.rows.append(
             (name, main, priority, budget_ms * 1000, mailbox, tuple(grants), rows, None, options)
+            + (outputs,)
         )
 
     def start(self):

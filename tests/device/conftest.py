@@ -52,7 +52,7 @@ def cases_board() -> Iterator[EmulatedBoard]:
     }
     sources |= port_modules("rp2")
     sources["port/soft.py"] = firmware / "port" / "soft.py"
-    for name in ("__init__", "ports", "rig", "run", *ON_MICROPYTHON):
+    for name in ("__init__", "pins", "ports", "rig", "run", *ON_MICROPYTHON):
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"
     for path in (CASES.parent / "attacks").glob("*.py"):
         sources[f"attacks/{path.name}"] = path

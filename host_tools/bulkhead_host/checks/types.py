@@ -160,6 +160,7 @@ def _prepare_generated(work: Path, root: Path, board: str) -> Path:
         ("bulkhead_board", generate.board_module(APPLICATION_BOARD)),
         ("bulkhead_port", generate.port_source(board_named(board))),
         ("bulkhead_key", "KEY = bytes(32)\n"),
+        ("bulkhead_outputs", 'STORES = b""\n'),
         ("bulkhead_slots", (root / "firmware" / "boot" / "bulkhead_slots.py").read_text()),
     ):
         (folder / f"{name}.py").write_text(source)

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
+from bulkhead_host import DISTRIBUTION
 from bulkhead_host.doctor import Check
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.apt import machine_mirror
 from bulkhead_host.image.packages import install_command
 from bulkhead_host.image.toolchain import missing_packages
-from bulkhead_host.paths import cache_dir, source_root
+from bulkhead_host.paths import cache_dir, is_clone, source_root
 
 PYTHON_MIN = (3, 11)
 
@@ -56,23 +59,22 @@ def virtual_environment() -> Check:
 def packages(installed: Callable[[str], str] = metadata.version) -> Check:
     """Look whether the packages that this tool asks for are there, in the version it asks for."""
     wrong = []
-    for requirement in metadata.requires("bulkhead") or []:
-        wanted, _, condition = requirement.partition(";")
-        if "extra" in condition:
+    for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or []):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        name, _, version = wanted.strip().partition("==")
         try:
-            found = installed(name)
+            found = installed(requirement.name)
         except metadata.PackageNotFoundError:
-            wrong.append(f"{name} is not installed")
+            wrong.append(f"{requirement.name} is not installed")
             continue
-        if version and found != version:
-            wrong.append(f"{name} is {found}, not {version}")
+        if found not in requirement.specifier:
+            wrong.append(f"{requirement.name} is {found}, not {requirement.specifier}")
+    what = f"-e {source_root()}" if is_clone() else DISTRIBUTION
     return Check(
         name="packages",
         is_ok=not wrong,
         detail="; ".join(wrong) or "all installed",
-        mend=(f"{sys.executable} -m pip install -e {source_root()}",),
+        mend=(f"{sys.executable} -m pip install {what}",),
     )
 
 

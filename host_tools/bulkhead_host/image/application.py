@@ -10,7 +10,13 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.system.checks import ASYNCIO
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
-from bulkhead_host.system.generate import Identity, board_source, port_source, system_source
+from bulkhead_host.system.generate import (
+    Identity,
+    board_source,
+    outputs_source,
+    port_source,
+    system_source,
+)
 
 _DIGITS = 16
 
@@ -46,6 +52,8 @@ def system_files(
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
+    if "boot.py" in sources:
+        files["bulkhead_outputs.py"] = outputs_source(loaded, config).encode()
     files[MODULE] = key_source().encode()
     identity = Identity(
         image=_digest(files),

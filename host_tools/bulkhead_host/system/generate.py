@@ -11,6 +11,7 @@ from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
+from bulkhead_host.system.outputs import outputs_of, safe_states
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 
 SUPERVISOR_PERIOD_MS = 2_000
@@ -58,10 +59,11 @@ def system_source(
 
     A row: name, module, priority, budget in us, mailbox (depth, policy) or None, capabilities
     (handle, target, rights, badge), lines (name, source, argument, trigger, most a second), the
-    supervisor's policy, and options (period and budget of a period in us, quota in bytes, free
-    slots, flags). Badges are task numbers. A policy: restart kind, heartbeat, first and last
-    pause, most restarts, in what time (all in ms), whether giving up is a reset, the tasks it is
-    started after, and those that are started again along with it.
+    supervisor's policy, options (period and budget of a period in us, quota in bytes, free
+    slots, flags), and what makes its outputs safe (`system/outputs.py`). Badges are task numbers.
+    A policy: restart kind, heartbeat, first and last pause, most restarts, in what time (all in
+    ms), whether giving up is a reset, the tasks it is started after, and those that are started
+    again along with it.
     """
     services = application.services
     policies = _policies(application)
@@ -104,6 +106,18 @@ def board_source(board: Board, *, used: Collection[str]) -> str:
     lines = [f"{name.upper()} = const({board.place(name)!r})" for name in names]
     head = f'"""Pins of the board {board.name}, generated from its board.toml."""\n\n'
     return head + "from micropython import const\n\n" + "\n".join(lines) + "\n"
+
+
+def outputs_source(application: Application, board: Board) -> str:
+    """Return the source of `bulkhead_outputs`: what makes the outputs of all services safe.
+
+    It is apart, so that `boot.py` has it before anything else is loaded.
+    """
+    states: dict[int, str] = {}
+    for service in application.services:
+        states |= safe_states(service, board)
+    head = '"""What makes all outputs safe, generated from the manifests."""\n\n'
+    return head + f"STORES = {outputs_of(states, board)!r}\n"
 
 
 def port_source(board: Board) -> str:
@@ -161,6 +175,7 @@ def _row(
         tuple(_line(line, board) for line in service.lines),
         policy,
         _options(service),
+        outputs_of(safe_states(service, board), board),
     )
 
 

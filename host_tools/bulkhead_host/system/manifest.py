@@ -6,7 +6,7 @@ problems are found in one go; `examine.load_system` refuses a system that has an
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +31,11 @@ RESTARTS = ("permanent", "transient", "temporary")
 POLICIES = {"fail": 0, "block": 1, "drop_oldest": 2}
 RIGHTS = {"call": 1, "send": 2, "notify": 4, "control": 16, "grant": 32}
 SLOTS_MAX = 128
+SAFE_STATES = ("low", "high", "input", "input up", "input down", "keep")
+"""What a pin may be once the service that drove it has ended, in the order of the kernel's ports.
+
+`keep` leaves it as it is."""
+KEEP = "keep"
 TRIGGERS = ("falling", "rising", "both")
 PULLS = ("up", "down", "none")
 SOURCES = {
@@ -44,7 +49,8 @@ SOURCES = {
 
 KERNEL = "kernel"
 EVERY = "*"
-"""Under [uses]: every other service of the application that takes calls."""
+"""Under [uses]: every other service of the application that takes calls; under [safe]: every pin
+that the service drives."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 """A service's name: it is a Python package on the board, and a column on the screen."""
@@ -99,7 +105,8 @@ class Service:
     what it tells the code: pairs of a name and a value.
     `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
     not 0. `memory_kb` is its quota of heap, 0 for none. `slots` is the room in its table for
-    capabilities that it mints or is granted.
+    capabilities that it mints or is granted. `safe` says what is safe for the pins it drives, by
+    their names or EVERY.
     """
 
     name: str
@@ -121,6 +128,7 @@ class Service:
     uses: tuple[Use, ...] = ()
     lines: tuple[Line, ...] = ()
     config: tuple[tuple[str, Any], ...] = ()
+    safe: Mapping[str, str] = field(default_factory=dict)
     document: Document = field(compare=False, repr=False)
 
     @property
@@ -130,8 +138,19 @@ class Service:
 
     @property
     def all_pins(self) -> tuple[str, ...]:
-        """The pins that are the service's own: those it lists and those of its lines."""
-        return (*self.pins, *(pin for line in self.lines for pin in line.pins))
+        """The pins that are the service's own: listed, a line's, or driven."""
+        lines = [pin for line in self.lines for pin in line.pins]
+        return (*self.pins, *lines, *(pin for pin in self.driven_pins if pin not in self.pins))
+
+    @property
+    def driven_pins(self) -> tuple[str, ...]:
+        """The pins that need a safe state: those it lists, a UART's tx, and what [safe] names."""
+        named = (*self.pins, *(line.tx for line in self.lines if line.tx), *self.safe)
+        return tuple(dict.fromkeys(name for name in named if name != EVERY))
+
+    def safe_state(self, pin: str) -> str:
+        """Return what is safe for a pin, the empty string if the manifest does not say."""
+        return self.safe.get(pin, self.safe.get(EVERY, ""))
 
     @property
     def manifest(self) -> Path:
@@ -178,7 +197,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         return None
     found_before = len(report.problems)
     top = Fields(document, report)
-    top.only("service", "mailbox", "line", "uses", "config")
+    top.only("service", "mailbox", "line", "uses", "config", "safe")
     table = top.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
@@ -215,6 +234,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         uses=_uses(top),
         lines=tuple(_line(row) for row in top.tables("line")),
         config=_config(top, None if code == folder else code / "service.toml", report),
+        safe=_safe(top, None if code == folder else code / "service.toml", report),
         document=document,
     )
     if len(report.problems) == found_before:  # all its values are as the file says
@@ -257,6 +277,25 @@ def _config(top: Fields, shipped: Path | None, report: Report) -> tuple[tuple[st
         if key in known and type(value) is not type(known[key]):
             table.wrong(key, f"like {known[key]!r}")
     return tuple({**known, **given}.items())
+
+
+def _safe(top: Fields, shipped: Path | None, report: Report) -> dict[str, str]:
+    """Return what the manifest calls safe for each pin, over what the code's own manifest does."""
+    given = {}
+    if "safe" in top.values:
+        table = top.table("safe")
+        given = {name: table.choice(name, SAFE_STATES) for name in table.values}
+    document = None if shipped is None else read_document(shipped, report)
+    known = {} if document is None else document.values.get("safe", {})
+    own = {*_texts_of(top, "pins"), EVERY}
+    return {**{pin: state for pin, state in known.items() if pin in own}, **given}
+
+
+def _texts_of(top: Fields, key: str) -> list[object]:
+    """Return an array of [service], none if it is no array: that is reported elsewhere."""
+    service = top.values.get("service")
+    found = service.get(key) if isinstance(service, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def load_application(folder: Path, *, shipped: Path, report: Report) -> Application | None:

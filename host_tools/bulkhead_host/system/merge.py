@@ -27,7 +27,7 @@ _FOLDERS = ("kernel/", "port/")
 _APART = {
     *("kernel/__init__.py", "kernel/abi.py", "kernel/layout.py", "kernel/limits.py"),
     *("kernel/boot.py", "kernel/guard.py", "kernel/replace.py", "kernel/window.py"),
-    *("port/__init__.py", "port/rp2_prompt.py", "port/rp2_sources.py"),
+    *("port/__init__.py", "port/rp2_outputs.py", "port/rp2_prompt.py", "port/rp2_sources.py"),
 }
 # Compiled without line numbers: their lines may move.
 _WITHOUT_LINES = (*_FOLDERS, "bulkhead/")

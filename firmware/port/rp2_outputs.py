@@ -1,0 +1,40 @@
+"""What a dead service drove, made safe by stores to registers of the RP2040.
+
+The build makes the stores (`host_tools/bulkhead_host/system/outputs.py`, with the sections of the
+datasheet): words are the end of the plain stores, the end of all, then addresses and values, the
+pins' control words last. `boot.py` needs them before there is a kernel.
+"""
+
+import micropython
+from micropython import const
+
+_FIRST = const(2)
+_ADDRESS = const(0)
+_VALUE = const(1)
+_FUNCSEL = const(0x1F)  # of a control word, 2.19.6.1; the rest are overrides
+
+
+@micropython.viper
+def hold(outputs):
+    """Make all stores: pins are at their safe level, and nothing else moves them. Any context."""
+    words = ptr32(outputs)
+    at = _FIRST
+    end = words[1]
+    while at < end:
+        ptr32(words[at + _ADDRESS])[0] = words[at + _VALUE]
+        at += 2
+
+
+@micropython.viper
+def release(outputs):
+    """Take the overrides away; the level stays, whatever was done to it meanwhile."""
+    words = ptr32(outputs)
+    at = _FIRST
+    end = words[0]
+    while at < end:
+        ptr32(words[at + _ADDRESS])[0] = words[at + _VALUE]
+        at += 2
+    end = words[1]
+    while at < end:
+        ptr32(words[at + _ADDRESS])[0] = words[at + _VALUE] & _FUNCSEL
+        at += 2

@@ -1,0 +1,144 @@
+"""What a manifest calls safe: how it is read, and what its stores do to the chip's pins."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from rp2040py.rp2040 import RP2040
+from small_system import application
+
+from bulkhead_host.problem import Report
+from bulkhead_host.system.boards import board_named
+from bulkhead_host.system.generate import system_module
+from bulkhead_host.system.manifest import load_application, load_service
+from bulkhead_host.system.outputs import outputs_of, stores
+
+FUNCSEL = 0x1F
+CTRL, PAD = 0x40014004, 0x4001C004
+SIO_OUT, SIO_OE = 0xD0000010, 0xD0000020
+PWM, SIO, PIO0 = 4, 5, 6
+
+LEVELS = {"low": (True, False), "high": (True, True)}
+PULLS = {"input": (False, False), "input up": (True, False), "input down": (False, True)}
+
+
+def words_of(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(data) // 4}I", data)
+
+
+def make(chip: RP2040, data: bytes, *, releases: bool = False) -> None:
+    """Make stores as the port does."""
+    words = words_of(data)
+    assert words[1] == len(words)
+    for at in range(2, len(words), 2):
+        is_control = at >= words[0]
+        value = words[at + 1] & FUNCSEL if releases and is_control else words[at + 1]
+        chip.write_uint32(words[at], value)
+
+
+@pytest.mark.parametrize("function", [PWM, SIO, PIO0])
+@pytest.mark.parametrize("state", [*LEVELS, *PULLS])
+def test_pin_is_safe_whatever_had_it_and_whatever_moves_it(state: str, function: int) -> None:
+    chip = RP2040()
+    pin = chip.gpio[16]
+    chip.write_uint32(CTRL + 8 * 16, function)
+    chip.write_uint32(PAD + 4 * 16, 0xFE)  # output disabled, both pulls
+    chip.write_uint32(SIO_OE, 0 if state in LEVELS else 0xFFFFFFFF)
+    chip.write_uint32(SIO_OUT, 0 if state == "high" else 0xFFFFFFFF)
+    make(chip, stores({16: state}))
+    for _ in range(2):
+        assert pin.output_enable == (state in LEVELS)
+        if state in LEVELS:
+            assert (pin.output_enable, pin.output_value) == LEVELS[state]
+            assert not pin.pad_value & 0x80
+        else:
+            assert (pin.pullup_enabled, pin.pulldown_enabled) == PULLS[state]
+        # What a callback that has outlived its service does.
+        chip.write_uint32(SIO_OE, 0 if state in LEVELS else 0xFFFFFFFF)
+        chip.write_uint32(SIO_OUT, 0 if state == "high" else 0xFFFFFFFF)
+    make(chip, stores({16: state}), releases=True)
+    assert pin.ctrl == SIO
+    assert pin.output_enable == (state in LEVELS)
+    if state in LEVELS:
+        assert pin.output_value == LEVELS[state][1]
+        chip.write_uint32(SIO_OUT, 0 if state == "high" else 0xFFFFFFFF)
+        assert pin.output_value != LEVELS[state][1]
+
+
+def test_stores_leave_other_pins_alone() -> None:
+    chip = RP2040()
+    for gpio in (0, 15, 17, 29):
+        chip.write_uint32(CTRL + 8 * gpio, SIO)
+    chip.write_uint32(SIO_OE, 0x2002_8001)
+    chip.write_uint32(SIO_OUT, 0x2002_8001)
+    make(chip, stores({1: "low", 16: "high", 28: "input"}))
+    assert all(chip.gpio[gpio].output_value for gpio in (0, 15, 17, 29))
+    assert all(chip.gpio[gpio].output_enable for gpio in (0, 15, 17, 29))
+    assert (chip.gpio[1].output_value, chip.gpio[16].output_value) == (False, True)
+
+
+def test_pin_does_not_glitch_as_it_is_taken_from_a_wave() -> None:
+    chip = RP2040()
+    chip.write_uint32(CTRL + 8 * 16, PWM)
+    seen = []
+    words = words_of(stores({16: "high"}))
+    for at in range(2, len(words), 2):
+        chip.write_uint32(words[at], words[at + 1])
+        if chip.gpio[16].function_select == SIO:
+            seen.append((chip.gpio[16].output_enable, chip.gpio[16].output_value))
+    assert seen == [(True, True)]
+
+
+def test_row_has_the_stores_of_all_pins_but_those_that_may_be_kept(tmp_path: Path) -> None:
+    manifest = 'modules = ["machine"]\npins = ["gp2", "gp3", "gp4"]\n[safe]\n'
+    manifest += '"*" = "low"\ngp3 = "keep"\ngp4 = "input up"\n'
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(application(tmp_path, one=manifest), "pico"), names)
+    rows = {row[0]: row[9] for row in names["SERVICES"]}
+    assert rows == {"one": stores({2: "low", 4: "input up"}), "supervisor": b""}
+
+
+def test_ports_without_registers_get_pins() -> None:
+    assert outputs_of({5: "input down", 2: "high"}, board_named("esp32")) == (2, 1, 5, 4)
+
+
+def test_unknown_safe_state_is_reported_with_its_line(tmp_path: Path) -> None:
+    application(tmp_path, one='pins = ["gp2"]\n[safe]\ngp2 = "off"')
+    report = Report()
+    load_service(tmp_path / "one", report)
+    (problem,) = report.errors
+    assert 'safe.gp2 is "off", and must be one of low, high, input' in problem.text
+    assert problem.line == 6
+
+
+def test_manifest_for_a_driver_that_ships_has_the_drivers_own_states(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2] / "services"
+    (tmp_path / "pwm").mkdir()
+    text = '[service]\nname = "pwm"\npriority = 3\npins = ["gp2", "gp3"]\n'
+    (tmp_path / "pwm" / "service.toml").write_text(text + '[safe]\ngp3 = "input"\n')
+    report = Report()
+    service = load_service(tmp_path / "pwm", report, shipped=shipped)
+    assert service is not None and not report.errors
+    assert {pin: service.safe_state(pin) for pin in service.driven_pins} == {
+        "gp2": "low",
+        "gp3": "input",
+    }
+
+
+def test_every_driver_and_example_that_ships_says_what_is_safe() -> None:
+    root = Path(__file__).parents[2] / "services"
+    report = Report()
+    manifests = [path.parent for path in root.glob("*/service.toml")]
+    services = [load_service(folder, report, shipped=root) for folder in manifests]
+    for example in (root / "examples").glob("*/system.toml"):
+        found = load_application(example.parent, shipped=root, report=report)
+        services += found.services if found else ()
+    assert not report.errors
+    unsaid = [
+        (service.name, pin)
+        for service in services
+        if service
+        for pin in service.driven_pins
+        if not service.safe_state(pin)
+    ]
+    assert unsaid == []
