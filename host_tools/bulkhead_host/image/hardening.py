@@ -65,12 +65,16 @@ static void *array_grown(void *items, size_t bytes, size_t bytes_wanted) {
 
 """
 _ITERATOR = "static mp_obj_t array_iterator_new(mp_obj_t array_in, mp_obj_iter_buf_t *iter_buf);\n"
+_BUILTIN = '#include "py/builtin.h"\n'
 _VIEW = """\
     mp_obj_array_t ar = {{&mp_type_bytearray}, BYTEARRAY_TYPECODE, 0, size, buf};
     dest[2] = MP_OBJ_FROM_PTR(&ar);
 """
+# In an interrupt the heap is locked, and what is there is no service, the hard drivers aside.
 _COPY = """\
-    mp_obj_array_t *ar = MP_OBJ_TO_PTR(mp_obj_new_bytearray(size, buf));
+    bool is_locked = gc_is_locked();
+    mp_obj_array_t view = {{&mp_type_bytearray}, BYTEARRAY_TYPECODE, 0, size, buf};
+    mp_obj_array_t *ar = is_locked ? &view : MP_OBJ_TO_PTR(mp_obj_new_bytearray(size, buf));
     dest[2] = MP_OBJ_FROM_PTR(ar);
 """
 _READ = """\
@@ -89,7 +93,7 @@ _COPIED = """\
     if (ret > (mp_int_t)size || (qst == MP_QSTR_readinto && ret > (mp_int_t)ar->len)) {
         mp_raise_ValueError(NULL);
     }
-    if (qst == MP_QSTR_readinto && ret > 0) {
+    if (qst == MP_QSTR_readinto && ret > 0 && !is_locked) {
         memcpy(buf, ar->items, ret);
     }
     if (ret >= 0) {
@@ -150,6 +154,7 @@ CHANGES = (
         times=3,
     ),
     # A stream written in Python: what it is given is its own, and it cannot have read more.
+    Change(path="py/modio.c", before=_BUILTIN, after=_BUILTIN + '#include "py/gc.h"\n'),
     Change(path="py/modio.c", before=_VIEW, after=_COPY),
     Change(path="py/modio.c", before=_READ.rstrip(), after=_COPIED.rstrip()),
     # The globals of a function: those of the module that it is of, and all that imports.
