@@ -29,6 +29,10 @@ del build
 for once in ("boot", "window"):  # they take 2 KB, and have run
     delattr(sys.modules["kernel"], once)
     del sys.modules["kernel." + once]
+for name in tuple(sys.modules):
+    authority.settle(name)
+if not authority.seals:
+    print("bulkhead: services can change what they share: this MicroPython keeps it otherwise")
 if kernel.crash:
     print("bulkhead: the board was reset:", crash_text(kernel))
 

@@ -1,4 +1,4 @@
-"""What a service may import: the rules of the import guard.
+"""What a service may import, and what it gets of it: the rules of the import guard.
 
 They are those of `make check`, on the same list (`bulkhead_host/system/imports.py`).
 """
@@ -6,6 +6,15 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 import sys
 
 from kernel.layout import ROW_ENTRY
+from kernel.seal import can_seal, seal_module
+
+_MODULE = type(sys)
+# What reaches chip, interpreter, files or network: no library hands on what it has of these.
+_GUARDED = (
+    "machine", "sys", "os", "gc", "micropython", "builtins", "_rp2", "_thread", "uctypes", "vfs",
+    "select", "socket", "network", "tls", "bluetooth", "esp", "esp32",
+)  # fmt: skip
+_OURS = ("kernel", "port", "bulkhead")
 
 
 class Names:
@@ -15,9 +24,10 @@ class Names:
 class Authority:
     """The dotted names that each task may import.
 
-    `common` is what all may, where `*` stands for one component; `modules` is what each manifest
-    adds, in the order of the tasks. A name comes with all that is below it, so whoever may import
-    `services.*.api` may import `services.led.api.SET`, and neither `services` nor `services.led`.
+    `common` is what all may, where `*` stands for one component, and an entry behind a `-` is one
+    that they may not; `modules` is what each manifest adds, in the order of the tasks. A name
+    comes with all that is below it, so whoever may import `services.*.api` may import
+    `services.led.api.SET`, and neither `services` nor `services.led`. The longest entry counts.
     """
 
     def __init__(self, table, common, modules):
@@ -26,14 +36,22 @@ class Authority:
         self.modules = modules
         self.acting = (0, 0)
         self.patterns = [entry.split(".") for entry in common if "*" in entry]
+        self.seals = can_seal()
+        self.settled = set()
+        self.substitutes = {}
+        self.guarded = None
+        self.importing = self.finding = None  # the guard's
 
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
-        entry = self.table[number - 1][ROW_ENTRY]
-        own = entry[: -len(".service")] if isinstance(entry, str) else ""
+        own = self._own(number)
         parts = name.split(".")
         while name:
-            if name == own or name in self.common or name in self.modules[number - 1]:
+            if name == own or name in self.modules[number - 1]:
+                return True
+            if "-" + name in self.common:
+                return False
+            if name in self.common:
                 return True
             name = name.rpartition(".")[0]
         for pattern in self.patterns:
@@ -50,8 +68,13 @@ class Authority:
         number = self._whose(number)
         if self._is_library(number, space):
             return True
+        # As import statements have them: other objects might give other names the second time.
+        if type(names or ()) is not tuple or {type(each) for each in (name,) + (names or ())} != {
+            str
+        }:
+            raise TypeError("a module's name is a str")
         if level == 0 and self.covers(number, name):
-            return bool(names) or "." not in name
+            return False
         for wanted in names or ("",):
             full = name + "." + wanted if wanted else name
             if level or not wanted or not self.covers(number, full):
@@ -63,6 +86,110 @@ class Authority:
         number = self._whose(number)
         if "builtins." + name not in self.modules[number - 1]:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
+
+    def hand_out(self, number, module, name, names):
+        """Return what an import statement of task `number` gets of a module that it may import.
+
+        That is a module that MicroPython has built in, or the names that are asked for, or
+        something that finds them: never a module that has others within it.
+        """
+        number = self._whose(number)
+        if names:
+            return self._names(number, module, name, names)
+        module = sys.modules.get(name, module)
+        found = self._whole(number, module, name)
+        while "." in name:
+            name, _, last = name.rpartition(".")
+            outer = Names()
+            setattr(outer, last, found)
+            found = outer
+        return found
+
+    def settle(self, name):
+        """Seal a module that tasks share, and those on the way to it, once they are loaded."""
+        while name and name not in self.settled:
+            module = sys.modules.get(name)
+            if module is not None and "__file__" in module.__dict__:
+                self.settled.add(name)
+                if self.seals and self.is_shared(name):
+                    seal_module(module)
+            name = name.rpartition(".")[0]
+
+    def is_shared(self, name):
+        """Tell whether a module is for more than one task to import, or is what runs them all."""
+        parts = name.split(".")
+        if parts[0] in _OURS or parts[0].startswith("bulkhead_"):
+            return True
+        if parts[0] == "services":
+            return parts[-1] == "api"
+        return sum([parts[0] in modules for modules in self.modules]) > 1
+
+    def _names(self, number, module, name, names):
+        if names[0] == "*":
+            module = self._whole(number, module, name)
+            if type(module) is _MODULE:
+                return module
+            raise ImportError("import of '%s.*': name what is to be imported" % name)
+        given = Names()
+        for wanted in names:
+            if name not in self.substitutes and not hasattr(module, wanted):
+                self.importing(name + "." + wanted)  # MicroPython does this after `__import__`
+                self.settle(name + "." + wanted)
+            setattr(given, wanted, self.find(number, module, name, wanted))
+        return given
+
+    def _whole(self, number, module, name):
+        """Return a module as task `number` gets it."""
+        if name not in self.substitutes and (_is_built_in(module) or self._is_own(number, name)):
+            return module
+        finding = self.finding
+        return finding(lambda wanted: self.find(number, module, name, wanted))
+
+    def find(self, number, module, name, wanted):
+        """Return what a module calls `wanted`, for task `number`; raise AttributeError."""
+        if name in self.substitutes:
+            if wanted in self.substitutes[name]:
+                return self.substitutes[name][wanted]
+            raise AttributeError(wanted)
+        if _is_built_in(module) or self._is_own(number, name):
+            return getattr(module, wanted)
+        if wanted.startswith("__"):
+            raise AttributeError(wanted)
+        value = getattr(module, wanted)
+        if type(value) is _MODULE:
+            full = name + "." + wanted
+            if sys.modules.get(full) is value and self.covers(number, full):
+                return self._whole(number, value, full)
+            raise AttributeError("'%s' hands out names, not modules: '%s'" % (name, wanted))
+        if name.partition(".")[0] not in _OURS + ("services",) and self._is_guarded(value):
+            raise AttributeError("'%s' does not hand out what it has imported" % name)
+        return value
+
+    def _own(self, number):
+        entry = self.table[number - 1][ROW_ENTRY]
+        return entry[: -len(".service")] if isinstance(entry, str) else ""
+
+    def _is_own(self, number, name):
+        own = self._own(number)
+        return own != "" and (name == own or name.startswith(own + "."))
+
+    def _load_guarded(self):
+        self.guarded = []
+        for name in _GUARDED:
+            try:
+                self.guarded.append(self.importing(name))
+            except ImportError:  # this board has none
+                continue
+
+    def _is_guarded(self, value):
+        """Tell whether a value is of a module that reaches more than Python objects."""
+        if self.guarded is None:
+            self._load_guarded()
+        for module in self.guarded:
+            for known in module.__dict__.values():
+                if known is value and type(value) not in (int, str, tuple):
+                    return True
+        return False
 
     def _whose(self, number):
         """Return the task whose authority counts: who loads another's code has the other's."""
@@ -77,19 +204,5 @@ class Authority:
         return module is not None and module.__dict__ is space
 
 
-def narrow(importing, module, name, names):
-    """Return an object with `names` of a module; without names, the path that leads to it."""
-    narrowed = Names()
-    for wanted in names or ():
-        if not hasattr(module, wanted):
-            importing(name + "." + wanted)  # MicroPython does this after `__import__`
-        setattr(narrowed, wanted, getattr(module, wanted))
-    if names:
-        return narrowed
-    module = sys.modules[name]
-    while "." in name:
-        name, _, last = name.rpartition(".")
-        outer = Names()
-        setattr(outer, last, module)
-        module = outer
-    return module
+def _is_built_in(module):
+    return "__file__" not in module.__dict__

@@ -5,23 +5,33 @@ takes its place. The guards are closures, compiled, for three reasons: what they
 read from outside, they run in the globals of whoever imports (a relative import is found by
 them), and they let the kernel, the port and the guest through in a few microseconds.
 
-A service can read this module's globals through a guard's `__globals__`: they are `install` and
-`guarded`, which give nothing to who may not import `builtins`.
+Where functions have `__globals__` a service reads this module's through a guard. They are the
+functions below, which give nothing to who may not import `builtins`.
 """
 
 import micropython
 from kernel.layout import ARMED, RECORD_SHIFT, RUNNING_TASK
+from micropython import const
 
-GUARDED = ("compile", "eval", "exec", "execfile", "open")
+GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "open")
+# Of a number in a format: sizes beyond it wrap around on the way.
+_COUNT_DIGITS = const(5)
+_FORMS_KEPT = const(32)
+_CODES = "bBhHiIlLqQefdsx"
+_ARRAY_CODES = tuple("bBhHiIlLqQfd")
+# What no line of a service has in it: a frame's mark, and what terminals and tools obey.
+_CONTROLS = tuple([chr(code) for code in range(32) if code not in (9, 10)]) + ("\x7f",)
 
 
 def install(words, authority):
     """Guard imports, and the builtins that would get around them, from now on."""
     import builtins
-    from kernel.authority import narrow
 
-    importing = builtins.__import__
+    importing = authority.importing = builtins.__import__
+    authority.finding = view
     judge = authority.judge
+    settle = authority.settle
+    hand_out = authority.hand_out
     caller = globals
 
     @micropython.native
@@ -31,12 +41,18 @@ def install(words, authority):
             return importing(name, space, local, names, level)
         whole = judge(number, name, names, level, caller())
         module = importing(name, space, local, names, level)
-        return module if whole else narrow(importing, module, name, names)
+        settle(name)
+        return module if whole else hand_out(number, module, name, names)
 
     for name in GUARDED:
         if hasattr(builtins, name):
             setattr(builtins, name, guarded(words, authority, name, getattr(builtins, name)))
+    setattr(builtins, "print", printing(words, print))  # noqa: B010
     setattr(builtins, "__import__", guard)  # noqa: B010
+    space = globals()
+    if "micropython" in space:  # the decorators' name: the compiler alone looks at it
+        space.pop("micropython")
+    substitute(authority.substitutes, importing)
 
 
 def guarded(words, authority, name, builtin):
@@ -51,3 +67,91 @@ def guarded(words, authority, name, builtin):
         return builtin(*operands, **named)
 
     return guard_builtin
+
+
+def printing(words, builtin):
+    """Return what takes the place of `print`: a service prints text, and nothing that acts."""
+
+    @micropython.native
+    def guard_print(*values, **named):
+        if words[RUNNING_TASK] >> RECORD_SHIFT and words[ARMED] and "file" not in named:
+            builtin(printable(values, **named), end="")
+        else:
+            builtin(*values, **named)
+
+    return guard_print
+
+
+def printable(values, sep=" ", end="\n"):
+    """Return the text that a service prints."""
+    if type(sep) is not str or type(end) is not str:
+        raise TypeError("print puts a str between values, and behind them")
+    text = sep.join([str(value) for value in values]) + end
+    for control in _CONTROLS:
+        if control in text:
+            text = text.replace(control, "?")
+    return text
+
+
+def view(find):
+    """Return an object whose attributes are what `find` gives for their names."""
+
+    class View:
+        def __getattr__(self, name):
+            value = find(name)
+            if callable(value):
+                setattr(self, name, value)
+            return value
+
+    return View()
+
+
+def substitute(substitutes, importing):
+    """Fill in what services get in place of modules that would make objects of addresses.
+
+    An image of ours has no type codes for that, and counts that wrap around are errors.
+    """
+    struct = importing("struct")
+    try:
+        struct.calcsize("O")
+    except ValueError:
+        return
+    known = {}
+
+    def vetted(form):
+        """Return a format that has been looked at; raise ValueError."""
+        if type(form) is not str and type(form) is not bytes:
+            raise TypeError("a format is a str")
+        if form not in known:
+            vet(str(form, "ascii") if type(form) is bytes else form)
+            if len(known) == _FORMS_KEPT:
+                known.clear()
+            known[form] = True
+        return form
+
+    def with_format(function):
+        return lambda form, *operands: function(vetted(form), *operands)
+
+    def array(code, *items):
+        if type(code) is not str or code not in _ARRAY_CODES:
+            raise ValueError("bad typecode")
+        # Taken out first: a length that is not true makes an array larger than its memory.
+        return make(code, *[_taken_out(item) for item in items])
+
+    make = importing("array").array
+    functions = ("calcsize", "pack", "pack_into", "unpack", "unpack_from")
+    substitutes["struct"] = {name: with_format(getattr(struct, name)) for name in functions}
+    substitutes["array"] = {"array": array}
+
+
+def _taken_out(items):
+    return items if type(items) is bytes or type(items) is bytearray else list(items)
+
+
+def vet(form):
+    """Raise ValueError for a struct's format with codes or counts that reach other memory."""
+    digits = 0
+    for character in form.lstrip("@=<>!"):
+        digits = digits + 1 if character.isdigit() else 0
+        if digits > _COUNT_DIGITS or not (digits or character in _CODES):
+            raise ValueError("bad typecode")

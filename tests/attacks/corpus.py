@@ -195,7 +195,7 @@ def import_relatively(_sys):
 @after
 def read_the_guards_globals(_sys):
     """Find the guarded functions in the guard's globals."""
-    space = __import__.__globals__
+    space = __import__.__globals__  # an image's functions have none
     for name in ("importing", "builtins", "sys", "kernel", "words", "authority", "judge"):
         if name in space:
             reached()
@@ -259,7 +259,7 @@ def patch_a_built_in_module(_sys):
 def walk_a_methods_globals(sys):
     """Find a module in the globals of a frame's method."""
     for method in (type(sys).cap, type(sys).recv, sys.call, sys.cap):
-        for value in method.__globals__.values():
+        for value in getattr(method, "__globals__", {}).values():
             if hasattr(value, "schedule") or hasattr(value, "modules"):
                 reached()
 
@@ -278,7 +278,7 @@ def read_past_its_registers(sys):
 
 @after
 def patch_the_frame(sys):
-    """Put a method of its own into everybody's frame class."""
+    """Put its own method into the frame's class."""
     kind = type(sys)
     before = kind.caller
     kind.caller = reached
@@ -292,10 +292,11 @@ def patch_a_shared_module(_sys):
     """Change a name of a module that others import."""
     import bulkhead
 
-    before = bulkhead.DEAD
     bulkhead.DEAD = 0
-    reached()
-    bulkhead.DEAD = before
+    from bulkhead import DEAD
+
+    if DEAD == 0:
+        reached()
 
 
 @after

@@ -1,6 +1,7 @@
 """Run one attack beside a victim and its client, and print what became of it."""
 
 import builtins
+import sys
 
 from attacks import corpus
 from cases.ports import CasePort
@@ -11,7 +12,20 @@ from kernel.guard import GUARDED, install
 from kernel.limits import TIME_MASK
 
 _RUN_MS = 120
-_COMMON = ("bulkhead", "kernel.abi", "services.*.api", "time", "micropython.const", "io.BytesIO")
+_COMMON = (
+    "bulkhead",
+    "-bulkhead.session",
+    "-bulkhead.loop",
+    "-bulkhead.injections",
+    "kernel.abi",
+    "services.*.api",
+    "array",
+    "struct",
+    "time",
+    "micropython.const",
+    "io.BytesIO",
+    "io.IOBase",
+)
 _AGAIN = "keep_a_memoryview"  # the attack that takes two incarnations
 
 
@@ -23,7 +37,7 @@ def run(name):
     """
     del corpus.REACHED[:]
     del corpus.KEPT[:]
-    before = {key: getattr(builtins, key, None) for key in ("__import__",) + GUARDED}
+    before = {key: getattr(builtins, key, None) for key in ("__import__", "print") + GUARDED}
     port = CasePort()
     rig = Rig(port)
     answers = []
@@ -32,7 +46,10 @@ def run(name):
     rig.add("attacker", getattr(corpus, name), priority=5, budget_ms=60, uses="victim:send")
     rig.add("starter", starter(name), priority=2, uses="kernel:control")
     kernel = rig.start()
-    install(kernel.words, Authority(kernel.table, _COMMON, ((),) * len(kernel.table)))
+    authority = Authority(kernel.table, _COMMON, ((),) * len(kernel.table))
+    install(kernel.words, authority)
+    for module in tuple(sys.modules):
+        authority.settle(module)
     try:
         began = port.now()
         rig.run(_RUN_MS)

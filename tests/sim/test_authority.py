@@ -8,7 +8,8 @@ from kernel.authority import Authority
 _MODULES = ("machine", "io.open", "sys.stdin", "builtins.open")
 _TABLE = (("led", "services.led.service"), ("bench", lambda sys: None))
 _AUTHORITY = Authority(_TABLE, SERVICE, (_MODULES, ()))
-_HEADS = (*SERVICE, *_MODULES, "services", "services.led", "services.api", "kernel", "os", "io")
+_ENTRIES = tuple(entry.removeprefix("-") for entry in (*SERVICE, *_MODULES))
+_HEADS = (*_ENTRIES, "services", "services.led", "services.api", "kernel", "os", "io")
 _TAILS = ("", ".x", "x", ".api", ".api.SET", ".x.api", ".service", ".open", ".open.x", ".stdin")
 
 

@@ -1,7 +1,8 @@
 """What Python files import, and what a service may, by the list that the board goes by too.
 
 A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
-stands for one component: `services.*.api` allows `from services.led.api import SET`.
+stands for one component: `services.*.api` allows `from services.led.api import SET`. Behind a `-`
+an entry takes away what a shorter one allows.
 """
 
 import ast
@@ -15,10 +16,16 @@ PLAIN_MODULES = (
     "micropython.const",
 )
 GENERATED = ("bulkhead_system", "bulkhead_board")
-SERVICE = ("bulkhead", *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
+# Of the user library: what the console has, what asyncio takes, and what the kernel injects.
+WITHHELD = ("-bulkhead.session", "-bulkhead.loop", "-bulkhead.injections")
+SERVICE = ("bulkhead", *WITHHELD, *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
 """What every service may import beside its own folder and what its manifest lists."""
+# What a module brings along that is withheld from who does not list it.
+_COMPANIONS = {"asyncio": ("bulkhead.loop",)}
 # What a service would get around its manifest with, unless that lists `builtins.open`.
-FORBIDDEN_BUILTINS = frozenset({"__import__", "compile", "eval", "exec", "execfile", "open"})
+FORBIDDEN_BUILTINS = frozenset(
+    {"__import__", "compile", "eval", "exec", "execfile", "help", "input", "open"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +57,21 @@ def imports(tree: ast.Module) -> Iterator[Import]:
                 yield Import(line=node.lineno, name=name, at_load=at_load)
 
 
+def with_companions(modules: Sequence[str]) -> tuple[str, ...]:
+    """Return the modules of a manifest, and what they bring along."""
+    return (*modules, *(name for module in modules for name in _COMPANIONS.get(module, ())))
+
+
 def is_allowed(name: str, allowed: Sequence[str]) -> bool:
-    """Tell whether a dotted name is covered by an entry."""
+    """Tell whether a dotted name is covered: the longest entry that fits it counts."""
     parts = name.split(".")
-    return any(
-        len(entry) <= len(parts)
-        and all(want in ("*", part) for want, part in zip(entry, parts, strict=False))
-        for entry in (text.split(".") for text in allowed)
-    )
+    best = (0, False)
+    for text in allowed:
+        entry = text.removeprefix("-").split(".")
+        pairs = zip(entry, parts, strict=False)
+        if len(entry) <= len(parts) and all(want in ("*", part) for want, part in pairs):
+            best = max(best, (len(entry), not text.startswith("-")))
+    return best[1]
 
 
 def beyond_manifest(
@@ -96,6 +110,10 @@ def _way_out(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "services":
         return "import its api: nothing else of another service is for others"
+    if name.startswith("bulkhead.loop."):
+        return 'modules = ["asyncio"]'
+    if parts[0] == "bulkhead":
+        return f'modules = ["{".".join(parts[:2])}"]'
     if parts[0] in ("", "kernel", "port"):
         return "leave it out: it is not for services"
     return f'modules = ["{parts[0]}"]'

@@ -17,6 +17,7 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.problem import Report
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
+from bulkhead_host.system.imports import with_companions
 from bulkhead_host.system.policy import (
     POLICY_KEYS,
     Group,
@@ -228,7 +229,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         memory_kb=table.integer("memory_kb", low=0, high=MEMORY_KB_MAX, default=0),
         slots=table.integer("slots", low=0, high=64, default=0),
         hard=table.boolean("hard", default=False),
-        modules=table.texts("modules"),
+        modules=with_companions(table.texts("modules")),
         pins=table.texts("pins"),
         mailbox=_mailbox(top),
         uses=_uses(top),
