@@ -16,7 +16,7 @@ READY_PIN = const(4)  # rises when the driver is about to wait for the first edg
 EDGES = const(200)
 
 _DRIVER_PRIORITY = const(2)
-_LOWEST_PRIORITY = const(7)
+LOWEST_PRIORITY = const(7)
 # The kill at the end of its budget is what ends the spinning service, and so the benchmark.
 _SPIN_US = const(300_000)
 
@@ -28,8 +28,8 @@ def spinner(sys):
     yield
 
 
-def main():
-    """Take EDGES edges."""
+def take_edges(other):
+    """Take EDGES edges beside another service, given as a row."""
     stage = Stage()
 
     def driver(sys):
@@ -45,7 +45,9 @@ def main():
         stage.finish()
 
     edge = ("edge", "pin", EDGE_PIN, "falling none", 1000)
-    stage.perform([
-        row("driver", driver, _DRIVER_PRIORITY, lines=(edge,)),
-        row("spinner", spinner, _LOWEST_PRIORITY, budget_us=_SPIN_US),
-    ])  # fmt: skip
+    stage.perform([row("driver", driver, _DRIVER_PRIORITY, lines=(edge,)), other])
+
+
+def main():
+    """Take them while one spins."""
+    take_edges(row("spinner", spinner, LOWEST_PRIORITY, budget_us=_SPIN_US))

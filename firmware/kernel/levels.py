@@ -132,13 +132,15 @@ def main_level(kernel):
     w[STOPPED] = 0
     port.set_guest(0)
     port.start_tick()
+    idle = port.idle  # bound once: it is on the way of an interrupt
+    memory = kernel.memory
     while not w[STOPPED]:
         try:
             run(kernel)
             if not (w[STOPPED] or w[IRQ_PENDING]):
-                left_us = kernel.memory.idle_us(_idle_us(kernel))
+                left_us = memory.idle_us(_idle_us(kernel))
                 if left_us:
-                    port.idle(left_us)
+                    idle(left_us)
         except KeyboardInterrupt as error:
             if port.is_operators(error):
                 break

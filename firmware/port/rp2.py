@@ -14,16 +14,13 @@ from array import array
 
 import machine
 import micropython
-from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
+from kernel.abi import WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, BUDGET_US, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY,
-    PROMPT, READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE,
-    STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, GENERATION, IRQ_PENDING, PROMPT, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, STATE,
+    STOPPED, STRUCK,
 )  # fmt: skip
-from kernel.limits import (
-    COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
-)  # fmt: skip
-from kernel.outputs import make_all_safe, make_safe
+from kernel.limits import TICK_US, TIME_MASK
+from kernel.outputs import make_all_safe
 from micropython import const, schedule
 from port.memory import copy, find_collecting, length
 from uctypes import addressof
@@ -31,14 +28,13 @@ from uctypes import addressof
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
+from port.rp2_tick import FAR_MS, MAGIC, RUN_AT, find_period, set_tick, ticker
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 # Watchdog scratch, 4.7.6, survives every reset but power-on. Words 0 to 3 hold a crash, 5 to 7
 # what the tick saw last; word 4 is the boot ROM's.
 _SCRATCH = const(0x4005800C)
-_RUN = const(0x40058020)
 _REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
-_MAGIC = const(0x2B4C)
 
 # Where the interpreter's own words are: at the begin of the SRAM, 2.6.2, below the heap.
 _SRAM = const(0x20000000)
@@ -47,16 +43,10 @@ _SRAM_END = const(0x20008000)
 # The tick stays on through an idle spell shorter than this: arming a timer takes 50 us.
 _IDLE_WITHOUT_TICK_US = const(3_000)
 
-# Before 1.26 timers are soft: what hogs the interrupt level is out of the tick's reach.
-_HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
-
-
 # Bound once: in interrupt context an attribute of a module costs 3 us.
-_ONE_SHOT = machine.Timer.ONE_SHOT
 _SET_INTERRUPT_CHARACTER = micropython.kbd_intr
+_MEMORY = machine.mem32
 
-# Console input is looked for when these bits of the clock are 0: every 16 ms, for a tick or two.
-_LOOK = const(0x3C00)
 _CTRL_C = const(3)
 _NONE = const(-1)
 
@@ -67,60 +57,12 @@ class Wake(io.IOBase):
     def __init__(self):
         self.words = None
 
+    @micropython.native
     def ioctl(self, request, _argument):
         """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
-        w = self.words
-        return 1 if request == 3 and (w[IRQ_PENDING] or w[SCHEDULED]) else 0
-
-
-def ticker(port, words, collecting):
-    """Return the tick's handler: a closure, since a method would look things up for 5 us.
-
-    `words` is an address: to ask an array for its own takes 1 us. `collecting` is what
-    `find_collecting` has found.
-    """
-
-    @micropython.viper
-    def tick(_timer):
-        """Ask for the interrupt level when a wait is over, strike a step over its budget.
-
-        Hardware interrupt context. The strike is the last thing it does: the exception is taken
-        at the next branch of bytecode, which must be the struck task's.
-        """
-        w = ptr32(words)
-        now = ptr32(_TIMERAWL)[0] & TIME_MASK
-        if now & _LOOK == 0:
-            port.look_soon()
-        task = w[RUNNING_TASK] if w[ARMED] else 0
-        run = ptr32(_RUN)
-        run[0] = _MAGIC << 8 | task >> RECORD_SHIFT
-        run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
-        run[2] = now
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
-            if w[SCHEDULED] == 0:
-                port.request()
-        if task:
-            if (now - w[SLICE_END]) & TIME_HALF == 0 and w[OUTER] + w[SCHEDULED] == 0:
-                if w[READY_BITS] & (1 << w[task + PRIORITY]):
-                    port.request()
-            if collecting and ptr16(collecting)[0] & 1:  # not charged, up to a limit
-                longer = (w[STEP_DEADLINE] + TICK_US) & TIME_MASK
-                if (longer - w[NOW]) & TIME_MASK <= w[task + BUDGET_US] + COLLECTION_US:
-                    w[STEP_DEADLINE] = longer
-            left = (w[STEP_DEADLINE] - now) & TIME_MASK
-            if left == 0 or left >= TIME_HALF:
-                if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
-                    w[STRUCK] += 1
-                    if w[STRUCK] > 1:
-                        make_safe(port.kernel, task)  # it will end, but does as it likes before
-                w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
-                if w[STRUCK] > STRIKES_MAX:
-                    port.panic(KILLS_CAUGHT)
-                port.strike()
-            elif left < TICK_US:
-                port.come_back(left)
-
-    return tick
+        if request == 3 and self.words[IRQ_PENDING]:
+            return 1
+        return 0
 
 
 class Port:
@@ -143,7 +85,11 @@ class Port:
         self.interrupt_character = _CTRL_C
         micropython.kbd_intr(_CTRL_C)
         self.timer = machine.Timer(-1)
-        self.sharp = machine.Timer(-1)
+        self.set_timer = self.timer.init
+        self.period = array("i", [0])  # where the tick's period is not found
+        # A method is looked for in all attributes first: 15 us. These are on an interrupt's way.
+        self.start = self.start_tick
+        self.wait = self.wait_us
         self.keyboard = Keyboard()
         self.wake = Wake()
         # Two sets to sleep on: with console input, and without it while its line is masked.
@@ -183,8 +129,11 @@ class Port:
         self.kernel = kernel
         self.enter = enter
         self.words = kernel.words
+        gc.collect()  # a port that was there before has its alarms no longer
         collecting = find_collecting(_SRAM, _SRAM_END)
-        self.tick_handler = ticker(self, addressof(kernel.words), collecting)
+        period = find_period(self.timer) or addressof(self.period)
+        self.tick_handler = ticker(self, addressof(kernel.words), collecting, period)
+        self.stop_tick()  # from here on the alarm is the tick's
         self.wake.words = kernel.words
 
     @micropython.viper
@@ -212,6 +161,7 @@ class Port:
         """Let so much time go by."""
         time.sleep_us(us)
 
+    @micropython.native
     def start_tick(self):
         """Begin to look at deadlines and budgets every TICK_US.
 
@@ -219,31 +169,15 @@ class Port:
         timer runs only when it does, and a second try does no harm.
         """
         if not self.ticking:
-            frequency = 1_000_000 // TICK_US
-            self.timer.deinit()
-            if _HARD_TIMERS:
-                self.timer.init(freq=frequency, hard=True, callback=self.tick_handler)
-            else:
-                self.timer.init(freq=frequency, callback=self.tick_handler)
+            set_tick(self.set_timer, TICK_US // 1000, self.tick_handler)
             self.ticking = True
 
-    def stop_tick(self):
-        """Stop the tick."""
-        self.ticking = False
-        self.timer.deinit()
-        machine.mem32[_RUN] = _MAGIC << 8  # nothing runs
-
     @micropython.native
-    def come_back(self, left_us):
-        """Have `tick` called once more after `left_us`, when a budget ends between two ticks."""
-        # The stubs know no `tick_hz` beside `period`; the board does.
-        self.sharp.init(  # type: ignore[call-overload]
-            mode=_ONE_SHOT,
-            period=left_us,
-            tick_hz=1_000_000,
-            hard=True,
-            callback=self.tick_handler,
-        )
+    def stop_tick(self):
+        """Stop the tick. Its alarm stays: what runs meanwhile cannot take it."""
+        self.ticking = False
+        set_tick(self.set_timer, FAR_MS, self.tick_handler)
+        _MEMORY[RUN_AT] = MAGIC << 8  # nothing runs
 
     @micropython.native
     def request(self):
@@ -397,20 +331,37 @@ class Port:
             return True
         return False
 
+    @micropython.native
     def idle(self, limit_us):
-        """Sleep until an interrupt, console input, or for `limit_us` (-1: without limit)."""
+        """Sleep until an interrupt, console input, or for `limit_us` (-1: without limit).
+
+        Who called looks what is due: no line that fires meanwhile has to ask for that.
+        """
+        w = self.words
+        w[SCHEDULED] = 1
         if 0 <= limit_us < 1000:
-            time.sleep_us(limit_us)
-            return
-        if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
-            self.stop_tick()
-        console = self.console
-        listens = console is not None and not console.masked
-        poller = self.listening if listens else self.quiet
-        for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
-            if stream is not self.wake:
-                self.take_input()
-        self.start_tick()
+            self.wait(limit_us)
+        else:
+            if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
+                self.stop_tick()
+            console = self.console
+            listens = console is not None and not console.masked
+            poller = self.listening if listens else self.quiet
+            for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
+                if stream is not self.wake:
+                    self.take_input()
+            if not self.ticking:
+                self.start()
+        w[SCHEDULED] = 0
+
+    @micropython.viper
+    def wait_us(self, limit_us: int):
+        """Wait so long, less than half the range of times, or until a line has fired."""
+        w = ptr32(self.words)
+        clock = ptr32(_TIMERAWL)
+        end = clock[0] + limit_us
+        while clock[0] - end < 0 and w[IRQ_PENDING] == 0:
+            pass
 
     def line(self, kernel, offset, source, argument, trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked.
@@ -463,7 +414,7 @@ class Port:
         crash[1] = cause << 8 | task >> RECORD_SHIFT
         crash[2] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
         crash[3] = int(self.uptime_ms())
-        crash[0] = _MAGIC << 16 | ((crash[1] * 31 + crash[2]) * 31 + crash[3]) & 0xFFFF
+        crash[0] = MAGIC << 16 | ((crash[1] * 31 + crash[2]) * 31 + crash[3]) & 0xFFFF
 
     def crash(self):
         """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None.
@@ -471,12 +422,12 @@ class Port:
         When the watchdog ran out before the kernel could say why, that is what the tick saw last.
         """
         head, who, doing, uptime_ms = [machine.mem32[_SCRATCH + 4 * n] for n in range(4)]
-        if head != _MAGIC << 16 | ((who * 31 + doing) * 31 + uptime_ms) & 0xFFFF:
-            who, doing, uptime_ms = [machine.mem32[_RUN + 4 * n] for n in range(3)]
-            if who >> 8 != _MAGIC or not machine.mem32[_REASON] & 1:
+        if head != MAGIC << 16 | ((who * 31 + doing) * 31 + uptime_ms) & 0xFFFF:
+            who, doing, uptime_ms = [machine.mem32[RUN_AT + 4 * n] for n in range(3)]
+            if who >> 8 != MAGIC or not machine.mem32[_REASON] & 1:
                 return None
             who = WATCHDOG_FIRED << 8 | who & 0xFF
             uptime_ms //= 1000
-        machine.mem32[_SCRATCH] = machine.mem32[_RUN] = 0
+        machine.mem32[_SCRATCH] = machine.mem32[RUN_AT] = 0
         state, operation = doing >> 24, doing >> 16 & 0xFF
         return who & 0xFF, who >> 8, state, operation, 0, 0, doing & 0xFFFF, uptime_ms

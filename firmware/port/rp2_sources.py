@@ -7,6 +7,7 @@ import machine
 from kernel.layout import FIRED, LINE_MASKED
 from micropython import const
 from port.rp2_lines import Line
+from port.rp2_tick import FAR_MS
 from uctypes import addressof
 
 _UART0_IMSC = const(0x40034038)  # 4.2.8; UART1 is 0x4000 further on
@@ -14,12 +15,17 @@ _PIO0_INTE = const(0x5020012C)  # 3.7; PIO1 is 0x100000 further on
 _CLEAR = const(0x3000)
 
 
+def _nothing(_timer):
+    """Be the callback of a timer that only holds its alarm."""
+
+
 class TimerLine(Line):
     """A period. It runs from the first acknowledgement to the driver's end, masked or not.
 
     Periods that end while it is masked are forgotten; the others stay on the grid. MicroPython's
     timers share one interrupt with the tick, so masking is left to the handler's look at
-    LINE_MASKED; the store that masks other lines repeats that word.
+    LINE_MASKED; the store that masks other lines repeats that word. The timer's alarm is its own
+    from boot on.
     """
 
     def __init__(self, kernel, offset, on_trap, period_us):
@@ -32,7 +38,7 @@ class TimerLine(Line):
     def mask(self):
         """Stop the timer, unless it has just fired and waits to be acknowledged."""
         if self.words[self.offset + LINE_MASKED] != FIRED:
-            self.timer.deinit()
+            self.timer.init(period=FAR_MS, callback=_nothing)
             self.is_running = False
 
     def unmask(self):

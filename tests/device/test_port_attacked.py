@@ -9,10 +9,11 @@ from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute
 
 RIG = """
-from cases.ports import CasePort
+from cases.ports import CasePort, Port
 from cases.rig import Rig, burn_us
 from kernel.abi import FAULT_NAMES
 from kernel.layout import ARMED, STRUCK
+from kernel import main_level
 import micropython
 
 def new_rig():
@@ -89,3 +90,66 @@ print(caught, rig.kernel.words[ARMED], rig.count - before >= 4)
 port.close()
 """
     assert execute(rig_board, source) == "True 1 True\n"
+
+
+def test_all_of_the_chips_alarms_taken_leave_the_kernel_its_own(rig_board: EmulatedBoard) -> None:
+    """A service's timers and a guest's are the chip's, too: what spins is killed as before."""
+    source = """
+from machine import Timer
+new_rig()
+kept = []
+
+def greedy(sys):
+    yield sys.sleep(5)
+    try:
+        while True:
+            kept.append(Timer(-1))
+            kept[-1].init(period=100_000, callback=print)
+    except OSError:
+        pass
+    while True:
+        yield sys.sleep(10)  # the tick stops, and starts again
+
+def spinner(sys):
+    yield sys.sleep(31)
+    burn_us(rig, 400_000)
+    yield sys.recv()
+
+rig.add("greedy", greedy, priority=4)
+rig.add("spinner", spinner, priority=5, budget_ms=7)
+rig.run(60)
+print(len(kept) > 10, told("other", "greedy", "spinner"), rig.count >= 9)
+for timer in kept:
+    timer.deinit()
+"""
+    assert execute(rig_board, source) == "True ['', '', 'BUDGET'] True\n"
+
+
+def test_an_interrupt_comes_through_while_the_next_wait_ends_within_a_millisecond(
+    rig_board: EmulatedBoard,
+) -> None:
+    source = """
+from kernel.layout import LINE_LATENCY, TASKS_END
+rig = Rig(Port())
+
+def driver(sys):
+    yield sys.acknowledge(sys.cap("edge"))
+    while True:
+        yield sys.recv()
+        yield sys.acknowledge(sys.cap("edge"))
+
+def sleeper(sys):
+    for _ in range(100):
+        yield sys.sleep(1)
+    rig.finish()
+    yield sys.recv()
+
+rig.add("driver", driver, priority=1, lines=("edge",))
+rig.add("sleeper", sleeper, priority=5)
+rig.rows[0] = rig.rows[0][:6] + ((("edge", "timer", 1_373, "", 100_000),),) + rig.rows[0][7:]
+main_level(rig.start())
+rig.port.stop_tick()
+at = rig.kernel.words[TASKS_END] + LINE_LATENCY
+print(sum(rig.kernel.words[at : at + 8]) >= 70, sum(rig.kernel.words[at + 4 : at + 8]))
+"""
+    assert execute(rig_board, source) == "True 0\n"

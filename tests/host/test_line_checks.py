@@ -55,6 +55,17 @@ def test_a_state_machine_has_one_owner(tmp_path: Path) -> None:
         rows(application(tmp_path, one=line, two=line))
 
 
+def test_timers_of_all_services_are_counted(tmp_path: Path) -> None:
+    def timers(count: int) -> str:
+        line = '[[line]]\nname = "t{}"\nsource = "timer"\nperiod_ms = 5\n'
+        return "".join(line.format(number) for number in range(count))
+
+    (tmp_path / "more").mkdir()
+    rows(application(tmp_path, one=timers(7), two=timers(7)))
+    with pytest.raises(UsageError, match="more timers than board pico has for lines, 14"):
+        rows(application(tmp_path / "more", one=timers(7), two=timers(8)))
+
+
 def test_a_pin_of_a_uart_has_one_owner(tmp_path: Path) -> None:
     line = LINE + '"uart"\nrx = "gp5"\ntx = "gp4"'
     with pytest.raises(UsageError, match=r"pin gp4 belongs to (one and to two|two and to one)"):

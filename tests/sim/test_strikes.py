@@ -1,6 +1,6 @@
 """A strike before every store of the kernel: it ends the step it is meant for, or none.
 
-The tick's one-shot comes at the very end of a budget, between any two instructions of compiled
+The tick comes at the very end of a budget, between any two instructions of compiled
 code. So the kernel's array here tells of each store, and a scenario runs once for every store at
 which a task runs, with its budget over and the tick just before that store.
 """

@@ -1,7 +1,7 @@
 """Latency of an interrupt: the host makes the edges and reads the emulator's clock.
 
-The programs are `interrupts.py` and `hard_interrupts.py` of `firmware/bench`; they say what lies
-between the two edges.
+The programs are `interrupts.py`, `idle_interrupts.py` and `hard_interrupts.py` of
+`firmware/bench`; they say what lies between the two edges.
 """
 
 from bulkhead_host.bench.board import bench_board, percentile, run_program
@@ -25,6 +25,15 @@ def measure(images: Images) -> dict[str, float]:
     return {
         "irq_to_driver_us_p50": percentile(latencies, 50),
         "irq_to_driver_us_p99": percentile(latencies, 99),
+    }
+
+
+def measure_idle(images: Images) -> dict[str, float]:
+    """Return the percentiles of the same time while the board idles, in all its ways."""
+    latencies = _latencies_us(images, "idle_interrupts")
+    return {
+        "irq_to_driver_idle_us_p50": percentile(latencies, 50),
+        "irq_to_driver_idle_us_p99": percentile(latencies, 99),
     }
 
 

@@ -103,6 +103,14 @@ MEASUREMENTS = (
         function=interrupts.measure,
     ),
     Measurement(
+        name="idle_interrupts",
+        figures=(
+            Figure(name="irq_to_driver_idle_us_p50", unit="us", goal=90),
+            Figure(name="irq_to_driver_idle_us_p99", unit="us", target=300, goal=90),
+        ),
+        function=interrupts.measure_idle,
+    ),
+    Measurement(
         name="hard_interrupts",
         figures=(
             Figure(name="hard_irq_us_p99", unit="us", target=30, goal=25),

@@ -32,6 +32,7 @@ FUNCTION = re.compile(
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BYTES_MAX = 1 << 30
 _GPIO_MAX = 63
+_TIMERS_MAX = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,8 @@ class Board:
     """A board. `pins` has the chip's names, `names` the board's own for some of them.
 
     `external` are names that `machine.Pin` takes for what is no pin of the chip, such as the LED
-    of a Pico W. `needs` says what is missing before Bulkhead runs on it, for a `described` one.
+    of a Pico W. `timer_lines` are the timers that the port leaves for interrupt lines. `needs`
+    says what is missing before Bulkhead runs on it, for a `described` one.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Board:
     flash_bytes: int
     file_system_bytes: int = 0
     ram_bytes: int
+    timer_lines: int = 0
     method: str
     flash: Mapping[str, int | str] = field(default_factory=dict)
     image: Image
@@ -133,7 +136,7 @@ def load_board(folder: Path, report: Report) -> Board | None:
     table = top.table("board")
     table.only(
         *("name", "title", "chip", "port", "architecture", "tier", "needs", "has_pin_matrix"),
-        "sources",
+        *("sources", "timer_lines"),
     )
     if table.text("name") not in ("", folder.name):
         table.problem("name", f"board.name is not that of its folder, {folder.name}")
@@ -152,6 +155,7 @@ def load_board(folder: Path, report: Report) -> Board | None:
         flash_bytes=memory.integer("flash_bytes", low=least, high=_BYTES_MAX),
         file_system_bytes=memory.integer("file_system_bytes", low=0, high=_BYTES_MAX, default=0),
         ram_bytes=memory.integer("ram_bytes", low=1, high=_BYTES_MAX),
+        timer_lines=table.integer("timer_lines", low=0, high=_TIMERS_MAX, default=_TIMERS_MAX),
         method=top.table("flash").choice("method", METHODS),
         flash=_flash(top.table("flash")),
         image=_image(top.table("image")),

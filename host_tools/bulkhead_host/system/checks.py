@@ -260,6 +260,21 @@ def check_sources(system: System) -> None:
                     system.wrong(service, ("line", index, "source"), text)
 
 
+def check_timers(system: System) -> None:
+    """Want no more timer lines than the board has timers beside the kernel's own."""
+    if system.board is None:
+        return
+    most = system.board.timer_lines
+    count = 0
+    for service in system.application.services:
+        for index, line in enumerate(service.lines):
+            count += line.source == "timer"
+            if line.source == "timer" and count == most + 1:
+                text = f"more timers than board {system.board.name} has for lines, {most}"
+                hint = "let a service sleep, or wait with a timeout, in place of a timer"
+                system.wrong(service, ("line", index, "source"), text, hint)
+
+
 def check_supervision(system: System) -> None:
     """Let groups, start order and watchdog name services there are, and make sense."""
     for document, keys, text, hint in supervision_problems(system.application):
@@ -286,6 +301,7 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_budgets,
     check_pins,
     check_sources,
+    check_timers,
     check_hard,
     check_supervision,
     check_asyncio,
