@@ -12,7 +12,9 @@ MODULES = (
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")
 # Cases on simulated time and a simulated heap.
-ON_SIM = (*MODULES, "memory")
+ON_SIM = (*MODULES, "memory", "operands")
+# What the board's own build adds nothing to.
+ON_UNIX = (*ON_MICROPYTHON, "operands")
 
 
 def case_ids(*, modules: tuple[str, ...] = MODULES) -> list[str]:

@@ -4,5 +4,5 @@ This package holds no reference to the kernel. A service's only way into it is t
 yields.
 """
 
-from bulkhead.frame import Frame, NoCapability
+from bulkhead.frame import BadOperand, Frame, NoCapability
 from kernel.abi import DEAD, FULL, NOTIFIED, OK, REFUSED, TIMEOUT, UNKNOWN

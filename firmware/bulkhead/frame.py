@@ -6,19 +6,39 @@ Every method returns the trap word, to be yielded at once:
 
 The yield's value is the trap's result. Statuses 0 to 191 are the peer's own; the kernel's
 (TIMEOUT, DEAD, NOTIFIED, FULL, UNKNOWN) begin at 192. A value travels in `sys.arg`, both ways.
-No method allocates; timeouts are milliseconds.
+No method allocates. A timeout is milliseconds, below 2**31, which is 24 days; one that is negative
+is over at once, as 0 is. An operand that cannot be is a BadOperand, which ends the service with a
+SYSCALL fault that names it.
 """
 
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_OFFSET_MASK, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, RECV_FROM, REOPEN,
-    REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TIMED, YIELD,
+    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE, RECV,
+    RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP,
+    START, STASH, STOP, TIMED, WRITABLE, YIELD,
 )  # fmt: skip
+from micropython import const
+
+_HANDLE_MAX = const(0x3FFFFFF)
+_BESIDE_HANDLE = const(0x1FFF)  # bits of a trap word below those of the handle
+_TIMEOUT_MS_MAX = const(0x7FFFFFFF)
+_BITS_MAX = const(0x3FFFFFF)  # the kernel's own are above
+_BADGE_MAX = const(0x3FFF)
+_TOKEN_MAX = const(0xFFFFFFF)
+_NUMBER_MAX = const(0x3FFFFFFF)
+_TASK_MAX = const(0xFF)
+_KIND_MAX = const(0xFF)
+_SHOWN_MAX = const(24)  # characters of a number
+_STATUS = "a whole number from 0 to 191"
 
 
 class NoCapability(Exception):
     """The manifest grants no capability of that name."""
+
+
+class BadOperand(BaseException):
+    """An operand of a trap is none that there can be: no `except Exception` goes on after it."""
 
 
 class Frame:
@@ -58,15 +78,15 @@ class Frame:
         """
         self.arg = arg
         if timeout_ms is None:
-            return handle + operation + CALL
-        self.registers[0] = timeout_ms
-        return handle + operation + (CALL + TIMED)
+            return _reach("call", handle, operation) + CALL
+        self.registers[0] = _timeout("call", timeout_ms)
+        return _reach("call", handle, operation) + (CALL + TIMED)
 
     def recv(self, timeout_ms=None):
         """Wait for a message (its operation), NOTIFIED or TIMEOUT."""
         if timeout_ms is None:
             return self.waits
-        self.registers[0] = timeout_ms
+        self.registers[0] = _timeout("recv", timeout_ms)
         return RECV + TIMED
 
     def attend(self):
@@ -76,21 +96,21 @@ class Frame:
     def reply(self, status, arg=None):
         """Answer the caller received last. Never blocks, never fails."""
         self.arg = arg
-        return status + REPLY
+        return _status("reply", status) + REPLY
 
     def reply_recv(self, status, arg=None, timeout_ms=None):
         """Answer the caller received last and wait for the next, as `reply` and `recv`."""
         self.arg = arg
         if timeout_ms is None:
-            return status + REPLY_RECV
-        self.registers[0] = timeout_ms
-        return status + (REPLY_RECV + TIMED)
+            return _status("reply_recv", status) + REPLY_RECV
+        self.registers[0] = _timeout("reply_recv", timeout_ms)
+        return _status("reply_recv", status) + (REPLY_RECV + TIMED)
 
     def reply_to(self, caller, status, arg=None):
         """Answer an earlier caller, by what `caller()` gave when it was received."""
         self.arg = arg
-        self.registers[0] = caller
-        return status + (REPLY + TIMED)
+        self.registers[0] = _number("reply_to: caller", caller, _TOKEN_MAX)
+        return _status("reply_to", status) + (REPLY + TIMED)
 
     def reply_fault(self):
         """Fault the caller received last: it broke the protocol of this service."""
@@ -100,17 +120,18 @@ class Frame:
         """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, TIMEOUT if it blocks."""
         self.arg = arg
         if timeout_ms is None:
-            return handle + operation + SEND
-        self.registers[0] = timeout_ms
-        return handle + operation + (SEND + TIMED)
+            return _reach("send", handle, operation) + SEND
+        self.registers[0] = _timeout("send", timeout_ms)
+        return _reach("send", handle, operation) + (SEND + TIMED)
 
     def notify(self, handle, bits):
         """OR `bits` (0 to 25) into the pending word of a task: OK or DEAD."""
-        self.registers[0] = bits
-        return handle + NOTIFY
+        self.registers[0] = _number("notify: bits", bits, _BITS_MAX)
+        return _reach("notify", handle) + NOTIFY
 
     def sleep(self, milliseconds):
         """Wait; 0 gives way to equals."""
+        milliseconds = _timeout("sleep", milliseconds)
         if milliseconds == 0:
             return YIELD
         self.registers[0] = milliseconds
@@ -118,18 +139,18 @@ class Frame:
 
     def acknowledge(self, handle):
         """Unmask an interrupt line of this driver."""
-        return handle + ACKNOWLEDGE
+        return _reach("acknowledge", handle) + ACKNOWLEDGE
 
     def hand_over(self, handle):
         """Leave the rest of console input to the prompt, for a Ctrl-C that has been read.
 
         `handle` is the console's line, which stays masked: acknowledge it once more.
         """
-        return handle + ACKNOWLEDGE + HAND_OVER
+        return _reach("hand_over", handle) + (ACKNOWLEDGE + HAND_OVER)
 
     def reopen(self, handle):
         """After DEAD: name the peer's present incarnation. OK, or DEAD while there is none."""
-        return handle + REOPEN
+        return _reach("reopen", handle) + REOPEN
 
     def caller(self):
         """Return the token of the caller received last, 0 when the message wants no reply."""
@@ -145,38 +166,41 @@ class Frame:
 
     def copy(self, handle):
         """Copy a capability: OK and the copy's handle in `arg`, or FULL without a free slot."""
-        return handle + (MINT + ALL_RIGHTS)
+        return _reach("copy", handle) + (MINT + ALL_RIGHTS)
 
     def mint(self, handle, rights, badge=None):
         """Copy a capability with some of its rights; a badge of one's own needs MAY_GRANT."""
+        word = _reach("mint", handle) + _number("mint: rights", rights, ALL_RIGHTS, 1) + MINT
         if badge is None:
-            return handle + MINT + rights
-        self.registers[0] = badge
-        return handle + MINT + TIMED + rights
+            return word
+        self.registers[0] = _number("mint: badge", badge, _BADGE_MAX)
+        return word + TIMED
 
     def delete(self, handle):
         """Give a capability up: OK. What was derived from it goes on."""
-        return handle + DELETE
+        return _reach("delete", handle) + DELETE
 
     def revoke(self, handle):
         """Take back every copy that was derived from a capability, in every task: OK."""
-        return handle + REVOKE
+        return _reach("revoke", handle) + REVOKE
 
     def recv_from(self, handle, timeout_ms=None):
         """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
         if timeout_ms is None:
-            return handle + RECV_FROM
-        self.registers[0] = timeout_ms
-        return handle + RECV_FROM + TIMED
+            return _reach("recv_from", handle) + RECV_FROM
+        self.registers[0] = _timeout("recv_from", timeout_ms)
+        return _reach("recv_from", handle) + (RECV_FROM + TIMED)
 
     def call_lending(self, handle, operation, buffer, rights, arg=None, timeout_ms=None):
         """Call, and lend `buffer` until the reply: READABLE, WRITABLE or both is what for."""
         self.buffer = buffer
         self.arg = arg
+        if type(rights) is not int or rights & ~(READABLE | WRITABLE) or not rights:
+            _refuse("call_lending: rights", rights, "READABLE, WRITABLE or both")
         if timeout_ms is None:
-            return handle + operation + rights + CALL
-        self.registers[0] = timeout_ms
-        return handle + operation + rights + (CALL + TIMED)
+            return _reach("call_lending", handle, operation) + rights + CALL
+        self.registers[0] = _timeout("call_lending", timeout_ms)
+        return _reach("call_lending", handle, operation) + rights + (CALL + TIMED)
 
     def lease_read(self, offset, into, caller=0):
         """Copy what a caller lent, from `offset` on, into a buffer of one's own: OK or DEAD.
@@ -185,22 +209,24 @@ class Frame:
         last, or an earlier one by what `caller()` gave.
         """
         self.buffer = into
-        if not caller and 0 <= offset <= LEASE_OFFSET_MASK:
+        offset = _offset("lease_read", offset)
+        if caller == 0 and 0 <= offset <= LEASE_OFFSET_MASK:
             return LEASE_READ + (offset << HANDLE_SHIFT)
         self.registers[3] = offset
-        if caller:
-            self.registers[0] = caller
+        if caller != 0:
+            self.registers[0] = _number("lease_read: caller", caller, _TOKEN_MAX)
             return LEASE_READ + EXTRA + TIMED
         return LEASE_READ + EXTRA
 
     def lease_write(self, offset, data, caller=0):
         """Copy a buffer of one's own into what a caller lent, as `lease_read`."""
         self.buffer = data
-        if not caller and 0 <= offset <= LEASE_OFFSET_MASK:
+        offset = _offset("lease_write", offset)
+        if caller == 0 and 0 <= offset <= LEASE_OFFSET_MASK:
             return LEASE_WRITE + (offset << HANDLE_SHIFT)
         self.registers[3] = offset
-        if caller:
-            self.registers[0] = caller
+        if caller != 0:
+            self.registers[0] = _number("lease_write: caller", caller, _TOKEN_MAX)
             return LEASE_WRITE + EXTRA + TIMED
         return LEASE_WRITE + EXTRA
 
@@ -210,24 +236,26 @@ class Frame:
 
     def call_granting(self, handle, operation, granted, arg=None, timeout_ms=None):
         """Call, and give the server a copy of a capability; FULL if it cannot take it."""
+        granted = _reach("call_granting", granted)
         self.registers[4] = self.registers[4] & ACCEPTING | granted | GRANTING
         self.arg = arg
         if timeout_ms is None:
-            return handle + operation + CALL + EXTRA
-        self.registers[0] = timeout_ms
-        return handle + operation + CALL + EXTRA + TIMED
+            return _reach("call_granting", handle, operation) + (CALL + EXTRA)
+        self.registers[0] = _timeout("call_granting", timeout_ms)
+        return _reach("call_granting", handle, operation) + (CALL + EXTRA + TIMED)
 
     def reply_granting(self, status, granted, arg=None, caller=0):
         """Answer a caller, and give it a copy of a capability: OK.
 
         FULL if it cannot take that, which leaves the caller waiting for an answer.
         """
+        granted = _reach("reply_granting", granted)
         self.registers[4] = self.registers[4] & ACCEPTING | granted | GRANTING
         self.arg = arg
-        if caller:
-            self.registers[0] = caller
-            return status + REPLY + EXTRA + TIMED
-        return status + REPLY + EXTRA
+        if caller != 0:
+            self.registers[0] = _number("reply_granting: caller", caller, _TOKEN_MAX)
+            return _status("reply_granting", status) + (REPLY + EXTRA + TIMED)
+        return _status("reply_granting", status) + (REPLY + EXTRA)
 
     def accept(self):
         """Take a capability with the next message, or reply, that brings one: see `granted`."""
@@ -272,33 +300,34 @@ class Frame:
 
     def start(self, kernel, task):
         """Start task number `task`: OK, UNKNOWN, or FULL when there is no memory."""
-        return kernel + START + task
+        return _control("start", kernel, task) + START
 
     def stop(self, kernel, task, fault=None):
         """Stop a task for good, or with a fault of the kind given."""
-        self.arg = fault
-        return kernel + STOP + task
+        self.arg = None if fault is None else _number("stop: fault", fault, RETURNED)
+        return _control("stop", kernel, task) + STOP
 
     def reset_board(self, kernel, task, cause):
         """Reset the board, keeping that a task is why: `cause` is one of `abi`'s."""
-        self.registers[0] = cause
-        return kernel + STOP + TIMED + task
+        self.registers[0] = _number("reset_board: cause", cause, _KIND_MAX)
+        return _control("reset_board", kernel, task) + (STOP + TIMED)
 
     def inspect(self, kernel, task):
         """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""
-        return kernel + INSPECT + task
+        return _control("inspect", kernel, task) + INSPECT
 
     def inspect_capability(self, kernel, task, slot):
         """Get a capability of a task into `arg`, bytes in `abi.CAPABILITY_FORMAT`.
 
         Slots count from 0, those of the manifest first; UNKNOWN beyond the last.
         """
-        self.registers[0] = slot
-        return kernel + INSPECT + TIMED + task
+        self.registers[0] = _number("inspect_capability: slot", slot, _NUMBER_MAX)
+        return _control("inspect_capability", kernel, task) + (INSPECT + TIMED)
 
     def inspect_line(self, kernel, line):
         """Get the state of a line, numbered from 0, into `arg`, bytes in `abi.LINE_FORMAT`."""
-        return kernel + INSPECT_LINE + line
+        word = _number("inspect_line: line", line, _TASK_MAX) + INSPECT_LINE
+        return _reach("inspect_line", kernel) + word
 
     def next_fault(self, kernel):
         """Get the number of a task that faulted and has not been reported yet, 0 for none.
@@ -306,22 +335,22 @@ class Frame:
         `badge()` is the fault's kind then, `bits()` the task's generation now. While there are
         more, the notification stays pending.
         """
-        return kernel + NEXT_FAULT
+        return _reach("next_fault", kernel) + NEXT_FAULT
 
     def fault_text(self, kernel, task, offset=0):
         """Get a piece of a task's newest traceback into `arg`: bytes, none after the end.
 
         Of task 0: what ended the board's last run.
         """
-        self.arg = offset
-        return kernel + FAULT_TEXT + task
+        self.arg = _number("fault_text: offset", offset, _NUMBER_MAX)
+        return _control("fault_text", kernel, task) + FAULT_TEXT
 
     def read_fault(self, kernel, task):
         """Get a task's newest fault into `arg`, bytes in `abi.FAULT_FORMAT`: OK or UNKNOWN.
 
         Of task 0: what ended the board's last run.
         """
-        return kernel + READ_FAULT + task
+        return _control("read_fault", kernel, task) + READ_FAULT
 
     def read_trace(self, kernel, position):
         """Get records of the trace into `arg`: the number of the first, then `abi.TRACE_FORMAT`.
@@ -329,19 +358,70 @@ class Frame:
         Records are numbered from boot, modulo 2**30; those before `position`, and the newest, are
         not given.
         """
-        self.arg = position
-        return kernel + READ_TRACE
+        self.arg = _number("read_trace: position", position, _NUMBER_MAX)
+        return _reach("read_trace", kernel) + READ_TRACE
 
     def inject(self, kernel, task, kind):
         """Make a task misbehave: `kind` is one of `abi`'s injections."""
-        self.arg = kind
-        return kernel + INJECT + task
+        self.arg = _number("inject: kind", kind, _KIND_MAX)
+        return _control("inject", kernel, task) + INJECT
 
     def replace(self, kernel, task, verb, arg=None):
         """Do one step of putting new code in place of a task's: `verb` is LOAD, SWAP, and so on.
 
         OK, or UNKNOWN with the reason in `arg`, FULL to be tried later, DEAD without new code.
         """
-        self.registers[0] = verb
+        self.registers[0] = _number("replace: verb", verb, _KIND_MAX)
         self.arg = arg
-        return kernel + REPLACE + task
+        return _control("replace", kernel, task) + REPLACE
+
+
+def _reach(trap, handle, operation=0):
+    """Return what a handle and an operation are of a trap's word."""
+    if type(handle) is not int or not 0 <= handle <= _HANDLE_MAX or handle & _BESIDE_HANDLE:
+        _refuse(trap + ": handle", handle, "a handle that this service was given")
+    if type(operation) is not int or not 0 <= operation < OPERATIONS:
+        _refuse(trap + ": operation", operation, _STATUS)
+    return handle + operation
+
+
+def _control(trap, kernel, task):
+    """Return what the handle of the kernel and a task's number are of a trap's word."""
+    if type(task) is not int or not 0 <= task <= _TASK_MAX:
+        _refuse(trap + ": task", task, "a whole number from 0 to 255")
+    return _reach(trap, kernel) + task
+
+
+def _status(trap, status):
+    if type(status) is not int or not 0 <= status < OPERATIONS:
+        _refuse(trap + ": status", status, _STATUS)
+    return status
+
+
+def _timeout(trap, milliseconds):
+    if type(milliseconds) is not int or milliseconds > _TIMEOUT_MS_MAX:
+        _refuse(trap + ": timeout", milliseconds, "a whole number of ms below 2**31")
+    return milliseconds if milliseconds > 0 else 0
+
+
+def _offset(trap, offset):
+    """Return an offset, -1 for one outside of any buffer: a client may have named it."""
+    if type(offset) is not int:
+        _refuse(trap + ": offset", offset, "a whole number")
+    return offset if 0 <= offset <= _NUMBER_MAX else -1
+
+
+def _number(operand, value, most, least=0):
+    """Return an operand that is a whole number in a range."""
+    if type(value) is not int or not least <= value <= most:
+        _refuse(operand, value, "a whole number from %d to %d" % (least, most))
+    return value
+
+
+def _refuse(operand, value, wanted):
+    """End the service: an operand is none that there can be."""
+    kind = type(value)
+    shown = "a " + kind.__name__
+    if kind is int or kind is float or kind is bool:
+        shown = str(value)[:_SHOWN_MAX] + ", " + shown
+    raise BadOperand("%s is %s, and has to be %s" % (operand, shown, wanted))

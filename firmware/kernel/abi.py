@@ -85,6 +85,7 @@ MAY_ACKNOWLEDGE = const(8)
 MAY_CONTROL = const(16)
 MAY_GRANT = const(32)  # to give it to others in a message, and to choose the badge of a copy
 ALL_RIGHTS = const(0x7F)  # mint: those of the original
+RIGHT_NAMES = ("call", "send", "notify", "acknowledge", "control", "grant")
 
 # In the register of capabilities granted, beside a handle: to be accepted, to be granted.
 ACCEPTING = const(1)

@@ -15,7 +15,7 @@ was in PARENT, until its task starts again.
 
 from kernel.abi import (
     ALL_RIGHTS, DEAD, FAULTED, FULL, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT,
-    MAY_GRANT, OK, SLOT_MASK, TIMED,
+    MAY_GRANT, OK, RIGHT_NAMES, SLOT_MASK, TIMED,
 )  # fmt: skip
 from kernel.layout import (
     BADGE_MAX, BADGE_SHIFT, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
@@ -41,8 +41,23 @@ def lookup(w, task, trap, right):
     """
     capability = find(w, task, trap, right)
     if not capability:
-        raise NoRight
+        raise NoRight(_refusal(w, task, trap, right))
     return capability
+
+
+def _refusal(w, task, trap, right):
+    """Return why there is no capability behind the handle in `trap` for that right."""
+    slot = trap >> HANDLE_SHIFT & SLOT_MASK
+    if slot >= w[task + CAPABILITY_COUNT]:
+        return "the handle names no slot of this service's table"
+    target = w[w[task + CAPABILITIES] + slot * CAPABILITY + TARGET]
+    generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
+    if target >> SLOT_SHIFT != generation or not target >> RIGHTS_SHIFT & RIGHTS_MASK:
+        return "the handle's capability was given up"
+    for bit, name in enumerate(RIGHT_NAMES):
+        if right == 1 << bit:
+            return "its capability has no right to " + name
+    return "its capability has no rights"
 
 
 @micropython.viper
@@ -105,9 +120,9 @@ def mint(w, frames, task, trap):
     if trap & TIMED:
         badge = w[task + REGISTER_TIMEOUT]
         if held & MAY_GRANT == 0 or badge < 0 or badge > BADGE_MAX:
-            raise NoRight
+            raise NoRight("mint: a badge of one's own needs the right to grant")
     if rights == 0 or rights & held != rights:
-        raise NoRight
+        raise NoRight("mint: rights that the capability has not")
     handle = derive(w, task, parent, rights, badge)
     if handle:
         frames[task >> RECORD_SHIFT].arg = handle

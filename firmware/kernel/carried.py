@@ -37,10 +37,10 @@ def attach(w, task):
     extra = w[task + REGISTER_HANDLE]
     w[task + REGISTER_HANDLE] = extra & ACCEPTING
     if extra & GRANTING == 0:
-        raise NoRight
+        raise NoRight("nothing was named to be granted")
     capability = lookup(w, task, extra, MAY_GRANT)
     if (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | MAY_NOTIFY) == 0:
-        raise NoRight
+        raise NoRight("only a right to call, send or notify can be granted")
     w[task + GRANTED] = capability
 
 

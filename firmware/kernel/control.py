@@ -10,7 +10,7 @@ from kernel import records
 from kernel.abi import (
     ATTENDING, CAPABILITY_FORMAT, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
     INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL,
-    SLEEPING, STORM, TIMED, UNKNOWN,
+    RETURNED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.carried import caller_of
@@ -60,13 +60,13 @@ class Control:
 
     def unknown(self, _w, _frames, _task, _trap):
         """Fault a task whose trap word means nothing."""
-        raise NoRight
+        raise NoRight("no trap: a service yields what a method of `sys` returns")
 
     def attend(self, w, _frames, task, trap):
         """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""
         kernel = self.kernel
         if not row_options(kernel.table[(task >> RECORD_SHIFT) - 1])[4] & HARD:
-            raise NoRight
+            raise NoRight("attend: the manifest does not say hard = true")
         if w[task + PENDING]:
             take_bits(w, task)
             return task
@@ -152,6 +152,8 @@ class Control:
         if target and trap & TIMED:
             w[RUNNING_TASK] = target
             kernel.port.panic(w[task + REGISTER_TIMEOUT])
+        if kind is not None and (type(kind) is not int or not 0 <= kind <= RETURNED):
+            raise BadMessage("stop: the fault has to be a kind of fault, or None")
         if target and target != task and w[target + STATE] not in (DORMANT, FAULTED):
             w[task + RESULT] = OK
             fault(kernel, target, kind or NO_FAULT, None)
@@ -208,7 +210,9 @@ class Control:
     def fault_text(self, w, frames, task, trap):
         """Give a piece of a task's traceback as bytes, from the offset in `arg`."""
         lookup(w, task, trap, MAY_CONTROL)
-        start = frames[task >> RECORD_SHIFT].arg or 0
+        start = frames[task >> RECORD_SHIFT].arg
+        if type(start) is not int or start < 0:
+            raise BadMessage("fault_text: the offset has to be a whole number from 0 on")
         text = records.words(self.kernel, trap & 0xFF)
         frames[task >> RECORD_SHIFT].arg = text[start : start + MESSAGE_BYTES_MAX]
         w[task + RESULT] = OK
@@ -238,6 +242,8 @@ class Control:
         kernel = self.kernel
         target = self._target(task, trap)
         kind = kernel.frames[task >> RECORD_SHIFT].arg
+        if type(kind) is not int:
+            raise BadMessage("inject: the kind has to be a whole number")
         done = target and inject(kernel, target, kind)
         kernel.words[task + RESULT] = OK if done else UNKNOWN
         return task

@@ -34,7 +34,7 @@ def call(w, frames, task, trap):
     """Send a message and wait for its reply, at most until the deadline."""
     capability = lookup(w, task, trap, MAY_CALL)
     if trap & 0xFF >= OPERATIONS:
-        raise NoRight
+        raise BadMessage("call: the operation has to be below 192")
     server = w[capability + TARGET] & OFFSET_MASK
     if not is_alive(w, capability):
         w[task + RESULT] = DEAD
@@ -154,7 +154,7 @@ def recv_from(w, frames, task, trap):
     capability = lookup(w, task, trap, RIGHTS_MASK)
     sender = w[capability + TARGET] & OFFSET_MASK
     if sender == 0 or sender >= w[TASKS_END] or sender == task:
-        raise NoRight
+        raise NoRight("recv_from: the handle is not another service's")
     w[task + SERVING] = 0
     if w[task + PENDING]:
         take_bits(w, task)

@@ -11,6 +11,7 @@ then it is still pending, and the port's `pad` gives it a branch to land on befo
 resumed.
 """
 
+from bulkhead import BadOperand
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
 from kernel.dispatch import dispatch
 from kernel.faults import fault, take_doom
@@ -25,7 +26,7 @@ from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
 
 # What is no EXCEPTION. Bound once: the interpreter takes 8 us to find one among its builtins.
-_OTHERS = (KeyboardInterrupt, MemoryError, StopIteration)
+_OTHERS = (KeyboardInterrupt, MemoryError, StopIteration, BadOperand)
 
 
 @micropython.native
@@ -59,6 +60,8 @@ def land(kernel, error):
             kind = RETURNED
         elif isinstance(error, MemoryError):
             kind = MEMORY
+        elif isinstance(error, BadOperand):
+            kind = SYSCALL
         elif w[STRUCK] or kernel.port.is_operators(error):
             kind = BUDGET
             note_event(kernel, EVENT_OVERRAN, task, 0)

@@ -16,7 +16,7 @@ from kernel.layout import (
     REGISTER_CALLER, REGISTER_HANDLE, RESULT, STATE, TARGET, TASKS_END,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
-from kernel.message import admit
+from kernel.message import BadMessage, admit
 from kernel.priority import queue_sender, raise_to
 from kernel.timeouts import arm, arm_ms, end_wait
 import micropython
@@ -28,8 +28,10 @@ def send(w, frames, task, trap):
     operation = trap & 0xFF
     server = w[capability + TARGET] & OFFSET_MASK
     mailbox = w[server + MAILBOX]
-    if operation >= OPERATIONS or mailbox == 0:
-        raise NoRight
+    if operation >= OPERATIONS:
+        raise BadMessage("send: the operation has to be below 192")
+    if mailbox == 0:
+        raise NoRight("send: the receiver has no mailbox")
     if not is_alive(w, capability):
         w[task + RESULT] = DEAD
         return task

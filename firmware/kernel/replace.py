@@ -59,7 +59,7 @@ class Replacements:
         target = (trap & 0xFF) << RECORD_SHIFT
         verb = w[task + REGISTER_TIMEOUT]
         if not (RECORD <= target < w[TASKS_END] and 0 <= verb <= SETTLE) or target == task:
-            raise NoRight
+            raise NoRight("replace: there is no such task, or step")
         frame = frames[task >> RECORD_SHIFT]
         trial = self.kernel.trials.get(target)
         status = DEAD

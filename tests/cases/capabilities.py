@@ -408,7 +408,7 @@ def test_inspected_table_has_lines_and_free_slots_and_an_end(rig):
         rig.log.append((yield from inspected(sys, 1)))
         rig.log.append((yield from inspected(sys, 2)))
         rig.log.append((yield from inspected(sys, 3)))
-        rig.log.append((yield from inspected(sys, 1 << 30)))
+        rig.log.append((yield from inspected(sys, (1 << 30) - 1)))
 
     rig.add("other", idle)
     rig.add("main", main, uses="kernel:control", lines=("edge",), slots=1)

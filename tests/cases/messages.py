@@ -359,7 +359,9 @@ def test_task_cannot_raise_the_kernels_bits(rig):
         rig.log.append(sys.bits())
 
     def sender(sys):
-        yield sys.notify(sys.cap("receiver"), (1 << 28) | 1)
+        word = sys.notify(sys.cap("receiver"), 1)
+        sys.registers[0] |= 1 << 28
+        yield word
 
     rig.add("receiver", receiver)
     rig.add("sender", sender, uses="receiver:notify")

@@ -98,57 +98,86 @@ def test_bytecode_may_index_as_it_likes() -> None:
 @pytest.mark.parametrize(
     ("source", "quick"),
     [
-        ("x = yield sys.call(a, b, c)", "sys.arg = c; x = yield a + b + 256"),
+        ("x = yield sys.call(a, 4, c)", "sys.arg = c; x = yield a + 260"),
         ("yield sys.call(a, 3, f(é), )", "sys.arg = f(é); yield a + 259"),
-        ("yield sys.call(a, b)", "sys.arg = None; yield a + b + 256"),
-        ("yield sys.call(\n    a,\n    b,\n)", "sys.arg = None; yield a + b + 256\n\n\n"),
+        ("yield sys.call(a, 0)", "sys.arg = None; yield a + 256"),
+        ("yield sys.call(a, 191)", "sys.arg = None; yield a + 447"),
+        ("yield sys.call(a, 192)", None),
+        ("yield sys.call(a, -1)", None),
+        ("yield sys.call(a, True)", None),
+        ("yield sys.call(a, 1.5)", None),
+        ("yield sys.call(a, b)", None),
+        ("yield sys.call(b, 3)", None),
+        ("a = b; yield sys.call(a, 3)", None),
+        ("for a in b: pass\nyield sys.call(a, 3)", None),
+        ("yield sys.send(a, 191)", "sys.arg = None; yield a + 1471"),
+        ("yield sys.send(a, 192)", None),
+        ("yield sys.reply_recv(191)", "sys.arg = None; yield 703"),
+        ("yield sys.reply_recv(192)", None),
+        ("yield sys.reply_recv(b)", None),
+        ("yield sys.reply(192)", None),
+        ("yield sys.call(\n    a,\n    3,\n)", "sys.arg = None; yield a + 259\n\n\n"),
         ("yield sys.reply_recv(0)", "sys.arg = None; yield 512"),
         ("yield sys.reply(0, (1, 2))", "sys.arg = (1, 2); yield 1024"),
         ("yield sys.recv()", "yield sys.waits"),
         (
-            "yield sys.send(h, op, (yield sys.recv()))",
-            "yield sys.send(h, op, (yield sys.waits))",
+            "yield sys.send(a, 3, (yield sys.recv()))",
+            "yield sys.send(a, 3, (yield sys.waits))",
         ),
-        ("x = f((yield sys.call(a, b)))", None),
-        ("if a: yield sys.call(a, b)", None),
-        ("yield sys.call(f(a), b)", None),
-        ("yield sys.call(a, b, lambda: 1)", None),
-        ("yield sys.call(self.led, b)", None),
+        ("x = f((yield sys.call(a, 3)))", None),
+        ("if a: yield sys.call(a, 3)", None),
+        ("yield sys.call(f(a), 3)", None),
+        ("yield sys.call(a, 3, lambda: 1)", None),
+        ("yield sys.call(self.led, 3)", None),
         (
-            "yield sys.call_lending(a, b, c, d)",
-            "sys.buffer = c; sys.arg = None; yield a + b + d + 256",
+            "yield sys.call_lending(a, 5, c, 6)",
+            "sys.buffer = c; sys.arg = None; yield a + 267",
         ),
         (
-            "yield sys.call_lending(a, b, c[:5], 2, e)",
-            "sys.buffer = c[:5]; sys.arg = e; yield a + b + 258",
+            "yield sys.call_lending(a, 5, c[:5], 2, e)",
+            "sys.buffer = c[:5]; sys.arg = e; yield a + 263",
         ),
+        ("yield sys.call_lending(a, 5, c, 3)", None),
+        ("yield sys.call_lending(a, 5, c, d)", None),
         ("yield sys.lease_read(0, a)", "sys.buffer = a; yield 768"),
         ("yield sys.lease_write(2, a)", "sys.buffer = a; yield 1000"),
         ("yield sys.lease_read(5000, a)", None),
         ("yield sys.lease_read(n, a)", None),
         ("yield sys.lease_read(0, a, caller)", None),
-        ("yield sys.call(a, b, c, 20)", None),
-        ("yield sys.call(a, b, timeout_ms=20)", None),
+        ("yield sys.call(a, 3, c, 20)", None),
+        ("yield sys.call(a, 3, timeout_ms=20)", None),
         ("yield sys.call(*operands)", None),
         ("yield sys.recv(5)", None),
-        ("await sys.call(a, b, c)", "sys.arg = c; (yield a + b + 256)"),
-        ("x = await sys.call(a, b)", "sys.arg = None; x = (yield a + b + 256)"),
+        ("await sys.call(a, 3, c)", "sys.arg = c; (yield a + 259)"),
+        ("x = await sys.call(a, 3)", "sys.arg = None; x = (yield a + 259)"),
         ("if await sys.recv() == 0: pass", "if (yield sys.waits) == 0: pass"),
-        ("await sys.call(a, b, c, 5)", None),
-        ("yield other.call(a, b, c)", None),
-        ("trap = sys.call(a, b, c)", None),
+        ("await sys.call(a, 3, c, 5)", None),
+        ("yield other.call(a, 3, c)", None),
+        ("trap = sys.call(a, 3, c)", None),
     ],
 )
 def test_quicken_puts_traps_together_in_place(source: str, quick: str | None) -> None:
     def indented(text: str) -> str:
-        return "async def f(sys):\n    " + text.replace("\n", "\n    ")
+        return "async def f(sys, b):\n    a = sys.cap('a')\n    " + text.replace("\n", "\n    ")
 
     abi = {"CALL": 256, "REPLY_RECV": 512, "LEASE_READ": 768, "LEASE_WRITE": 1000 - 2048}
     abi |= {"REPLY": 1024, "SEND": 1280, "LEASE_OFFSET_MASK": 4095, "HANDLE_SHIFT": 10}
+    abi |= {"READABLE": 2, "WRITABLE": 4, "OPERATIONS": 192}
     made = quicken(indented(source), abi)
     assert [line.rstrip() for line in made.split("\n")] == [
         line.rstrip() for line in indented(quick or source).split("\n")
     ]
+
+
+@pytest.mark.parametrize(
+    ("again", "word"), [("", "a + 264"), ("    _SET = 300\n", None), ("    del _SET\n", None)]
+)
+def test_quicken_knows_the_constants_of_a_module(again: str, word: str | None) -> None:
+    head = "_SET = const(8)\ndef f(sys):\n    a = sys.cap('a')\n" + again
+    abi = {"CALL": 256, "READABLE": 2, "WRITABLE": 4, "OPERATIONS": 192}
+    made = quicken(head + "    yield sys.call(a, _SET)", abi)
+    line = f"    sys.arg = None; yield {word}" if word else "    yield sys.call(a, _SET)"
+    assert made == head + line
 
 
 PASTED = {

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from case_list import ON_MICROPYTHON, case_ids
+from case_list import ON_UNIX, case_ids
 
 _TIMEOUT_S = 300
 
 
-@pytest.mark.parametrize("case", case_ids(modules=ON_MICROPYTHON))
+@pytest.mark.parametrize("case", case_ids(modules=ON_UNIX))
 def test_case(case: str, micropython: Path, folded_firmware: Path) -> None:
     tests = Path(__file__).parents[1]
     done = subprocess.run(

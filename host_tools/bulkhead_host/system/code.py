@@ -12,6 +12,7 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
+from bulkhead_host.system.operands import check_operands
 
 # Traps that take a right of the same name.
 _RIGHT_OF_TRAP = ("call", "send", "notify")
@@ -31,6 +32,7 @@ def check_code(
             continue
         for line, text, hint in beyond_manifest(tree, service.package, service.modules):
             report.add(file, line, text, hint)
+        check_operands(tree, file, report)
         _check_apis(service, tree, file, names, report)
         if file != service.folder / "api.py":  # whose handles are those of its clients
             _check_handles(service, tree, file, report)

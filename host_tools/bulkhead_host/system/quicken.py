@@ -1,7 +1,7 @@
 """Traps put together where they are made: a method call less, which costs the Pico 8 us."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 # What a trap of `bulkhead.Frame` is made of: the operands added up to its word, with the trap's
 # number, and the attributes that take the others, which may be left out in the end.
@@ -14,8 +14,9 @@ _INLINED = {
     "lease_read": ("LEASE_READ", 1, ("buffer",), 0),
     "lease_write": ("LEASE_WRITE", 1, ("buffer",), 0),
     "next_fault": ("NEXT_FAULT", 1, (), 0),
-    "start": ("START", 2, (), 0),
 }
+# Those that answer somebody and name no capability.
+_WITHOUT_HANDLE = ("reply", "reply_recv", "lease_read", "lease_write")
 _LENDING = ("handle", "operation", "buffer", "rights", "arg")
 
 
@@ -23,16 +24,20 @@ def quicken(source: str, abi: Mapping[str, int]) -> str:
     """Return `source` with the commonest traps put together in place.
 
     A statement `x = yield sys.call(handle, SET, value)` becomes `sys.arg = value; x = yield handle
-    + SET + CALL`, as the method of `bulkhead.Frame` does it, where the operands of the word are
-    names or numbers and no other is a trap itself. A trap with a timeout stays what it is. `yield
-    sys.recv()` becomes `yield sys.waits`, which a hard driver's frame has another value for. What
-    is awaited is yielded then: a coroutine of MicroPython is a generator. `abi` are the constants
-    of `kernel.abi`. Lines stay where they are.
+    + SET + CALL`, as the method of `bulkhead.Frame` does it, where no other operand is a trap
+    itself. The method judges its operands, so it stays where they are not known to be right: the
+    handle is a variable that holds nothing but `sys.cap("name")` all through its function, the
+    rest of the word are numbers in their range. A trap with a timeout stays what it is, too.
+    `yield sys.recv()` becomes `yield sys.waits`, which a hard driver's frame has another value
+    for. What is awaited is yielded then: a coroutine of MicroPython is a generator. `abi` are the
+    constants of `kernel.abi`. Lines stay where they are.
     """
     lines = source.split("\n")
     edits: list[tuple[ast.expr, str]] = []
     prefixes: list[tuple[ast.stmt, str]] = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    tree = _Numbers(_constants(tree)).visit(tree)
+    for node, handles in _statements(tree, frozenset()):
         match node:
             case ast.Yield(value=ast.Call() as call) | ast.Await(value=ast.Call() as call) if (
                 _method(call) == "recv" and not call.args
@@ -44,7 +49,7 @@ def quicken(source: str, abi: Mapping[str, int]) -> str:
                 | ast.Assign([ast.Name()], ast.Yield(value=ast.Call() as call) as trap)
                 | ast.Assign([ast.Name()], ast.Await(value=ast.Call() as call) as trap)
             ) if not lines[node.lineno - 1].encode()[: node.col_offset].strip():
-                parts = _parts(call, abi)
+                parts = _parts(call, abi, handles)
                 if parts:
                     prefixes.append((node, parts[0]))
                     edits.append(_edit(trap, call, parts[1]))
@@ -53,6 +58,79 @@ def quicken(source: str, abi: Mapping[str, int]) -> str:
     for statement, text in prefixes:
         _insert(lines, statement.lineno, statement.col_offset, text)
     return "\n".join(lines)
+
+
+def _constants(tree: ast.Module) -> dict[str, int]:
+    """Return the numbers that a module names by `NAME = const(number)`, and by nothing else."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Name(id="const"), args=[ast.Constant(value=int(number))]),
+            ):
+                found[name] = number
+    bound = _bound(tree)
+    return {name: number for name, number in found.items() if bound.count(name) == 1}
+
+
+class _Numbers(ast.NodeTransformer):
+    """Puts a number in the place of the name of a constant."""
+
+    def __init__(self, constants: Mapping[str, int]) -> None:
+        self._constants = constants
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and node.id in self._constants:
+            return ast.copy_location(ast.Constant(self._constants[node.id]), node)
+        return node
+
+
+def _statements(
+    scope: ast.AST, handles: frozenset[str]
+) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Yield every node with the variables of its function that hold a handle from `sys.cap`."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _statements(node, _handles(node))
+        else:
+            yield node, handles
+            yield from _statements(node, handles)
+
+
+def _handles(function: ast.AST) -> frozenset[str]:
+    """Return the variables that are bound in a function, each time by `name = sys.cap("...")`."""
+    given: list[str] = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
+                    args=[ast.Constant(value=str())],
+                ),
+            ):
+                given.append(name)
+    bound = _bound(function)
+    return frozenset(name for name in given if given.count(name) == bound.count(name))
+
+
+def _bound(scope: ast.AST) -> list[str]:
+    """Return every name that is bound in a scope or in one inside it, as often as it is."""
+    bound: list[str] = []
+    for node in ast.walk(scope):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
+                bound.append(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                bound += names
+            case ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
+                bound.append(name)
+            case ast.alias(name=name):
+                bound.append(name.split(".")[0])
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                bound.append(name)
+    return bound
 
 
 def _method(call: ast.Call) -> str:
@@ -68,7 +146,9 @@ def _edit(node: ast.expr, call: ast.Call, text: str) -> tuple[ast.expr, str]:
     return (node, f"(yield {text})") if isinstance(node, ast.Await) else (call, text)
 
 
-def _parts(call: ast.Call, abi: Mapping[str, int]) -> tuple[str, str] | None:
+def _parts(
+    call: ast.Call, abi: Mapping[str, int], handles: frozenset[str]
+) -> tuple[str, str] | None:
     """Return the assignments before a trap and its word; None if it stays a method call."""
     method = _method(call)
     if method not in _INLINED:
@@ -81,13 +161,10 @@ def _parts(call: ast.Call, abi: Mapping[str, int]) -> tuple[str, str] | None:
     if not least <= len(operands) <= least + optional:
         return None
     word, values = operands[:added], operands[added:]
-    if not all(map(_is_plain, word)) or any(map(_has_own_traps, values)):
+    if any(map(_has_own_traps, values)) or not _is_right(method, word, abi, handles):
         return None
     if method.startswith("lease_"):
-        offset = word[0].value if isinstance(word[0], ast.Constant) else None
-        if not isinstance(offset, int) or not 0 <= offset <= abi["LEASE_OFFSET_MASK"]:
-            return None
-        word = [ast.Constant(offset << abi["HANDLE_SHIFT"])]
+        word = [ast.Constant(_number(word[0]) << abi["HANDLE_SHIFT"])]
     texts = [ast.unparse(value) for value in values] + ["None"] * optional
     assignments = [f"sys.{n} = {t}; " for n, t in zip(attributes, texts, strict=False)]
     return "".join(assignments), _sum(word, abi[trap])
@@ -103,9 +180,27 @@ def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) is int
 
 
-def _is_plain(node: ast.expr) -> bool:
-    """Tell whether what an operand gives cannot depend on when it is looked at."""
-    return isinstance(node, ast.Name) or _is_number(node)
+def _is_right(
+    method: str, word: list[ast.expr], abi: Mapping[str, int], handles: frozenset[str]
+) -> bool:
+    """Tell whether the operands of a trap's word are known to be what the method would take."""
+    if method.startswith("lease_"):
+        return 0 <= _number(word[0]) <= abi["LEASE_OFFSET_MASK"]
+    if method not in _WITHOUT_HANDLE:
+        handle, *word = word
+        if not (isinstance(handle, ast.Name) and handle.id in handles):
+            return False
+    rights = (abi["READABLE"], abi["WRITABLE"], abi["READABLE"] | abi["WRITABLE"])
+    return all(
+        _number(operand) in rights if index else 0 <= _number(operand) < abi["OPERATIONS"]
+        for index, operand in enumerate(word)
+    )
+
+
+def _number(node: ast.expr) -> int:
+    """Return a whole number in the source, -1 for anything else."""
+    is_number = isinstance(node, ast.Constant) and type(node.value) is int
+    return node.value if is_number else -1  # type: ignore[attr-defined]
 
 
 def _has_own_traps(node: ast.expr) -> bool:

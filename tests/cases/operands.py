@@ -1,0 +1,411 @@
+"""Cases: every operand of every trap, right and wrong, on both sides of each limit.
+
+A row is an operand: its name as a fault has it, a trap made with it, values that are right, and
+others that are wrong than WRONG, which no operand takes. A wrong one is a SYSCALL fault that names
+the operand, its range and the service's line.
+"""
+
+from bulkhead import Frame
+from cases.rig import echo
+from kernel.abi import READABLE, RETURNED, SYSCALL, WRITABLE
+from kernel.limits import FAULT_TEXT_BYTES
+
+WRONG = (True, 1.0, 0.5, "1", b"1", (1,), 1 << 31, -(1 << 31), 1 << 64, -(1 << 64), float("inf"))
+LIMITS = {
+    "operation": (0, 191),
+    "status": (0, 191),
+    "bits": (0, 0x3FFFFFF),
+    "rights": (1, 0x7F),
+    "badge": (0, 0x3FFF),
+    "caller": (0, 0xFFFFFFF),
+    "task": (0, 255),
+    "line": (0, 255),
+    "slot": (0, 0x3FFFFFFF),
+    "offset of": (0, 0x3FFFFFFF),
+    "position": (0, 0x3FFFFFFF),
+    "kind": (0, 255),
+    "verb": (0, 255),
+}
+TIMEOUTS = (0, 1, (1 << 31) - 1, -1, -(1 << 40))
+NONE = 255  # no task has that number
+buffer = bytearray(4)
+
+
+def handles(trap):
+    """Return the row of a trap's handle; `trap(sys, handle)` makes it."""
+    return "handle", trap, (), (-1, 1, 1 << 26, (1 << 26) + (1 << 13), -(1 << 13), None)
+
+
+def timed(trap, none=True):
+    """Return the row of a trap's timeout."""
+    wrong = (1 << 31, (1 << 31) + 1, 1 << 40) + (() if none else (None,))
+    return "timeout", trap, TIMEOUTS + ((None,) if none else ()), wrong
+
+
+def ranged(operand, trap, none=False):
+    """Return the row of an operand that is a number in a range."""
+    least, most = LIMITS[operand]
+    right = (least, most) + ((None,) if none else ())
+    return operand.split()[0], trap, right, (least - 1, most + 1) + (() if none else (None,))
+
+
+def echoing(sys):
+    return sys.cap("echo")
+
+
+def kernel(sys):
+    return sys.cap("kernel")
+
+
+ROWS = {
+    "call": (
+        handles(lambda sys, v: sys.call(v, 1)),
+        ranged("operation", lambda sys, v: sys.call(echoing(sys), v)),
+        timed(lambda sys, v: sys.call(echoing(sys), 1, None, v)),
+    ),
+    "recv": (timed(lambda sys, v: sys.recv(v)),),
+    "reply": (ranged("status", lambda sys, v: sys.reply(v)),),
+    "reply_recv": (
+        ranged("status", lambda sys, v: sys.reply_recv(v)),
+        timed(lambda sys, v: sys.reply_recv(0, None, v)),
+    ),
+    "reply_to": (
+        ranged("caller", lambda sys, v: sys.reply_to(v & ~0xFF if type(v) is int else v, 0)),
+        ranged("status", lambda sys, v: sys.reply_to(0, v)),
+    ),
+    "send": (
+        handles(lambda sys, v: sys.send(v, 1)),
+        ranged("operation", lambda sys, v: sys.send(echoing(sys), v)),
+        timed(lambda sys, v: sys.send(echoing(sys), 1, None, v)),
+    ),
+    "notify": (
+        handles(lambda sys, v: sys.notify(v, 1)),
+        ranged("bits", lambda sys, v: sys.notify(echoing(sys), v)),
+    ),
+    "sleep": (timed(lambda sys, v: sys.sleep(v), none=False),),
+    "acknowledge": (handles(lambda sys, v: sys.acknowledge(v)),),
+    "hand_over": (handles(lambda sys, v: sys.hand_over(v)),),
+    "reopen": (handles(lambda sys, v: sys.reopen(v)),),
+    "copy": (handles(lambda sys, v: sys.copy(v)),),
+    "mint": (
+        handles(lambda sys, v: sys.mint(v, 1)),
+        ranged("rights", lambda sys, v: sys.mint(echoing(sys), v if v != 0x7F else 3)),
+        ranged("badge", lambda sys, v: sys.mint(echoing(sys), 1, v), none=True),
+    ),
+    "delete": (handles(lambda sys, v: sys.delete(v)),),
+    "revoke": (handles(lambda sys, v: sys.revoke(v)),),
+    "recv_from": (
+        handles(lambda sys, v: sys.recv_from(v)),
+        timed(lambda sys, v: sys.recv_from(echoing(sys), v)),
+    ),
+    "call_lending": (
+        handles(lambda sys, v: sys.call_lending(v, 1, buffer, READABLE)),
+        ranged("operation", lambda sys, v: sys.call_lending(echoing(sys), v, buffer, READABLE)),
+        (
+            "rights",
+            lambda sys, v: sys.call_lending(echoing(sys), 1, buffer, v),
+            (READABLE, WRITABLE, READABLE | WRITABLE),
+            (0, 1, READABLE + 1, READABLE << 2, -READABLE, None),
+        ),
+        timed(lambda sys, v: sys.call_lending(echoing(sys), 1, buffer, READABLE, None, v)),
+    ),
+    "lease_read": (
+        ("offset", lambda sys, v: sys.lease_read(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
+        ranged("caller", lambda sys, v: sys.lease_read(0, buffer, own(v))),
+    ),
+    "lease_write": (
+        ("offset", lambda sys, v: sys.lease_write(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
+        ranged("caller", lambda sys, v: sys.lease_write(0, buffer, own(v))),
+    ),
+    "call_granting": (
+        handles(lambda sys, v: sys.call_granting(v, 1, echoing(sys))),
+        handles(lambda sys, v: sys.call_granting(echoing(sys), 1, v)),
+        ranged("operation", lambda sys, v: sys.call_granting(echoing(sys), v, echoing(sys))),
+        timed(lambda sys, v: sys.call_granting(echoing(sys), 1, echoing(sys), None, v)),
+    ),
+    "reply_granting": (
+        handles(lambda sys, v: sys.reply_granting(0, v)),
+        ranged("status", lambda sys, v: sys.reply_granting(v, echoing(sys))),
+        ranged("caller", lambda sys, v: sys.reply_granting(0, echoing(sys), None, own(v))),
+    ),
+    "start": (
+        handles(lambda sys, v: sys.start(v, NONE)),
+        ranged("task", lambda sys, v: sys.start(kernel(sys), v)),
+    ),
+    "stop": (
+        handles(lambda sys, v: sys.stop(v, NONE)),
+        ranged("task", lambda sys, v: sys.stop(kernel(sys), v)),
+        (
+            "fault",
+            lambda sys, v: sys.stop(kernel(sys), NONE, v),
+            (None, 0, RETURNED),
+            (-1, RETURNED + 1),
+        ),
+    ),
+    "reset_board": (
+        handles(lambda sys, v: sys.reset_board(v, NONE, 1)),
+        ranged("task", lambda sys, v: sys.reset_board(kernel(sys), v, 1)),
+        (
+            "cause",
+            lambda sys, v: sys.reset_board(kernel(sys), NONE, v),
+            (1, 255),
+            (-1, 256, None),
+        ),
+    ),
+    "inspect": (
+        handles(lambda sys, v: sys.inspect(v, NONE)),
+        ranged("task", lambda sys, v: sys.inspect(kernel(sys), v)),
+    ),
+    "inspect_capability": (
+        handles(lambda sys, v: sys.inspect_capability(v, NONE, 0)),
+        ranged("task", lambda sys, v: sys.inspect_capability(kernel(sys), v, 0)),
+        ranged("slot", lambda sys, v: sys.inspect_capability(kernel(sys), NONE, v)),
+    ),
+    "inspect_line": (
+        handles(lambda sys, v: sys.inspect_line(v, 0)),
+        ranged("line", lambda sys, v: sys.inspect_line(kernel(sys), v)),
+    ),
+    "next_fault": (handles(lambda sys, v: sys.next_fault(v)),),
+    "fault_text": (
+        handles(lambda sys, v: sys.fault_text(v, 1)),
+        ranged("task", lambda sys, v: sys.fault_text(kernel(sys), v)),
+        ranged("offset of", lambda sys, v: sys.fault_text(kernel(sys), 1, v)),
+    ),
+    "read_fault": (
+        handles(lambda sys, v: sys.read_fault(v, 1)),
+        ranged("task", lambda sys, v: sys.read_fault(kernel(sys), v)),
+    ),
+    "read_trace": (
+        handles(lambda sys, v: sys.read_trace(v, 0)),
+        ranged("position", lambda sys, v: sys.read_trace(kernel(sys), v)),
+    ),
+    "inject": (
+        handles(lambda sys, v: sys.inject(v, NONE, 1)),
+        ranged("task", lambda sys, v: sys.inject(kernel(sys), v, 255)),
+        ranged("kind", lambda sys, v: sys.inject(kernel(sys), NONE, v)),
+    ),
+    "replace": (
+        handles(lambda sys, v: sys.replace(v, 1, 0)),
+        ranged("task", lambda sys, v: sys.replace(kernel(sys), v, 255)),
+        ranged("verb", lambda sys, v: sys.replace(kernel(sys), NONE, v)),
+    ),
+}
+# Methods that make no trap, or take no operand of its word.
+WITHOUT = (
+    "cap", "name", "caller", "badge", "bits", "count", "accept", "granted", "carry_over", "attend",
+    "reply_fault", "stash", "unstash",
+)  # fmt: skip
+
+
+def own(caller):
+    """Return a caller's token that no task has made, where it is one: of task 0."""
+    return caller & ~0xFF if type(caller) is int and caller > 0 else caller
+
+
+def values(operand, right, wrong):
+    """Return (value, is right) of each value of an operand."""
+    found = [(value, True) for value in right]
+    for value in wrong + WRONG:
+        is_right = False
+        if type(value) is int and operand in ("timeout", "offset") and -1 in right:
+            is_right = value < 0 or operand == "offset"  # all of them are as good
+        found.append((value, is_right))
+    return found
+
+
+def make_all(rig, method):
+    """Make a method's trap with every value, each by a new incarnation of a service.
+
+    What came of the last is asked of the kernel as the supervisor does it.
+    """
+    at_hand = []
+
+    def victim(sys):
+        trap, value = at_hand
+        yield trap(sys, value)
+        yield sys.recv()
+
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        yield sys.start(kernel, 2)
+        for operand, trap, right, wrong in ROWS[method]:
+            for value, is_right in values(operand, right, wrong):
+                at_hand[:] = (trap, value)
+                yield sys.start(kernel, 3)
+                yield sys.recv(2)
+                kind, words = yield from fault_of(sys, kernel)
+                if is_right and "%s: %s is " % (method, operand) in words:
+                    rig.log.append((operand, value, kind, words))
+                elif not is_right and not is_told(method, operand, kind, words):
+                    rig.log.append((operand, value, kind, words))
+                yield sys.stop(kernel, 3)
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("supervisor", supervisor, priority=0, budget_ms=500, uses="kernel:control")
+    rig.add("echo", echo, mailbox=(4, 2))
+    rig.add("victim", victim, uses="echo:call,send,notify,grant kernel:control", slots=1)
+    rig.run(5000)
+    rig.expect(rig.log, [])
+    rig.expect(rig.generation("supervisor"), 1)
+    rig.expect(rig.generation("victim") > len(ROWS[method]) * len(WRONG), True)
+
+
+def fault_of(sys, kernel):
+    """Return kind and words of the fault that has not been taken yet, 0 and none without."""
+    number = yield sys.next_fault(kernel)
+    kind = sys.badge() if number else 0
+    words = b""
+    while number:
+        yield sys.fault_text(kernel, number, len(words))
+        if not sys.arg:
+            break
+        words += sys.arg
+    return kind, words.decode()
+
+
+def is_told(method, operand, kind, words):
+    """Tell whether a fault names the operand, its range and the line of the service."""
+    last = words.strip().split("\n")[-1]
+    told = "%s: %s is " % (method, operand) in last and ", and has to be " in last
+    has_line = "in victim" in words or len(words) == FAULT_TEXT_BYTES  # CPython's are long
+    return kind == SYSCALL and told and has_line
+
+
+def test_every_method_is_here(rig):
+    methods = [name for name in dir(Frame) if not name.startswith("_")]
+    data = ("arg", "buffer", "keeper", "handed")
+    known = tuple(ROWS) + WITHOUT + data
+    rig.expect([name for name in methods if name not in known], [])
+
+
+def test_operands_of_call(rig):
+    make_all(rig, "call")
+
+
+def test_operands_of_recv(rig):
+    make_all(rig, "recv")
+
+
+def test_operands_of_reply(rig):
+    make_all(rig, "reply")
+
+
+def test_operands_of_reply_recv(rig):
+    make_all(rig, "reply_recv")
+
+
+def test_operands_of_reply_to(rig):
+    make_all(rig, "reply_to")
+
+
+def test_operands_of_send(rig):
+    make_all(rig, "send")
+
+
+def test_operands_of_notify(rig):
+    make_all(rig, "notify")
+
+
+def test_operands_of_sleep(rig):
+    make_all(rig, "sleep")
+
+
+def test_operands_of_acknowledge(rig):
+    make_all(rig, "acknowledge")
+
+
+def test_operands_of_hand_over(rig):
+    make_all(rig, "hand_over")
+
+
+def test_operands_of_reopen(rig):
+    make_all(rig, "reopen")
+
+
+def test_operands_of_copy(rig):
+    make_all(rig, "copy")
+
+
+def test_operands_of_mint(rig):
+    make_all(rig, "mint")
+
+
+def test_operands_of_delete(rig):
+    make_all(rig, "delete")
+
+
+def test_operands_of_revoke(rig):
+    make_all(rig, "revoke")
+
+
+def test_operands_of_recv_from(rig):
+    make_all(rig, "recv_from")
+
+
+def test_operands_of_call_lending(rig):
+    make_all(rig, "call_lending")
+
+
+def test_operands_of_lease_read(rig):
+    make_all(rig, "lease_read")
+
+
+def test_operands_of_lease_write(rig):
+    make_all(rig, "lease_write")
+
+
+def test_operands_of_call_granting(rig):
+    make_all(rig, "call_granting")
+
+
+def test_operands_of_reply_granting(rig):
+    make_all(rig, "reply_granting")
+
+
+def test_operands_of_start(rig):
+    make_all(rig, "start")
+
+
+def test_operands_of_stop(rig):
+    make_all(rig, "stop")
+
+
+def test_operands_of_reset_board(rig):
+    make_all(rig, "reset_board")
+
+
+def test_operands_of_inspect(rig):
+    make_all(rig, "inspect")
+
+
+def test_operands_of_inspect_capability(rig):
+    make_all(rig, "inspect_capability")
+
+
+def test_operands_of_inspect_line(rig):
+    make_all(rig, "inspect_line")
+
+
+def test_operands_of_next_fault(rig):
+    make_all(rig, "next_fault")
+
+
+def test_operands_of_fault_text(rig):
+    make_all(rig, "fault_text")
+
+
+def test_operands_of_read_fault(rig):
+    make_all(rig, "read_fault")
+
+
+def test_operands_of_read_trace(rig):
+    make_all(rig, "read_trace")
+
+
+def test_operands_of_inject(rig):
+    make_all(rig, "inject")
+
+
+def test_operands_of_replace(rig):
+    make_all(rig, "replace")
