@@ -4,6 +4,7 @@ Commands are loaded when first used, so that `bulkhead ps` does not pay for the 
 """
 
 import importlib
+import io
 import sys
 
 import click
@@ -91,11 +92,19 @@ def group(verbosity: int | None) -> None:
         choose(Verbosity(verbosity))
 
 
+def _speak_utf8() -> None:
+    """Have what is printed be the same bytes under any locale; a file's name stays its bytes."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
 def main() -> None:
     """Run the command line and exit with the code of `errors`.
 
     A command that ends with another code than 0 and has told why raises `click.exceptions.Exit`.
     """
+    _speak_utf8()
     try:
         sys.exit(group(standalone_mode=False))  # click returns the code of an Exit it has caught
     except BulkheadError as error:

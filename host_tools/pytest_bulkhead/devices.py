@@ -101,7 +101,12 @@ class PortDevice:
         command = [sys.executable, "-m", "mpremote", "connect", url, "reset"]
         begun_s = time.monotonic()
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_RESET_TIMEOUT_S
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_RESET_TIMEOUT_S,
         )
         if done.returncode:
             raise BulkheadError(

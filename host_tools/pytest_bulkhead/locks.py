@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkhead_host.errors import DeviceBusy
+from bulkhead_host.files import read_text
 from bulkhead_host.paths import cache_dir
 
 try:
@@ -32,12 +33,12 @@ def port_lock(identity: str, *, wait_s: float) -> Iterator[None]:
         yield
         return
     path = _lock_file(identity)
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         deadline_s = time.monotonic() + wait_s
         while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline_s:
                 raise DeviceBusy(
-                    f"{identity} is in use by the test run in process {path.read_text()}",
+                    f"{identity} is in use by the test run in process {read_text(path)}",
                     "wait for it, or give it longer: --bulkhead-wait SECONDS; "
                     "with pytest-xdist, its --dist load keeps a port's tests in one worker",
                 )

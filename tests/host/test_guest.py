@@ -45,7 +45,7 @@ def test_a_missing_file_is_named(program: Path) -> None:
 
 def test_a_file_that_is_no_text_is_refused(program: Path) -> None:
     program.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="no text in UTF-8"):
+    with pytest.raises(UsageError, match=r"old_main\.py:1: it is not text in UTF-8"):
         read_guest(program, architecture="armv6m")
 
 

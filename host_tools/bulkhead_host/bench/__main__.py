@@ -14,7 +14,7 @@ from bulkhead_host.bench.measurements import MEASUREMENTS
 from bulkhead_host.bench.report import table, to_json
 from bulkhead_host.bench.run import run
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.image.cache import write_whole
+from bulkhead_host.files import write_whole
 
 OUTPUT = Path("build/bench/rp2040.json")
 _NAMES = [measurement.name for measurement in MEASUREMENTS]

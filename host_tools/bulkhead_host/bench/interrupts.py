@@ -9,6 +9,7 @@ from bulkhead_host.bench.images import Images
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.emulator.pins import Edge
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import constants_of
 
@@ -46,8 +47,8 @@ def measure_hard(images: Images) -> dict[str, float]:
 def _latencies_us(images: Images, module: str) -> list[float]:
     """Run a program whose driver answers edges; return how long each answer took."""
     firmware = source_root() / "firmware/bench"
-    program = constants_of((firmware / "interrupts.py").read_text())
-    program |= constants_of((firmware / f"{module}.py").read_text())
+    program = constants_of(read_text(firmware / "interrupts.py"))
+    program |= constants_of(read_text(firmware / f"{module}.py"))
     with bench_board(images) as board:
         edge = board.pin(program["EDGE_PIN"])
         answer = board.pin(program["ANSWER_PIN"])

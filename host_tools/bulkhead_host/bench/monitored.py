@@ -9,6 +9,7 @@ percent. Both times are of the emulator's clock.
 from bulkhead_host.bench.images import BOARD, Images
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text
 from bulkhead_host.image.application import system_files
 from bulkhead_host.image.build import build_image
 from bulkhead_host.link.client import Client
@@ -26,7 +27,7 @@ def measure(_images: Images) -> dict[str, float]:
     """Return monitor_overhead_percent."""
     application = source_root() / _APPLICATION
     image = build_image(board=BOARD, files=system_files(application, board=BOARD))
-    spinner = constants_of((application / "spinner/service.py").read_text())
+    spinner = constants_of(read_text(application / "spinner/service.py"))
     window_s = _TABLES * INTERVAL_MS / 1000
     with EmulatedBoard(image=image.path) as board:
         pin = board.pin(spinner["PROGRESS_PIN"])

@@ -11,6 +11,7 @@ from bulkhead_host.bench.images import BOARD, Images
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.serial_peer import SerialPeer
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text
 from bulkhead_host.image.application import system_files
 from bulkhead_host.image.build import build_image
 from bulkhead_host.paths import source_root
@@ -32,7 +33,7 @@ def measure(_images: Images) -> dict[str, float]:
 def lost_bytes(board: EmulatedBoard, peer: SerialPeer) -> tuple[int, str]:
     """Send the listener what it waits for; return how many bytes it missed, and what it logged."""
     source = source_root() / APPLICATION / "listener/service.py"
-    program = constants_of(source.read_text())
+    program = constants_of(read_text(source))
     count, modulus = program["BYTES"], program["MODULUS"]
     log = board.run_until(b"listening", timeout_ms=5000)
     board.run_for(ms=_SPINNING_MS)

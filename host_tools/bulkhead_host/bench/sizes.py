@@ -12,6 +12,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from bulkhead_host.bench.images import Images, kernel_modules, modules
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text
 
 _NOT_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
@@ -33,7 +34,7 @@ def measure(images: Images) -> dict[str, float]:
         "kernel_flash_native_bytes": native,
         "kernel_flash_bytecode_bytes": bytecode,
         "kernel_code_lines": sum(
-            code_lines(file.read_text()) for file in modules("kernel").values()
+            code_lines(read_text(file)) for file in modules("kernel").values()
         ),
     }
 

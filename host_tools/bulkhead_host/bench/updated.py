@@ -25,6 +25,7 @@ from bulkhead_host.bench.images import BOARD, Images
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text, write_text
 from bulkhead_host.image.application import system_files
 from bulkhead_host.image.build import build_image
 from bulkhead_host.image.bundle import make_bundle
@@ -48,7 +49,7 @@ def measure(_images: Images) -> dict[str, float]:
     """Return the figures above, by name."""
     application = source_root() / _APPLICATION
     image = build_image(board=BOARD, files=system_files(application, board=BOARD))
-    service = (application / _SERVICE / "service.py").read_text()
+    service = read_text(application / _SERVICE / "service.py")
     bundle = _next_version(application)
     log: list[str] = []
     with EmulatedBoard(image=image.path, key=_KEY) as board:
@@ -79,5 +80,5 @@ def _next_version(application: Path) -> Bundle:
             ("service.toml", "version = 1", "version = 2"),
         ):
             path = copy / _SERVICE / name
-            path.write_text(path.read_text().replace(old, new))
+            write_text(path, read_text(path).replace(old, new))
         return make_bundle(*load_system(copy, BOARD), _SERVICE, key=_KEY)

@@ -12,6 +12,7 @@ from bulkhead_host.campaign.judge import Result
 from bulkhead_host.campaign.kinds import BOARD
 from bulkhead_host.campaign.plan import Campaign
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import append_text, read_text, write_text
 
 
 class Results:
@@ -25,9 +26,9 @@ class Results:
         self.done: dict[int, Result] = {}
         head = {"campaign": campaign.name, "digest": campaign.digest}
         if not path.exists():
-            path.write_text(json.dumps(head) + "\n")
+            write_text(path, json.dumps(head) + "\n")
             return
-        first, *rows = path.read_text().splitlines() or [""]
+        first, *rows = read_text(path).splitlines() or [""]
         if _loaded(first) != head:
             raise UsageError(
                 f"{path} has the results of another campaign, or of an earlier version of it",
@@ -40,7 +41,7 @@ class Results:
                 result = Result(**{**found, **tuples})
                 self.done[result.index] = result
         whole = [first, *(json.dumps(asdict(self.done[index])) for index in self.done)]
-        path.write_text("\n".join(whole) + "\n")
+        write_text(path, "\n".join(whole) + "\n")
 
     def in_order(self) -> list[Result]:
         """Return all, by index."""
@@ -49,8 +50,7 @@ class Results:
     def add(self, result: Result) -> None:
         """Keep one more."""
         self.done[result.index] = result
-        with self._path.open("a") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+        append_text(self._path, json.dumps(asdict(result)) + "\n")
 
 
 def _loaded(line: str) -> dict[str, Any]:

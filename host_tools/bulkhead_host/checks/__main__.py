@@ -9,6 +9,7 @@ from bulkhead_host.checks.data import check_applications, check_boards
 from bulkhead_host.checks.layers import check_layers
 from bulkhead_host.checks.ruff import check_format, check_lint
 from bulkhead_host.checks.style import check_style, unusual_sizes
+from bulkhead_host.checks.text import check_text
 from bulkhead_host.checks.types import (
     check_device_types,
     check_host_types,
@@ -27,6 +28,7 @@ def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:
         "lint": lambda: check_lint(root),
         "layers": lambda: check_layers(root),
         "style": lambda: check_style(root),
+        "text": lambda: check_text(root),
         "boards": lambda: check_boards(root),
         "applications": lambda: check_applications(root),
         "pico types": lambda: check_device_types(root, work=work / "pico"),

@@ -13,7 +13,9 @@ def tree_files(root: Path) -> list[Path]:
     """
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
     except FileNotFoundError:
         raise BulkheadError("git is not installed", "apt install git") from None
     except subprocess.CalledProcessError as error:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead_host.checks.files import python_files
+from bulkhead_host.files import read_text
 from bulkhead_host.problem import Problem, Report
 from bulkhead_host.system.imports import (
     GENERATED,
@@ -89,7 +90,7 @@ def check_layers(root: Path) -> list[Problem]:
 
 def check_imports(root: Path, file: Path, allowed: Sequence[str]) -> list[Problem]:
     """Return the imports of one file that no entry of `allowed` covers."""
-    tree = ast.parse((root / file).read_text())
+    tree = ast.parse(read_text(root / file))
     return [
         Problem(path=file, line=found.line, text=f"may not import {found.name} in this layer")
         for found in imports(tree)
@@ -104,7 +105,7 @@ def check_host_parts(root: Path) -> list[Problem]:
     for part, others in HOST_PARTS.items():
         hidden = (*(HOST_PARTS.keys() - {part, *others}), "cli")
         for file in python_files(root, f"{package}/{part}"):
-            for found in imports(ast.parse((root / file).read_text())):
+            for found in imports(ast.parse(read_text(root / file))):
                 if is_allowed(found.name, [f"bulkhead_host.{name}" for name in hidden]):
                     text = f"{part} may not use {found.name}"
                     problems.append(Problem(path=file, line=found.line, text=text))
@@ -119,7 +120,7 @@ def check_service(root: Path, folder: Path) -> list[Problem]:
         return report.problems
     for file in python_files(folder, "."):
         path = (folder / file).relative_to(root)
-        tree = ast.parse((root / path).read_text())
+        tree = ast.parse(read_text(root / path))
         for line, text, hint in beyond_manifest(tree, service.name, service.modules):
             report.add(path, line, text, hint)
     return report.problems
@@ -131,7 +132,7 @@ def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> lis
     needs = {
         name: {
             needed
-            for found in imports(ast.parse((packages_root / file).read_text()))
+            for found in imports(ast.parse(read_text(packages_root / file)))
             if found.at_load
             for needed in (found.name, found.name.rpartition(".")[0])
             if needed in files and needed != name

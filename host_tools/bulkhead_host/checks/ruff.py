@@ -21,7 +21,9 @@ def check_lint(root: Path) -> list[Problem]:
 
 def _ruff(root: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "ruff", *arguments, "."]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode not in (0, 1):
         return f"ruff:0:0: {done.stderr.strip()}"
     return done.stdout

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulkhead_host.checks.files import tree_files
+from bulkhead_host.files import read_text
 from bulkhead_host.problem import Problem
 
 FUNCTION_LINES_MAX = 70
@@ -50,7 +51,7 @@ def check_style(root: Path) -> list[Problem]:
     for file in tree_files(root):
         if file.suffix not in TEXT_SUFFIXES:
             continue
-        lines = (root / file).read_text().splitlines()
+        lines = read_text(root / file).splitlines()
         is_python = file.suffix == ".py"
         problems += _lines(file, lines, {**forbidden, **code} if is_python else forbidden)
         if is_python:
@@ -64,7 +65,7 @@ def unusual_sizes(root: Path) -> list[str]:
     for file in tree_files(root):
         if file.suffix != ".py":
             continue
-        lines = (root / file).read_text().splitlines()
+        lines = read_text(root / file).splitlines()
         if len(lines) > MODULE_LINES_USUAL:
             found.append(f"{file.as_posix()}: {len(lines)} lines")
         for name, line, length in _functions(lines):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bulkhead_host.checks.files import python_files
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text, write_text
 from bulkhead_host.problem import Problem
 from bulkhead_host.system import generate
 from bulkhead_host.system.boards import board_named
@@ -108,7 +109,13 @@ def _mypy(root: Path, options: Sequence[str], search: Sequence[Path] = ()) -> li
         environment["MYPYPATH"] = os.pathsep.join(map(str, search))
     command = [sys.executable, "-m", "mypy", "--no-color-output", "--no-pretty", *options]
     done = subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     problems = [_problem(line) for line in done.stdout.splitlines() if ": note:" not in line]
     if done.returncode and not problems:
@@ -134,7 +141,7 @@ def _prepare_stubs(work: Path, target: Target) -> Path:
     stamp = work / "stubs-version"
     wanted = f"{board.version} {library.version}"
     stubs = work / "stubs"
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if stamp.is_file() and read_text(stamp) == wanted:
         return stubs
     shutil.rmtree(work, ignore_errors=True)
     for distribution in (board, library):
@@ -144,7 +151,7 @@ def _prepare_stubs(work: Path, target: Target) -> Path:
                 place = (work / "typeshed" if is_library else stubs) / file
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(Path(str(file.locate())), place)
-    stamp.write_text(wanted)
+    write_text(stamp, wanted)
     return stubs
 
 
@@ -161,9 +168,9 @@ def _prepare_generated(work: Path, root: Path, board: str) -> Path:
         ("bulkhead_port", generate.port_source(board_named(board))),
         ("bulkhead_key", "KEY = bytes(32)\n"),
         ("bulkhead_outputs", 'STORES = b""\n'),
-        ("bulkhead_slots", (root / "firmware" / "boot" / "bulkhead_slots.py").read_text()),
+        ("bulkhead_slots", read_text(root / "firmware" / "boot" / "bulkhead_slots.py")),
     ):
-        (folder / f"{name}.py").write_text(source)
+        write_text(folder / f"{name}.py", source)
     return folder
 
 
@@ -185,5 +192,5 @@ def _configuration(work: Path, stubs: Path) -> Path:
     modules = sorted({file.relative_to(stubs).parts[0] for file in stubs.rglob("*.pyi")})
     names = [Path(module).stem for module in modules]
     sections = [f"[mypy-{name},{name}.*]\nignore_errors = True\n" for name in names]
-    path.write_text("[mypy]\n" + "\n".join(sections))
+    write_text(path, "[mypy]\n" + "\n".join(sections))
     return path

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,11 @@ def _place(operation: Operation, key: str, service: str) -> int:
     return parameters.index(fitting[0])
 
 
-def _literal(text: str) -> object:
+def _literal(word: str) -> object:
+    try:
+        text = os.fsencode(word).decode()  # what was typed, under any locale
+    except UnicodeError:
+        raise UsageError(f"{word!r} is not text in UTF-8", "bytes are given as b'...'") from None
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

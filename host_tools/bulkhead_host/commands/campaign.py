@@ -16,6 +16,7 @@ from bulkhead_host.campaign.workers import Setup, run_campaign, runs_of
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.options import connected
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.files import write_text
 from bulkhead_host.link.client import Client
 from bulkhead_host.messages import teller
 from bulkhead_host.paths import source_root
@@ -174,11 +175,11 @@ def command(
             found = campaign_on(client, setup, results=kept, tell=tell)
     report = summary(plan, found)
     if reports["junit_file"] is not None:
-        reports["junit_file"].write_text(junit(plan, found))
+        write_text(reports["junit_file"], junit(plan, found))
     if reports["html_file"] is not None:
         from bulkhead_host.campaign.page import page  # noqa: PLC0415  (takes 0.3 s to load)
 
-        reports["html_file"].write_text(page(plan, found))
+        write_text(reports["html_file"], page(plan, found))
     if reports["wants_json"]:
         click.echo(json.dumps(report, indent=1))
     else:

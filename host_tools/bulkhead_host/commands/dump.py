@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bulkhead_host.commands.options import STDOUT, port_option
+from bulkhead_host.files import write_text
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import Dump, take_dump, to_json
 from bulkhead_host.link.ports import open_port
@@ -48,5 +49,5 @@ def command(file: Path, port: str, listen_s: float) -> None:
     if str(file) == STDOUT:
         click.echo(text, nl=False)
         return
-    file.write_text(text)
+    write_text(file, text)
     teller("dump")(f"wrote {file}")

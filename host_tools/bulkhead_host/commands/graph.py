@@ -13,6 +13,7 @@ from bulkhead_host.commands.options import (
     output_option,
     port_option,
 )
+from bulkhead_host.files import write_text
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Hello, Table
@@ -65,4 +66,4 @@ def command(
     if str(output) == STDOUT:
         click.echo(text, nl=False)
     else:
-        output.write_text(text)
+        write_text(output, text)

@@ -12,6 +12,7 @@ from bulkhead_host.commands.options import (
     output_option,
     port_option,
 )
+from bulkhead_host.files import write_text
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Hello
@@ -88,5 +89,5 @@ def command(output: Path, seconds: float, form: str, port: str, dump_file: Path 
     if str(output) == STDOUT:
         click.echo(text, nl=False)
     else:
-        output.write_text(text)
+        write_text(output, text)
     teller("trace")(summary(found, shown))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bulkhead_host.commands.update import Targets, prepare
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.files import python_files
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import PROBATION_MS, Trial, begin_update
@@ -93,7 +94,7 @@ class Watcher:
 
     def _read_manifests(self) -> _Seen:
         system = stamps([self._application / "system.toml"])
-        return sources(self._folders, "service.toml") | system
+        return stamps(folder / "service.toml" for folder in self._folders) | system
 
     def _look_at_manifests(self) -> None:
         manifests = self._read_manifests()
@@ -131,9 +132,9 @@ def watched_folders(application: Path) -> tuple[Path, ...]:
     return tuple(service.folder for service in loaded.services)
 
 
-def sources(folders: Iterable[Path], pattern: str = "*.py") -> _Seen:
+def sources(folders: Iterable[Path]) -> _Seen:
     """Return the files of services, with when each was saved last, and its size."""
-    return stamps(file for folder in folders for file in folder.rglob(pattern))
+    return stamps(file for folder in folders for file in python_files(folder))
 
 
 def stamps(files: Iterable[Path]) -> _Seen:

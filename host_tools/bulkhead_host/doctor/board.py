@@ -124,7 +124,7 @@ def _rule_file(folders: Sequence[Path]) -> Path | None:
     for folder in folders:
         for file in sorted(folder.glob("*.rules")):
             try:
-                if _RPI_VENDOR in file.read_text(errors="replace").lower():
+                if _RPI_VENDOR in file.read_text(encoding="utf-8", errors="replace").lower():
                     return file
             except OSError:
                 continue

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bulkhead_host.emulator.chip import FLASH_SECTOR, FLASH_SIZE
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import write_text
 from bulkhead_host.image.uf2 import BLOCK_BYTES, FLASH_BASE, PAYLOAD_BYTES, RP2040_FAMILY
 
 INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n"
@@ -118,9 +119,9 @@ class BootloaderDrive:
         folder = self._wanted or Path(tempfile.mkdtemp(prefix="bulkhead-")) / "RPI-RP2"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        (folder / "INDEX.HTM").write_text(INDEX)
+        write_text(folder / "INDEX.HTM", INDEX)
         # Last, because tools take it as the sign that the drive is there.
-        (folder / "INFO_UF2.TXT").write_text(INFO)
+        write_text(folder / "INFO_UF2.TXT", INFO)
         self.folder = folder
         self._report(f"the board is in its bootloader; copy a UF2 to {folder}")
 

@@ -6,15 +6,14 @@ the image has changed, and a flash that was given another image through the boot
 keeps that one.
 """
 
-import contextlib
 import hashlib
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from bulkhead_host.emulator.chip import FLASH_SECTOR, FLASH_SIZE, FLASH_START
 from bulkhead_host.errors import DeviceBusy, UsageError
+from bulkhead_host.files import write_whole
 from bulkhead_host.image.key_slot import with_key
 from bulkhead_host.image.uf2 import Uf2, read_uf2
 
@@ -90,19 +89,7 @@ class FlashFile:
 
     def save(self, content: bytes | memoryview, *, programmed_digest: str) -> None:
         """Replace the file at once: a reader, or a crash, sees the old contents or the new."""
-        with tempfile.NamedTemporaryFile(
-            dir=self.path.parent, prefix=f".{self.path.name}-", delete=False
-        ) as file:
-            try:
-                os.fchmod(file.fileno(), 0o644)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(file.name).unlink()
-                raise
+        write_whole(self.path, content, is_synced=True)
         os.pwrite(self._lock, programmed_digest.encode(), 0)
 
     def close(self) -> None:

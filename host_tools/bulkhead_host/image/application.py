@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from bulkhead_host.files import python_files, read_text
 from bulkhead_host.image.cache import digest, digest_files
 from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
@@ -98,7 +99,7 @@ def port_modules(port: str) -> dict[str, Path]:
     """
     folder = source_root() / "firmware" / "port"
     own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
-    text = "\n".join(file.read_text() for file in own)
+    text = "\n".join(read_text(file) for file in own)
     shared = sorted(
         {folder / f"{name}.py" for name in re.findall(r"^from port\.(\w+)", text, re.M)}
     )
@@ -107,5 +108,5 @@ def port_modules(port: str) -> dict[str, Path]:
 
 
 def _modules(folder: Path, package: str) -> dict[str, Path]:
-    found = (file.relative_to(folder) for file in folder.rglob("*.py"))
+    found = (file.relative_to(folder) for file in python_files(folder))
     return {f"{package}/{name.as_posix()}": folder / name for name in found}

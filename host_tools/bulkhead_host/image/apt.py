@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import write_text
 from bulkhead_host.image.process import ProgramFailed, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -39,7 +40,7 @@ class Suite:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
         lines = [f"{kind} {signed}{self.mirror} {self.name} main" for kind in sorted(self.kinds)]
-        (self.folder / "sources.list").write_text("\n".join(lines) + "\n")
+        write_text(self.folder / "sources.list", "\n".join(lines) + "\n")
         try:
             run(["apt-get", *self._options(), "-o", "APT::Update::Error-Mode=any", "update"])
         except ProgramFailed as error:

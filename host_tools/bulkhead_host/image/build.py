@@ -18,15 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.image.cache import (
-    Progress,
-    digest,
-    digest_files,
-    keep_newest,
-    locked,
-    quiet,
-    write_whole,
-)
+from bulkhead_host.files import read_text, write_whole
+from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newest, locked, quiet
 from bulkhead_host.image.firmware import FirmwareBuild
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.hardening import CHANGES_DIGEST
@@ -129,7 +122,7 @@ def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None
         sha256=hashlib.sha256(content).hexdigest(),
         flash_used=len(read_uf2(content, flash_bytes=board.flash_bytes).data),
         flash_available=board.firmware_bytes_max,
-        sections=json.loads((folder / "image.json").read_text())["sections"],
+        sections=json.loads(read_text(folder / "image.json"))["sections"],
         micropython_version=tree.recipe.version,
         hard_timers=tree.recipe.hard_timers,
     )

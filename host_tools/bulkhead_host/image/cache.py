@@ -1,9 +1,7 @@
-"""Files that appear whole or not at all, and the lock that lets one build run at a time."""
+"""Digests of contents, and the lock that lets one build run at a time."""
 
 import hashlib
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,40 +33,6 @@ def digest_files(files: Mapping[str, bytes]) -> str:
     return digest(*(part for name in sorted(files) for part in (name, files[name])))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or an interruption, sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def folder_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder` when the block ends without an exception.
-
-    An existing `folder` is replaced. The temporary one is a neighbour, so the last step is one
-    rename; it is removed when the block raises.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    made.chmod(0o755)
-    try:
-        yield made
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.rename(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
 @contextmanager
 def locked(path: Path, progress: Progress = quiet) -> Iterator[None]:
     """Hold an exclusive lock on a file while the block runs; wait for whoever holds it.
@@ -79,7 +43,7 @@ def locked(path: Path, progress: Progress = quiet) -> Iterator[None]:
     import fcntl  # noqa: PLC0415  absent on Windows, where nothing is built
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

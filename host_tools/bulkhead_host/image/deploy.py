@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.files import write_text
 from bulkhead_host.image.bootloader import check_that_it_opens
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.key_slot import with_key
@@ -152,7 +153,7 @@ class _Tool:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 timeout=self.timeout_s,
                 check=False,
@@ -169,7 +170,7 @@ class _Tool:
     def _program(self, program: str) -> list[str]:
         if self.via == "mpremote":
             return ["exec", program]
-        (self.folder / ".program").write_text(program)
+        write_text(self.folder / ".program", program)
         return ["run", ".program"]
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.image.cache import Progress, folder_whole, write_whole
+from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
+from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.frozen import manifest_text, mended
 from bulkhead_host.image.hardening import hardened
 from bulkhead_host.image.mpy import compile_module
@@ -129,7 +130,7 @@ class FirmwareBuild:
         """Have MicroPython freeze the modules, and mend what it makes."""
         self._run(["ninja", "-C", str(self.folder), "frozen_content.c"])
         frozen = self.folder / "frozen_content.c"
-        write_whole(frozen, mended(frozen.read_text()).encode())
+        write_whole(frozen, mended(read_text(frozen)).encode())
 
     def _convert(self, made: Path) -> None:
         converter = self.tree.micropython / "tools" / "uf2conv.py"
@@ -146,14 +147,14 @@ class FirmwareBuild:
         shutil.copyfile(self.folder / "firmware.elf", made / "firmware.elf")
         sections = _sections(run(["arm-none-eabi-size", "-A", str(made / "firmware.elf")]))
         described = {"sections": sections}
-        (made / "image.json").write_text(json.dumps(described, indent=1))
+        write_text(made / "image.json", json.dumps(described, indent=1))
 
     def _run(self, command: list[str]) -> None:
         try:
             run(command, environment=self._environment())
         except ProgramFailed as error:
             log = self.folder / "build.log"
-            log.write_text(error.output)
+            write_text(log, error.output)
             raise BulkheadError(f"{error}: {error.last_line}", f"read {log}") from error
 
     def _environment(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import read_text
 
 # Modules that MicroPython's rp2 port freezes by itself.
 _PORT_MODULES = ("_boot.py", "_boot_fat.py", "rp2.py")
@@ -59,6 +60,6 @@ def _content(path: str, source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
-        return source.read_bytes()
+        return read_text(source).encode()
     except OSError as error:
         raise UsageError(f"{source} cannot be read: {error.strerror}") from error

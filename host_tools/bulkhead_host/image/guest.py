@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.files import read_text
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.paths import mpy_cross_program
 
@@ -19,12 +20,10 @@ def read_guest(path: Path, *, architecture: str) -> tuple[str, str]:
     Raises `UsageError` that names file, line and reason for one that cannot be read or compiled.
     """
     try:
-        content = path.read_bytes()
-        source = content.decode()
+        source = read_text(path)
+        content = source.encode()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a program") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text in UTF-8", "name a MicroPython program") from error
     if len(content) > GUEST_BYTES_MAX:
         raise UsageError(
             f"{path} has {len(content)} bytes, and a guest at most {GUEST_BYTES_MAX}",

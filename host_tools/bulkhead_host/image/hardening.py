@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.image.cache import digest, folder_whole, write_whole
+from bulkhead_host.files import folder_whole, read_text, write_whole
+from bulkhead_host.image.cache import digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def hardened(micropython: Path, folder: Path) -> Path:
         return folder
     changed: dict[str, str] = {}
     for change in CHANGES:
-        text = changed.get(change.path) or (micropython / change.path).read_text()
+        text = changed.get(change.path) or read_text(micropython / change.path)
         if text.count(change.before) != change.times:
             raise BulkheadError(
                 f"MicroPython's {change.path} is not what this version of Bulkhead changes: "

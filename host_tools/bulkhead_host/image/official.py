@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
-from bulkhead_host.image.cache import Progress, digest, folder_whole, quiet, write_whole
+from bulkhead_host.files import folder_whole, write_whole
+from bulkhead_host.image.cache import Progress, digest, quiet
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.prelude import MAIN, with_prelude

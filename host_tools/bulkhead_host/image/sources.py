@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import folder_whole, read_text, write_text
 from bulkhead_host.image.apt import PackageUnavailable, Suite, machine_mirror
-from bulkhead_host.image.cache import Progress, digest, folder_whole, keep_newest, quiet
+from bulkhead_host.image.cache import Progress, digest, keep_newest, quiet
 from bulkhead_host.image.process import run
 from bulkhead_host.image.recipe import RECIPES, Package, Recipe
 
@@ -119,7 +120,7 @@ def _folder_name(recipe: Recipe) -> str:
 
 
 def _opened(recipe: Recipe, folder: Path) -> SourceTree:
-    described = (folder / "sources.json").read_text()
+    described = read_text(folder / "sources.json")
     return SourceTree(recipe=recipe, folder=folder, key=digest(described))
 
 
@@ -141,7 +142,7 @@ def _make_tree(recipe: Recipe, folder: Path, fetch: Fetch) -> None:
         (library / "README.md").touch()
         tinyusb = tree / "micropython" / "lib" / "tinyusb"
         shutil.copytree(tree / "tinyusb", tinyusb, dirs_exist_ok=True)
-        (tree / "sources.json").write_text(json.dumps(described, indent=1, sort_keys=True))
+        write_text(tree / "sources.json", json.dumps(described, indent=1, sort_keys=True))
     keep_newest(folder.parent, _TREES_KEPT)
 
 

@@ -37,7 +37,7 @@ def bootloader_volumes(candidates: Iterable[Path] | None = None) -> list[Path]:
 def board_id(volume: Path) -> str:
     """Return the board name on a bootloader drive, or nothing when it is none (any more)."""
     try:
-        lines = (volume / INFO_FILE).read_text(errors="replace").splitlines()
+        lines = (volume / INFO_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     for line in lines:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import read_text
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import (
     Capability,
@@ -110,7 +111,7 @@ def to_json(dump: Dump) -> str:
 def load_dump(path: Path) -> Dump:
     """Read a dump's file; raise `UsageError` that says what is wrong with it."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(read_text(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "bulkhead dump FILE") from error
     except ValueError as error:

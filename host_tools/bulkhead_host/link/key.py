@@ -7,13 +7,12 @@ on the boards that were flashed with it.
 
 import os
 import secrets
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import NotText, read_text, write_new
 
 KEY_BYTES = 32
 ENVIRONMENT_VARIABLE = "BULKHEAD_KEY"
@@ -36,10 +35,10 @@ def device_key() -> bytes:
     """
     path = key_file()
     if not path.exists():
-        _make(path)
+        write_new(path, secrets.token_hex(KEY_BYTES).encode() + b"\n")
     try:
-        key = bytes.fromhex(path.read_text())
-    except ValueError:
+        key = bytes.fromhex(read_text(path))
+    except (ValueError, NotText):
         key = b""
     if len(key) != KEY_BYTES:
         raise UsageError(
@@ -47,14 +46,3 @@ def device_key() -> bytes:
             f"remove it to have a new one made, or name another file with {ENVIRONMENT_VARIABLE}",
         )
     return key
-
-
-def _make(path: Path) -> None:
-    """Write a new key, whole from the first moment; another that came first is left alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent)  # for this user alone
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-    with suppress(FileExistsError):
-        path.hardlink_to(name)
-    Path(name).unlink()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import write_text
 from bulkhead_host.system.boards import board_named
 from bulkhead_host.system.manifest import NAME
 
@@ -64,5 +65,5 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
-        (folder / file).write_text(text.replace("{name}", name).replace("{board}", board))
+        write_text(folder / file, text.replace("{name}", name).replace("{board}", board))
     return [folder / file for file in texts]

@@ -7,6 +7,7 @@ import tomlkit
 from tomlkit.items import Array
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import read_text, write_text
 from bulkhead_host.paths import source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.document import read_document
@@ -43,7 +44,7 @@ def new_service(application: Path, name: str) -> list[Path]:
     changed = _with_service(system, name)
     template = source_root() / "services" / TEMPLATE
     texts = {
-        application / name / file.name: file.read_text().replace(TEMPLATE, name)
+        application / name / file.name: read_text(file).replace(TEMPLATE, name)
         for file in sorted(template.iterdir())
         if file.suffix in (".py", ".toml")
     }
@@ -53,8 +54,8 @@ def new_service(application: Path, name: str) -> list[Path]:
             raise UsageError(f"{path} exists already", "choose another name")
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    system.write_text(changed)
+        write_text(path, text)
+    write_text(system, changed)
     return [*texts, system]
 
 
@@ -73,7 +74,7 @@ def _with_service(system: Path, name: str) -> str:
     document = read_document(system, report)
     if document is None:
         raise UsageError(str(report.problems[0].from_here()), "mend it: bulkhead check .")
-    text = tomlkit.parse(system.read_text())
+    text = tomlkit.parse(read_text(system))
     table = text.get("system")
     start = table.get("start") if isinstance(table, dict) else None
     if not isinstance(start, Array):

@@ -6,7 +6,16 @@ import re
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from bulkhead_host.files import (
+    NOT_TEXT,
+    SAVE_AS_TEXT,
+    NotText,
+    python_files,
+    read_text,
+    write_text,
+)
 from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
@@ -26,7 +35,7 @@ def check_code(
     service: Service, names: Collection[str], board: Board | None, report: Report
 ) -> None:
     """Report what is wrong in the files of a service; `names` are the services there are."""
-    for file in sorted(service.folder.rglob("*.py")):
+    for file in python_files(service.folder):
         tree = _parsed(file, report)
         if tree is None:
             continue
@@ -56,7 +65,9 @@ def check_code(
 
 def _parsed(file: Path, report: Report) -> ast.Module | None:
     try:
-        return ast.parse(file.read_bytes(), file.name)
+        return ast.parse(read_text(file), file.name)
+    except NotText as error:
+        report.add(file, error.line, NOT_TEXT, SAVE_AS_TEXT)
     except SyntaxError as error:
         report.add(file, error.lineno or 0, f"invalid syntax: {error.msg}")
     except ValueError as error:  # a NUL in the text
@@ -67,9 +78,16 @@ def _parsed(file: Path, report: Report) -> ast.Module | None:
 def _check_compiles(file: Path, board: Board, report: Report) -> None:
     """Report what is Python and not MicroPython, or wrong in native and viper functions."""
     options = ["-s", file.name, f"-march={board.architecture}", "-o", os.devnull]
-    done = subprocess.run(
-        [mpy_cross_program(), *options, file], capture_output=True, text=True, check=False
-    )
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "module.py"
+        write_text(source, read_text(file))
+        done = subprocess.run(
+            [mpy_cross_program(), *options, source],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
     if done.returncode:
         *_, last = done.stderr.strip().splitlines() or ["no reason given"]
         lines = _TRACEBACK_LINE.findall(done.stderr)

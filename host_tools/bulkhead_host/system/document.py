@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import NOT_TEXT, SAVE_AS_TEXT, NotText, read_text
 from bulkhead_host.problem import Report
 
 # A key from the top of the file: names of tables and keys, indexes in arrays.
@@ -48,15 +49,15 @@ def read_document(path: Path, report: Report) -> Document | None:
     Raises UsageError when there is no such file.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         return Document(path=path, values=tomllib.loads(text), lines=key_lines(text))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path} does not exist", "name a folder that holds one") from None
-    except UnicodeDecodeError:
-        report.add(path, 0, "it is not text in UTF-8", "save the file as UTF-8")
+    except NotText as error:
+        report.add(path, error.line, NOT_TEXT, SAVE_AS_TEXT)
     except tomllib.TOMLDecodeError as error:
         place = _AT_LINE.search(str(error))
-        last = len(path.read_text(encoding="utf-8").splitlines())
+        last = len(text.splitlines())
         line = int(place[1]) if place and place[1] else last
         words = _AT_LINE.sub("", str(error))
         report.add(path, line, f"the TOML is wrong: {words[:1].lower()}{words[1:]}")

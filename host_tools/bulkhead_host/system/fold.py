@@ -21,6 +21,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.files import read_text
 from bulkhead_host.system.paste import paste
 from bulkhead_host.system.quicken import quicken
 
@@ -75,7 +76,7 @@ def load_constants(firmware: Path) -> dict[str, dict[str, int]]:
 
 
 def _source(firmware: Path, module: str) -> str:
-    return (firmware / (module.replace(".", "/") + ".py")).read_text()
+    return read_text(firmware / (module.replace(".", "/") + ".py"))
 
 
 def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
@@ -137,7 +138,7 @@ def fold_tree(
     pasted: dict[str, str] = {}
     for name in PASTED:
         if name in files:
-            source = paste(fold(files[name].read_text(), constants), pasted, without)
+            source = paste(fold(read_text(files[name]), constants), pasted, without)
             pasted[name.replace("/", ".").removesuffix(".py")] = source
     folded = {}
     for name, path in files.items():
@@ -145,7 +146,7 @@ def fold_tree(
             continue
         is_library = name == f"{USER_LIBRARY}/__init__.py"
         try:
-            source = fold(path.read_text(), constants, keep_names=is_library)
+            source = fold(read_text(path), constants, keep_names=is_library)
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
         if name.startswith("kernel/"):

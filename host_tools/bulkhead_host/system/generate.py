@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host import __version__, abi
+from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
@@ -195,7 +196,7 @@ def _options(service: Service) -> tuple[int, ...]:
 
 def is_async(folder: Path) -> bool:
     """Tell whether the `main` of a service, whose code is checked, is an `async def`."""
-    body = ast.parse((folder / "service.py").read_bytes()).body
+    body = ast.parse(read_text(folder / "service.py")).body
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in body)
 
 

@@ -7,6 +7,7 @@ nobody can wait for it, it can wait for nothing but its lines, and no budget end
 import ast
 from collections.abc import Iterator, Mapping
 
+from bulkhead_host.files import NotText, read_text
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import RIGHTS, Service
 
@@ -62,7 +63,7 @@ def _own(service: Service, board: Board | None) -> Iterator[Problem]:
 
 def _is_async(service: Service) -> bool:
     try:
-        body = ast.parse((service.folder / "service.py").read_bytes()).body
-    except (OSError, SyntaxError):
+        body = ast.parse(read_text(service.folder / "service.py")).body
+    except (OSError, SyntaxError, ValueError, NotText):
         return False  # which is reported elsewhere
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in body)

@@ -14,6 +14,7 @@ from typing import Any
 
 from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import python_files
 from bulkhead_host.problem import Report
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
@@ -246,7 +247,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
 def _code(folder: Path, shipped: Path | None, table: Fields) -> Path:
     """Return the folder with the code of the service whose manifest is in `folder`."""
     name = table.text("code", default=folder.name)
-    if shipped is None or any(folder.glob("*.py")):
+    if shipped is None or any(file.parent == folder for file in python_files(folder)):
         if name != folder.name:
             table.problem("code", f"service.code is {name}, and there is code in {folder}")
         return folder

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.files import read_text
 
 _CONSTANT = re.compile(r"^(?P<name>[A-Z]\w*) = const\((?P<number>\d+)\)(\s*#\s*(?P<words>.*))?$")
 _TAKES = re.compile(r"arg: (?P<tuple>\((?P<items>[^)]*)\))?(?P<one>[^-(;]*)")
@@ -66,7 +67,7 @@ def load_interface(service: str, folders: list[Path]) -> Interface:
     for folder in folders:
         path = folder / service / "api.py"
         if path.is_file():
-            return parse_interface(service, path.read_text())
+            return parse_interface(service, read_text(path))
     raise UsageError(
         f"there is no {service}/api.py, which says what {service} does",
         "name the application's folder: --app FOLDER",
