@@ -23,6 +23,7 @@ _LEAK_BYTES = const(2048)
 _SMALLEST_BYTES = const(16)
 _LONG = const(50_000)  # numbers summed in one C call: some 75 ms
 _FLOOD_ROUNDS = const(100)
+_USE_MS = const(2)  # for an answer: a flood does not wait for who receives nothing
 _MARKED_LAST = const(512)  # steps 1, 2, 4, 8, ... are marked: who reads the trace finds one
 _LATE_MS = const(1_200)  # after CALL_TIMEOUT_US
 _JUMP_US = const(1_000_000)  # half of what the host waits for the answer to its order
@@ -286,7 +287,7 @@ def use(sys, handle, rights, arg=None):
     if rights & MAY_SEND:
         return sys.send(handle, NONSENSE, arg, 1)
     if rights & MAY_CALL:
-        return sys.call(handle, NONSENSE, arg)
+        return sys.call(handle, NONSENSE, arg, _USE_MS)
     return sys.notify(handle, 0)
 
 

@@ -86,8 +86,9 @@ class Judge:
         )
 
     def _judged(self, fault: Planned) -> dict[str, Any]:
+        within_ms = self._invariants.recovered_within_ms
         self._client.listen(fault.pause_ms / 1000)
-        before = self._last or look(self._bench)
+        before = self._last or look(self._bench, within_ms=within_ms)
         self._heap_free_first = self._heap_free_first or before.heap_free
         trial = Trial(
             bench=self._bench,
@@ -104,7 +105,7 @@ class Judge:
         trial.wait()
         if not trial.violations:
             self._client.listen(self._invariants.quiet_ms / 1000)
-        after = self._last = look(self._bench)
+        after = self._last = look(self._bench, within_ms=within_ms)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
         if trial.skipped:
             self._put_right(trial)

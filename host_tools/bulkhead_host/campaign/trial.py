@@ -38,12 +38,16 @@ class Look:
     sent: dict[str, dict[tuple[str, int], int]]
 
 
-def look(bench: Bench) -> Look:
-    """Return the board as it is; a timeout is tried once more."""
-    try:
-        return _look(bench)
-    except DeviceTimeout:
-        return _look(bench)
+def look(bench: Bench, *, within_ms: int) -> Look:
+    """Return the board as it is, asked until it answers; raise `DeviceTimeout` after a time."""
+    clock_s = bench.client.transport.clock_s
+    until_s = clock_s() + within_ms / 1000
+    while True:
+        try:
+            return _look(bench)
+        except DeviceTimeout:
+            if clock_s() >= until_s:
+                raise
 
 
 def _look(bench: Bench) -> Look:
