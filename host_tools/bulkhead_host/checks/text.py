@@ -21,8 +21,8 @@ _OPENERS = {
     "SpooledTemporaryFile": (1, "w+b"),
 }
 _TEXT_METHODS = ("read_text", "write_text")
-# Modules whose `open` gives no text.
-_OTHERS = ("os", "webbrowser", "tarfile")
+# Whose `open` gives no text: modules, and a serial port.
+_OTHERS = ("os", "webbrowser", "tarfile", "port")
 
 
 def check_text(root: Path) -> list[Problem]:

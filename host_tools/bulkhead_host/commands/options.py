@@ -24,7 +24,7 @@ def port_option(command: _Command) -> _Command:
         show_default=True,
         show_envvar=True,
         shell_complete=_complete_port,
-        help="The board: auto, id:SERIAL, a0, u0, a path, a pseudo-terminal or socket://HOST:PORT.",
+        help="The board: auto, id:SERIAL, a0, u0, a path, a pseudo-terminal, or a URL.",
     )(command)
 
 

@@ -4,7 +4,7 @@ auto              the only USB board there is
 id:SERIAL         the USB board with this serial number
 a0 u0 c0          /dev/ttyACM0, /dev/ttyUSB0, COM0, and so on to 3
 port:/dev/tty...  a device, or plainly its path; also a pseudo-terminal's
-socket://H:P      a TCP port, or any other URL pyserial knows
+socket://H:P      a TCP port; rfc2217://H:P one of a serial server, or any URL pyserial knows
 """
 
 import os
@@ -144,7 +144,8 @@ def _choice(ports: Sequence[UsbPort]) -> str:
 
 
 def _check_url(url: str) -> None:
-    if not url.startswith("socket://"):
+    scheme = url.partition("://")[0]
+    if scheme not in ("socket", "rfc2217"):
         return
     try:
         parts = urlsplit(url)
@@ -152,4 +153,4 @@ def _check_url(url: str) -> None:
     except ValueError:
         is_whole = False
     if not is_whole:
-        raise UsageError(f"{url} names no TCP port", "write socket://HOST:PORT")
+        raise UsageError(f"{url} names no TCP port", f"write {scheme}://HOST:PORT")

@@ -10,10 +10,12 @@ import io
 import os
 import select
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 import serial
+import serial.rfc2217
 
 from bulkhead_host.errors import (
     BulkheadError,
@@ -22,6 +24,7 @@ from bulkhead_host.errors import (
     DeviceTimeout,
     UsageError,
 )
+from bulkhead_host.files import NotText, read_text
 from bulkhead_host.link.transport import LinkLost
 
 BAUD_RATE = 115_200
@@ -32,9 +35,24 @@ NO_BOARD = "plug a board in, or serve an emulated one: bulkhead sim"
 _SERIAL_GROUP = "dialout"
 _READ_SIZE = 4096
 _WRITE_TIMEOUT_S = 2.0
-_POLL_S = 0.005
+_POLL_S = 0.01  # of a port that the system cannot wait for
 _NO_SERVER = "start what serves it, such as bulkhead sim --tcp 8266"
+_NETWORKS = ("socket", "rfc2217")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO})
+# What pyserial raises where a URL is not what its scheme takes; OSError where nothing answers.
+_REFUSALS = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ImportError),
+    RuntimeError,
+)
+_URL_FORMS = {
+    "socket": "socket://HOST:PORT",
+    "rfc2217": "rfc2217://HOST:PORT",
+    "loop": "loop://",
+    "spy": "spy://PORT",
+    "hwgrep": "hwgrep://WORDS, of a port that bulkhead devs shows",
+    "cp2110": "cp2110://VID:PID:SERIAL, after pip install hidapi",
+    "alt": "alt://PORT?class=PosixPollSerial",
+}
 
 
 class SerialTransport:
@@ -62,9 +80,12 @@ class SerialTransport:
     def read(self, timeout_s: float) -> bytes:
         """Return what has come; wait up to `timeout_s` for something."""
         try:
-            if not self._wait(timeout_s):
+            if self._descriptor is None:
+                data = self._polled(timeout_s)
+            elif select.select([self._descriptor], [], [], max(timeout_s, 0))[0]:
+                data = self._port.read(_READ_SIZE)
+            else:
                 return b""
-            data: bytes = self._port.read(_READ_SIZE)
         except (OSError, ValueError) as error:  # pyserial's own errors are OSErrors
             raise self._lost() from error
         self._has_heard = self._has_heard or bool(data)
@@ -95,15 +116,16 @@ class SerialTransport:
             with suppress(OSError):
                 self._port.close()
 
-    def _wait(self, timeout_s: float) -> bool:
-        if self._descriptor is not None:
-            return bool(select.select([self._descriptor], [], [], max(timeout_s, 0))[0])
+    def _polled(self, timeout_s: float) -> bytes:
+        """Read where pyserial waits itself, at most `_POLL_S`: only so does it tell of an end."""
         deadline_s = time.monotonic() + timeout_s
-        while not self._port.in_waiting:
+        while True:
+            data: bytes = self._port.read(1)
+            if data:
+                more: bytes = self._port.read(self._port.in_waiting)
+                return data + more
             if time.monotonic() >= deadline_s:
-                return False
-            time.sleep(_POLL_S)
-        return True
+                return b""
 
     def _lost(self) -> BulkheadError:
         if "://" in self._name and not self._has_heard:
@@ -124,16 +146,28 @@ def open_serial(url: str) -> SerialTransport:
     the system does not permit it, and `UsageError` when it is no serial port.
     """
     try:
-        port = serial.serial_for_url(
-            url,
-            baudrate=BAUD_RATE,
-            timeout=0,
-            write_timeout=_WRITE_TIMEOUT_S,
-            exclusive=True,
-        )
-    except (OSError, ValueError) as error:
+        return SerialTransport(_opened(url), name=url)
+    except _REFUSALS as error:
         raise _why_not(url, error) from error
-    return SerialTransport(port, name=url)
+
+
+def _opened(url: str) -> serial.Serial:
+    port = serial.serial_for_url(
+        url,
+        do_not_open=True,
+        baudrate=BAUD_RATE,
+        timeout=0,
+        write_timeout=_WRITE_TIMEOUT_S,
+        exclusive=True,
+    )
+    if isinstance(port, serial.rfc2217.Serial):  # it knows no such limit, and has one of its own
+        port.write_timeout = None
+    if not hasattr(port, "fileno"):
+        port.timeout = _POLL_S
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pyserial's own, of its threads
+        port.open()
+    return port
 
 
 def _why_not(url: str, error: Exception) -> BulkheadError:
@@ -150,10 +184,13 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
             f"this user may not open {url}",
             f"{permission_hint(url)}; or a udev rule, as bulkhead doctor prints it",
         )
-    if "://" in url and not isinstance(error, serial.SerialException):
-        return UsageError(f"{url}: {error}", "write socket://HOST:PORT")
-    reason = origin.strerror if origin else error
-    if "://" in url:
+    reason = origin.strerror if origin else " ".join(str(error).split())
+    scheme, is_url, _ = url.partition("://")
+    if is_url and (scheme not in _NETWORKS or not isinstance(error, OSError)):
+        form = _URL_FORMS.get(scheme, f"one of: {', '.join(_URL_FORMS.values())}")
+        kind = DeviceNotFound if isinstance(error, OSError) else UsageError
+        return kind(f"{url} cannot be opened: {reason}", f"write {form}")
+    if is_url:
         return DeviceNotFound(f"nothing answers at {url}: {reason}", _NO_SERVER)
     if number in _NOT_THERE or os.name == "nt":
         return DeviceNotFound(f"nothing answers at {url}: {reason}", NO_BOARD)
@@ -189,12 +226,12 @@ def _holder(device: str) -> str:
     try:
         found = _processes_with(Path(device).resolve())
         inode = Path(device).stat().st_ino
-        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        locks = [line.split() for line in read_text(Path("/proc/locks")).splitlines()]
         lockers = {lock[4] for lock in locks if lock[5].endswith(f":{inode}")}
         for process in sorted(found, key=lambda process: process not in lockers):
-            name = Path("/proc", process, "comm").read_text().strip()
+            name = read_text(Path("/proc", process, "comm")).strip()
             return f"{name} (process {process})"
-    except (OSError, IndexError):
+    except (OSError, IndexError, NotText):
         pass
     return ""
 
