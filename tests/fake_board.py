@@ -36,11 +36,12 @@ class FakeService:
     clients: int = 0
     peer: int = 0
     wait_s: int = 0
+    held: int = 0
 
     def payload(self, task: int) -> bytes:
         effective = self.priority if self.effective_priority is None else self.effective_priority
         head = (task, self.state, self.priority, effective, self.fault, self.clients, 0)
-        tail = (self.wait_s, self.cpu_us, 10 * task, 0, self.peer, 0, self.restarts)
+        tail = (self.wait_s, self.cpu_us, 10 * task, 0, self.peer, 0, self.held, self.restarts)
         return abi.SERVICE_STRUCT.pack(*head, self.generation, *tail) + self.name.encode()
 
 

@@ -14,9 +14,9 @@ SYSCALL fault that names it.
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_OFFSET_MASK, LEASE_READ,
-    LEASE_WRITE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE, RECV,
-    RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP,
-    START, STASH, STOP, TIMED, WRITABLE, YIELD,
+    LEASE_WRITE, MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE,
+    RECV, RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND,
+    SLEEP, START, STASH, STOP, TIMED, WRITABLE, YIELD,
 )  # fmt: skip
 from micropython import const
 
@@ -306,6 +306,13 @@ class Frame:
         """Stop a task for good, or with a fault of the kind given."""
         self.arg = None if fault is None else _number("stop: fault", fault, RETURNED)
         return _control("stop", kernel, task) + STOP
+
+    def make_safe(self, kernel, task):
+        """Hold the outputs of a task that goes on in their safe state until it is started anew.
+
+        OK, or UNKNOWN for a task that has ended: those of such a one are held.
+        """
+        return _control("make_safe", kernel, task) + MAKE_SAFE
 
     def reset_board(self, kernel, task, cause):
         """Reset the board, keeping that a task is why: `cause` is one of `abi`'s."""

@@ -6,7 +6,7 @@ it. `ABI` names the set; the link's HELLO carries it.
 
 from micropython import const
 
-ABI = const(2)
+ABI = const(3)
 
 # Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-25. A handle is a slot of
 # the task's table and the slot's generation; it is handed out already shifted, so that a frame
@@ -48,6 +48,7 @@ READ_FAULT = const(25 << 8)
 ATTEND = const(26 << 8)
 STASH = const(27 << 8)  # operation 0: keep a value; 1: give what was kept
 REPLACE = const(28 << 8)
+MAKE_SAFE = const(29 << 8)
 
 # Set in a trap word: the timeout is in the frame's first register.
 TIMED = const(1 << 28)
@@ -207,8 +208,9 @@ LINE_FORMAT = "<BBxxII8I"
 # INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
 # last fault, clients, mail queued, (pad), generation, seconds until its wait's deadline (rounded
 # up; 0 for none, or one that has passed), CPU time in us modulo 2**30, steps, messages dropped by
-# a full mailbox, peer the task waits for (0 for none), bytes of heap charged.
-INSPECT_FORMAT = "<BBBBBBBxHHIIHHI"
+# a full mailbox, peer the task waits for (0 for none), bytes of heap charged, and since when its
+# outputs are held in their safe state: ms of uptime plus 1 (0: they are its own, or it has none).
+INSPECT_FORMAT = "<BBBBBBBxHHIIHHII"
 
 # READ_FAULT's answer, little endian: task, fault kind, the state it was in, what its last trap had
 # given it (a message's operation or a status), the client it served, the peer it waited for (0 for

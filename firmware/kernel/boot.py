@@ -9,9 +9,9 @@ from bulkhead import Frame
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
     ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, HARD, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MAY_ACKNOWLEDGE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV,
-    RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH,
-    STOP, TRAP_SHIFT, YIELD,
+    LEASE_WRITE, MAKE_SAFE, MAY_ACKNOWLEDGE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE,
+    RECV, RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
+    STASH, STOP, TRAP_SHIFT, YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.hard import Attendant
@@ -98,6 +98,7 @@ def _handlers(bound, lease):
         (INJECT, bound.inject),
         (READ_TRACE, bound.read_trace),
         (REPLACE, bound.replace),
+        (MAKE_SAFE, bound.make_safe),
     ):
         table[trap >> TRAP_SHIFT] = handler
     return table

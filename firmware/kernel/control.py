@@ -30,6 +30,7 @@ from kernel.layout import (
 from kernel.message import BadMessage, admit
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.notifications import take_bits
+from kernel.outputs import make_safe
 from kernel.ready import push_back
 from kernel.state import row_options
 from kernel.tasks import try_start
@@ -159,6 +160,16 @@ class Control:
             fault(kernel, target, kind or NO_FAULT, None)
         return task
 
+    def make_safe(self, _w, _frames, task, trap):
+        """Hold the outputs of a task that goes on in their safe state until its next start."""
+        w = self.kernel.words
+        target = self._target(task, trap)
+        w[task + RESULT] = UNKNOWN
+        if target and w[target + STATE] not in (DORMANT, FAULTED):
+            make_safe(self.kernel, target)
+            w[task + RESULT] = OK
+        return task
+
     def inspect(self, _w, _frames, task, trap):
         """Give the state of a task in INSPECT_FORMAT, or with TIMED of one of its capabilities."""
         kernel = self.kernel
@@ -172,7 +183,7 @@ class Control:
                 kernel.frames[task >> RECORD_SHIFT].arg = _capability(w, here)
                 w[task + RESULT] = OK
         elif target:
-            kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(w, target)
+            kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(kernel, w, target)
             w[task + RESULT] = OK
         return task
 
@@ -275,7 +286,7 @@ def _take_fault(w: ptr32, task: int):
         faulted += RECORD
 
 
-def _snapshot(w, task):
+def _snapshot(kernel, w, task):
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     return struct.pack(
         INSPECT_FORMAT,
@@ -293,6 +304,7 @@ def _snapshot(w, task):
         min(w[particulars + DROPPED], 65535),
         w[task + PEER] >> RECORD_SHIFT,
         w[particulars + USED_BYTES],
+        kernel.held_ms[task >> RECORD_SHIFT],
     )
 
 

@@ -59,6 +59,7 @@ _STATE = const(1)
 _FAULT = const(4)
 _GENERATION = const(7)
 _STEPS = const(10)
+_SAFE_SINCE = const(14)
 _STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 
@@ -174,6 +175,9 @@ def keep_house(sys, house):
             if wait_ms:
                 ward.plan(now + wait_ms)
             else:
+                if ward.is_renewed:  # it has gone on so far
+                    ward.is_renewed = False
+                    ward.is_stopping = (yield sys.stop(kernel, ward.number)) == OK
                 ward.tried(now, (yield sys.start(kernel, ward.number)))
     late_ms = now - house.look_ms
     if house.watched and late_ms >= 0:
@@ -209,6 +213,8 @@ def adopt(sys, house):
         row = unpack(INSPECT_FORMAT, sys.arg)
         if row[_STATE] not in (DORMANT, FAULTED):
             ward.started(now)
+            if row[_SAFE_SINCE]:  # it was to be started anew
+                ward.renew(now)
         elif row[_STATE] == FAULTED:
             ward.is_due = ward.wants(row[_FAULT])
         if rests[ward.number - 1]:
@@ -262,13 +268,22 @@ def take_fault(sys, house):
 
 
 def share_fate(sys, house, ward):
-    """Stop what is started again along with a ward, or is given up along with it."""
+    """Stop what is started again along with a ward, or is given up along with it.
+
+    A hard driver is not stopped before it is started anew: its outputs are made safe, and it goes
+    on attending to its interrupts, an emergency stop's for one.
+    """
     kernel = sys.cap("kernel")
     if ward.rests and ward.resets():
         yield sys.reset_board(kernel, ward.number, GIVEN_UP)
     for number in reversed(ward.fate()):
         other = house.wards[number - 1]
-        if not other.rests:
+        if other.rests:
+            continue
+        goes_on = other.is_hard and other.wants(0) and not ward.rests
+        if goes_on and (yield sys.make_safe(kernel, number)) == OK:
+            other.renew(ward.due_ms)
+        else:
             other.is_stopping = (yield sys.stop(kernel, number)) == OK
             if ward.rests:
                 other.rest(DEGRADED)

@@ -5,7 +5,7 @@ All times are those of one `Uptime`, so that two of them may be weeks apart.
 
 from struct import calcsize, pack, unpack_from
 
-from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, OK, RECEIVING, RETURNED
+from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, HARD, OK, RECEIVING, RETURNED
 from micropython import const
 
 from services.supervisor.api import GIVEN_UP, STAYS_DOWN
@@ -32,6 +32,11 @@ _WINDOW_MS = const(5)
 _RESETS = const(6)
 _AFTER = const(7)
 _FATE = const(8)
+_OPTIONS = const(8)  # of the row
+_FLAGS = const(4)
+# In one byte of _PACKED.
+_STOPPING = const(1)
+_RENEWED = const(2)
 
 
 class Ward:
@@ -46,6 +51,9 @@ class Ward:
         self.due_ms = self.started_ms = self.progress_ms = now
         self.rests = 0  # HELD or DEGRADED: it waits to be released
         self.is_stopping = False
+        # One that is resumed in the hardware interrupt goes on until it is started anew.
+        self.is_hard = bool(row[_OPTIONS][_FLAGS] & HARD)
+        self.is_renewed = False  # it goes on now, and is to be stopped before its start
         self.pause_ms = 0
         self.faults_ms = [] if policy[_RESTARTS_MAX] else None
         self.steps = 0
@@ -56,7 +64,8 @@ class Ward:
     def packed(self, now):
         """Return what an update of the supervisor hands over, times as ages."""
         faults = self.faults_ms or ()
-        flags = (self.rests, self.is_due, self.is_stopping, self.is_free)
+        ending = self.is_stopping * _STOPPING | self.is_renewed * _RENEWED
+        flags = (self.rests, self.is_due, ending, self.is_free)
         times = (self.due_ms, self.started_ms, self.progress_ms)
         ages = [min(now - at_ms, _AGE_MAX) for at_ms in times]
         row = pack(_PACKED, *flags, *ages, self.pause_ms, self.steps, len(faults))
@@ -65,7 +74,8 @@ class Ward:
     def unpack(self, data, at, now):
         """Take over what another version has packed at a place; return where that ends."""
         row = unpack_from(_PACKED, data, at)
-        self.rests, self.is_due, self.is_stopping, self.is_free = row[:4]
+        self.rests, self.is_due, ending, self.is_free = row[:4]
+        self.is_stopping, self.is_renewed = ending & _STOPPING, ending & _RENEWED != 0
         self.due_ms, self.started_ms, self.progress_ms = [now - age_ms for age_ms in row[4:7]]
         self.pause_ms, self.steps = row[7:9]
         at += calcsize(_PACKED)
@@ -94,7 +104,7 @@ class Ward:
 
     def failed(self, now, fault):
         """Plan the next start; return the pause before it in ms, STAYS_DOWN or GIVEN_UP."""
-        self.is_due = False
+        self.is_due = self.is_renewed = False
         if not self.wants(fault):
             return STAYS_DOWN
         if self.has_failed_too_often(now):
@@ -125,9 +135,14 @@ class Ward:
         self.is_due = True
         self.due_ms = at_ms
 
+    def renew(self, at_ms):
+        """See that it is stopped, and started anew, at that time."""
+        self.is_renewed = True
+        self.plan(at_ms)
+
     def rest(self, why):
         """See that it is not started before it is released."""
-        self.is_due = False
+        self.is_due = self.is_renewed = False
         self.rests = why
 
     def release(self, now):

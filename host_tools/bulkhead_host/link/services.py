@@ -36,7 +36,8 @@ class Service:
     and at most 65,535, until its wait's deadline; 0 for one that has passed, or none. `cpu_us`
     counts modulo `abi.CPU_US_MODULUS`. `clients` wait for an answer, `queue` messages wait in the
     mailbox, `dropped` ones found it full. `memory_bytes` is the heap that the service is charged
-    with.
+    with. `safe_since_ms` is the uptime since which its outputs are held in their safe state; None
+    where they are its own, or where it has none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Service:
     waits_for: str | None
     memory_bytes: int = 0
     wait_s: int = 0
+    safe_since_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +219,7 @@ class _Row:
 
     def service(self, names: dict[int, str]) -> Service:
         _, state, base, effective, fault, clients, queue, *rest = self._fields
-        generation, wait_s, cpu_us, steps, dropped, peer, memory_bytes, restarts = rest
+        generation, wait_s, cpu_us, steps, dropped, peer, memory_bytes, held, restarts = rest
         return Service(
             name=self.name,
             priority=base,
@@ -234,6 +236,7 @@ class _Row:
             waits_for=names.get(peer, f"task {peer}") if peer else None,
             memory_bytes=memory_bytes,
             wait_s=wait_s,
+            safe_since_ms=held - 1 if held else None,
         )
 
 

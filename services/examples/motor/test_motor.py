@@ -59,3 +59,88 @@ def test_the_stop_works_while_other_services_fail(fresh_board, kernel, clock, pi
     assert pins(POWER).level == 0
     clock.run_for(1000)
     kernel.assert_untouched(before, except_for=("planner",))
+
+
+PAUSE_MS = 5  # from a fault to what the supervisor does about its group
+
+
+def fail(kernel, clock, name):
+    """Make a service fail, and return it as it was before."""
+    before = kernel.inject("crash", target=name)
+    clock.run_for(PAUSE_MS)
+    return before
+
+
+def still_without_power(pins, clock, ms):
+    """Strike the mushroom and turn the key, and see that nothing of it gives power or a wave."""
+    pins(POWER).clear_edges()
+    pins(WAVE).clear_edges()
+    for pin in (KEY, MUSHROOM, KEY):
+        pins(pin).press(ms=2)
+        clock.run_for(ms / 3)
+    assert (pins(POWER).level, pins(WAVE).level) == (0, 0)
+    assert not pins(POWER).edges and not pins(WAVE).edges
+
+
+def test_power_goes_with_every_crash_and_stays_off_in_every_phase_of_the_pause(
+    fresh_board, kernel, clock, pins
+):
+    kernel.client.control("planner", "hold")  # all its computing is emulated
+    for count in range(10):
+        pins(KEY).press(ms=5)
+        clock.run_for(30)
+        assert pins(POWER).level == 1
+        name = ("motor", "stop")[count % 2]
+        before = fail(kernel, clock, name)
+        assert (pins(POWER).level, pins(WAVE).level) == (0, 0)
+        if count % 2 == 0 and count > 2:
+            assert kernel.service("stop").state == "attending"  # all the pause through
+        pause_ms = 50 * 2 ** (count // 2) // 2
+        if count > 3:
+            still_without_power(pins, clock, pause_ms * 0.7)
+        kernel.wait_for_restart(before)
+        clock.run_for(20)
+        assert pins(POWER).level == 0
+
+
+def test_the_stop_works_while_the_motor_is_held_and_power_goes_when_the_stop_is(
+    fresh_board, kernel, clock, pins
+):
+    kernel.client.control("planner", "hold")
+    kernel.client.control("motor", "hold")
+    pins(KEY).press(ms=5)
+    clock.run_for(20)
+    assert pins(POWER).level == 1
+    pins(MUSHROOM).press(ms=5)
+    clock.run_for(1)
+    assert pins(POWER).level == 0
+    pins(KEY).press(ms=5)
+    clock.run_for(20)
+    kernel.client.control("stop", "hold")
+    assert pins(POWER).level == 0
+    still_without_power(pins, clock, 30)
+
+
+def test_power_goes_before_a_soft_reset_has_ended_and_stays_off(fresh_board, kernel, clock, pins):
+    turn_key(kernel, pins)
+    emulator = fresh_board.emulator
+    emulator.write(b"\x03")
+    emulator.run_for(ms=100)
+    emulator.write(b"\x01")  # the raw REPL, as of a tool that copies files
+    emulator.run_for(ms=100)
+    assert pins(POWER).level == 1  # the services go on at the prompt
+    pins(MUSHROOM).press(ms=5)
+    emulator.run_for(ms=1)
+    assert pins(POWER).level == 0
+    emulator.run_for(ms=20)
+    pins(KEY).press(ms=5)
+    emulator.run_for(ms=20)
+    assert pins(POWER).level == 1
+    emulator.write(b"\x04")
+    emulator.run_for(ms=100)
+    assert b"soft reboot" in emulator.read()
+    assert pins(POWER).level == 0
+    for pin in (KEY, MUSHROOM, KEY):
+        pins(pin).press(ms=5)
+        emulator.run_for(ms=20)
+        assert (pins(POWER).level, pins(WAVE).level) == (0, 0)

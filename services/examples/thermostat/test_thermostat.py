@@ -39,3 +39,23 @@ def test_without_a_reading_there_is_no_heat(fresh_board, kernel, pins):
     kernel.expect("no reading: heat off", timeout_ms=3000)
     assert pins(HEATER).level == 0
     kernel.expect("heat on", timeout_ms=8000)
+
+
+def test_there_is_no_heat_without_a_living_driver(fresh_board, kernel, clock, pins):
+    fresh_board.emulator.set_temperature_c(18)
+    for count in range(10):
+        kernel.wait_for("heater", lambda now: now.state == "receiving", timeout_ms=6000)
+        while not pins(HEATER).level:
+            clock.run_for(50)
+        kernel.inject("spin" if count % 3 == 0 else "crash", target="heater")
+        clock.run_for(10)
+        if count > 1:  # the first start is at once
+            assert pins(HEATER).level == 0
+        service = kernel.service("heater")
+        while service.state in ("faulted", "dormant"):
+            assert pins(HEATER).level == 0
+            clock.run_for(100)
+            service = kernel.service("heater")
+    kernel.client.control("heater", "hold")
+    clock.run_for(20_000)
+    assert pins(HEATER).level == 0

@@ -1,0 +1,111 @@
+"""A hard driver in a group, under the supervisor that ships: it goes on, with its outputs safe."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from supervised import House
+
+from bulkhead.link import HOLD, RELEASE
+from cases.rig import idle
+from kernel.abi import ATTENDING, DEGRADED, HELD
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """Return a system to add services to."""
+    return House(monkeypatch)
+
+
+HEAT, POWER = 2, 3  # pins
+
+
+def add_stop(house: House) -> list[int]:
+    """Add a motor and its emergency stop, a hard driver, in one group; return what it notes."""
+    noted: list[int] = []
+    pins = house.port.pins
+
+    def motor(sys: Any) -> Generator[int, int, None]:
+        pins.set_up(HEAT, 1)
+        yield from idle(sys)
+
+    def stop(sys: Any) -> Generator[int, int, None]:
+        house.starts.append(("stop", house.port.uptime_ms()))
+        pins.set_up(POWER, 1)
+        yield sys.acknowledge(sys.cap("edge"))
+        while True:
+            yield sys.recv()
+            noted.append(house.port.uptime_ms())
+            pins.drive(POWER, 0)
+            pins.drive(POWER, 1)  # as its key would
+            yield sys.acknowledge(sys.cap("edge"))
+
+    add = house.rig.add
+    add("motor", motor, outputs=(HEAT, 0))
+    house.policy("motor", pauses=(100, 100), most=(2, 60_000), fate=(4,))
+    add("stop", stop, priority=0, lines=("edge",), hard=True, outputs=(POWER, 0))
+    house.policy("stop", pauses=(100, 100), fate=(3,))
+    return noted
+
+
+def test_a_hard_driver_goes_on_with_its_outputs_safe_until_its_group_is_started_anew(
+    house: House,
+) -> None:
+    noted = add_stop(house)
+    pins = house.port.pins
+    house.run(10)
+    house.fail("motor")
+    house.run(10)
+    assert len(house.times("stop")) == 2
+    house.fail("motor")
+    for _ in range(9):
+        house.run(10)
+        assert house.rig.state("stop") == ATTENDING
+        assert (pins.level(HEAT), pins.level(POWER)) == (0, 0)
+        house.port.fire(house.rig.line(0))
+    assert len(noted) == 9
+    assert len(house.times("stop")) == 2
+    house.run(20)
+    assert house.times("stop")[2] - house.times("stop")[1] == pytest.approx(110, abs=10)
+    assert (pins.level(HEAT), pins.level(POWER)) == (1, 1)
+    house.fail("motor")  # once too often
+    house.run(200)
+    assert [house.told_state(number) for number in (3, 4)] == [DEGRADED, DEGRADED]
+    assert (pins.level(HEAT), pins.level(POWER)) == (0, 0)
+
+
+def test_a_hard_driver_is_started_anew_also_by_the_supervisors_next_incarnation(
+    house: House,
+) -> None:
+    add_stop(house)
+    house.run(10)
+    house.fail("motor")
+    house.run(10)
+    house.fail("motor")
+    house.run(10)
+    house.fail("supervisor")
+    house.run(20)
+    assert len(house.times("stop")) == 3
+    assert house.rig.state("stop") == ATTENDING
+    assert (house.port.pins.level(HEAT), house.port.pins.level(POWER)) == (1, 1)
+
+
+def test_a_hard_driver_that_is_held_in_the_pause_is_started_when_it_is_released(
+    house: House,
+) -> None:
+    add_stop(house)
+    house.run(10)
+    house.fail("motor")
+    house.run(10)
+    house.fail("motor")
+    house.run(10)
+    house.order(0, "stop", HOLD)
+    house.wake()
+    house.run(300)
+    assert house.told_state(4) == HELD
+    assert (house.port.pins.level(HEAT), house.port.pins.level(POWER)) == (1, 0)
+    house.order(0, "stop", RELEASE)
+    house.wake()
+    house.run(20)
+    assert house.rig.state("stop") == ATTENDING
+    assert house.port.pins.level(POWER) == 1

@@ -1,0 +1,143 @@
+"""The supervisor that ships, under the kernel in the simulator, and who tests it."""
+
+import importlib
+import struct
+import sys
+import time
+from collections.abc import Callable, Generator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bulkhead_host.paths import source_root
+from cases.ports import CasePort
+from cases.rig import Rig
+from kernel.abi import EXCEPTION, INSPECT_FORMAT, NOTIFIED, OK
+from kernel.faults import fault
+from kernel.notifications import post
+
+Main = Callable[[Any], Generator[int, int, None]]
+
+_ROW, _EVENT, _CONTROL = 1, 2, 5  # services/supervisor/api.py
+_STATE = 1  # field of INSPECT_FORMAT
+_PERIOD_MS = 1 << 30  # of MicroPython's ticks on a 32-bit board
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+_WAKE_BIT = 4  # beside the supervisor's EVENTS_BIT
+
+
+def _ticks_add(ticks: int, ms: int) -> int:
+    return (ticks + ms) % _PERIOD_MS
+
+
+def _ticks_diff(end: int, start: int) -> int:
+    """Do as MicroPython does: what is half a period away, or more, is on the other side."""
+    return (end - start + _PERIOD_MS // 2) % _PERIOD_MS - _PERIOD_MS // 2
+
+
+class House:
+    """A system with the real supervisor, and a console that takes its events and gives orders."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.port = CasePort()
+        self.rig = Rig(self.port)
+        self.starts: list[tuple[str, int]] = []
+        self.events: list[tuple[Any, ...]] = []
+        self.answers: list[Any] = []
+        self.orders: list[tuple[int, int, Any]] = []  # when in ms, operation, value
+        self.policies: dict[str, tuple[Any, ...]] = {}
+        self.module = self.load(monkeypatch)
+        self.rig.add(
+            "supervisor", self.module.main, priority=0, uses="kernel:control console:notify"
+        )
+        self.policy("supervisor")
+        self.add("console", self.console, priority=1, uses="supervisor:call")
+
+    def load(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Return the supervisor's module, with MicroPython's clock on simulated time."""
+        monkeypatch.syspath_prepend(source_root())
+        monkeypatch.setattr(time, "ticks_ms", self.port.uptime_ms, raising=False)
+        monkeypatch.setattr(time, "ticks_add", _ticks_add, raising=False)
+        monkeypatch.setattr(time, "ticks_diff", _ticks_diff, raising=False)
+        monkeypatch.delitem(sys.modules, "bulkhead.uptime", raising=False)
+        system = ModuleType("bulkhead_system")
+        system.__dict__["SERVICES"] = ()
+        monkeypatch.setitem(sys.modules, "bulkhead_system", system)
+        for name in ("service", "wards", "api"):
+            monkeypatch.delitem(sys.modules, f"services.supervisor.{name}", raising=False)
+        return importlib.import_module("services.supervisor.service")
+
+    def policy(  # noqa: PLR0913  (all by keyword)
+        self,
+        name: str,
+        *,
+        restart: str = "permanent",
+        pauses: tuple[int, int] = (50, 5000),
+        most: tuple[int, int] = (0, 60_000),
+        resets: bool = False,
+        after: tuple[int, ...] = (),
+        fate: tuple[int, ...] = (),
+    ) -> None:
+        self.policies[name] = (restart, 0, *pauses, *most, resets, after, fate)
+
+    def add(
+        self, name: str, main: Main, *, priority: int = 3, uses: str = "", **policy: Any
+    ) -> int:
+        """Add a service that notes its starts; return its number."""
+
+        def noting(sys: Any) -> Generator[int, int, None]:
+            self.starts.append((name, self.port.uptime_ms()))
+            yield from main(sys)
+
+        self.rig.add(name, noting, priority=priority, uses=uses)
+        self.policy(name, **policy)
+        return len(self.rig.rows)
+
+    def order(self, at_ms: int, name: str, verb: int) -> None:
+        """Have the console give an order at that time."""
+        self.orders.append((at_ms, _CONTROL, (name, verb)))
+
+    def console(self, sys: Any) -> Generator[int, int, None]:
+        supervisor = sys.cap("supervisor")
+        while True:
+            left = self.orders[0][0] - self.port.uptime_ms() if self.orders else HOUR_MS
+            if left <= 0:
+                _, operation, value = self.orders.pop(0)
+                status = yield sys.call(supervisor, operation, value)
+                self.answers.append((status, sys.arg))
+                continue
+            if (yield sys.recv(timeout_ms=left)) == NOTIFIED:
+                yield sys.reopen(supervisor)
+                while (yield sys.call(supervisor, _EVENT)) == OK:
+                    self.events.append(sys.arg)
+
+    def run(self, ms: int) -> None:
+        """Run for simulated milliseconds."""
+        if self.rig.kernel is None:
+            self.module.SERVICES = tuple(
+                (*row[:7], self.policies[row[0]], *row[8:]) for row in self.rig.rows
+            )
+        self.rig.run(ms)
+
+    def times(self, name: str) -> list[int]:
+        """Return when a service was started."""
+        return [at for started, at in self.starts if started == name]
+
+    def fail(self, name: str) -> None:
+        """Fault a service that waits, now."""
+        fault(self.rig.kernel, self.rig.task(name), EXCEPTION, None)
+
+    def wake(self) -> None:
+        """Have the console look at its orders."""
+        post(self.rig.kernel.words, self.rig.task("console"), _WAKE_BIT)
+
+    def told_state(self, number: int) -> int:
+        """Return the state that the supervisor tells of a service."""
+        self.orders.append((0, _ROW, number))
+        self.wake()
+        self.run(20)
+        row, _, _ = self.answers.pop()[1]
+        state = struct.unpack(INSPECT_FORMAT, row)[_STATE]
+        assert isinstance(state, int)
+        return state
