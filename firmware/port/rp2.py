@@ -14,10 +14,8 @@ from array import array
 
 import machine
 import micropython
-from kernel.abi import WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, GENERATION, IRQ_PENDING, PROMPT, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, STATE,
-    STOPPED, STRUCK,
+    ARMED, IRQ_PENDING, PROMPT, SCHEDULED, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_MASK
 from kernel.outputs import make_all_safe
@@ -25,16 +23,13 @@ from micropython import const, schedule
 from port.memory import copy, find_collecting, length
 from uctypes import addressof
 
+from port.rp2_crash import keep, see_nothing, take
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
-from port.rp2_tick import FAR_MS, MAGIC, RUN_AT, find_period, set_tick, ticker
+from port.rp2_tick import FAR_MS, find_period, set_tick, ticker
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
-# Watchdog scratch, 4.7.6, survives every reset but power-on. Words 0 to 3 hold a crash, 5 to 7
-# what the tick saw last; word 4 is the boot ROM's.
-_SCRATCH = const(0x4005800C)
-_REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 
 # Where the interpreter's own words are: at the begin of the SRAM, 2.6.2, below the heap.
 _SRAM = const(0x20000000)
@@ -45,7 +40,7 @@ _IDLE_WITHOUT_TICK_US = const(3_000)
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _SET_INTERRUPT_CHARACTER = micropython.kbd_intr
-_MEMORY = machine.mem32
+
 
 _CTRL_C = const(3)
 _NONE = const(-1)
@@ -177,7 +172,7 @@ class Port:
         """Stop the tick. Its alarm stays: what runs meanwhile cannot take it."""
         self.ticking = False
         set_tick(self.set_timer, FAR_MS, self.tick_handler)
-        _MEMORY[RUN_AT] = MAGIC << 8  # nothing runs
+        see_nothing()
 
     @micropython.native
     def request(self):
@@ -405,29 +400,10 @@ class Port:
         self.keep_crash(cause)
         machine.reset()
 
-    @micropython.viper
-    def keep_crash(self, cause: int):
+    def keep_crash(self, cause):
         """Keep the cause of a reset that will come, and what runs now. Any context."""
-        w = ptr32(self.words)
-        task = w[RUNNING_TASK]
-        crash = ptr32(_SCRATCH)
-        crash[1] = cause << 8 | task >> RECORD_SHIFT
-        crash[2] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
-        crash[3] = int(self.uptime_ms())
-        crash[0] = MAGIC << 16 | ((crash[1] * 31 + crash[2]) * 31 + crash[3]) & 0xFFFF
+        keep(self.words, cause, self.uptime_ms())
 
     def crash(self):
-        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None.
-
-        When the watchdog ran out before the kernel could say why, that is what the tick saw last.
-        """
-        head, who, doing, uptime_ms = [machine.mem32[_SCRATCH + 4 * n] for n in range(4)]
-        if head != MAGIC << 16 | ((who * 31 + doing) * 31 + uptime_ms) & 0xFFFF:
-            who, doing, uptime_ms = [machine.mem32[RUN_AT + 4 * n] for n in range(3)]
-            if who >> 8 != MAGIC or not machine.mem32[_REASON] & 1:
-                return None
-            who = WATCHDOG_FIRED << 8 | who & 0xFF
-            uptime_ms //= 1000
-        machine.mem32[_SCRATCH] = machine.mem32[RUN_AT] = 0
-        state, operation = doing >> 24, doing >> 16 & 0xFF
-        return who & 0xFF, who >> 8, state, operation, 0, 0, doing & 0xFFFF, uptime_ms
+        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""
+        return take()

@@ -1,6 +1,6 @@
 """The RP2040's tick: a hard timer every TICK_US, which strikes what is over its budget.
 
-Registers are those of the RP2040 datasheet (4.6 timer, 4.7 watchdog).
+Registers are those of the RP2040 datasheet (4.6 timer); the watchdog's are in `rp2_crash`.
 """
 
 import sys
@@ -17,11 +17,10 @@ from kernel.limits import (
 )  # fmt: skip
 from kernel.outputs import make_safe
 from micropython import const
+from port.rp2_crash import RUNS, SCRATCH, SEEN, TASK_SHIFT
 
-_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
-# Words 5 to 7 of the watchdog's scratch, 4.7.6, hold what the tick saw last.
-RUN_AT = const(0x40058020)
-MAGIC = const(0x2B4C)
+_TIMERAWH = const(0x40054024)  # high word of the microsecond timer, 4.6.4, and the low one
+_TIMERAWL = const(0x40054028)
 
 # A timer that is not needed has this period, in milliseconds (4.2 days): so it keeps its alarm,
 # of which the chip's pool has 16 for all.
@@ -58,10 +57,12 @@ def ticker(port, words, collecting, period):
         if now & _LOOK == 0:
             port.look_soon()
         task = w[RUNNING_TASK] if w[ARMED] else 0
-        run = ptr32(RUN_AT)
-        run[0] = MAGIC << 8 | task >> RECORD_SHIFT
-        run[1] = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000 | w[task + GENERATION]
-        run[2] = now
+        if ptr32(SCRATCH)[0] == RUNS:
+            seen = ptr32(SEEN)
+            doing = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000
+            seen[0] = doing | w[task + GENERATION]
+            uptime = (ptr32(_TIMERAWH)[0] & 0xFF) << 17 | ptr32(_TIMERAWL)[0] >> 15 & 0x1FFFF
+            seen[1] = task << TASK_SHIFT - RECORD_SHIFT | uptime
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             if w[SCHEDULED] == 0:
                 port.request()

@@ -105,6 +105,7 @@ class Chip:
         self.flash_changed = False
         self.reset_count = 0
         self.in_bootloader = False
+        self.activity_pins = 0
         self.is_powered = False
         self._batch = _Batch(clock=self.clock, rp2040=self.mcu)
         self._deadline = self.clock.create_alarm(self._stop)
@@ -194,6 +195,7 @@ class Chip:
         self._batch.stopped = True
 
     def _watchdog_reset(self) -> None:
+        wishes = tuple(self.mcu.watchdog.scratch_data[:2])
         magic, guard, stack, entry = self.mcu.watchdog.scratch_data[4:8]
         has_vector = magic == _BOOT_MAGIC and guard == (entry ^ (-_BOOT_MAGIC & _WORD))
         self.mcu.watchdog.write_uint32(0, 0)
@@ -202,18 +204,22 @@ class Chip:
             return
         self.mcu.watchdog.scratch_data[4] = 0
         if entry < _BOOTROM_END:
-            self._enter_bootloader()
+            # What `reset_to_usb_boot` was told: the pins of an activity LED, and in bit 0 whether
+            # to show no drive (datasheet 2.8.3).
+            self.activity_pins = wishes[0]
+            self._enter_bootloader(shows_drive=not wishes[1] & 1)
         else:
             self.mcu.core.sp = stack
             self.mcu.core.pc = entry & ~1
 
-    def _enter_bootloader(self) -> None:
+    def _enter_bootloader(self, *, shows_drive: bool = True) -> None:
         if self.in_bootloader:
             return
         self.in_bootloader = True
         self.interrupt()
-        for listener in self.on_bootloader:
-            listener()
+        if shows_drive:
+            for listener in self.on_bootloader:
+                listener()
 
     def _flash_command(self) -> None:
         write = _decode_flash_command(bytes(self.mcu.ssi._tx_buffer))

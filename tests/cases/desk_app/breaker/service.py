@@ -1,0 +1,7 @@
+"""Fail a while after each start, with a traceback."""
+
+
+def main(sys):
+    """Live for a moment."""
+    yield sys.sleep(300)
+    raise ValueError("\x01\x04>OK")  # what the raw REPL says itself
