@@ -58,17 +58,22 @@ def run_guest(name, source):
         exec(compile(source, name, "exec"), {"__name__": "__main__"})
     except Exception as error:
         sys.print_exception(error)
-    except KeyboardInterrupt:
-        lend_main_level(kernel, PROMPT)
-        raise
 
 
 def resume():
-    """Run the guest program, from its beginning, until it ends; then the kernel's own loop."""
-    if guests[0]:
-        run_guest(*guests[0])
-        guests[0] = None
-    main_level(kernel)
+    """Run the guest program, from its beginning, until it ends; then the kernel's own loop.
+
+    However it is left, the prompt is the guest afterwards.
+    """
+    try:
+        if guests[0]:
+            run_guest(*guests[0])
+            guests[0] = None
+        main_level(kernel)
+    except KeyboardInterrupt:
+        lend_main_level(kernel, PROMPT)
+        raise
+    kernel.port.let_interrupt()
 
 
 guests = [guest_program()]

@@ -95,6 +95,8 @@ def enter_interrupt_level(kernel):
     now = clock[0] & TIME_MASK
     began = w[NOW]
     remaining = (w[STEP_DEADLINE] - now) & TIME_MASK
+    if outer == 0:
+        kernel.port.leave_guest()
     slice_end = w[SLICE_END]
     shares = outer and (now - slice_end) & TIME_HALF == 0
     w[OUTER] = outer
@@ -137,13 +139,15 @@ def main_level(kernel):
     port.start_tick()
     idle = port.idle  # bound once: it is on the way of an interrupt
     memory = kernel.memory
-    while not w[STOPPED]:
+    while True:
         try:
-            run(kernel)
-            if not (w[STOPPED] or w[IRQ_PENDING]):
-                left_us = memory.idle_us(_idle_us(kernel))
-                if left_us:
-                    idle(left_us)
+            while not w[STOPPED]:
+                run(kernel)
+                if not (w[STOPPED] or w[IRQ_PENDING]):
+                    left_us = memory.idle_us(_idle_us(kernel))
+                    if left_us:
+                        idle(left_us)
+            break
         except KeyboardInterrupt as error:
             if port.is_operators(error):
                 break

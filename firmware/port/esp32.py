@@ -331,6 +331,12 @@ class Port:
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
 
+    def let_interrupt(self):
+        """Have a Ctrl-C interrupt what has called `resume`: here it always does."""
+
+    def leave_guest(self):
+        """Begin the interrupt level above a guest."""
+
     def back_to_guest(self):
         """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
         if self.words[STOPPED]:

@@ -103,3 +103,25 @@ def find_collecting(at: int, end: int) -> int:
         at += 2
     micropython.heap_unlock()
     return found
+
+
+@micropython.viper
+def find_interrupt_character(at: int, end: int) -> int:
+    """Return the address of the word that `micropython.kbd_intr` sets, or 0.
+
+    It is `mp_interrupt_char` (`shared/runtime/interrupt_char.c` of MicroPython), which the REPL
+    sets too: -1 while it waits for a key, 3 while it runs what was typed. Found between the two
+    addresses as what follows two settings. Afterwards a Ctrl-C is no interrupt.
+    """
+    found = 0
+    choose = micropython.kbd_intr
+    choose(0x15EAF00D)
+    while at < end and found == 0:
+        if ptr32(at)[0] == 0x15EAF00D:
+            choose(0x2BADCAFE)
+            if ptr32(at)[0] == 0x2BADCAFE:
+                found = at
+            choose(0x15EAF00D)
+        at += 4
+    choose(-1)
+    return found

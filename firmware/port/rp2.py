@@ -20,7 +20,7 @@ from kernel.layout import (
 from kernel.limits import TICK_US, TIME_MASK
 from kernel.outputs import make_all_safe
 from micropython import const, schedule
-from port.memory import copy, find_collecting, length
+from port.memory import copy, find_collecting, find_interrupt_character, length
 from uctypes import addressof
 
 from port.rp2_crash import keep, see_nothing, take
@@ -39,9 +39,9 @@ _SRAM_END = const(0x20008000)
 _IDLE_WITHOUT_TICK_US = const(3_000)
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
-_SET_INTERRUPT_CHARACTER = micropython.kbd_intr
+_KEY = b"\x03"
 
-
+_KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
 _NONE = const(-1)
 
@@ -77,8 +77,10 @@ class Port:
         # can put another of its name in its place.
         for name in ("machine", "micropython", "os", "select", "struct", "sys", "time"):
             sys.modules[name] = __import__(name)
-        self.interrupt_character = _CTRL_C
-        micropython.kbd_intr(_CTRL_C)
+        # The REPL sets it as well, and has no name for what it is: so it is read where it is kept.
+        self.interrupt_character = find_interrupt_character(_SRAM, _SRAM_END)
+        if not self.interrupt_character:
+            raise RuntimeError("no interrupt character: take the image of `bulkhead build`")
         self.timer = machine.Timer(-1)
         self.set_timer = self.timer.init
         self.period = array("i", [0])  # where the tick's period is not found
@@ -98,7 +100,6 @@ class Port:
         self.console = None
         self.prompt = prompt
         self.guest = 0
-        self.has_typed = False
         self.is_striking = False
         self.strikes_again = False
         self.key = bytearray(1)
@@ -217,10 +218,7 @@ class Port:
 
     def _look(self):
         guest = self.guest
-        console = self.console
         if self.words[STOPPED] or guest == PROMPT:
-            return False
-        if guest and not console.has_driver:
             return False
         waits = False
         for _ in self.input.ipoll(0):
@@ -238,32 +236,32 @@ class Port:
             console.fire()
             return
         w = self.words
-        while not w[STOPPED] and self.input.poll(0):
+        for _ in range(_KEYS_AT_ONCE):  # a host that never stops sending holds nobody up
+            if w[STOPPED] or not self.input.poll(0):
+                return
             sys.stdin.buffer.readinto(self.key)
             if self.key[0] == _CTRL_C:
                 w[STOPPED] = 1
 
-    @micropython.native
+    @micropython.viper
     def strike(self):
         """Make the interpreter raise KeyboardInterrupt at its next branch.
 
         A Ctrl-C character that arrives on a second console does just that, from any context, while
-        it is the interrupt character. The REPL sets that as it likes, and nobody can read it: so
-        there a Ctrl-C is typed first, and `back_to_guest` sees whether it has become input.
+        it is the interrupt character: it is for that moment, and then what it was. It must not
+        stay so: a Ctrl-C while the REPL waits for a key would be an exception that nobody catches.
 
         A hard step that lands a kill in the midst of this leaves it to this to strike again.
         """
+        character = ptr32(int(self.interrupt_character))
         self.strikes_again = True
         while self.strikes_again and not self.is_striking:
             self.is_striking = True
             self.strikes_again = False
-            if self.guest == PROMPT and not self.has_typed:
-                self.has_typed = True
-                self.keyboard.type(b"\x03")
-            _SET_INTERRUPT_CHARACTER(_CTRL_C)
-            self.keyboard.type(b"\x03")
-            if self.guest != PROMPT:
-                _SET_INTERRUPT_CHARACTER(self.interrupt_character)
+            was = character[0]
+            character[0] = _CTRL_C
+            self.keyboard.type(_KEY)
+            character[0] = was
             self.is_striking = False
 
     def set_guest(self, guest):
@@ -279,43 +277,42 @@ class Port:
     def is_operators(self, error):
         """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
 
-        Above a guest it may be, and where no service has the console: there a look for input would
-        cost the tick time. A service that has caught a kill can raise the same object.
+        Above the prompt it may be, and where no service has the console: there a look for input
+        would cost the tick time. A service that has caught a kill can raise the same object.
         """
-        return (self.guest or self.console is None) and error is self.interrupt
+        return (self.guest == PROMPT or self.console is None) and error is self.interrupt
 
     def mind_interrupt_character(self):
-        """Have a Ctrl-C be an interrupt of the prompt's programs, and where no driver can read it.
+        """Have a Ctrl-C be an interrupt where no service has the console, else input.
 
-        Else it is input, for the console's driver or for `take_input`.
+        Input is for the console's driver, without one for `take_input`. At the prompt it is for
+        the REPL, which makes it an interrupt while it runs what was typed.
         """
-        console = self.console
-        is_read = console is not None and (console.has_driver or not self.guest)
-        is_input = is_read and self.guest != PROMPT
-        self.interrupt_character = _NONE if is_input else _CTRL_C
-        micropython.kbd_intr(self.interrupt_character)
+        is_input = self.console is not None or self.guest == PROMPT
+        micropython.kbd_intr(_NONE if is_input else _CTRL_C)
+
+    def let_interrupt(self):
+        """Have a Ctrl-C interrupt the program at the prompt that has called `resume`."""
+        if self.guest == PROMPT:
+            micropython.kbd_intr(_CTRL_C)
+
+    def leave_guest(self):
+        """Begin the interrupt level above a guest: keep a Ctrl-C that was for it."""
+        if self.pad():
+            self.words[STOPPED] = 1
 
     def back_to_guest(self):
-        """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
-        if self.has_typed:
-            self._mend_prompt()
+        """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it.
+
+        At the prompt the REPL has said what a Ctrl-C is: a key, or the end of a program.
+        """
         if self.words[STOPPED]:
             self.words[STOPPED] = 0
-            self.set_guest(PROMPT)
+            if self.guest != PROMPT:
+                self.set_guest(PROMPT)
+                micropython.kbd_intr(_CTRL_C)
             self.request()
-            self.keyboard.type(b"\x03")
-
-    def _mend_prompt(self):
-        """Take back what a strike has typed; if it was not typed, Ctrl-C was an interrupt."""
-        self.has_typed = False
-        micropython.kbd_intr(_NONE)
-        typed = bytearray()
-        while self.input.poll(0):
-            typed.extend(sys.stdin.buffer.read(1))
-        left = bytes(typed).replace(b"\x03", b"", 1)
-        self.keyboard.type(left)
-        if len(left) == len(typed):
-            micropython.kbd_intr(_CTRL_C)
+            self.keyboard.type(_KEY)
 
     def pad(self):
         """Give a pending kill a branch to land on; return whether one has landed."""

@@ -187,14 +187,11 @@ class ConsoleLine:
         """Fire no more until unmasked: the driver has ended, so Ctrl-C is the port's to find."""
         self.masked = False
         self.has_driver = False
-        self.port.mind_interrupt_character()
 
     def unmask(self):
         """Fire when input waits, at once if it does already."""
         self.masked = False
-        if not self.has_driver:
-            self.has_driver = True
-            self.port.mind_interrupt_character()
+        self.has_driver = True
         if not self.port.guest and not self.words[STOPPED]:
             for _ in self.port.input.ipoll(0):
                 self.fire()

@@ -210,6 +210,9 @@ class SimPort:
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
 
+    def leave_guest(self):
+        """Begin the interrupt level above a guest."""
+
     def back_to_guest(self):
         """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
         w = self.kernel.words

@@ -162,6 +162,9 @@ class Port:
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
 
+    def leave_guest(self):
+        """Begin the interrupt level above a guest."""
+
     def back_to_guest(self):
         """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it."""
         if self.words[STOPPED]:

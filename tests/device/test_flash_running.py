@@ -7,15 +7,16 @@ takes 20 s.
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from desk import bulkhead
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
-from desk import bulkhead
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "desk_app"
 TRIES = int(os.environ.get("BULKHEAD_FLASHES", "1"))
@@ -61,7 +62,7 @@ def test_flash_puts_a_new_image_on_a_board_that_runs(
             server.call(lambda board: board.run_for(ms=1000))
             if state != "runs":
                 keys = b"\x03" if state == "prompt" else b"\x03\x01"
-                server.call(lambda board, keys=keys: board.write(keys))
+                server.call(partial(EmulatedBoard.write, data=keys))
                 server.call(lambda board: board.run_for(ms=500))
             done = bulkhead("flash", str(images[1]), "--drive", str(drive), port=server.port.name)
             assert done.returncode == 0, done.stderr
