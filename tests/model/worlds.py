@@ -242,6 +242,18 @@ INTERRUPTS = {
 }
 
 CONTROL = {
+    # What a service drives is safe from its end to its next beginning, whatever ended it.
+    "outputs": world(
+        Service("motor", 3, lines=("edge",), drives=True, does="recv ack sleep crash return"),
+        Service("heater", 4, drives=True, does="updated recv reply crash yield"),
+        Service("client", 4, uses=(("heater", "call"),), does="call recv"),
+        Service(
+            *("supervisor", 1),
+            uses=(("kernel", "control"),),
+            does="recv replace start fault stop next_fault",
+        ),
+        events="fire time strike",
+    ),
     # Others run while the `finally` blocks of one that is stopped do.
     "controllers": world(
         Service("boss", 1, uses=(("kernel", "control"),), does="recv start fault stop"),

@@ -5,10 +5,11 @@ incarnation and 1 for any other, sequence numbers 8, whatever they were. The tra
 are empty; what nobody will read is 0.
 """
 
+from array import array
 from typing import Any
 
-from bulkhead_host.explore.embedding import IDLE, NESTED, PARKED, TRACE_WORDS, Embedding
-from bulkhead_host.explore.spec import BUDGET_US, START_US
+from bulkhead_host.explore.embedding import ARG_AT, IDLE, NESTED, PARKED, TRACE_WORDS, Embedding
+from bulkhead_host.explore.spec import BUDGET_US, UNIT_US
 from bulkhead_host.explore.stand_ins import NONE_WORD, TIME_MASK
 
 # The canonical result of a task that is ready: the kernel itself gives no such one, so a step
@@ -22,28 +23,33 @@ _HALF = 0x20000000
 # What a task's generator is; new code on trial is a tuple.
 _NONE, _BEGINS, _RUNS, _RELAPSED = range(4)
 
-# Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials and
-# hard drivers.
+# Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials, hard
+# drivers, and whose outputs are held.
 State = tuple[bytes, str, Any, tuple[Any, ...], bool, tuple[Any, ...], tuple[Any, ...]]
 
 
 def restore(world: Embedding, state: State) -> None:
     """Put a state back."""
-    data, world.kind, world.level, generators, pending, stashes, (trials, hard) = state
+    data, world.kind, world.level, generators, pending, stashes, others = state
+    trials, hard, held = others
     world.bytes[:] = data
     world.port.pending = world.was_pending = pending
     kernel = world.kernel
     kernel.fault_next = 0
     kernel.is_unwritten = False
     kernel.supervisor_faults = 0
+    for number, service in enumerate(world.services, 1):
+        kernel.held_ms[number] = 1 if service.name in held else world.layout.DRIVEN
+    world.port.held = set(held)
     kernel.trials.clear()
     world.trials_of.clear()
     for task, is_swapped, has_received in trials:
         trial = world.make_trial(task >> world.layout.RECORD_SHIFT)
         kernel.trials[task] = trial
         trial.is_swapped, trial.has_received = is_swapped, has_received
+    world.on_trial = {task for task, is_swapped, _ in trials if is_swapped}
     kernel.stashes[:] = stashes
-    world.port.clock.us = START_US
+    world.port.clock.us = world.spec.start_us
     world.actor = 0
     world.closes = world.offers_needed = world.script_at = 0
     world.is_in_close = False
@@ -84,6 +90,38 @@ def _restore_attendant(
         world.kernel.generators[number] = attendant.stand_in
 
 
+class _Words:
+    """Where the words of one task are, looked up once."""
+
+    def __init__(
+        self, world: Embedding, task: int, read_in: tuple[tuple[int, tuple[int, ...]], ...]
+    ) -> None:
+        layout = world.layout
+        self.state = task + layout.STATE
+        self.result = task + layout.RESULT
+        self.read_in = [(task + field, states) for field, states in read_in]
+        self.timed_wait = task + layout.TIMED_WAIT
+        self.deadline = task + layout.DEADLINE
+        self.far_ms = task + layout.FAR_MS
+        self.cpu_limit = task + layout.CPU_LIMIT
+        self.serving = task + layout.SERVING
+        self.register_handle = task + layout.REGISTER_HANDLE
+        self.registers = slice(task + layout.REGISTERS, task + layout.REGISTERS_END)
+        self.frame = task + layout.FRAME
+        self.arg = world.frame_pool[task >> layout.RECORD_SHIFT].at
+        self.frame_address = 4 * (self.arg - ARG_AT)
+        self.has_mailbox = world.words[task + layout.MAILBOX] != 0
+        particulars = world.words[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        self.cpu_us = task + layout.CPU_US
+        self.period_ms = world.words[particulars + layout.PERIOD_MS]
+        self.period_end_ms = particulars + layout.PERIOD_END_MS
+        fields = (layout.FAULT, layout.DROPPED, layout.USED_BYTES)
+        self.counters = (
+            *(self.cpu_us, task + layout.STEPS),
+            *(particulars + field for field in fields),
+        )
+
+
 class Canon:
     """Takes states of one world."""
 
@@ -101,8 +139,24 @@ class Canon:
             (layout.BADGE, (abi.CALLING, abi.SENDING)),
             (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED)),
         )
-        self.registers = range(layout.REGISTERS, layout.REGISTERS_END)
+        self.words_of = {task: _Words(world, task, self.read_in) for task in world.tasks}
+        registers = layout.REGISTERS_END - layout.REGISTERS
+        self.no_registers = memoryview(array("i", bytes(4 * registers)))
+        self.no_trace = memoryview(array("i", bytes(4 * TRACE_WORDS)))
+        self.line_counters = [
+            line + field
+            for line in range(w[layout.TASKS_END], w[layout.LINES_END], layout.LINE)
+            for field in self._line_counters()
+        ]
         self.has_passed = False
+        self.start = world.spec.start_us
+        self.past = (self.start - 1) & TIME_MASK
+        self.quarter_shift = world.tree["kernel.limits"].QUARTER_SHIFT
+        keeps = world.spec.keeps
+        self.keeps_generations = "generations" in keeps
+        self.keeps_sequences = "sequences" in keeps
+        self.keeps_slots = "slots" in keeps
+        self.keeps_rates = "rates" in keeps
 
     def capture(self) -> State:
         """Return the state at hand, and leave the world as `restore` of it would."""
@@ -115,18 +169,21 @@ class Canon:
         for task in world.tasks:
             self._task(task)
         for task in world.tasks:
-            w[task + layout.GENERATION] = PRESENT
-            w[task + layout.SEQUENCE] = SEQUENCE
+            if not self.keeps_generations:
+                w[task + layout.GENERATION] = PRESENT
+            if not self.keeps_sequences:
+                w[task + layout.SEQUENCE] = SEQUENCE
         self._notes()
         self._lines()
         level = world.level
         if level is not None:
             outer, _, slice_end, shares = level
             # When the outer step goes on, nothing of what is left has passed before it began.
-            level = (outer, START_US - 1, max(self._relative(slice_end), START_US), shares)
+            began = (self.start - 1) & TIME_MASK
+            level = (outer, began, self._relative(slice_end, earliest=0), shares)
             world.level = level
-        w[layout.NOW] = START_US - 1 if self.has_passed else START_US
-        world.port.clock.us = START_US
+        w[layout.NOW] = (self.start - self.has_passed) & TIME_MASK
+        world.port.clock.us = self.start
         trials = tuple(
             (task, trial.is_swapped, trial.has_received)
             for task, trial in sorted(kernel.trials.items())
@@ -135,26 +192,27 @@ class Canon:
         generators = tuple(self._kind(number) for number in range(1, len(world.tasks) + 1))
         return (
             *(world.bytes.tobytes(), world.kind, level, generators, world.port.pending),
-            *(tuple(kernel.stashes), (trials, hard)),
+            *(tuple(kernel.stashes), (trials, hard, tuple(sorted(world.port.held)))),
         )
 
-    def _relative(self, time: int) -> int:
-        """Return a time as one after START_US, START_US if this step saw it pass, or the past."""
+    def _relative(self, time: int, earliest: int = -1) -> int:
+        """Return a time as one after the start, the start if this step saw it pass, or past."""
         ahead = (time - self.clock) & TIME_MASK
-        if 0 < ahead < _HALF:
-            return START_US + ahead
-        now = self.world.words[self.layout.NOW]
-        if now != self.clock and 0 < (time - now) & TIME_MASK < _HALF:
-            self.has_passed = True
-            return START_US
-        return START_US - 1
+        if ahead == 0 or ahead >= _HALF:
+            now = self.world.words[self.layout.NOW]
+            ahead = -1
+            if now != self.clock and 0 < (time - now) & TIME_MASK < _HALF:
+                self.has_passed = True
+                ahead = 0
+        return (self.start + max(ahead, earliest)) & TIME_MASK
 
     def _globals(self) -> None:
         world = self.world
         w, layout = world.words, self.layout
         parked = world.kind in (PARKED, NESTED)
-        w[layout.SLICE_END] = self._relative(w[layout.SLICE_END]) if parked else START_US - 1
-        w[layout.STEP_DEADLINE] = START_US + BUDGET_US
+        w[layout.SLICE_END] = self._relative(w[layout.SLICE_END]) if parked else self.past
+        w[layout.STEP_DEADLINE] = (self.start + BUDGET_US) & TIME_MASK
+        w[w[layout.PARTICULARS] + layout.QUARTERS] = self.start >> self.quarter_shift
         nested = world.kind == NESTED
         w[layout.SHARE_END] = self._relative(w[layout.SHARE_END]) if nested else 0
         deadlines = w[layout.DEADLINES]
@@ -162,8 +220,7 @@ class Canon:
         if world.kind == IDLE:
             w[layout.SCHEDULED] = 0
             w[layout.RUNNING_TASK] = 0
-        for at in range(self.trace_first, w[layout.TRACE_END]):
-            w[at] = 0
+        world.kernel.window[self.trace_first : w[layout.TRACE_END]] = self.no_trace
         w[layout.TRACE_LAPS] = 0
         w[layout.TRACE_AT] = self.trace_first
         ready = w[layout.READY_BITS]
@@ -172,35 +229,42 @@ class Canon:
                 w[layout.TAILS + priority] = 0
 
     def _task(self, task: int) -> None:
-        world, layout, abi = self.world, self.layout, self.abi
-        w = world.words
-        state = w[task + layout.STATE]
-        w[task + layout.RESULT] = KEPT_RESULT if state in (abi.READY, abi.RUNNING) else 0
-        for field, states in self.read_in:
+        at, abi, w = self.words_of[task], self.abi, self.world.words
+        state = w[at.state]
+        w[at.result] = KEPT_RESULT if state in (abi.READY, abi.RUNNING) else 0
+        for field, states in at.read_in:
             if state not in states:
-                w[task + field] = 0
-        if w[task + layout.TIMED_WAIT]:
-            w[task + layout.DEADLINE] = self._relative(w[task + layout.DEADLINE])
+                w[field] = 0
+        if w[at.timed_wait]:
+            w[at.deadline] = self._relative(w[at.deadline])
         else:
-            w[task + layout.DEADLINE] = w[task + layout.FAR_MS] = 0
-        w[task + layout.CPU_US] = w[task + layout.STEPS] = 0
-        w[task + layout.CPU_LIMIT] = _HALF - 1
-        if w[task + layout.SERVING]:
-            w[task + layout.SERVING] = self._token(task, w[task + layout.SERVING])
-        handle = w[task + layout.REGISTER_HANDLE] & abi.ACCEPTING
-        for register in self.registers:
-            w[task + register] = 0
+            w[at.deadline] = w[at.far_ms] = 0
+        if at.period_ms:
+            self._period(at, state)
+        else:
+            w[at.cpu_limit] = _HALF - 1
+        for field in at.counters:
+            w[field] = 0
+        if w[at.serving]:
+            w[at.serving] = self._token(task, w[at.serving])
+        handle = w[at.register_handle] & abi.ACCEPTING
+        self.world.kernel.window[at.registers] = self.no_registers
         if state in self.hears:
-            w[task + layout.REGISTER_HANDLE] = handle
-        frame = world.frame_pool[task >> layout.RECORD_SHIFT]
-        w[task + layout.FRAME] = 0 if state in self.down else 4 * (frame.at - 5)
+            w[at.register_handle] = handle
+        w[at.frame] = 0 if state in self.down else at.frame_address
         if state not in (abi.CALLING, abi.SENDING):
-            w[frame.at] = NONE_WORD
-        particulars = w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
-        for field in (layout.FAULT, layout.DROPPED, layout.PERIOD_END_MS, layout.USED_BYTES):
-            w[particulars + field] = 0
-        if w[task + layout.MAILBOX]:
+            w[at.arg] = NONE_WORD
+        if at.has_mailbox:
             self._mailbox(task)
+
+    def _period(self, at: _Words, state: int) -> None:
+        """Keep how much of its period's budget a task has left, and how long that still lasts."""
+        w = self.world.words
+        left_us = (w[at.cpu_limit] - w[at.cpu_us]) & TIME_MASK
+        left_ms = (w[at.period_end_ms] - self.clock // UNIT_US) & TIME_MASK
+        is_over = not 0 < left_ms <= at.period_ms or state in self.down
+        w[at.cpu_limit] = 0 if is_over else left_us
+        w[at.period_end_ms] = self.start // UNIT_US + (0 if is_over else left_ms)
 
     def _token(self, task: int, token: int) -> int:
         """Return the token of a call that is still served, or one that is none any more."""
@@ -211,6 +275,8 @@ class Canon:
             and w[client + layout.PEER] == task
             and w[client + layout.STATE] == self.abi.SERVED
         ):
+            if self.keeps_sequences:
+                return token
             return int(SEQUENCE << layout.TOKEN_SHIFT | token & layout.TOKEN_TASK)
         return STALE_TOKEN
 
@@ -241,14 +307,16 @@ class Canon:
             w[here + layout.USES] = 0
             word = w[here + layout.TARGET]
             target = word & layout.OFFSET_MASK
-            if word >> layout.SLOT_SHIFT > 1:
+            if word >> layout.SLOT_SHIFT > 1 and not self.keeps_slots:
                 below = word & ((1 << layout.SLOT_SHIFT) - 1)
                 w[here + layout.TARGET] = 1 << layout.SLOT_SHIFT | below
             named = w[here + layout.NAMED]
             generation = named & layout.GENERATION_MASK
             if not word >> layout.RIGHTS_SHIFT & layout.RIGHTS_MASK:
                 w[here + layout.NAMED] = 0
-            elif layout.RECORD <= target < w[layout.TASKS_END] and generation:
+            elif layout.RECORD <= target < w[layout.TASKS_END] and (
+                generation and not self.keeps_generations
+            ):
                 is_present = generation == w[target + layout.GENERATION]
                 w[here + layout.NAMED] = named >> 16 << 16 | (PRESENT if is_present else PAST)
 
@@ -264,16 +332,34 @@ class Canon:
                 w[first + count + number] = 0
             w[notes + layout.POST_SET] = first
 
-    def _lines(self) -> None:
-        layout, w = self.layout, self.world.words
-        counters = (
-            *(layout.LINE_STEP_AT, layout.LINE_FIRED_AT, layout.LINE_COUNT, layout.LINE_WINDOW),
-            layout.LINE_IN_WINDOW,
+    def _line_counters(self) -> tuple[int, ...]:
+        layout = self.layout
+        rates = (layout.LINE_FIRED_AT, layout.LINE_WINDOW, layout.LINE_IN_WINDOW)
+        return (
+            *(layout.LINE_STEP_AT, layout.LINE_COUNT),
+            *(() if "rates" in self.world.spec.keeps else rates),
             *range(layout.LINE_LATENCY, layout.LINE_LATENCY + layout.LATENCY_BUCKETS),
         )
+
+    def _lines(self) -> None:
+        w = self.world.words
+        if self.keeps_rates:
+            self._rates()
+        for at in self.line_counters:
+            w[at] = 0
+
+    def _rates(self) -> None:
+        """Keep when a line fired and its window began, as far back as that makes a difference."""
+        layout, w = self.layout, self.world.words
+        window_us = self.world.tree["kernel.limits"].RATE_WINDOW_US
         for line in range(w[layout.TASKS_END], w[layout.LINES_END], layout.LINE):
-            for field in counters:
-                w[line + field] = 0
+            fired, window = w[line + layout.LINE_FIRED_AT], w[line + layout.LINE_WINDOW]
+            if w[line + layout.LINE_MASKED] != layout.FIRED:
+                fired = self.clock  # nobody asks any more
+            ago = min((self.clock - fired) & TIME_MASK, window_us)
+            before = min((fired - window) & TIME_MASK, window_us)
+            w[line + layout.LINE_FIRED_AT] = (self.start - ago) & TIME_MASK
+            w[line + layout.LINE_WINDOW] = (self.start - ago - before) & TIME_MASK
 
     def _kind(self, number: int) -> Any:
         """Return what the generator of a task is, as `_generator` takes it."""

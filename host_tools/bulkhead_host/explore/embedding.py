@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bulkhead_host.explore.spec import BUDGET_US, START_US, UNIT_US, Service, World
+from bulkhead_host.explore.spec import BUDGET_US, UNIT_US, Service, World
 from bulkhead_host.explore.stand_ins import (
     NONE_WORD,
     Cells,
@@ -40,7 +40,7 @@ from bulkhead_host.explore.tree import Tree
 IDLE, PARKED, NESTED, GUEST = "I", "P", "N", "G"
 
 _FRAME_WORDS = 8  # of each frame behind the kernel's own words: an instance, and its pair of `arg`
-_ARG_AT = 5
+ARG_AT = 5
 _ARG_KEY = 77  # the name word of `arg`
 TRACE_RECORDS = 2
 TRACE_WORDS = 2 * TRACE_RECORDS
@@ -68,7 +68,9 @@ class Embedding:
         self.cells = Cells()
         self.tree.set_casts(self.memory.pointer, self.memory.address)
         self.puppets = [Puppet(self, n) for n in range(len(spec.services) + 1)]
-        self.port = ModelPort(self.tree["port.soft"].SoftLine, self.layout.SCHEDULED)
+        self.port = ModelPort(
+            self.tree["port.soft"].SoftLine, self.layout.SCHEDULED, spec.start_us
+        )
         self.extra = 0
         self._replace_functions()
         self.kernel = self._build()
@@ -88,6 +90,7 @@ class Embedding:
         self.choice: Any = None
         self.step_irq = 0
         self.trials_of: dict[int, list[Any]] = {}  # number: generator, ends, trial, has it begun
+        self.on_trial: set[int] = set()  # before the step: whose new code runs
         self.is_rehearsal = False
         self.hard_script: list[Any] | None = None
         # What runs on top while a service closes: see `closed`.
@@ -115,7 +118,7 @@ class Embedding:
         boot.locate = lambda _frame, _name: (0, 0)
         boot.locate_items = lambda _values: 0
         tasks.Frame = cell_frame(tasks.Frame, self.cells, self.abi.RECV, self._arg_place)
-        tasks.id = lambda frame: 4 * (frame.at - _ARG_AT)
+        tasks.id = lambda frame: 4 * (frame.at - ARG_AT)
         self._run, self._dispatch = levels.run, tree["kernel.dispatch"].dispatch
         self._enter = levels.enter_interrupt_level
         self._leave = _second_half(levels)
@@ -125,7 +128,7 @@ class Embedding:
         self._trying, self._replace.trying = self._replace.trying, self._remember_trial
 
     def _arg_place(self, name: str) -> int:
-        return self.extra + _FRAME_WORDS * self.numbers[name] + _ARG_AT
+        return self.extra + _FRAME_WORDS * self.numbers[name] + ARG_AT
 
     def _build(self) -> Any:
         port = self.port
@@ -149,12 +152,13 @@ class Embedding:
         uses = tuple(
             (target, target, self.rights(held), main.number) for target, held in service.uses
         )
-        lines = tuple((line, "test", 0, "rising", 1000) for line in service.lines)
+        lines = tuple((line, "test", 0, "rising", service.rate) for line in service.lines)
         flags = self.abi.HARD if service.hard else 0
-        options = (0, 0, 0, service.slots, flags)
+        period_ms, period_us = service.period
+        options = (1000 * period_ms, period_us, service.quota, service.slots, flags)
         return (
             *(service.name, main, service.priority, BUDGET_US, service.mailbox, uses, lines),
-            *(None, options),
+            *(None, options, service.name if service.drives else ()),
         )
 
     def rights(self, names: str) -> int:
@@ -170,7 +174,7 @@ class Embedding:
             registers = kernel.window[task + layout.REGISTERS : task + layout.REGISTERS_END]
             frame = kind(registers, {"": service.name})
             self.frame_pool.append(frame)
-            first = frame.at - _ARG_AT
+            first = frame.at - ARG_AT
             w[first + 3] = 4 * (first + 4)  # the address of the instance's table
             w[first + 4] = _ARG_KEY
             w[frame.at] = NONE_WORD
@@ -216,7 +220,7 @@ class Embedding:
         if number != self.actor:
             raise Violation(f"task {number} runs in place of {self.actor}, which ran")
         self.actor = 0
-        self.port.clock.us = START_US
+        self.port.clock.us = self.spec.start_us
         self.words[self.layout.IRQ_PENDING] = self.step_irq
         return int(self.choice.perform(self, number))
 
@@ -264,7 +268,7 @@ class Embedding:
         """Go from the boot to the first state."""
         layout, w = self.layout, self.words
         self._set_stage()
-        self.port.clock.us = START_US
+        self.port.clock.us = self.spec.start_us
         if self.spec.guest:
             self.kind = GUEST
             w[layout.RUNNING_TASK], w[layout.ARMED], w[layout.SCHEDULED] = 0, 1, 1

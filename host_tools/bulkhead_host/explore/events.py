@@ -7,7 +7,7 @@ from typing import Any
 from bulkhead_host.explore.choices import Choice, capabilities, crash
 from bulkhead_host.explore.embedding import GUEST, IDLE, NESTED, PARKED, Embedding
 from bulkhead_host.explore.spec import UNIT_US
-from bulkhead_host.explore.stand_ins import Violation
+from bulkhead_host.explore.stand_ins import TIME_MASK, Violation
 
 _HALF = 0x20000000
 
@@ -30,8 +30,7 @@ def events(world: Embedding) -> list[Event]:
         if w[layout.DEADLINES]:
             found.append(Event("time", "time goes by", _idle_until_due))
         return found
-    now = world.port.clock.us
-    if "time" in enabled and w[layout.DEADLINES] and w[layout.NEXT_DEADLINE] > now:
+    if "time" in enabled and w[layout.DEADLINES] and _is_ahead(world, layout.NEXT_DEADLINE):
         found.append(Event("time", "time goes by", _pass_time))
     elif "slice" in enabled and kind == PARKED and _may_end_slice(world):
         found.append(Event("time", "the slice ends", _pass_time))
@@ -44,11 +43,16 @@ def events(world: Embedding) -> list[Event]:
     return found
 
 
+def _is_ahead(world: Embedding, field: int) -> bool:
+    """Tell whether a time of the kernel's record is after now."""
+    return bool(0 < (world.words[field] - world.port.now()) & TIME_MASK < _HALF)
+
+
 def _may_end_slice(world: Embedding) -> bool:
     """Tell whether an equal waits for the end of the slice."""
     w, layout = world.words, world.layout
     equals = w[layout.READY_BITS] >> w[w[layout.RUNNING_TASK] + layout.PRIORITY] & 1
-    return bool(equals and w[layout.SLICE_END] > world.port.clock.us)
+    return bool(equals and _is_ahead(world, layout.SLICE_END))
 
 
 def _firings(world: Embedding) -> list[Event]:

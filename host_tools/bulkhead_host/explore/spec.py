@@ -24,6 +24,10 @@ class Service:
     slots: int = 0
     does: str = ""
     hard: bool = False
+    period: tuple[int, int] = (0, 0)  # ms, and the us of it that the service may take; 0 for none
+    quota: int = 0  # bytes of heap; 0 for none
+    rate: int = 1000  # most firings of its lines a second
+    drives: bool = False  # outputs, which its end makes safe
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -35,14 +39,17 @@ class Service:
 class World:
     """Some services, what may happen around them, and the kernel's constants that are narrower.
 
-    `events` names what `events.EVENTS` knows. `constants` gives kernel constants other values, by
-    module and name, so that a counter wraps within reach: `{"layout.GENERATION_MASK": 3}`.
+    `events` names what `events.events` knows. `constants` gives kernel constants other values, by
+    module and name, so that a counter wraps within reach: `{"layout.GENERATION_MASK": 3}`. Such a
+    counter is then named in `keeps`: it is part of the state, as are "rates" of lines.
     """
 
     services: tuple[Service, ...]
     events: frozenset[str] = frozenset()
     guest: bool = False
     constants: Mapping[str, int] = field(default_factory=dict)
+    keeps: frozenset[str] = frozenset()
+    start_us: int = START_US  # what the clock shows in each state: deadlines are beyond it
 
 
 def world(
@@ -50,6 +57,11 @@ def world(
     events: str = "",
     guest: bool = False,
     constants: Mapping[str, int] | None = None,
+    keeps: str = "",
+    start_us: int = START_US,
 ) -> World:
-    """Return a world; `events` are words with blanks between."""
-    return World(services, frozenset(events.split()), guest, constants or {})
+    """Return a world; `events` and `keeps` are words with blanks between."""
+    return World(
+        *(services, frozenset(events.split()), guest, constants or {}),
+        *(frozenset(keeps.split()), start_us),
+    )

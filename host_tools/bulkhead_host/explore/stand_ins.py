@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from bulkhead_host.explore.spec import START_US
-
 # MicroPython's word for None, as far as this needs one: neither a small int nor a pointer.
 NONE_WORD = 2
 TIME_MASK = 0x3FFFFFFF
@@ -38,7 +36,8 @@ class Interrupt(KeyboardInterrupt):
 class ModelClock:
     """One word of time."""
 
-    us = START_US
+    def __init__(self, us: int) -> None:
+        self.us = us
 
     def __getitem__(self, _index: int) -> int:
         return self.us
@@ -50,12 +49,13 @@ class ModelPort:
     name = "model"
     console = None
 
-    def __init__(self, soft_line: Any, scheduled: int) -> None:
-        self.clock = ModelClock()
+    def __init__(self, soft_line: Any, scheduled: int, start_us: int) -> None:
+        self.clock = ModelClock(start_us)
         self.kernel: Any = None
         self.pending = False
         self.lines: list[Any] = []
         self.guest = 0
+        self.held: set[str] = set()  # whose outputs are safe
         self.soft_line = soft_line
         self.scheduled = scheduled
 
@@ -96,6 +96,18 @@ class ModelPort:
     def bind(self, line: Any, resume: Any) -> None:
         """Have the firings of a hard line resume `resume`."""
         line.bind(resume)
+
+    def outputs(self, spec: Any) -> Any:
+        """Return what `hold` takes: the name of the service, if it drives any."""
+        return spec or None
+
+    def hold(self, outputs: str) -> None:
+        """Make outputs safe, and hold them so."""
+        self.held.add(outputs)
+
+    def release(self, outputs: str | None) -> None:
+        """Let the service drive its outputs."""
+        self.held.discard(outputs or "")
 
     def copy(self, into: Any, at: int, source: Any, start: int, count: int) -> None:
         """Copy bytes from one buffer to another."""

@@ -46,6 +46,7 @@ class StateChecks:
             self._wait(task)
             self._priority(task)
             self._ends(task)
+            self._outputs(task)
         self._lines()
         self._capabilities()
         return self.wrong
@@ -100,7 +101,7 @@ class StateChecks:
         """Check who may run in view of who is ready, and what must not be left over."""
         w, layout, kind = self.w, self.layout, self.world.kind
         running = w[layout.RUNNING_TASK]
-        is_present = w[layout.NOW] == self.world.port.clock.us
+        is_present = w[layout.NOW] == self.world.port.now()
         top = min((w[task + layout.PRIORITY] for task in ready), default=_PRIORITIES)
         if kind in (PARKED, NESTED) and is_present and top < w[running + layout.PRIORITY]:
             self._say("something more important than what runs is ready")
@@ -231,6 +232,22 @@ class StateChecks:
             w[task + layout.MAIL_COUNT] <= w[box] and w[box + layout.MAIL_FIRST] < w[box]
         ):
             self._say(f"the mailbox of {self.name(task)} is torn")
+
+    def _outputs(self, task: int) -> None:
+        """Check that outputs are safe while their task is down, and its own once it runs."""
+        world = self.world
+        number = task >> self.layout.RECORD_SHIFT
+        service = world.services[number - 1]
+        is_held = service.name in world.port.held
+        is_down = self.w[task + self.layout.STATE] in self.down
+        if service.drives and is_down and not is_held:
+            self._say(f"{service.name} is down and its outputs are not safe")
+        interrupted = self.w[self.layout.OUTER] or self.w[self.layout.RUNNING_TASK]
+        is_doomed = self.w[self.layout.DOOMED] and interrupted == task
+        if is_held and not is_doomed and world.kernel.generators[number] is world.puppets[number]:
+            self._say(f"{service.name} runs and its outputs are held")
+        if service.drives and is_held != (world.kernel.held_ms[number] != self.layout.DRIVEN):
+            self._say(f"the kernel is wrong about the outputs of {service.name}")
 
     def _lines(self) -> None:
         w, layout = self.w, self.layout

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from bulkhead_host.explore.canonical import KEPT_RESULT, PRESENT
+from bulkhead_host.explore.canonical import KEPT_RESULT
 from bulkhead_host.explore.choices import FAULT, WAIT, Choice
 from bulkhead_host.explore.embedding import Embedding
 from bulkhead_host.explore.stand_ins import NONE_WORD
 
+_HALF = 0x20000000
 _REPLIES = ("reply", "reply_recv", "reply_to")
 
 
@@ -48,7 +49,8 @@ class StepChecks:
         return name
 
     def _has_died(self, task: int) -> bool:
-        return bool(self.w[task + self.layout.GENERATION] != PRESENT)
+        at = task + self.layout.GENERATION
+        return bool(self.w[at] != self.before[at])
 
     def _check_death(self, task: int) -> None:
         layout, w = self.layout, self.w
@@ -79,8 +81,8 @@ class StepChecks:
             self._say(f"{self._name(task)} slept too short")
 
     def _is_due(self, task: int) -> bool:
-        passed = self.world.port.clock.us - self.before[task + self.layout.DEADLINE]
-        return bool(passed >= 0)
+        passed = self.world.port.now() - self.before[task + self.layout.DEADLINE]
+        return bool(passed & _HALF == 0)
 
     def _begins_anew(self, task: int) -> bool:
         """Tell whether other code has been put in a task's place that has not begun yet."""
@@ -161,7 +163,8 @@ class StepChecks:
     def _check_result(self, choice: Choice) -> None:
         layout, w, before, actor = self.layout, self.w, self.before, self.actor
         result = WAIT
-        if self._has_died(actor):
+        is_taken_back = actor in self.world.on_trial and actor not in self.world.kernel.trials
+        if self._has_died(actor) or is_taken_back:  # the old code is there again
             result = FAULT
         elif w[actor + layout.STATE] in self.runs:
             result = w[actor + layout.RESULT]
