@@ -20,8 +20,8 @@ PRESENT, PAST = 2, 1  # generations
 STALE_TOKEN = (SEQUENCE - 1) << 8 | 1
 _HALF = 0x20000000
 
-# What a task's generator is; new code on trial is a tuple.
-_NONE, _BEGINS, _RUNS, _RELAPSED = range(4)
+# What a task's generator is; new code on trial, and what is injected, are tuples.
+_NONE, _BEGINS, _RUNS, _RELAPSED, _INJECTED = range(5)
 
 # Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials, hard
 # drivers, and whose outputs are held.
@@ -43,6 +43,8 @@ def restore(world: Embedding, state: State) -> None:
     world.port.held = set(held)
     kernel.trials.clear()
     world.trials_of.clear()
+    world.injected.clear()
+    world.has_full_heap = False
     for task, is_swapped, has_received in trials:
         trial = world.make_trial(task >> world.layout.RECORD_SHIFT)
         kernel.trials[task] = trial
@@ -69,6 +71,8 @@ def _generator(world: Embedding, number: int, kind: Any) -> Any:
         return world.begin_task(number)
     if kind in (_NONE, _RELAPSED):  # one of a hard driver is made by `_restore_attendant`
         return None
+    if kind[0] == _INJECTED:
+        return world.begin_injected(number, kind[1])
     has_begun, ends, is_attached = kind
     trial = world.kernel.trials.get(number << world.layout.RECORD_SHIFT)
     if not is_attached or trial is None:
@@ -371,6 +375,9 @@ class Canon:
             return _RUNS
         if any(generator is attendant.stand_in for attendant in world.kernel.attendants):
             return _RELAPSED
+        injected = world.injected.get(number)
+        if injected and injected[0] is generator:
+            return _INJECTED, injected[1]
         known = world.trials_of.get(number)
         if known and known[0] is generator:
             trial = world.kernel.trials.get(number << self.layout.RECORD_SHIFT)
