@@ -11,11 +11,12 @@ long, is the updater's business.
 import sys
 
 from kernel.abi import (
-    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD, MAY_CONTROL,
+    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD,
     OK, RECEIVING, RECV, RECV_FROM, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING,
     TRAP_SHIFT, UNKNOWN,
 )  # fmt: skip
-from kernel.capabilities import NoRight, lookup
+from kernel.capabilities import NoRight
+from kernel.control import check_control
 from kernel.faults import fault, mask_lines, take_doom, withdraw
 from kernel.layout import (
     FAULT_MASK, GENERATION, PEER, RECORD, RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, ROW_ENTRY,
@@ -55,7 +56,7 @@ class Replacements:
 
     def handle(self, w, frames, task, trap):
         """Give OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code."""
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         target = (trap & 0xFF) << RECORD_SHIFT
         verb = w[task + REGISTER_TIMEOUT]
         if not (RECORD <= target < w[TASKS_END] and 0 <= verb <= SETTLE) or target == task:
