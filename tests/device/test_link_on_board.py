@@ -44,7 +44,6 @@ BIN = Path(sys.executable).parent
 BULKHEAD = str(BIN / "bulkhead")
 WAIT_S = 60
 HOSTILE_LINES = int(os.environ.get("BULKHEAD_HOSTILE_LINES", "100"))
-_WAIT = 3  # services/button/api.py
 HEARTBEAT_S = 5
 """Device seconds in which a hung blink is found, by heartbeat_ms in its service.toml, and back."""
 
@@ -83,17 +82,6 @@ def test_the_board_says_who_it_is(client: Client) -> None:
     hello = client.hello()
     assert (hello.abi, hello.board, hello.application) == (abi.ABI, "pico", "demo")
     assert hello.services >= 8
-
-
-def test_a_call_that_waits_longer_than_the_heartbeat_of_the_console_ends_as_any_other(
-    client: Client,
-) -> None:
-    before = client.table().named("console")
-    assert client.call("button", _WAIT, timeout_ms=8000) == (abi.TIMEOUT, None)
-    after = client.table().named("console")
-    assert before is not None
-    assert after is not None
-    assert (after.generation, after.fault) == (before.generation, before.fault)
 
 
 def test_the_table_names_the_core_services_with_their_priorities(client: Client) -> None:
