@@ -5,9 +5,9 @@ from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
 MODULES = (
-    *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets", "records"),
-    *("stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
-    *("capabilities", "grants", "leases", "closed", "updates", "chaos"),
+    *("messages", "mailboxes", "scheduling", "faults", "closing", "injections", "budgets"),
+    *("records", "stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
+    *("capabilities", "grants", "leases", "closed", "updates", "exports", "chaos"),
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")

@@ -107,6 +107,9 @@ ATTENDING = const(10)  # a hard driver waits for the hardware interrupt
 # What the supervisor says of one that is down, in place of the kernel's state:
 HELD = const(11)  # until it is released
 DEGRADED = const(12)  # given up; the rest of the system goes on
+# The kernel's again: what INSPECT says of one that ends, and of one that has given an order.
+CLOSING = const(13)  # it has one more step, in which its `finally` blocks run
+ORDERING = const(14)  # it waits until another has exchanged its code
 
 # Fault kinds.
 NO_FAULT = const(0)
@@ -181,7 +184,7 @@ EVENT_OVERRAN = const(5)  # a step was struck
 
 STATE_NAMES = (
     "dormant", "ready", "running", "receiving", "calling", "served", "sending", "sleeping",
-    "faulted", "awaiting", "attending", "held", "degraded",
+    "faulted", "awaiting", "attending", "held", "degraded", "closing", "ordering",
 )  # fmt: skip
 FAULT_NAMES = (
     "", "EXCEPTION", "BUDGET", "MEMORY", "SYSCALL", "PROTOCOL", "HEARTBEAT", "STORM", "INJECTED",

@@ -29,7 +29,7 @@ from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
 from kernel.memory import Memory
 from kernel.outputs import make_safe
 from kernel.state import Kernel, row_options, row_outputs
-from kernel.tasks import guard_supervisor, start
+from kernel.tasks import closed, guard_supervisor, start
 from kernel.window import locate, locate_items
 
 KERNEL_TARGET = "kernel"  # target name of the right to control tasks
@@ -50,6 +50,7 @@ def build(table, port):
         make_safe(kernel, (index + 1) << RECORD_SHIFT)
     _lay_out(kernel)
     kernel.overrun = overrun
+    kernel.closed = closed
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor

@@ -8,12 +8,12 @@ A period begins with the first step after the last one has ended, so a task may 
 its budget in any stretch of that length, and never has less than its budget in one.
 """
 
-from kernel.abi import BUDGET, EVENT_OVERRAN
-from kernel.faults import fault, take_doom
+from kernel.abi import BUDGET, DORMANT, EVENT_OVERRAN, FAULTED
+from kernel.faults import fault, is_closing, last_step
 from kernel.trace import note_event
 from kernel.layout import (
-    CPU_LIMIT, CPU_US, FAULT_MASK, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US, PERIOD_END_MS,
-    PERIOD_MS, RECORD_SHIFT, STRUCK,
+    CPU_LIMIT, CPU_US, ENDING, FOR_GOOD, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US,
+    PERIOD_END_MS, PERIOD_MS, RECORD_SHIFT, STATE, STRUCK,
 )  # fmt: skip
 from kernel.limits import TIME_HALF, TIME_MASK
 
@@ -29,9 +29,8 @@ def overrun(kernel, task, landed):
     if w[STRUCK]:
         note_event(kernel, EVENT_OVERRAN, task, 0)
         w[STRUCK] = 0
-        doomed = take_doom(w)
-        if doomed:
-            fault(kernel, task, doomed & FAULT_MASK, None)
+        if is_closing(w, task):  # it was ended while it was preempted, and was quicker
+            close_now(kernel, task)
             return 1
         if not landed:
             kernel.generators[task >> RECORD_SHIFT] = None
@@ -47,6 +46,16 @@ def overrun(kernel, task, landed):
         return 1
     begin_period(kernel, task, 0)
     return 0
+
+
+def close_now(kernel, task):
+    """Give a task its last step that was ended in the midst of the step it has just made."""
+    w = kernel.words
+    ending = w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + ENDING]
+    state = DORMANT if ending & FOR_GOOD else FAULTED
+    w[task + STATE] = state
+    if not last_step(kernel, task, state, None):
+        kernel.closed(kernel, task, None)
 
 
 class OverPeriod(Exception):

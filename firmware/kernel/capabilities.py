@@ -19,9 +19,9 @@ from kernel.abi import (
 )  # fmt: skip
 from kernel.layout import (
     BADGE_MAX, BADGE_SHIFT, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
-    CAPABILITY_COUNT, CAPABILITY_SHIFT, GENERATION, GENERATION_MASK, NAMED, OFFSET_MASK, PARENT,
-    RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET,
-    TASKS_END, USES,
+    CAPABILITY_COUNT, CAPABILITY_SHIFT, ENDING, FOR_GOOD, GENERATION, GENERATION_MASK, NAMED,
+    OFFSET_MASK, PARENT, LAST_STEP, PARTICULARS, PARTICULAR_SHIFT, RECORD_SHIFT, REGISTER_TIMEOUT,
+    RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET, TASKS_END, USES,
 )  # fmt: skip
 import micropython
 from micropython import const
@@ -83,6 +83,15 @@ def is_alive(w: ptr32, capability: int) -> int:
 
 
 @micropython.viper
+def is_down(w: ptr32, task: int) -> int:
+    """Return 1 if `task` has failed, and its next incarnation has not begun, else 0."""
+    if w[task + STATE] == FAULTED:
+        return 1
+    ending = w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + ENDING]
+    return 1 if ending & (LAST_STEP | FOR_GOOD) == LAST_STEP else 0
+
+
+@micropython.viper
 def rename(w: ptr32, capability: int):
     """Let the capability name the present incarnation of its target, if that is a task."""
     target = w[capability + TARGET] & OFFSET_MASK
@@ -97,7 +106,7 @@ def reopen(w, frames, task, trap):
     capability = lookup(w, task, trap, RIGHTS_MASK)
     target = w[capability + TARGET] & OFFSET_MASK
     revoked = w[capability + NAMED] & GENERATION_MASK == 0
-    if revoked or (target < w[TASKS_END] and w[target + STATE] == FAULTED):
+    if revoked or (target and target < w[TASKS_END] and is_down(w, target)):
         w[task + RESULT] = DEAD
         return task
     rename(w, capability)

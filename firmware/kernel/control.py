@@ -8,19 +8,19 @@ import struct
 
 from kernel import records
 from kernel.abi import (
-    ATTENDING, CAPABILITY_FORMAT, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
+    ATTENDING, CAPABILITY_FORMAT, CLOSING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
     INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL,
     RETURNED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.carried import caller_of
-from kernel.faults import fault
+from kernel.faults import fault, is_closing, stay_down
 from kernel.hard import attend
 from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
     BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US,
-    DEADLINE, DROPPED, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE,
+    DEADLINE, DROPPED, ENDING, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE,
     LINES_END, LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, NAMED,
     NOW, OFFSET_MASK, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT,
     REGISTER_BADGE, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK,
@@ -51,15 +51,6 @@ def sleep(w, frames, task, trap):
     if trap & TIMED:
         arm_ms(w, task)
     return 0
-
-
-def check_control(w, task, trap):
-    """Raise NoRight unless the handle in `trap` is of the kernel, with the right to control.
-
-    A right to control that is of another service, the supervisor, is for that to judge.
-    """
-    if w[lookup(w, task, trap, MAY_CONTROL) + TARGET] & OFFSET_MASK:
-        raise NoRight("its capability is not the kernel's")
 
 
 class Control:
@@ -152,21 +143,31 @@ class Control:
     def stop(self, _w, _frames, task, trap):
         """Stop a task: with a fault of the kind in `arg`, or for good without one.
 
+        One that closes has its fault; it may be kept from starting again.
+
         With TIMED the board is reset instead, for the cause in the register, by that task.
         """
         kernel = self.kernel
         w = kernel.words
         target = self._target(task, trap)
         kind = kernel.frames[task >> RECORD_SHIFT].arg
+        if kind is None:
+            kind = NO_FAULT
+        if type(kind) is not int or not NO_FAULT <= kind <= RETURNED:
+            raise BadMessage("stop needs a kind of fault, or None")
         w[task + RESULT] = UNKNOWN
         if target and trap & TIMED:
             w[RUNNING_TASK] = target
             kernel.port.panic(w[task + REGISTER_TIMEOUT])
-        if kind is not None and (type(kind) is not int or not 0 <= kind <= RETURNED):
-            raise BadMessage("stop: the fault has to be a kind of fault, or None")
-        if target and target != task and w[target + STATE] not in (DORMANT, FAULTED):
-            w[task + RESULT] = OK
-            fault(kernel, target, kind or NO_FAULT, None)
+        if not target or target == task or w[target + STATE] in (DORMANT, FAULTED):
+            return task
+        if is_closing(w, target):
+            if kind == NO_FAULT:
+                stay_down(w, target)
+                w[task + RESULT] = OK
+            return task
+        w[task + RESULT] = OK
+        fault(kernel, target, kind, None)
         return task
 
     def make_safe(self, _w, _frames, task, trap):
@@ -199,7 +200,7 @@ class Control:
     def inspect_line(self, _w, _frames, task, trap):
         """Give the state of a line, by its number from 0 in start order, in LINE_FORMAT."""
         w = self.kernel.words
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         line = w[TASKS_END] + (trap & 0xFF) * LINE
         w[task + RESULT] = UNKNOWN
         if line < w[LINES_END]:
@@ -221,7 +222,7 @@ class Control:
         are more, the notification stays pending.
         """
         w = self.kernel.words
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         _take_fault(w, task)
         if self.kernel.is_unwritten:
             records.write_out(self.kernel)
@@ -229,7 +230,7 @@ class Control:
 
     def fault_text(self, w, frames, task, trap):
         """Give a piece of a task's traceback as bytes, from the offset in `arg`."""
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         start = frames[task >> RECORD_SHIFT].arg
         if type(start) is not int or start < 0:
             raise BadMessage("fault_text: the offset has to be a whole number from 0 on")
@@ -240,7 +241,7 @@ class Control:
 
     def read_fault(self, w, frames, task, trap):
         """Give the newest record of a task as bytes in FAULT_FORMAT: OK, or UNKNOWN without."""
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         record = records.packed(self.kernel, trap & 0xFF)
         frames[task >> RECORD_SHIFT].arg = record
         w[task + RESULT] = OK if record else UNKNOWN
@@ -248,7 +249,7 @@ class Control:
 
     def read_trace(self, w, frames, task, trap):
         """Give records of the trace from the position in `arg` on, as `trace.read` does."""
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         frame = frames[task >> RECORD_SHIFT]
         position = frame.arg
         if type(position) is not int:
@@ -271,7 +272,7 @@ class Control:
     def _target(self, task, trap):
         """Return the task a control trap speaks of, 0 if there is none of that number."""
         w = self.kernel.words
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         target = (trap & 0xFF) << RECORD_SHIFT
         return target if target < w[TASKS_END] else 0
 
@@ -284,11 +285,11 @@ def _take_fault(w: ptr32, task: int):
     faulted = RECORD
     while faulted < w[TASKS_END]:
         at = particulars + (faulted >> PARTICULAR_SHIFT)
-        if w[at + UNREPORTED]:
+        if w[at + ENDING] & UNREPORTED:
             if w[task + RESULT]:
                 w[task + PENDING] |= FAULT_BIT
                 return
-            w[at + UNREPORTED] = 0
+            w[at + ENDING] &= 0xFF ^ UNREPORTED
             w[task + RESULT] = faulted >> RECORD_SHIFT
             w[task + REGISTER_BADGE] = w[at + FAULT]
             w[task + REGISTER_BITS] = w[faulted + GENERATION]
@@ -300,7 +301,7 @@ def _snapshot(kernel, w, task):
     return struct.pack(
         INSPECT_FORMAT,
         task >> RECORD_SHIFT,
-        w[task + STATE],
+        CLOSING if is_closing(w, task) else w[task + STATE],
         w[task + BASE],
         w[task + PRIORITY],
         w[particulars + FAULT],

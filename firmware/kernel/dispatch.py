@@ -17,14 +17,14 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 import micropython
 from micropython import const
 from kernel.abi import (
-    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND,
-    TIMED, TRAP_SHIFT,
+    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND, TIMED,
+    TRAP_SHIFT,
 )  # fmt: skip
 from kernel.layout import (
-    ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR, IRQ_PENDING,
-    MAIL_ITEMS, NEXT_DEADLINE, NOW, OUTER, PARTICULARS, PRIORITY, READY_BITS, RECORD_SHIFT, RESULT,
-    RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS, STEP_DEADLINE, STOPPED, STRUCK,
-    TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
+    ANSWERED, ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR,
+    IRQ_PENDING, MAIL_ITEMS, NEXT_DEADLINE, NOW, OUTER, PARTICULARS, PRIORITY, READY_BITS,
+    RECORD_SHIFT, RESULT, RESUMED, RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS, STEP_DEADLINE,
+    STOPPED, STRUCK, TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver
@@ -97,8 +97,10 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         me[STATE] = RUNNING
         w[RUNNING_TASK] = task
         w[STEP_DEADLINE] = (now + me[BUDGET_US]) & TIME_MASK
-        w[ARMED] = 1
-        trap = int(resume(generators[task >> RECORD_SHIFT], me[RESULT]))
+        w[ARMED] = RESUMED
+        given = resume(generators[task >> RECORD_SHIFT], me[RESULT])
+        w[ARMED] = ANSWERED
+        trap = int(given)
         w[ARMED] = 0
         start = now
         now = clock[0] & TIME_MASK

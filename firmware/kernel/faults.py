@@ -3,73 +3,68 @@
 The task is taken out of every queue, its generation ends, its callers are answered DEAD, its
 lines are masked, its last words are kept and the supervisor is notified. What happens next is
 the supervisor's policy; only the supervisor's own fault is the kernel's business.
+
+What is left to do for code of the task, to run its `finally` blocks or to write out an exception
+of a class of its own, is done by a last step of the task itself: at its priority, under its
+budget, in its name. Until then it is CLOSING; who starts it meanwhile has it start after that.
 """
 
-from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, READY
+from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, READY, RUNNING
 from kernel.capabilities import forget
 from kernel.layout import (
-    BASE, CLIENTS, DOOM, DOOMED, DROPPED, FAULT, FRAME, GENERATION, GENERATION_MASK, LINE,
-    LINES_END, LINE_FIRED, LINE_HARD, LINE_IN_WINDOW, LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT,
-    MAIL_DEPTH, MAIL_VALUES, OUTER, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, POST_SET,
-    POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT, ROW_LINES, SENDERS, SERVING, STATE,
-    TASKS_END, UNREPORTED,
+    AGAIN, BASE, CLIENTS, DROPPED, ENDING, FAULT, FLOOR, FOR_GOOD, FRAME, GENERATION,
+    GENERATION_MASK, LAST_STEP, LINE, LINES_END, LINE_FIRED, LINE_HARD, LINE_IN_WINDOW,
+    LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, OUTER, PARTICULARS,
+    PARTICULAR_SHIFT, PEER, PENDING, POST_SET, POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT,
+    RESULT, ROW_LINES, SENDERS, SERVING, STATE, TASKS_END, UNREPORTED,
 )  # fmt: skip
 from kernel.notifications import post
 from kernel.outputs import make_safe
-from kernel.ready import remove
-from kernel.records import as_step, keep, keep_words
+from kernel.ready import push_back, remove
+from kernel.records import keep, keep_words, write
 from kernel.timeouts import end_wait, leave_server
 from kernel.trace import note_event
 import micropython
 
 
-def fault(kernel, task, kind, error):
+def fault(kernel, task, kind, error, raised=0):
     """End the present incarnation of `task` with a fault of `kind`, or of NO_FAULT for good.
 
-    `error` is the exception that caused it, or None. A preempted task cannot be ended while its
-    bytecode is on the stack: it is marked DOOMED and struck when it would go on. Its outputs are
-    made safe before anything else, then too. Never raises.
+    `error` is the exception that caused it, or None; `raised` tells that the task raised it. Its
+    outputs are made safe before anything else. Does no more to a task that has ended already and
+    only closes. Never raises.
     """
     w = kernel.words
     make_safe(kernel, task)
-    if task == w[OUTER]:
-        w[DOOMED] = DOOM | kind
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    if w[particulars + ENDING] & LAST_STEP:
         return
     if not kind:
         kernel.stashes[task >> RECORD_SHIFT] = None
-        end(kernel, task, DORMANT)
+        end(kernel, task, DORMANT, None)
         return
     note_event(kernel, EVENT_FAULT, task, kind)
     if kind == MEMORY:
         kernel.reserve = None
     keep(kernel, task, kind)
+    is_kept = keep_words(kernel, error, raised)
     if kernel.trials and kernel.replacements.revert(task):
-        keep_words(kernel, error)
         return
-    end(kernel, task, FAULTED)
-    keep_words(kernel, error)
-    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    end(kernel, task, FAULTED, None if is_kept else error)
     w[particulars + FAULT] = kind
-    w[particulars + UNREPORTED] = 1
+    w[particulars + ENDING] |= UNREPORTED
     if task == kernel.supervisor:
         kernel.guard_supervisor(kernel)
     elif kernel.supervisor:
         post(w, kernel.supervisor, FAULT_BIT)
 
 
-def take_doom(w):
-    """Return, once, DOOMED if the step that has ended was of the task that was preempted."""
-    doomed = 0 if w[OUTER] else w[DOOMED]
-    if doomed:
-        w[DOOMED] = 0
-    return doomed
-
-
-def end(kernel, task, state):
+def end(kernel, task, state, error):
     """Take `task` out of the system and leave it in `state` (DORMANT or FAULTED).
 
-    Like all on the way to a restart it has at most 11 words of state, so that MicroPython takes
-    them from the stack: from the heap they cost 20 to 70 us.
+    `error` is what it has raised and has to write out itself, or None. Like all on the way to a
+    restart it has at most 11 words of state, so that MicroPython takes them from the stack: from
+    the heap they cost 20 to 70 us.
     """
     w = kernel.words
     number = task >> RECORD_SHIFT
@@ -87,19 +82,59 @@ def end(kernel, task, state):
         mask_lines(kernel, task)
     kernel.frames[number] = None
     w[task + FRAME] = 0
-    if kernel.generators[number] is not None:
-        _close(kernel, task, number)
+    if task == w[OUTER] or kernel.generators[number] is not None or error is not None:
+        last_step(kernel, task, state, error)
 
 
-def _close(kernel, task, number):
-    """Have the generator of `task` run its `finally` blocks."""
-    generator = kernel.generators[number]
-    kernel.generators[number] = None
-    try:
-        as_step(kernel, task, generator.close)
-    except MemoryError:  # dropped: there is no room to close it
-        pass
-    make_safe(kernel, task)  # whatever its `finally` blocks did to them
+def last_step(kernel, task, state, error):
+    """Give `task`, which has ended and is to be left in `state`, its last step.
+
+    That of a preempted task is the one it is in: it is struck as it goes on. Return False without
+    memory for it: then there is none.
+    """
+    w = kernel.words
+    number = task >> RECORD_SHIFT
+    if task == w[OUTER]:
+        w[task + STATE] = RUNNING
+        w[FLOOR] = w[task + PRIORITY]
+    else:
+        generator = kernel.generators[number]
+        kernel.generators[number] = None
+        try:
+            closer = closing(kernel, number, generator, error)
+            closer.send(None)
+        except MemoryError:
+            return False
+        kernel.generators[number] = closer
+        w[task + RESULT] = 0
+        push_back(w, task)
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    w[particulars + ENDING] |= LAST_STEP if state == FAULTED else LAST_STEP | FOR_GOOD
+    return True
+
+
+def closing(kernel, number, generator, error):
+    """Be the last step of an incarnation: its `finally` blocks, and its exception in words."""
+    index = (kernel.fault_next or len(kernel.fault_words)) - 1
+    yield  # a generator must be started with None
+    if generator is not None:
+        try:
+            generator.close()
+        except Exception:  # it has failed already
+            pass
+    if error is not None:
+        write(kernel, number, index, error)
+
+
+def stay_down(w, task):
+    """See that `task`, which closes, is not started again after that."""
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    w[particulars + ENDING] = (w[particulars + ENDING] | FOR_GOOD) & (0xFF ^ AGAIN)
+
+
+def is_closing(w, task):
+    """Tell whether `task` has ended but for its last step."""
+    return w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + ENDING] & LAST_STEP
 
 
 def mask_lines(kernel, task):

@@ -4,7 +4,7 @@ from kernel.abi import (
     ATTENDING, CLOCK_JUMP, DORMANT, DROP_REPLY, FAULTED, FLOOD, INJECTED, INTERRUPT_STORM,
     KILL_IN_START, LOST_INTERRUPT, OK, READY, RUNNING, TIMED,
 )  # fmt: skip
-from kernel.faults import fault
+from kernel.faults import fault, is_closing
 from kernel.irq import dismiss
 from kernel.layout import (
     ARMED, FIRED, IRQ_PENDING, LINE, LINE_FIRED, LINE_FIRED_AT, LINE_IN_WINDOW, LINE_MASKED,
@@ -26,7 +26,8 @@ def inject(kernel, task, kind):
     w = kernel.words
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
-    if state == DORMANT or state == FAULTED or task == w[OUTER] or kernel.loading:
+    is_down = state == DORMANT or state == FAULTED or is_closing(w, task)
+    if is_down or task == w[OUTER] or kernel.loading:
         return False  # what loads its module has the stack for itself
     if kind == INTERRUPT_STORM or kind == LOST_INTERRUPT and state == ATTENDING:
         return state != ATTENDING and _storm(kernel, task)
@@ -36,6 +37,7 @@ def inject(kernel, task, kind):
         if kind == KILL_IN_START:
             if task == kernel.supervisor:
                 return False
+            kernel.generators[number] = None  # no last step: it begins again at once
             fault(kernel, task, INJECTED, None)
             start(kernel, task)
             state = READY

@@ -167,4 +167,5 @@ def recv_from(w, frames, task, trap):
         if w[sender + OPERATION] & EXTRA == 0 or hand_over(w, sender, task):
             return take(w, frames, task, sender)
         end_wait(w, sender, FULL)
+    w[task + OPERATION] = trap
     return wait_for(w, sender, task, trap, AWAITING)

@@ -13,14 +13,15 @@ resumed.
 
 from bulkhead import BadOperand
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
+from kernel.budgets import close_now
 from kernel.dispatch import dispatch
-from kernel.faults import fault, take_doom
+from kernel.faults import fault, is_closing
 from kernel.irq import deliver
 from kernel.trace import note_event
 from kernel.layout import (
-    ARMED, CPU_US, DEADLINES, DOOMED, FAULT_MASK, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PROMPT,
-    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END,
-    RECORD_SHIFT,
+    ARMED, CPU_US, DEADLINES, ENDING, IRQ_PENDING, LAST_STEP, NEXT_DEADLINE, NOW, OUTER,
+    PARTICULARS, PARTICULAR_SHIFT, PROMPT, RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE,
+    STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END, RECORD_SHIFT, RESUMED,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
@@ -53,7 +54,8 @@ def land(kernel, error):
     if in_task:
         spent = (kernel.now() - w[NOW]) & TIME_MASK
         w[task + CPU_US] = (w[task + CPU_US] + spent) & TIME_MASK
-        kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
+        if in_task == RESUMED:
+            kernel.generators[task >> RECORD_SHIFT] = None  # what it raised has ended it
     kind = EXCEPTION
     if isinstance(error, _OTHERS):
         if isinstance(error, StopIteration):
@@ -71,8 +73,13 @@ def land(kernel, error):
     w[STRUCK] = 0
     if not in_task:
         kind = SYSCALL
-    doomed = take_doom(w)
-    fault(kernel, task, doomed & FAULT_MASK if doomed else kind, error)
+    if is_closing(w, task):
+        if kernel.generators[task >> RECORD_SHIFT] is not None:
+            close_now(kernel, task)
+        else:
+            kernel.closed(kernel, task, error)
+    else:
+        fault(kernel, task, kind, error, in_task)
 
 
 @micropython.viper
@@ -99,6 +106,8 @@ def enter_interrupt_level(kernel):
         kernel.port.leave_guest()
     slice_end = w[SLICE_END]
     shares = outer and (now - slice_end) & TIME_HALF == 0
+    particulars = w[PARTICULARS] + (outer >> PARTICULAR_SHIFT)
+    closes = w[particulars + ENDING] & LAST_STEP
     w[OUTER] = outer
     w[FLOOR] = w[outer + PRIORITY] + 1 if shares else w[outer + PRIORITY]
     w[SHARE_END] = (now + TIME_SLICE_US) & TIME_MASK
@@ -113,7 +122,7 @@ def enter_interrupt_level(kernel):
         w[STRUCK] = 0
     end = clock[0] & TIME_MASK
     if outer:
-        if w[DOOMED]:  # judged when its step ends, if the tick's strike comes too late
+        if w[particulars + ENDING] & LAST_STEP > closes:  # ended: it has no more than this step
             w[STRUCK] = 1
             remaining = 0
         w[outer + CPU_US] = (w[outer + CPU_US] + now - end) & TIME_MASK
@@ -123,7 +132,7 @@ def enter_interrupt_level(kernel):
     w[STEP_DEADLINE] = (end + remaining) & TIME_MASK
     if outer == 0:
         kernel.port.back_to_guest()
-    w[ARMED] = 1
+    w[ARMED] = armed
 
 
 def main_level(kernel):

@@ -5,19 +5,20 @@ when somebody first asks, so a fault costs its clients and its restart as little
 kill raises is an object that the next kill uses again: its traceback is written out when the
 supervisor takes the fault, which is what it does next.
 
-An exception's text may be code of the task (`__str__`): it runs as a step of that task, under
-its budget.
+An exception's text may be code of the task (`__repr__`). The kernel itself writes only what runs
+none (`is_plain`): all else is written by the last step of the task, see `faults`.
 """
 
+import builtins
 import io
 import struct
 
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT
 from kernel.layout import (
-    ARMED, BUDGET_US, CPU_US, FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME,
-    RUNNING_TASK, SERVING, STATE, STEP_DEADLINE, STRUCK, TOKEN_TASK,
+    FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME, SERVING, STATE, TOKEN_TASK,
 )  # fmt: skip
-from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT, TIME_MASK
+from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT
+from kernel.message import BadMessage, admit
 import micropython
 from micropython import const
 
@@ -26,6 +27,8 @@ _KIND = const(1)
 # What a kill raises, and a full heap: objects of the interpreter's own.
 _USED_AGAIN = (KeyboardInterrupt, MemoryError)
 _UPTIME = const(7)
+# What says how an exception is written out.
+_HOOKS = ("__repr__", "__str__")
 
 
 def keep(kernel, task, kind):
@@ -40,16 +43,61 @@ def keep(kernel, task, kind):
     _describe(kernel.words, kernel.faults, at, task)
 
 
-def keep_words(kernel, error):
-    """Keep what tells why, an exception or None, with the record made last."""
-    if isinstance(error, _USED_AGAIN):
+def keep_words(kernel, error, raised):
+    """Keep what tells why, an exception or None, with the record made last.
+
+    `raised` tells that it is the task's, and not the kernel's. Return whether that is all there is
+    to do: if not, its name stands there until the task has written it out.
+    """
+    index = kernel.fault_next - 1
+    if raised and not is_plain(error):
+        kernel.fault_words[index] = _name(error)
+        return False
+    if type(error) in _USED_AGAIN:
         kernel.is_unwritten = True
-        for index in range(FAULTS_KEPT):
-            if kernel.fault_words[index] is error:  # used again before it was written out
-                kernel.fault_words[index] = None
-    kernel.fault_words[kernel.fault_next - 1] = error
+        for other in range(FAULTS_KEPT):
+            if kernel.fault_words[other] is error:  # used again before it was written out
+                kernel.fault_words[other] = None
+    kernel.fault_words[index] = error
     if kernel.is_unwritten and not kernel.supervisor:
         write_out(kernel)
+    return True
+
+
+def keep_late(kernel, task, error):
+    """Keep the kill that ended a preempted task, which tells where it was, with its record."""
+    index = _newest(kernel, task >> RECORD_SHIFT)
+    if index is not None and kernel.fault_words[index] is None and is_plain(error):
+        kernel.fault_words[index] = _traceback(kernel, error)
+
+
+def is_plain(error):
+    """Tell whether `error` can be written out, now, without running code of a task.
+
+    Its class is a built-in one, or one made of such a one that has nothing of its own to say, and
+    its arguments are what a message may carry.
+    """
+    kind = type(error)
+    if is_built_in(kind):
+        args = error.args
+    else:
+        bases = kind.__bases__
+        if len(bases) != 1 or not is_built_in(bases[0]):
+            return False
+        for hook in _HOOKS:
+            if getattr(kind, hook, None) is not getattr(bases[0], hook, None):
+                return False
+        args = super(kind, error).args  # whatever the instance says its arguments are
+    try:
+        admit(args)
+    except BadMessage:
+        return False
+    return True
+
+
+def is_built_in(kind):
+    """Tell whether a class is one of the interpreter's own."""
+    return getattr(builtins, kind.__name__, None) is kind
 
 
 def write_out(kernel):
@@ -57,9 +105,15 @@ def write_out(kernel):
     kernel.is_unwritten = False
     for index in range(FAULTS_KEPT):
         error = kernel.fault_words[index]
-        if isinstance(error, _USED_AGAIN):
-            task = kernel.faults[FAULT_WORDS * index] << RECORD_SHIFT
-            kernel.fault_words[index] = _traceback(kernel, task, error)
+        if type(error) in _USED_AGAIN:
+            kernel.fault_words[index] = _traceback(kernel, error)
+
+
+def write(kernel, number, index, error):
+    """Write out what a task has raised, as a step of that task, if its record is still there."""
+    text = _traceback(kernel, error)
+    if kernel.faults[FAULT_WORDS * index] == number and type(kernel.fault_words[index]) is bytes:
+        kernel.fault_words[index] = text
 
 
 @micropython.viper
@@ -92,8 +146,9 @@ def words(kernel, number):
     if index is None:
         return b""
     kept = kernel.fault_words[index]
-    if isinstance(kept, BaseException):
-        kept = kernel.fault_words[index] = _traceback(kernel, number << RECORD_SHIFT, kept)
+    if isinstance(kept, BaseException):  # its class may have learned to speak since
+        kept = _traceback(kernel, kept) if is_plain(kept) else _name(kept)
+        kernel.fault_words[index] = kept
     return kept or b""
 
 
@@ -107,32 +162,6 @@ def crash_text(kernel):
     return name + " " + names[kind if kind < len(names) else 0]
 
 
-def as_step(kernel, task, function, *arguments):
-    """Call code of `task`, which does not run, as a step of its own with its budget."""
-    w = kernel.words
-    running = w[RUNNING_TASK]
-    w[RUNNING_TASK] = task
-    start = kernel.now()
-    w[STEP_DEADLINE] = (start + w[task + BUDGET_US]) & TIME_MASK
-    _call(kernel, w, function, arguments)
-    w[task + CPU_US] = (w[task + CPU_US] + kernel.now() - start) & TIME_MASK
-    w[RUNNING_TASK] = running
-
-
-@micropython.native
-def _call(kernel, w, function, arguments):
-    """Be that step. Compiled: there is no branch where a kill that comes as it ends would land."""
-    w[ARMED] = 1
-    try:
-        function(*arguments)
-    except BaseException:
-        pass
-    w[ARMED] = 0
-    if w[STRUCK]:
-        w[STRUCK] = 0
-        kernel.port.pad()
-
-
 def _newest(kernel, number):
     for back in range(1, FAULTS_KEPT + 1):
         index = (kernel.fault_next - back) % FAULTS_KEPT
@@ -141,11 +170,18 @@ def _newest(kernel, number):
     return None
 
 
-def _traceback(kernel, task, error):
+def _name(error):
+    try:
+        return type(error).__name__.encode()
+    except MemoryError:
+        return b""
+
+
+def _traceback(kernel, error):
     """Return the traceback of `error` as bytes, its end if it is long."""
     try:
         stream = io.BytesIO()
-        as_step(kernel, task, kernel.port.print_exception, error, stream)
+        kernel.port.print_exception(error, stream)
         return stream.getvalue()[-FAULT_TEXT_BYTES:]
     except MemoryError:
         return b""

@@ -1,32 +1,35 @@
 """New code for a task behind the same endpoint: load it, put it in place, take it back.
 
-LOAD imports the new modules beside the old ones. SWAP waits for nothing: where the task rests at a
-`recv` it ends the old code, hands its state over and begins the new. The task's generation, its
-handles, its mailbox and those who wait for it stay. Until the new code has received for the first
-time a fault of it brings the old back, with the state it had left, and nobody else is told.
-SETTLE ends the trial; before, REVERT takes the new code back. What is tried when, and for how
-long, is the updater's business.
+LOAD imports the new modules beside the old ones, as a step of the task that ordered it. SWAP waits
+for nothing: where the task rests at a `recv` steps of its own end the old code, hand its state
+over and begin the new; what reaches it meanwhile waits, and is the new code's, or the old's again
+if that cannot hand over. Who ordered it waits for that, and lends its priority. The task's
+generation, its handles, its mailbox and those who wait for it stay. Until the new code has
+received for the first time a fault of it brings the old back, with the state it had left, and
+nobody else is told. SETTLE ends the trial; before, REVERT takes the new code back. What is tried
+when, and for how long, is the updater's business.
 """
 
 import sys
 
 from kernel.abi import (
-    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD,
-    OK, RECEIVING, RECV, RECV_FROM, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING,
-    TRAP_SHIFT, UNKNOWN,
+    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD, MAY_CONTROL,
+    OK, ORDERING, RECEIVING, RECV, RECV_FROM, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING,
+    TIMED, TRAP_SHIFT, UNKNOWN, YIELD,
 )  # fmt: skip
-from kernel.capabilities import NoRight
-from kernel.control import check_control
-from kernel.faults import fault, mask_lines, take_doom, withdraw
+from kernel.capabilities import NoRight, lookup
+from kernel.faults import is_closing, mask_lines, withdraw
 from kernel.layout import (
-    FAULT_MASK, GENERATION, PEER, RECORD, RECORD_SHIFT, REGISTER_TIMEOUT, RESULT, ROW_ENTRY,
-    SERVING, STATE, STEP_DEADLINE, TASKS_END,
+    BUDGET_US, DEADLINE, FAR_MS, NOW, OPERATION, PEER, RECORD, RECORD_SHIFT, REGISTERS,
+    REGISTERS_END, REGISTER_TIMEOUT, RESULT, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE, STRUCK,
+    TASKS_END, TIMED_WAIT,
 )  # fmt: skip
-from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_MASK
+from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
+from kernel.mailbox import wait_for
 from kernel.message import admit
 from kernel.outputs import make_safe, release_outputs
-from kernel.records import as_step
-from kernel.tasks import make_frame, make_ready
+from kernel.ready import push_back
+from kernel.tasks import make_frame, make_generator
 from kernel.timeouts import end_wait
 from kernel.trace import note_event
 
@@ -45,6 +48,7 @@ class Trial:
         self.handed = None
         self.is_swapped = False
         self.has_received = False
+        self.is_busy = False  # while the task makes the steps that exchange its code
 
 
 class Replacements:
@@ -56,103 +60,95 @@ class Replacements:
 
     def handle(self, w, frames, task, trap):
         """Give OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code."""
-        check_control(w, task, trap)
+        lookup(w, task, trap, MAY_CONTROL)
         target = (trap & 0xFF) << RECORD_SHIFT
         verb = w[task + REGISTER_TIMEOUT]
         if not (RECORD <= target < w[TASKS_END] and 0 <= verb <= SETTLE) or target == task:
             raise NoRight("replace: there is no such task, or step")
         frame = frames[task >> RECORD_SHIFT]
+        operand = frame.arg
+        frame.arg = None
+        w[task + RESULT] = DEAD
         trial = self.kernel.trials.get(target)
-        status = DEAD
-        reason = None
         if verb == LOAD:
-            status = self.load(task, target, frame.arg)
+            self.load(task, target, operand)
+        elif trial and trial.is_busy:
+            w[task + RESULT] = FULL
         elif trial:
-            status = self.verbs[verb](target, trial, frame.arg)
-        if isinstance(status, str):
-            status, reason = UNKNOWN, status[:_REASON_MAX]
-        frame.arg = reason
-        w[task + RESULT] = status
+            return self.verbs[verb](task, target, trial, operand)
         return task
 
     def load(self, task, target, folder):
-        """Import the service's modules from `folder`, None for where they are shipped.
+        """Have `task` import the target's modules from `folder`, None for where they are shipped.
 
-        They run as a step of `task`, but may import what the manifest of `target` names.
+        They run as its next step, but may import what the manifest of `target` names.
         """
         kernel = self.kernel
+        w = kernel.words
         entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
         if not isinstance(entry, str):  # in tests
             kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
-            return OK
-        if kernel.loading:
-            return FULL
-        package = entry.rpartition(".")[0]
-        if package not in sys.modules:
-            __import__(package)
-        old = take_out(package, {}, folder or shipped_folder(package))
-        reasons = ["it takes too long to load"]
-        kernel.acting[:] = task >> RECORD_SHIFT, target >> RECORD_SHIFT
-        kernel.loading = task >> RECORD_SHIFT
-        as_step(kernel, task, _import, kernel, entry, reasons)
-        kernel.loading = 0
-        kernel.acting[:] = 0, 0
-        new = take_out(package, old[1], old[2])
-        if new[0] is None or reasons:
-            return reasons[0] if reasons else "it has no main"
-        kernel.trials[target] = Trial(old, new)
-        return OK
+            w[task + RESULT] = OK
+        elif kernel.loading:
+            w[task + RESULT] = FULL
+        else:
+            number = task >> RECORD_SHIFT
+            loader = loading(kernel, number, target, entry, folder, kernel.generators[number])
+            loader.send(None)
+            kernel.generators[number] = loader
+            kernel.loading = number
 
-    def swap(self, target, trial, version):
+    def swap(self, task, target, trial, version):
         """Put the loaded code in place of the old, whose `version` the new is told.
 
         A task that neither runs nor is ready to starts with the new code when it next starts.
         """
         w = self.kernel.words
         state = w[target + STATE]
+        w[task + RESULT] = OK
         if trial.is_swapped:
-            return "it has been swapped"
-        if state in (DORMANT, FAULTED):
-            self._put_in(target, trial, trial.new)
+            self.kernel.frames[task >> RECORD_SHIFT].arg = "it has been swapped"
+            w[task + RESULT] = UNKNOWN
+        elif state in (DORMANT, FAULTED) or is_closing(w, target):
+            put_in(self.kernel, target, trial, trial.new)
             trial.is_swapped = trial.has_received = True
-            return OK
-        if state not in _RESTS and (state != SLEEPING or next_served(w, target)):
-            return FULL
-        reason = self._export(target, trial, version)
-        if reason or w[target + STATE] != state:
-            return reason or FULL
-        if trial.handed is None:
-            self._answer_served(target)
-        trial.is_swapped = True
-        ends = _ENDS | (1 << (SLEEP >> TRAP_SHIFT) if state == SLEEPING else 0)
-        return OK if self._exchange(target, trial.new, trial, ends) else "it has been stopped"
+        elif state not in _RESTS and (state != SLEEPING or next_served(w, target)):
+            w[task + RESULT] = FULL
+        else:
+            ends = _ENDS | (1 << (SLEEP >> TRAP_SHIFT) if state == SLEEPING else 0)
+            return self._order(task, target, trial, trial.new, ends, (version,))
+        return task
 
-    def ask(self, _target, trial, _operand):
+    def ask(self, task, _target, trial, _operand):
         """Tell whether the new code has received for the first time: OK, or FULL not yet."""
-        return OK if trial.has_received else FULL
+        self.kernel.words[task + RESULT] = OK if trial.has_received else FULL
+        return task
 
-    def take_back(self, target, trial, _operand):
+    def take_back(self, task, target, trial, _operand):
         """Put the old code in place again, with the state it has left: OK, or FULL for later.
 
         Callers that were received and not answered are told DEAD.
         """
-        state = self.kernel.words[target + STATE]
-        if trial.is_swapped and state == RUNNING:
-            return FULL
+        w = self.kernel.words
+        state = w[target + STATE]
+        w[task + RESULT] = OK
+        is_down = state in (DORMANT, FAULTED) or is_closing(w, target)
+        if trial.is_swapped and state == RUNNING and not is_down:
+            w[task + RESULT] = FULL
+            return task
         del self.kernel.trials[target]
-        if trial.is_swapped:
-            if state in (DORMANT, FAULTED):
-                self._put_in(target, trial, trial.old)
-            else:
-                make_safe(self.kernel, target)
-                self._answer_served(target)
-                self._exchange(target, trial.old, trial, _ENDS)
-        return OK
+        if trial.is_swapped and is_down:
+            put_in(self.kernel, target, trial, trial.old)
+        elif trial.is_swapped:
+            make_safe(self.kernel, target)
+            return self._order(task, target, trial, trial.old, _ENDS, None)
+        return task
 
-    def settle(self, target, _trial, _operand):
+    def settle(self, task, target, _trial, _operand):
         """End the trial: from now on the code is the task's."""
         del self.kernel.trials[target]
-        return OK
+        self.kernel.words[task + RESULT] = OK
+        return task
 
     def revert(self, target):
         """Bring the old code back in place of a fault; return whether that was done."""
@@ -160,73 +156,208 @@ class Replacements:
         if trial is None or not trial.is_swapped or trial.has_received:
             return False
         del self.kernel.trials[target]
-        self._answer_served(target)
         try:
-            return self._exchange(target, trial.old, trial, _ENDS)
+            begin_exchange(self.kernel, target, trial, trial.old, _ENDS, None)
         except MemoryError:  # it starts later, with the old code
+            put_in(self.kernel, target, trial, trial.old)
             return False
-
-    def _export(self, target, trial, version):
-        """Have the old code give its state, if it has a keeper; return why it could not."""
-        keeper = self.kernel.frames[target >> RECORD_SHIFT].keeper
-        if keeper is None:
-            return None
-        reasons = ["export_state takes too long"]
-        as_step(self.kernel, target, _give, keeper, trial, version, reasons)
-        self._end_doomed(target)
-        return reasons[0] if reasons else None
-
-    def _exchange(self, target, code, trial, ends):
-        """End what the task runs and begin `code` in its place; return whether that was done."""
-        kernel = self.kernel
-        w = kernel.words
-        number = target >> RECORD_SHIFT
-        self._put_in(target, trial, code)
-        if w[target + STATE] == ATTENDING:
-            mask_lines(kernel, target)
-        withdraw(w, target)
-        w[target + STATE] = SLEEPING
-        w[target + SERVING] = 0
-        generation = w[target + GENERATION]
-        generator = kernel.generators[number]
-        kernel.generators[number] = None
-        if generator is not None:
-            as_step(kernel, target, generator.close)
-            self._end_doomed(target)
-        if w[target + STATE] != SLEEPING or w[target + GENERATION] != generation:
-            return False
-        make_frame(kernel, target).handed = trial.handed
-        release_outputs(kernel, target)  # they are held after code that has failed
-        kernel.generators[number] = begun = trying(kernel, number, code[0], trial, ends)
-        begun.send(None)
-        note_event(kernel, EVENT_STARTED, target, 0)
-        make_ready(w, target)
         return True
 
-    def _answer_served(self, target):
-        """Tell callers that have been received and not answered that nobody will."""
+    def _order(self, task, target, trial, code, ends, told):
+        """Have the target exchange its code; let `task` wait for that."""
         w = self.kernel.words
+        begin_exchange(self.kernel, target, trial, code, ends, told)
+        return wait_for(w, target, task, 0, ORDERING)
+
+
+def begin_exchange(kernel, target, trial, code, ends, told):
+    """Have the next steps of `target` put `code` in place of what it runs.
+
+    `told` is None, or holds the version of a code that is to hand its state over first.
+    """
+    w = kernel.words
+    number = target >> RECORD_SHIFT
+    generator = kernel.generators[number]
+    resting = rest(w, target) if told else 0
+    steps = exchanging(kernel, target, trial, code, ends, generator, resting, told)
+    steps.send(None)
+    if w[target + STATE] == ATTENDING:
+        mask_lines(kernel, target)
+    withdraw(w, target)
+    kernel.generators[number] = steps
+    trial.is_busy = True
+    w[target + RESULT] = 0
+    push_back(w, target)
+
+
+def rest(w, target):
+    """Return the trap that has `target` wait as it does, for what is left of its time."""
+    state = w[target + STATE]
+    trap = w[target + OPERATION] if state == AWAITING else RECV
+    if state == ATTENDING:
+        trap = ATTEND
+    elif state == SLEEPING:
+        trap = SLEEP
+    trap &= ~TIMED
+    if w[target + TIMED_WAIT]:
+        left_us = (w[target + DEADLINE] - w[NOW]) & TIME_MASK
+        left_ms = (left_us + 999) // 1000 if left_us < TIME_HALF else 0
+        w[target + REGISTER_TIMEOUT] = left_ms + w[target + FAR_MS]
+        trap |= TIMED
+    return trap
+
+
+def exchanging(kernel, target, trial, code, ends, old, resting, told):
+    """Be the steps of `target` in which its code is exchanged; `old` is what it ran, or None."""
+    w = kernel.words
+    number = target >> RECORD_SHIFT
+    try:
+        yield
+        reason = None
+        if told:
+            reason = export(kernel, target, trial, told[0])
+        if reason:
+            kernel.generators[number] = old
+            old = None
+            trial.is_busy = False
+            answer_orders(kernel, target, UNKNOWN, reason)
+            yield resting
+        if not told or trial.handed is None:
+            answer_served(w, target)
+        trial.is_swapped = True
+        put_in(kernel, target, trial, code)
+        closer, old = old, None
+        if closer is not None:
+            own_step(kernel, target, closer.close, w[target + BUDGET_US])
+        make_frame(kernel, target).handed = trial.handed
+        release_outputs(kernel, target)  # they are held after code that has failed
+        begun = trying(kernel, number, code[0], trial, ends)
+        begun.send(None)
+        for register in range(REGISTERS, REGISTERS_END):
+            w[target + register] = 0
+        w[target + SERVING] = 0
+        kernel.generators[number] = begun
+        trial.is_busy = False
+        note_event(kernel, EVENT_STARTED, target, 0)
+        answer_orders(kernel, target, OK, None)
+        yield YIELD
+    finally:
+        if old is not None:
+            old.close()
+
+
+def export(kernel, target, trial, version):
+    """Have the old code give its state, if it has a keeper; return why it could not, or None."""
+    keeper = kernel.frames[target >> RECORD_SHIFT].keeper
+    if keeper is None:
+        return None
+
+    def give():
+        state = keeper.export_state()
+        if type(state) is not bytes or len(state) > STATE_BYTES_MAX:
+            state = admit(state)
+        trial.handed = version, state
+
+    error = own_step(kernel, target, give, kernel.words[target + BUDGET_US])
+    if error is None:
+        return None
+    if isinstance(error, KeyboardInterrupt):
+        return "export_state takes too long"
+    return ("export_state: %s: %s" % (type(error).__name__, error))[:_REASON_MAX]
+
+
+def own_step(kernel, task, function, budget_us):
+    """Call code of `task` in a step of that task, with a budget of its own; return what it raises.
+
+    A kill ends what it calls and not the step, unless the task itself is to end.
+    """
+    w = kernel.words
+    w[STEP_DEADLINE] = (kernel.now() + budget_us) & TIME_MASK
+    try:
+        function()
+    except Exception as error:
+        return error
+    except KeyboardInterrupt as error:
+        if is_closing(w, task) or (not w[STRUCK] and kernel.port.is_operators(error)):
+            raise
+        w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
+        w[STRUCK] = 0
+        return error
+    return None
+
+
+def loading(kernel, number, target, entry, folder, generator):
+    """Be the step of a task in which it loads new code for another, then leave it to itself."""
+    task = number << RECORD_SHIFT
+    w = kernel.words
+    result = None
+    try:
+        yield
+        result = _load(kernel, number, target, entry, folder)
+    finally:
+        kernel.loading = 0
+        kernel.acting[:] = 0, 0
+        if result is None:  # it is ended: so is what is left of it
+            generator.close()
+    kernel.frames[number].arg = result[:_REASON_MAX] or None
+    w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
+    kernel.generators[number] = generator
+    try:
+        trap = generator.send(UNKNOWN if result else OK)
+    except StopIteration:
+        return
+    yield trap
+
+
+def _load(kernel, number, target, entry, folder):
+    """Import the modules of an entry from a folder, and put it on trial; return why not, or ""."""
+    task = number << RECORD_SHIFT
+    package = entry.rpartition(".")[0]
+    if package not in sys.modules:
+        __import__(package)
+    old = take_out(package, {}, folder or shipped_folder(package))
+    kernel.acting[:] = number, target >> RECORD_SHIFT
+    error = None
+    try:
+        error = own_step(kernel, task, lambda: __import__(entry), LOAD_BUDGET_US)
+    finally:
+        new = take_out(package, old[1], old[2])
+    if isinstance(error, KeyboardInterrupt):
+        return "it takes too long to load"
+    if error is not None:
+        return "%s: %s" % (type(error).__name__, error)
+    if new[0] is None:
+        return "it has no main"
+    kernel.trials[target] = Trial(old, new)
+    return ""
+
+
+def answer_orders(kernel, target, status, reason):
+    """End the wait of those that have ordered the exchange which `target` has made."""
+    w = kernel.words
+    for task in range(RECORD, w[TASKS_END], RECORD):
+        if w[task + STATE] == ORDERING and w[task + PEER] == target:
+            kernel.frames[task >> RECORD_SHIFT].arg = reason
+            end_wait(w, task, status)
+
+
+def answer_served(w, target):
+    """Tell callers that have been received and not answered that nobody will."""
+    client = next_served(w, target)
+    while client:
+        end_wait(w, client, DEAD)
         client = next_served(w, target)
-        while client:
-            end_wait(w, client, DEAD)
-            client = next_served(w, target)
 
-    def _end_doomed(self, target):
-        """End the task if somebody wanted that during a step of it that the kernel made."""
-        kernel = self.kernel
-        doomed = take_doom(kernel.words)
-        if doomed:
-            fault(kernel, target, doomed & FAULT_MASK, None)
 
-    def _put_in(self, target, trial, code):
-        """Let what is imported from now on be this code."""
-        entry = self.kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
-        if isinstance(entry, str):
-            for modules in (trial.old[1], trial.new[1]):
-                for name in modules:
-                    sys.modules.pop(name, None)
-            sys.modules.update(code[1])
-            sys.modules[entry.rpartition(".")[0]].__path__ = code[2]
+def put_in(kernel, target, trial, code):
+    """Let what is imported from now on be this code."""
+    entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
+    if isinstance(entry, str):
+        for modules in (trial.old[1], trial.new[1]):
+            for name in modules:
+                sys.modules.pop(name, None)
+        sys.modules.update(code[1])
+        sys.modules[entry.rpartition(".")[0]].__path__ = code[2]
 
 
 def trying(kernel, number, main, trial, ends):
@@ -234,7 +365,7 @@ def trying(kernel, number, main, trial, ends):
     generator = None
     try:
         yield
-        generator = main(kernel.frames[number])
+        generator = make_generator(main, kernel.frames[number])
         result = None
         while True:
             trap = generator.send(result)
@@ -278,24 +409,3 @@ def take_out(package, modules, folder):
     before = whole.__path__
     whole.__path__ = folder
     return main, present, before
-
-
-def _import(kernel, entry, reasons):
-    w = kernel.words
-    w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
-    try:
-        __import__(entry)
-        reasons.clear()
-    except Exception as error:
-        reasons[0] = "%s: %s" % (type(error).__name__, error)
-
-
-def _give(keeper, trial, version, reasons):
-    try:
-        state = keeper.export_state()
-        if type(state) is not bytes or len(state) > STATE_BYTES_MAX:
-            state = admit(state)
-        trial.handed = version, state
-        reasons.clear()
-    except Exception as error:
-        reasons[0] = "export_state: %s: %s" % (type(error).__name__, error)

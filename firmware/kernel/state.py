@@ -46,6 +46,7 @@ class Kernel:
         self.supervisor_quarter = 0  # QUARTERS then
         # Kernel functions that modules below the one that defines them call, set by `boot`.
         self.overrun = None
+        self.closed = None
         self.guard_supervisor = None
         self.replacements = None
 

@@ -4,21 +4,41 @@ import sys
 
 from bulkhead import Frame
 from kernel.abi import (
-    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, FULL, HANDLE_SHIFT, HARD, OK, SUPERVISOR_DIED,
-    UNKNOWN,
+    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, FAULT_BIT, FULL, HANDLE_SHIFT, HARD, MEMORY,
+    OK, SUPERVISOR_DIED, UNKNOWN,
 )  # fmt: skip
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import (
-    ARG_KEY, BUDGET_US, FRAME, NOW, PARTICULARS, QUARTERS, RECORD_SHIFT, REGISTERS,
-    REGISTERS_END, RESULT, ROW_ENTRY, ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE,
+    AGAIN, ARG_KEY, BUDGET_US, ENDING, FAULT, FOR_GOOD, FRAME, LAST_STEP, NOW, PARTICULARS,
+    PARTICULAR_SHIFT, QUARTERS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, ROW_ENTRY,
+    ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE, UNREPORTED,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
-from kernel.outputs import release_outputs
+from kernel.notifications import post
+from kernel.outputs import make_safe, release_outputs
 from kernel.ready import push_back
+from kernel.records import keep_late
 from kernel.state import row_options
 from kernel.trace import note_event
 import micropython
+
+
+def _types():
+    """Return the types of what `main` may return; on MicroPython they are one."""
+
+    def generator():
+        yield
+
+    async def coroutine():
+        pass
+
+    awaited = coroutine()
+    awaited.close()
+    return type(generator()), type(awaited)
+
+
+GENERATORS = _types()
 
 
 def beginning(kernel, number):
@@ -45,15 +65,20 @@ def beginning(kernel, number):
     now = kernel.now()
     w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
     begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
-    generator = main(kernel.frames[number])
-    if not hasattr(generator, "send"):
-        raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
-    kernel.generators[number] = generator
+    generator = kernel.generators[number] = make_generator(main, kernel.frames[number])
     try:
         trap = generator.send(None)
     except StopIteration:
         return
     yield trap
+
+
+def make_generator(main, frame):
+    """Return the generator of a service: the kernel resumes and closes no other object."""
+    generator = main(frame)
+    if type(generator) not in GENERATORS:
+        raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
+    return generator
 
 
 def _is_up(w, task):
@@ -64,9 +89,14 @@ def _is_up(w, task):
 def start(kernel, task):
     """Make a new incarnation of `task` ready; return whether it could be.
 
-    It must be DORMANT or FAULTED. Allocates its frame; raises MemoryError if there is no room.
+    It must be DORMANT or FAULTED; while it closes it is noted that it starts after that. Allocates
+    its frame; raises MemoryError if there is no room.
     """
     w = kernel.words
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    if w[particulars + ENDING] & LAST_STEP:
+        w[particulars + ENDING] |= AGAIN
+        return True
     state = w[task + STATE]
     if state != DORMANT and state != FAULTED:
         return False
@@ -79,6 +109,32 @@ def start(kernel, task):
     note_event(kernel, EVENT_STARTED, task, 0)
     make_ready(w, task)
     return True
+
+
+def closed(kernel, task, error):
+    """Leave a task at rest that has made its last step, or start it, if that was asked for.
+
+    `error` is what ended that step, or None.
+    """
+    w = kernel.words
+    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+    ending = w[particulars + ENDING]
+    w[particulars + ENDING] = ending & UNREPORTED
+    w[task + STATE] = DORMANT if ending & FOR_GOOD else FAULTED
+    kernel.generators[task >> RECORD_SHIFT] = None
+    make_safe(kernel, task)  # whatever its last step did to its outputs
+    if not ending & FOR_GOOD and isinstance(error, KeyboardInterrupt):
+        keep_late(kernel, task, error)
+    if not ending & AGAIN:
+        return
+    try:
+        start(kernel, task)
+    except MemoryError:
+        if task == kernel.supervisor:
+            kernel.port.panic(SUPERVISOR_DIED)
+        w[particulars + FAULT] = MEMORY
+        w[particulars + ENDING] |= UNREPORTED
+        post(w, kernel.supervisor, FAULT_BIT)
 
 
 def try_start(kernel, task):

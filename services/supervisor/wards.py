@@ -5,16 +5,17 @@ All times are those of one `Uptime`, so that two of them may be weeks apart.
 
 from struct import calcsize, pack, unpack_from
 
-from kernel.abi import DEGRADED, DORMANT, FAULTED, FULL, HARD, OK, RECEIVING, RETURNED
+from kernel.abi import (
+    CLOSING, DEGRADED, DORMANT, FAULTED, FULL, HARD, OK, RECEIVING, RETURNED,
+)  # fmt: skip
 from micropython import const
 
 from services.supervisor.api import GIVEN_UP, STAYS_DOWN
 
 # A service that ran this long starts from no pause again.
 GOOD_MS = const(10_000)
-# Between two tries to start one: without memory, or that is still being stopped.
+# Between two tries to start one without memory.
 AGAIN_MS = const(50)
-_SOON_MS = const(2)
 # Flags; ages of what is due, start and progress; pause, steps, faults. Of each fault its age.
 _PACKED = "<BBBBiiiIIB"
 _AGE = "<i"
@@ -22,7 +23,6 @@ _AGE_MAX = const(0x3FFFFFFF)  # older than anything that is compared
 
 # Fields of a row of `bulkhead_system.SERVICES`, and of its policy.
 _NAME = const(0)
-_PRIORITY = const(2)
 _POLICY = const(7)
 _RESTART = const(0)
 _HEARTBEAT_MS = const(1)
@@ -46,13 +46,10 @@ class Ward:
     def __init__(self, number, row, now):
         self.number = number
         self.name = row[_NAME]
-        self.priority = row[_PRIORITY]
         self.policy = policy = row[_POLICY]
         self.heartbeat_ms = policy[_HEARTBEAT_MS]
         self.is_due = True
         self.due_ms = self.started_ms = self.progress_ms = now
-        self.excused_ms = now  # until then it is not taken for hung
-        self.is_starved = False
         self.rests = 0  # HELD or DEGRADED: it waits to be released
         self.is_stopping = False
         # One that is resumed in the hardware interrupt goes on until it is started anew.
@@ -168,8 +165,6 @@ class Ward:
             self.started(now)
         elif status == FULL:
             self.due_ms = now + AGAIN_MS
-        elif self.is_stopping:  # it was preempted, and ends when it would go on
-            self.due_ms = now + _SOON_MS
         else:  # it runs already: an earlier incarnation of the supervisor has started it
             self.is_due = False
 
@@ -178,10 +173,9 @@ class Ward:
 
         Progress is a trap; to wait for messages is what a healthy server does.
         """
-        if state in (DORMANT, FAULTED):
+        if state in (DORMANT, FAULTED, CLOSING):
             return False
         if state == RECEIVING or steps != self.steps:
             self.steps = steps
             self.progress_ms = now
-            self.is_starved = False
-        return now - max(self.progress_ms, self.excused_ms) > self.heartbeat_ms
+        return now - self.progress_ms > self.heartbeat_ms

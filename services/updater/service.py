@@ -16,7 +16,7 @@ from bulkhead_key import KEY
 from bulkhead_slots import FOLDER, BadHead, folder, read_record, write_record
 from bulkhead_system import IMAGE, SERVICES
 from kernel.abi import (
-    ASK, DORMANT, FAULTED, HEARTBEAT, INSPECT_FORMAT, LOAD, REVERT, SETTLE, SWAP,
+    ASK, CLOSING, DORMANT, FAULTED, HEARTBEAT, INSPECT_FORMAT, LOAD, REVERT, SETTLE, SWAP,
 )  # fmt: skip
 from micropython import const
 
@@ -265,7 +265,7 @@ def take_back(sys, number):
         status = yield sys.replace(kernel, number, REVERT)
     if status == OK:
         yield sys.inspect(kernel, number)
-        if unpack(INSPECT_FORMAT, sys.arg)[_STATE] == FAULTED:
+        if unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (FAULTED, CLOSING):
             yield sys.start(kernel, number)
 
 

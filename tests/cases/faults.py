@@ -204,6 +204,7 @@ def test_frame_that_was_taken_apart_is_contained(rig):
 def test_stopped_task_is_dormant_and_can_start_again(rig):
     def script(sys, kernel):
         rig.log.append((yield sys.stop(kernel, 1)))
+        yield sys.sleep(1)
         rig.log.append(rig.state("echo"))
         rig.log.append((yield sys.start(kernel, 1)))
         yield sys.sleep(2)

@@ -20,8 +20,9 @@ PRESENT, PAST = 2, 1  # generations
 STALE_TOKEN = (SEQUENCE - 1) << 8 | 1
 _HALF = 0x20000000
 
-# What a task's generator is; new code on trial, and what is injected, are tuples.
-_NONE, _BEGINS, _RUNS, _RELAPSED, _INJECTED = range(5)
+# What a task's generator is; new code on trial, and an exchange of code, are tuples.
+_NONE, _BEGINS, _RUNS, _RELAPSED, _CLOSES = range(5)
+_EXCHANGES = "exchanges"
 
 # Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials, hard
 # drivers, and whose outputs are held.
@@ -43,13 +44,14 @@ def restore(world: Embedding, state: State) -> None:
     world.port.held = set(held)
     kernel.trials.clear()
     world.trials_of.clear()
-    world.injected.clear()
-    world.has_full_heap = False
-    for task, is_swapped, has_received in trials:
+    world.closers.clear()
+    world.exchanges.clear()
+    for task, is_swapped, has_received, is_busy in trials:
         trial = world.make_trial(task >> world.layout.RECORD_SHIFT)
         kernel.trials[task] = trial
         trial.is_swapped, trial.has_received = is_swapped, has_received
-    world.on_trial = {task for task, is_swapped, _ in trials if is_swapped}
+        trial.is_busy = is_busy
+    world.on_trial = {task for task, is_swapped, *_ in trials if is_swapped}
     kernel.stashes[:] = stashes
     world.port.clock.us = world.spec.start_us
     world.actor = 0
@@ -57,7 +59,8 @@ def restore(world: Embedding, state: State) -> None:
     world.is_in_close = False
     world.script_labels.clear()
     for number, kind in enumerate(generators, 1):
-        kernel.frames[number] = world.frame_pool[number] if kind else None
+        has_frame = kind and not world.is_closing(number << world.layout.RECORD_SHIFT)
+        kernel.frames[number] = world.frame_pool[number] if has_frame else None
         kernel.generators[number] = _generator(world, number, kind)
     for attendant, (trap, error) in zip(kernel.attendants, hard, strict=True):
         _restore_attendant(world, attendant, trap, error, generators)
@@ -71,13 +74,29 @@ def _generator(world: Embedding, number: int, kind: Any) -> Any:
         return world.begin_task(number)
     if kind in (_NONE, _RELAPSED):  # one of a hard driver is made by `_restore_attendant`
         return None
-    if kind[0] == _INJECTED:
-        return world.begin_injected(number, kind[1])
+    if kind == _CLOSES:
+        return world.begin_last_step(number)
+    if kind[0] == _EXCHANGES:
+        return _exchange(world, number, kind)
     has_begun, ends, is_attached = kind
     trial = world.kernel.trials.get(number << world.layout.RECORD_SHIFT)
     if not is_attached or trial is None:
         trial = world.make_trial(number, is_attached=False)
     return world.begin_trial(number, trial, ends, has_begun=has_begun)
+
+
+def _exchange(world: Embedding, number: int, kind: tuple[Any, ...]) -> Any:
+    """Return the generator of an exchange of code that has not made its first step."""
+    _, ends, is_attached, has_old, resting, told = kind
+    task = number << world.layout.RECORD_SHIFT
+    trial = world.kernel.trials[task] if is_attached else world.make_trial(number)
+    trial.is_busy = True
+    trial.is_swapped = trial.is_swapped or not is_attached
+    old = world.puppets[number] if has_old else None
+    code: Any = (world.puppets[number], {}, None)
+    generator = world.begin_exchange(world.kernel, task, trial, code, ends, old, resting, told)
+    generator.send(None)
+    return generator
 
 
 def _restore_attendant(
@@ -141,7 +160,7 @@ class Canon:
             (layout.NEXT, (abi.READY, abi.CALLING)),
             (layout.GRANTED, (abi.CALLING,)),
             (layout.BADGE, (abi.CALLING, abi.SENDING)),
-            (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED)),
+            (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED, abi.AWAITING)),
         )
         self.words_of = {task: _Words(world, task, self.read_in) for task in world.tasks}
         registers = layout.REGISTERS_END - layout.REGISTERS
@@ -181,15 +200,15 @@ class Canon:
         self._lines()
         level = world.level
         if level is not None:
-            outer, _, slice_end, shares = level
+            outer, _, slice_end, shares, closes = level
             # When the outer step goes on, nothing of what is left has passed before it began.
             began = (self.start - 1) & TIME_MASK
-            level = (outer, began, self._relative(slice_end, earliest=0), shares)
+            level = (outer, began, self._relative(slice_end, earliest=0), shares, closes)
             world.level = level
         w[layout.NOW] = (self.start - self.has_passed) & TIME_MASK
         world.port.clock.us = self.start
         trials = tuple(
-            (task, trial.is_swapped, trial.has_received)
+            (task, trial.is_swapped, trial.has_received, trial.is_busy)
             for task, trial in sorted(kernel.trials.items())
         )
         hard = tuple(self._attendant(attendant) for attendant in kernel.attendants)
@@ -255,7 +274,8 @@ class Canon:
         self.world.kernel.window[at.registers] = self.no_registers
         if state in self.hears:
             w[at.register_handle] = handle
-        w[at.frame] = 0 if state in self.down else at.frame_address
+        has_frame = state not in self.down and not self.world.is_closing(task)
+        w[at.frame] = at.frame_address if has_frame else 0
         if state not in (abi.CALLING, abi.SENDING):
             w[at.arg] = NONE_WORD
         if at.has_mailbox:
@@ -375,12 +395,19 @@ class Canon:
             return _RUNS
         if any(generator is attendant.stand_in for attendant in world.kernel.attendants):
             return _RELAPSED
-        injected = world.injected.get(number)
-        if injected and injected[0] is generator:
-            return _INJECTED, injected[1]
+        if generator is world.closers.get(number):
+            return _CLOSES
+        return self._code(number, generator)
+
+    def _code(self, number: int, generator: Any) -> Any:
+        """Return what a generator is that has to do with other code, or is about to begin."""
+        world = self.world
+        trial = world.kernel.trials.get(number << self.layout.RECORD_SHIFT)
+        exchange = world.exchanges.get(number)
+        if exchange and exchange[0] is generator:
+            return _EXCHANGES, exchange[2], exchange[1] is trial, *exchange[3:]
         known = world.trials_of.get(number)
         if known and known[0] is generator:
-            trial = world.kernel.trials.get(number << self.layout.RECORD_SHIFT)
             return known[3], known[1], trial is known[2]
         return _BEGINS
 

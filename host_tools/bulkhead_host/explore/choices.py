@@ -34,13 +34,11 @@ class Choice:
     expects: Judge | None = None
     posts: tuple[int, int] | None = None
     status: int = 0
-    fills_heap: bool = False
 
     def perform(self, world: Embedding, number: int) -> int:
         """Do it; return the trap word."""
         w, layout = world.words, world.layout
         task = number << layout.RECORD_SHIFT
-        world.has_full_heap = self.fills_heap
         if self.error is not None:
             if self.error is Interrupt:
                 world.port.pending = False
@@ -59,8 +57,8 @@ def gives(*results: int) -> Judge:
 
 
 def returns(_world: Embedding, _before: Any, _actor: int, result: int) -> bool:
-    """Accept any result of a trap that neither waits nor is a mistake."""
-    return result not in (WAIT, FAULT)
+    """Accept any result of a trap that is no mistake, and a wait."""
+    return result != FAULT
 
 
 class Held(NamedTuple):

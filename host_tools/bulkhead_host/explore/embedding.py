@@ -1,7 +1,7 @@
 """A kernel over services without state, whose whole state can be taken, kept and put back.
 
 All state there is are the kernel's words, a few Python values (stashes, trials of new code, which
-generators have begun), and, above a preempted task, four locals of `enter_interrupt_level`.
+generators have begun), and, above a preempted task, five locals of `enter_interrupt_level`.
 
 A state is taken where a service is resumed that the explorer has not chosen a step for: `send`
 raises `Parked`, which leaves the dispatcher and loses nothing, since `dispatch` takes the task at
@@ -10,12 +10,12 @@ resume after the entry is of that task, with the same result, is checked.
 
 Of the kernel these functions are replaced, each by a line or two around the real one: `boot._size`
 (words for the values of frames and mailboxes), `tasks.id` (their made-up addresses), `levels.land`
-(which lets `Parked` through), `replace.trying` (remembered). What `enter_interrupt_level` does
-after its `run` is cut out of its source, so that a state inside it can be kept.
+(which lets `Parked` through), and `replace.trying`, `replace.exchanging`, `faults.closing`
+(remembered). What `enter_interrupt_level` does after its `run` is cut out of its source, so that a
+state inside it can be kept.
 """
 
 import ast
-import importlib
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -73,7 +73,6 @@ class Embedding:
             self.tree["port.soft"].SoftLine, self.layout.SCHEDULED, spec.start_us
         )
         self.extra = 0
-        self._set_stage()
         self._replace_functions()
         self.kernel = self._build()
         self.words = self.kernel.words
@@ -81,19 +80,21 @@ class Embedding:
         self.tasks = [n << self.layout.RECORD_SHIFT for n in range(1, len(self.services) + 1)]
         self._make_frames()
         self.set_quick(is_quick)
+        self._set_stage()
 
     def _set_stage(self) -> None:
         """Have nobody act, and nothing remembered of the step before."""
         self.kind = IDLE
-        self.level: tuple[int, int, int, bool] | None = None
+        self.level: tuple[int, int, int, bool, int] | None = None
         self.was_pending = False
         self.actor = 0
         self.choice: Any = None
         self.step_irq = 0
         self.trials_of: dict[int, list[Any]] = {}  # number: generator, ends, trial, has it begun
-        self.injected: dict[int, tuple[Any, int]] = {}  # number: generator, kind
-        self.has_full_heap = False
         self.on_trial: set[int] = set()  # before the step: whose new code runs
+        self.closers: dict[int, Any] = {}  # number: the generator of its last step
+        # number: the generator of an exchange of code, and what it was made of.
+        self.exchanges: dict[int, tuple[Any, ...]] = {}
         self.is_rehearsal = False
         self.hard_script: list[Any] | None = None
         # What runs on top while a service closes: see `closed`.
@@ -121,15 +122,6 @@ class Embedding:
         boot.locate = lambda _frame, _name: (0, 0)
         boot.locate_items = lambda _values: 0
         tasks.Frame = cell_frame(tasks.Frame, self.cells, self.abi.RECV, self._arg_place)
-        boot_frame = tasks.Frame
-
-        def frame(*arguments: Any) -> Any:
-            if self.has_full_heap:
-                raise MemoryError
-            return boot_frame(*arguments)
-
-        tasks.Frame = frame
-        self._frame_kind = boot_frame
         tasks.id = lambda frame: 4 * (frame.at - ARG_AT)
         self._run, self._dispatch = levels.run, tree["kernel.dispatch"].dispatch
         self._enter = levels.enter_interrupt_level
@@ -138,6 +130,11 @@ class Embedding:
         self._beginning = tasks.beginning
         self._replace = tree["kernel.replace"]
         self._trying, self._replace.trying = self._replace.trying, self._remember_trial
+        self._exchanging = self._replace.exchanging
+        self._replace.exchanging = self.begin_exchange
+        faults = tree["kernel.faults"]
+        self._closing, faults.closing = faults.closing, self._remember_closer
+        tasks.GENERATORS = (*tasks.GENERATORS, Puppet)
 
     def _arg_place(self, name: str) -> int:
         return self.extra + _FRAME_WORDS * self.numbers[name] + ARG_AT
@@ -181,7 +178,7 @@ class Embedding:
         """Have one frame a task for ever, each with its words behind the kernel's."""
         layout, w, kernel = self.layout, self.words, self.kernel
         self.frame_pool: list[Any] = [None]
-        kind = self._frame_kind
+        kind = self.tree["kernel.tasks"].Frame
         for task, service in zip(self.tasks, self.services, strict=True):
             registers = kernel.window[task + layout.REGISTERS : task + layout.REGISTERS_END]
             frame = kind(registers, {"": service.name})
@@ -213,30 +210,20 @@ class Embedding:
         self.trials_of[number] = [generator, ends, trial, False]
         return generator
 
-    def _remember_injections(self) -> None:
-        """Have `bulkhead.injections` of this tree, once, and remember what it makes."""
-        if "bulkhead.injections" in self.tree.modules:
-            return
-        with self.tree.visible():
-            importlib.import_module("bulkhead.injections")
-        injections = self.tree["bulkhead.injections"]
-        self._stand_in = injections.stand_in
+    def _remember_closer(self, kernel: Any, number: int, generator: Any, error: Any) -> Any:
+        """Be `faults.closing`, and remember its generator."""
+        self.closers[number] = self._closing(kernel, number, generator, error)
+        return self.closers[number]
 
-        def stand_in(kind: int, _generator: object, frame: Any, *others: Any) -> Any:
-            number = self.numbers[frame.handles[""]]
-            made = self._stand_in(kind, self.puppets[number], frame, *others)
-            self.injected[number] = (made, kind)
-            return made
+    def is_closing(self, task: int) -> bool:
+        """Tell whether a task has ended but for its last step."""
+        return bool(self.ending(self.words, task) & self.layout.LAST_STEP)
 
-        injections.stand_in = stand_in
-
-    def begin_injected(self, number: int, kind: int) -> Any:
-        """Return the generator that misbehaves in a service's place from its next step on."""
-        frame = self.frame_pool[number]
-        generator = self._stand_in(kind, self.puppets[number], frame, (), (), 0, None)
-        generator.send(None)
-        self.injected[number] = (generator, kind)
-        return generator
+    def ending(self, words: Any, task: int) -> Any:
+        """Return how the end of a task's incarnation stands, in such words."""
+        layout = self.layout
+        particulars = words[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        return words[particulars + layout.ENDING]
 
     def resumed(self, number: int, value: object) -> int:
         """Make the step that was chosen for service `number`, or park."""
@@ -338,12 +325,7 @@ class Embedding:
             if self.actor:
                 raise Violation(f"task {self.actor} was set aside before its step was over")
 
-        if choice.kind == "inject":
-            self._remember_injections()
-            with self.tree.visible():
-                self._go_on(resume)
-        else:
-            self._go_on(resume)
+        self._go_on(resume)
 
     def enter(self) -> None:
         """Be the callback that the interpreter makes at a branch of the parked service."""
@@ -358,7 +340,7 @@ class Embedding:
             names = trace.tb_frame.f_locals
             self.level = (
                 *(names["outer"], names["began"], names["slice_end"]),
-                bool(names["shares"]),
+                *(bool(names["shares"]), names["closes"]),
             )
             self.kind = NESTED
             self._check_parked(parked)
@@ -379,11 +361,14 @@ class Embedding:
         if level is None:
             self.kind = IDLE
             return
-        outer, began, slice_end, shares = level
+        outer, began, slice_end, shares, closes = level
+        layout = self.layout
+        particulars = self.words[layout.PARTICULARS] + (outer >> layout.PARTICULAR_SHIFT)
         now = self.port.clock.us
         clock = self.kernel.clock
         self._leave(
-            *(self.kernel, self.words, clock, outer, now, began, BUDGET_US, slice_end, shares)
+            *(self.kernel, self.words, clock, outer, now, began, BUDGET_US, slice_end, shares),
+            *(layout.RESUMED, particulars, closes),
         )
         self.level = None
         self.kind = PARKED if outer else GUEST
@@ -414,6 +399,20 @@ class Embedding:
             self.trials_of[number][3] = True
         return generator
 
+    def begin_last_step(self, number: int) -> Any:
+        """Return the generator of the last step of a task that has ended."""
+        generator = self._remember_closer(self.kernel, number, self.puppets[number], None)
+        generator.send(None)
+        return generator
+
+    def begin_exchange(self, *made: Any) -> Any:
+        """Be `replace.exchanging`, and remember what its generator was made of."""
+        generator = self._exchanging(*made)
+        _, target, trial, _, ends, old, resting, told = made
+        number = target >> self.layout.RECORD_SHIFT
+        self.exchanges[number] = (generator, trial, ends, old is not None, resting, told)
+        return generator
+
     def make_trial(self, number: int, *, is_attached: bool = True) -> Any:
         """Return a trial of new code of a service, for which the old and the new are the same."""
         code: Any = (self.puppets[number], {}, None) if is_attached else None
@@ -434,7 +433,10 @@ def _second_half(levels: Any) -> Any:
         raise ValueError("enter_interrupt_level does not call `run` once")
     function.body = function.body[runs[0] + 1 :]
     function.name = "leave_interrupt_level"
-    names = ("kernel", "w", "clock", "outer", "now", "began", "remaining", "slice_end", "shares")
+    names = (
+        *("kernel", "w", "clock", "outer", "now", "began", "remaining", "slice_end", "shares"),
+        *("armed", "particulars", "closes"),
+    )
     function.args.args = [ast.arg(arg=name) for name in names]
     ast.fix_missing_locations(tree)
     code: Any = compile(tree, levels.__file__, "exec")

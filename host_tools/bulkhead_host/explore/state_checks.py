@@ -22,7 +22,8 @@ class StateChecks:
         self.layout, self.abi = world.layout, world.abi
         abi = world.abi
         self.down = (abi.DORMANT, abi.FAULTED)
-        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING)  # those with a PEER
+        # Those with a PEER.
+        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING, abi.ORDERING)
         self.waiting = (*self.bound, abi.RECEIVING, abi.SLEEPING, abi.ATTENDING)
         self.allowed = reach(world)
         self.wrong: list[str] = []
@@ -113,8 +114,6 @@ class StateChecks:
             self._say("the guest runs and something is ready")
         if kind == IDLE and w[layout.IRQ_PENDING]:
             self._say("idle with an interrupt undelivered")
-        if w[layout.DOOMED] and not w[layout.OUTER] and not w[layout.STRUCK]:
-            self._say("DOOMED is left over")
         if w[layout.STOPPED]:
             self._say(f"STOPPED was written: {w[layout.STOPPED]}")
         if w[layout.STRUCK] and kind not in (PARKED, NESTED):
@@ -130,7 +129,7 @@ class StateChecks:
         self._callers(task)
         if w[task + layout.TIMED_WAIT]:
             self._deadline(task, state)
-        elif state in (abi.CALLING, abi.SERVED, abi.SENDING):
+        elif state in (abi.CALLING, abi.SERVED, abi.SENDING, abi.ORDERING):
             self._say(f"{self.name(task)} waits for another without a deadline")
         if peer in self.world.tasks:
             self._peer(task, state, peer)
@@ -221,10 +220,14 @@ class StateChecks:
         state = w[task + layout.STATE]
         has = [kernel.frames[number] is not None, kernel.generators[number] is not None]
         if state in self.down:
+            if self.world.is_closing(task):
+                self._say(f"{self.name(task)} is down and has a step to make")
             if any(has):
                 self._say(f"{self.name(task)} is down and has a frame or a generator")
             if state == self.abi.FAULTED and w[task + layout.SERVING]:
                 self._say(f"{self.name(task)} is dead and serves somebody")
+        elif self.world.is_closing(task):
+            self._closes(task, state)
         elif not all(has):
             self._say(f"{self.name(task)} is up and has no frame, or no generator")
         box = w[task + layout.MAILBOX]
@@ -242,12 +245,24 @@ class StateChecks:
         is_down = self.w[task + self.layout.STATE] in self.down
         if service.drives and is_down and not is_held:
             self._say(f"{service.name} is down and its outputs are not safe")
-        interrupted = self.w[self.layout.OUTER] or self.w[self.layout.RUNNING_TASK]
-        is_doomed = self.w[self.layout.DOOMED] and interrupted == task
-        if is_held and not is_doomed and world.kernel.generators[number] is world.puppets[number]:
+        runs = world.kernel.generators[number] is world.puppets[number]
+        if is_held and runs and not world.is_closing(task):
             self._say(f"{service.name} runs and its outputs are held")
         if service.drives and is_held != (world.kernel.held_ms[number] != self.layout.DRIVEN):
             self._say(f"the kernel is wrong about the outputs of {service.name}")
+
+    def _closes(self, task: int, state: int) -> None:
+        """Check a task that has ended but for its last step."""
+        w, layout, world = self.w, self.layout, self.world
+        number = task >> layout.RECORD_SHIFT
+        if state not in (self.abi.READY, self.abi.RUNNING):
+            self._say(f"{self.name(task)} closes in state {state}")
+        if world.kernel.frames[number] is not None or world.kernel.generators[number] is None:
+            self._say(f"{self.name(task)} closes and has a frame, or no step")
+        if w[task + layout.SERVING]:
+            self._say(f"{self.name(task)} closes and serves somebody")
+        if world.kind == PARKED and state == self.abi.RUNNING and not w[layout.STRUCK]:
+            self._say(f"{self.name(task)} has ended, goes on and is not struck")
 
     def _lines(self) -> None:
         w, layout = self.w, self.layout

@@ -18,7 +18,7 @@ class StepChecks:
         self.world = world
         layout, abi = world.layout, world.abi
         self.layout, self.abi = layout, abi
-        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING)
+        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING, abi.ORDERING)
         self.runs = (abi.READY, abi.RUNNING)
         self.outputs = (
             *(layout.REGISTER_CALLER, layout.REGISTER_BADGE, layout.REGISTER_BITS),
@@ -37,7 +37,9 @@ class StepChecks:
             else:
                 self._check_life(task)
         self._check_freed_slots()
-        if choice is not None and choice.expects is not None:
+        if choice is not None and self._had_ended(actor):
+            self._check_last_step(actor)
+        elif choice is not None and choice.expects is not None:
             self._check_result(choice)
         return self.wrong
 
@@ -70,14 +72,14 @@ class StepChecks:
             if result != KEPT_RESULT or is_written or w[frame.at] != NONE_WORD:
                 self._say(f"{self._name(task)} was ready, and its result was written")
         self._check_bits(task, state, result)
-        if task == self.actor or state not in self.runs or self._begins_anew(task):
+        if task == self.actor or state not in self.runs:
             return
         if was in self.bound:
             self._check_end(task, was, result)
         is_late = before[task + layout.TIMED_WAIT] and self._is_due(task)
         if was == abi.RECEIVING and result == abi.TIMEOUT and not is_late:
             self._say(f"{self._name(task)}'s recv timed out too early")
-        if was == abi.SLEEPING and not self._is_due(task):
+        if was == abi.SLEEPING and not self._is_due(task) and not self._begins_anew(task):
             self._say(f"{self._name(task)} slept too short")
 
     def _is_due(self, task: int) -> bool:
@@ -87,11 +89,24 @@ class StepChecks:
     def _begins_anew(self, task: int) -> bool:
         """Tell whether other code has been put in a task's place that has not begun yet."""
         number = task >> self.layout.RECORD_SHIFT
-        generator = self.world.kernel.generators[number]
         new = self.world.trials_of.get(number)
-        injected = self.world.injected.get(number)
+        generator = self.world.kernel.generators[number]
         is_new = new and not new[3] and generator is new[0]
-        return bool(is_new or (injected and generator is injected[0]))
+        exchange = self.world.exchanges.get(number)
+        is_exchanged = exchange is not None and generator is exchange[0]
+        return bool(is_new or is_exchanged or self._had_ended(task))
+
+    def _had_ended(self, task: int) -> bool:
+        """Tell whether a task had ended, but for its last step, before this step."""
+        return bool(self.world.ending(self.before, task) & self.layout.LAST_STEP)
+
+    def _check_last_step(self, task: int) -> None:
+        """Check that a task that had ended is at rest, closes, or has begun anew."""
+        layout, world = self.layout, self.world
+        is_down = self.w[task + layout.STATE] in (self.abi.DORMANT, self.abi.FAULTED)
+        starts = world.ending(self.before, task) & layout.AGAIN
+        if not (is_down or world.is_closing(task) or self._has_died(task) or starts):
+            self._say(f"{self._name(task)} has ended and goes on")
 
     def _check_bits(self, task: int, state: int, result: int) -> None:
         """Check that bits are delivered, or stay."""
@@ -128,6 +143,8 @@ class StepChecks:
             abi.FULL: asks,
             abi.NOTIFIED: was == abi.AWAITING,
         }
+        if was == abi.ORDERING and result in (abi.OK, abi.UNKNOWN):
+            return
         if result in may_be:
             if not may_be[result]:
                 self._say(f"the wait of {self._name(task)} ends with {result} for no reason")
@@ -171,7 +188,7 @@ class StepChecks:
         elif w[actor + layout.STATE] in self.runs:
             result = w[actor + layout.RESULT]
         has_caught = before[layout.STRUCK] and not self.world.was_pending and choice.error is None
-        if has_caught or (before[layout.DOOMED] and not before[layout.OUTER]):
+        if has_caught:
             if result != FAULT:
                 self._say("a step that caught its kill goes on")
         elif choice.expects is not None and not choice.expects(self.world, before, actor, result):

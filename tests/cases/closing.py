@@ -1,0 +1,438 @@
+"""Cases: the last step of a task that ends, and other code of a task that nobody else runs."""
+
+from bulkhead import DEAD, OK, UNKNOWN
+from cases.rig import burn_us, echo, idle
+from kernel.abi import (
+    BUDGET, CLOSING, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, INSPECT_FORMAT, PROTOCOL, RECEIVING,
+    RUNNING, SYSCALL,
+)  # fmt: skip
+from kernel.layout import CPU_US, GENERATION
+from struct import unpack
+
+
+def control(rig, script, *others, **options):
+    """Run `script(sys, kernel)` as a service that may control tasks, until it ends.
+
+    Others come first. Nothing here goes by how fast the port's clock runs.
+    """
+    for name, main, own in others:
+        rig.add(name, main, **own)
+
+    def main(sys):
+        yield sys.sleep(2)
+        yield from script(sys, sys.cap("kernel"))
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("controller", main, **dict({"priority": 0, "uses": "kernel:control"}, **options))
+    rig.run(10_000)  # a bound: it finishes long before
+    rig.expect(rig.fault("controller"), 0)
+
+
+def until(sys, is_so):
+    """Wait for something to be so."""
+    while not is_so():
+        yield sys.sleep(1)
+
+
+def is_down(rig, name):
+    """Return what tells whether a service has ended."""
+    return lambda: rig.state(name) in (DORMANT, FAULTED)
+
+
+def slow_to_close(rig, us=4000):
+    """Return a service whose `finally` block takes a while."""
+
+    def main(sys):
+        try:
+            rig.log.append("begins")
+            while True:
+                yield sys.recv()
+        finally:
+            burn_us(rig, us)
+            rig.log.append("closed")
+
+    return main
+
+
+def state_by_inspect(sys, kernel, number):
+    """Return a task's state as the kernel tells it."""
+    yield sys.inspect(kernel, number)
+    return unpack(INSPECT_FORMAT, sys.arg)[1]
+
+
+def test_finally_of_a_stopped_task_runs_in_its_own_name_and_time(rig):
+    """The controller's budget is less than it takes."""
+
+    def script(sys, kernel):
+        rig.log.append((yield sys.stop(kernel, 1)))
+        rig.log.append((yield from state_by_inspect(sys, kernel, 1)))
+        yield from until(sys, is_down(rig, "slow"))
+        rig.log.append((yield from state_by_inspect(sys, kernel, 1)))
+
+    slow = ("slow", slow_to_close(rig, 30_000), {"budget_ms": 1000})
+    control(rig, script, slow, budget_ms=15)
+    rig.expect(rig.log, ["begins", OK, CLOSING, "closed", DORMANT])
+    rig.expect(rig.word("slow", CPU_US) >= 15_000, True)
+
+
+def test_finally_is_preempted_by_the_more_important_only(rig):
+    def important(sys):
+        yield sys.sleep(4)
+        rig.log.append("important")
+        yield sys.recv()
+
+    def lesser(sys):
+        yield sys.sleep(4)
+        rig.log.append("lesser")
+        yield sys.recv()
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        yield from until(sys, lambda: "lesser" in rig.log)
+
+    others = (
+        ("slow", slow_to_close(rig, 30_000), {"priority": 4, "budget_ms": 1000}),
+        ("important", important, {"priority": 2}),
+        ("lesser", lesser, {"priority": 6}),
+    )
+    control(rig, script, *others)
+    rig.expect(rig.log, ["begins", "important", "closed", "lesser"])
+
+
+def test_task_that_is_started_while_it_closes_starts_after_that(rig):
+    def script(sys, kernel):
+        rig.log.append((yield sys.stop(kernel, 1)))
+        rig.log.append((yield sys.start(kernel, 1)))
+        rig.log.append((yield sys.start(kernel, 1)))
+        yield from until(sys, lambda: rig.state("slow") == RECEIVING)
+
+    control(rig, script, ("slow", slow_to_close(rig), {}))
+    rig.expect(rig.log, ["begins", OK, OK, OK, "closed", "begins"])
+    rig.expect((rig.state("slow"), rig.generation("slow")), (RECEIVING, 2))
+
+
+def test_task_that_is_stopped_while_it_closes_stays_down(rig):
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1, HEARTBEAT)
+        yield sys.start(kernel, 1)
+        rig.log.append((yield sys.stop(kernel, 1, PROTOCOL)))
+        rig.log.append((yield sys.stop(kernel, 1)))
+        yield from until(sys, is_down(rig, "slow"))
+
+    control(rig, script, ("slow", slow_to_close(rig), {}))
+    rig.expect(rig.log, ["begins", UNKNOWN, OK, "closed"])
+    rig.expect((rig.state("slow"), rig.fault("slow")), (DORMANT, HEARTBEAT))
+
+
+def test_finally_that_spins_is_killed_at_the_tasks_budget(rig):
+    spins = [True]
+
+    def bad(sys):
+        try:
+            rig.log.append("begins")
+            yield sys.recv()
+        finally:
+            while True:
+                if not spins:
+                    break
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+        yield from until(sys, lambda: rig.state("bad") == RECEIVING)
+
+    control(rig, script, ("bad", bad, {"budget_ms": 5}), ("echo", echo, {}))
+    spins.clear()  # what is left of the service is garbage now, and CPython closes it
+    rig.expect(rig.log, ["begins", "begins"])
+    rig.expect((rig.state("bad"), rig.generation("bad")), (RECEIVING, 2))
+
+
+def test_finally_that_swallows_its_kill_is_over_all_the_same(rig):
+    spins = [True]
+
+    def bad(sys):
+        try:
+            rig.log.append("begins")
+            yield sys.recv()
+        finally:
+            try:
+                while True:
+                    if not spins:
+                        break
+            except KeyboardInterrupt:
+                rig.log.append("swallowed")
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1)
+        yield sys.start(kernel, 1)
+        yield from until(sys, lambda: rig.state("bad") == RECEIVING)
+
+    control(rig, script, ("bad", bad, {"budget_ms": 5}), ("echo", echo, {}))
+    spins.clear()
+    rig.expect(rig.log, ["begins", "swallowed", "begins"])
+    rig.expect([rig.fault(name) for name in ("bad", "echo", "controller")], [0, 0, 0])
+
+
+def test_preempted_task_that_is_stopped_ends_as_it_goes_on(rig):
+    def spin(sys):
+        try:
+            while True:
+                pass
+        finally:
+            rig.log.append("closed")
+        yield
+
+    def script(sys, kernel):
+        yield from until(sys, lambda: rig.state("spin") == RUNNING)
+        rig.log.append((yield sys.stop(kernel, 1, HEARTBEAT)))
+        rig.log.append((yield sys.start(kernel, 1)))
+        rig.log.append(rig.generation("spin"))
+        yield from until(sys, lambda: "closed" in rig.log)
+        yield from until(sys, lambda: rig.state("spin") == RUNNING)
+        yield sys.sleep(2)
+        rig.log.append((yield sys.stop(kernel, 1)))
+        yield from until(sys, is_down(rig, "spin"))
+
+    control(rig, script, ("spin", spin, {"budget_ms": 1000, "priority": 6}))
+    rig.expect(rig.log, [OK, OK, 2, "closed", OK, "closed"])
+    rig.expect((rig.state("spin"), rig.fault("spin")), (DORMANT, HEARTBEAT))
+
+
+def test_order_to_stop_one_befalls_no_other(rig):
+    """The one is preempted as it is stopped, and would end its step by itself at once."""
+
+    def brief(sys):
+        rig.log.append("working")
+        while rig.generation("brief") == 1:
+            pass
+        yield sys.recv()
+
+    def innocent(sys):
+        yield from until(sys, is_down(rig, "brief"))
+        raise ValueError("an ordinary mistake")
+
+    def script(sys, kernel):
+        yield from until(sys, lambda: "working" in rig.log)
+        rig.log.append((yield sys.stop(kernel, 1)))
+        yield from until(sys, is_down(rig, "innocent"))
+
+    brief_options = {"priority": 6, "budget_ms": 1000}
+    control(rig, script, ("brief", brief, brief_options), ("innocent", innocent, {"priority": 5}))
+    rig.expect(rig.log, ["working", OK])
+    rig.expect((rig.state("brief"), rig.fault("brief")), (DORMANT, 0))
+    rig.expect((rig.state("innocent"), rig.fault("innocent")), (FAULTED, EXCEPTION))
+
+
+def test_what_was_raised_is_written_by_the_task_itself(rig):
+    class Slow(Exception):
+        def __repr__(self):
+            burn_us(rig, 30_000)
+            return "took its time"
+
+        __str__ = __repr__
+
+    def bad(sys):
+        yield sys.sleep(1)
+        raise Slow
+
+    def script(sys, kernel):
+        yield from until(sys, lambda: rig.generation("bad") == 2)
+        yield sys.fault_text(kernel, 1)
+        rig.log.append(sys.arg)
+        yield from until(sys, is_down(rig, "bad"))
+
+    bad_options = {"priority": 5, "budget_ms": 1000}
+    control(rig, script, ("bad", bad, bad_options), budget_ms=15)
+    rig.expect(rig.log, [b"Slow"])
+    rig.expect((rig.fault("bad"), rig.word("bad", CPU_US) >= 15_000), (EXCEPTION, True))
+    words = rig.words_of("bad")
+    if "took its time" not in words or "in bad" not in words:
+        raise AssertionError(words)
+
+
+def raises(rig, error_of):
+    """Have a service raise what `error_of()` makes, and its text asked for while it closes."""
+
+    def bad(sys):
+        yield sys.sleep(1)
+        raise error_of()
+
+    def script(sys, kernel):
+        yield from until(sys, lambda: rig.generation("bad") == 2)
+        while not is_down(rig, "bad")():
+            yield sys.fault_text(kernel, 1)
+            yield sys.sleep(1)
+        yield sys.fault_text(kernel, 1)
+        yield sys.next_fault(kernel)
+
+    control(rig, script, ("bad", bad, {"priority": 5, "budget_ms": 40}), budget_ms=20)
+    rig.expect(rig.state("bad"), FAULTED)
+
+
+def spinning(*bases):
+    """Return a class whose objects spin when they are written out."""
+
+    def spin(_self):
+        while True:
+            pass
+
+    return type("Spinning", bases or (object,), {"__repr__": spin, "__str__": spin})
+
+
+def test_text_that_spins_costs_its_own_task_only(rig):
+    raises(rig, spinning(Exception))
+
+
+def test_text_of_an_operand_that_spins_costs_its_own_task_only(rig):
+    raises(rig, lambda: ValueError(spinning()()))
+
+
+def test_text_of_a_memory_error_of_its_own_costs_its_own_task_only(rig):
+    raises(rig, spinning(MemoryError))
+
+
+def test_text_of_a_missing_key_costs_its_own_task_only(rig):
+    raises(rig, lambda: KeyError(spinning()()))
+
+
+def test_huge_number_in_an_exception_costs_its_own_task_only(rig):
+    raises(rig, lambda: ValueError(1 << 40_000))
+
+
+def test_arguments_that_an_exception_only_claims_cost_its_own_task_only(rig):
+    class Liar(ValueError):
+        def __init__(self, evil):
+            super().__init__(evil)
+            self.args = ("harmless",)
+
+    raises(rig, lambda: Liar(spinning()()))
+
+
+def test_class_that_learns_to_speak_after_its_fault_is_not_asked(rig):
+    class Plain(ValueError):
+        pass
+
+    def spin(_self):
+        while True:
+            pass
+
+    def bad(sys):
+        yield sys.sleep(1)
+        raise Plain("plain")
+
+    def script(sys, kernel):
+        yield from until(sys, is_down(rig, "bad"))
+        Plain.__repr__ = Plain.__str__ = spin
+        yield sys.fault_text(kernel, 1)
+        rig.log.append(sys.arg)
+
+    control(rig, script, ("bad", bad, {}), budget_ms=15)
+    rig.expect(rig.log, [b"Plain"])
+
+
+def test_class_of_its_own_that_says_nothing_is_written_by_the_kernel(rig):
+    class Plain(ValueError):
+        pass
+
+    def bad(sys):
+        raise Plain("the reason")
+        yield
+
+    rig.add("bad", bad)
+    rig.run(10)
+    rig.expect("Plain: the reason" in rig.words_of("bad"), True)
+    rig.expect("in bad" in rig.words_of("bad"), True)
+
+
+def test_class_that_is_called_like_a_built_in_one_is_none(rig):
+    def spin(_self):
+        while True:
+            pass
+
+    raises(rig, type("ValueError", (ValueError,), {"__repr__": spin, "__str__": spin}))
+
+
+def test_yield_of_no_trap_runs_the_finally_blocks(rig):
+    def bad(sys):
+        try:
+            yield None
+        finally:
+            rig.log.append("closed")
+
+    rig.add("bad", bad)
+    rig.run(10)
+    rig.expect(rig.log, ["closed"])
+    rig.expect((rig.state("bad"), rig.fault("bad")), (FAULTED, EXCEPTION))
+
+
+def test_main_that_returns_what_acts_like_a_generator_is_a_fault(rig):
+    class Fake:
+        def send(self, value):
+            rig.log.append("resumed")
+            return 0
+
+        def close(self):
+            rig.log.append("closed")
+
+    def main(sys):
+        return Fake()
+
+    def script(sys, kernel):
+        yield from until(sys, is_down(rig, "fake"))
+
+    control(rig, script, ("fake", main, {}))
+    rig.expect((rig.log, rig.fault("fake")), ([], EXCEPTION))
+
+
+def test_stop_for_what_is_no_kind_of_fault_faults_who_stops(rig):
+    class Kind:
+        def __bool__(self):
+            rig.log.append("code in the kernel")
+            return True
+
+    def main(sys):
+        yield sys.stop(sys.cap("kernel"), 1, Kind())
+
+    rig.add("echo", echo)
+    rig.add("controller", main, uses="kernel:control")
+    rig.run(10)
+    rig.expect((rig.log, rig.fault("controller"), rig.state("echo")), ([], SYSCALL, RECEIVING))
+
+
+def test_reopen_of_one_that_closes_says_dead(rig):
+    def client(sys):
+        slow = sys.cap("slow")
+        yield from until(sys, lambda: rig.generation("slow") == 2)
+        rig.log.append((yield sys.reopen(slow)))
+        rig.log.append((yield sys.call(slow, 1)))
+        yield from until(sys, lambda: rig.state("slow") == RECEIVING)
+        rig.log.append((yield sys.reopen(slow)))
+        rig.log.append("client")
+
+    def script(sys, kernel):
+        yield sys.stop(kernel, 1, HEARTBEAT)
+        yield from until(sys, is_down(rig, "slow"))
+        yield sys.start(kernel, 1)
+        yield from until(sys, lambda: "client" in rig.log)
+
+    others = (
+        ("slow", slow_to_close(rig, 30_000), {"priority": 5, "budget_ms": 1000}),
+        ("client", client, {"priority": 2, "uses": "slow:call"}),
+    )
+    control(rig, script, *others)
+    rig.expect(rig.log, ["begins", DEAD, DEAD, "closed", "begins", OK, "client"])
+
+
+def test_killed_step_tells_where_it_was(rig):
+    def spin(sys):
+        while True:
+            pass
+        yield
+
+    rig.add("spin", spin, budget_ms=5)
+    rig.add("idle", idle)
+    rig.run(40)
+    rig.expect(rig.fault("spin"), BUDGET)
+    rig.expect("in spin" in rig.words_of("spin"), True)
+    rig.expect(rig.word("idle", GENERATION), 1)
