@@ -6,15 +6,11 @@ The hardware watchdog outlives a soft reset, and nobody would feed it: it is sto
 watchdog service starts it again.
 """
 
-from array import array
+from port.rp2_outputs import hold_all
 
-from bulkhead_outputs import STORES
-from port.rp2_outputs import hold
+hold_all()
 
-if STORES:
-    hold(array("I", STORES))
-
-from port.rp2_prompt import Prompt, stop_watchdog
+from port.rp2_prompt import Prompt, stop_watchdog  # noqa: E402  (after the outputs)
 
 stop_watchdog()
 prompt = Prompt()

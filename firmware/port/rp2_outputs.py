@@ -5,6 +5,9 @@ datasheet): words are the end of the plain stores, the end of all, then addresse
 pins' control words last. `boot.py` needs them before there is a kernel.
 """
 
+import sys
+from array import array
+
 import micropython
 from micropython import const
 
@@ -23,6 +26,15 @@ def hold(outputs):
     while at < end:
         ptr32(words[at + _ADDRESS])[0] = words[at + _VALUE]
         at += 2
+
+
+def hold_all():
+    """Do that for all pins that any service drives, whether there is a kernel or not."""
+    from bulkhead_outputs import STORES
+
+    sys.modules.pop("bulkhead_outputs")  # it is needed no more, or once more in a new interpreter
+    if STORES:
+        hold(array("I", STORES))
 
 
 @micropython.viper

@@ -33,10 +33,13 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
     "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
-    "firmware/port": ("port", "kernel", *MICROPYTHON_MODULES, "uctypes", *STANDARD_LIBRARY),
+    "firmware/port": (
+        *("port", "kernel", "bulkhead_outputs", *MICROPYTHON_MODULES, "uctypes"),
+        *STANDARD_LIBRARY,
+    ),
     "firmware/boot": (
         *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
-        *("array", "bulkhead_outputs", "bulkhead_slots", "micropython", "os", "sys"),
+        *("bulkhead_slots", "micropython", "os", "sys"),
         *PLAIN_MODULES,
     ),
     "firmware/bench": (

@@ -45,6 +45,7 @@ def system_files(
     sources["bulkhead_slots.py"] = firmware / "boot" / "bulkhead_slots.py"
     if f"port/{config.port}_prompt.py" in sources:
         sources["boot.py"] = firmware / "boot" / "boot.py"
+        sources["bulkhead_end.py"] = firmware / "boot" / "bulkhead_end.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.package}")
     for name, folder in loaded.packages:

@@ -1,4 +1,4 @@
-"""What an image changes in MicroPython's sources, so that Python reaches Python objects alone.
+"""What an image changes in MicroPython's sources: Python reaches Python objects alone.
 
 MicroPython trusts the program it runs. Its `struct` and `array` make an object of any address, by
 type codes that no setting removes; lengths that wrap around, or that an object lies about, make
@@ -158,6 +158,13 @@ CHANGES = (
     Change(path="py/modio.c", before=_BUILTIN, after=_BUILTIN + '#include "py/gc.h"\n'),
     Change(path="py/modio.c", before=_VIEW, after=_COPY),
     Change(path="py/modio.c", before=_READ.rstrip(), after=_COPIED.rstrip()),
+    # A soft reset takes the interrupts away, and so whoever serves them: outputs are safe before.
+    # The frozen module is found first; nothing of that name is on the file system.
+    Change(
+        path="ports/rp2/main.c",
+        before="    soft_reset_exit:\n",
+        after='    soft_reset_exit:\n        pyexec_file_if_exists("bulkhead_end.py");\n',
+    ),
     # The globals of a function: those of the module that it is of, and all that imports.
     Change(path="py/objfun.c", before=_GLOBALS, after=""),
 )
