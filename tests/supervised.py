@@ -1,4 +1,4 @@
-"""The supervisor that ships, under the kernel in the simulator, and who tests it."""
+"""A system with the supervisor that ships, under the kernel in the simulator."""
 
 import importlib
 import struct
@@ -13,14 +13,22 @@ import pytest
 from bulkhead_host.paths import source_root
 from cases.ports import CasePort
 from cases.rig import Rig
-from kernel.abi import EXCEPTION, INSPECT_FORMAT, NOTIFIED, OK
+from kernel.abi import (
+    EXCEPTION,
+    INSPECT_FORMAT,
+    NOTIFIED,
+    OK,
+)
 from kernel.faults import fault
 from kernel.notifications import post
 
 Main = Callable[[Any], Generator[int, int, None]]
 
-_ROW, _EVENT, _CONTROL = 1, 2, 5  # services/supervisor/api.py
-_STATE = 1  # field of INSPECT_FORMAT
+# services/supervisor/api.py
+ROW, EVENT, INJECT, CONTROL, EXCUSE = 1, 2, 3, 5, 9
+NO_RIGHT = 3
+STARVED = 0x80
+STATE = 1  # field of INSPECT_FORMAT
 _PERIOD_MS = 1 << 30  # of MicroPython's ticks on a 32-bit board
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -52,7 +60,7 @@ class House:
             "supervisor", self.module.main, priority=0, uses="kernel:control console:notify"
         )
         self.policy("supervisor")
-        self.add("console", self.console, priority=1, uses="supervisor:call")
+        self.add("console", self.console, priority=1, uses="supervisor:call,control")
 
     def load(self, monkeypatch: pytest.MonkeyPatch) -> Any:
         """Return the supervisor's module, with MicroPython's clock on simulated time."""
@@ -73,16 +81,24 @@ class House:
         name: str,
         *,
         restart: str = "permanent",
+        heartbeat_ms: int = 0,
         pauses: tuple[int, int] = (50, 5000),
         most: tuple[int, int] = (0, 60_000),
         resets: bool = False,
         after: tuple[int, ...] = (),
         fate: tuple[int, ...] = (),
     ) -> None:
-        self.policies[name] = (restart, 0, *pauses, *most, resets, after, fate)
+        self.policies[name] = (restart, heartbeat_ms, *pauses, *most, resets, after, fate)
 
     def add(
-        self, name: str, main: Main, *, priority: int = 3, uses: str = "", **policy: Any
+        self,
+        name: str,
+        main: Main,
+        *,
+        priority: int = 3,
+        uses: str = "",
+        budget_ms: int = 20,
+        **policy: Any,
     ) -> int:
         """Add a service that notes its starts; return its number."""
 
@@ -90,13 +106,13 @@ class House:
             self.starts.append((name, self.port.uptime_ms()))
             yield from main(sys)
 
-        self.rig.add(name, noting, priority=priority, uses=uses)
+        self.rig.add(name, noting, priority=priority, uses=uses, budget_ms=budget_ms)
         self.policy(name, **policy)
         return len(self.rig.rows)
 
     def order(self, at_ms: int, name: str, verb: int) -> None:
         """Have the console give an order at that time."""
-        self.orders.append((at_ms, _CONTROL, (name, verb)))
+        self.orders.append((at_ms, CONTROL, (name, verb)))
 
     def console(self, sys: Any) -> Generator[int, int, None]:
         supervisor = sys.cap("supervisor")
@@ -109,7 +125,7 @@ class House:
                 continue
             if (yield sys.recv(timeout_ms=left)) == NOTIFIED:
                 yield sys.reopen(supervisor)
-                while (yield sys.call(supervisor, _EVENT)) == OK:
+                while (yield sys.call(supervisor, EVENT)) == OK:
                     self.events.append(sys.arg)
 
     def run(self, ms: int) -> None:
@@ -134,10 +150,15 @@ class House:
 
     def told_state(self, number: int) -> int:
         """Return the state that the supervisor tells of a service."""
-        self.orders.append((0, _ROW, number))
+        self.orders.append((0, ROW, number))
         self.wake()
         self.run(20)
         row, _, _ = self.answers.pop()[1]
-        state = struct.unpack(INSPECT_FORMAT, row)[_STATE]
+        state = struct.unpack(INSPECT_FORMAT, row)[STATE]
         assert isinstance(state, int)
         return state
+
+
+def failing(sys: Any) -> Generator[int, int, None]:
+    yield sys.sleep(1)
+    raise ValueError

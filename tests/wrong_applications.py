@@ -199,7 +199,7 @@ WRONG = (
          manifest(uses='fan = ["call"]  #!\nled = ["call"]')),
     till("unknown right", 'unknown right "write" to led', manifest(uses='led = ["write"]  #!')),
     till("no right", "led is used without any right", manifest(uses="led = []  #!")),
-    till("control of a service", 'only kernel grants "control", not led',
+    till("control of a service", 'only kernel and supervisor grant "control", not led',
          manifest(uses='led = ["control", "call"]  #!')),
     till("send without mailbox", "till sends to led, which has no mailbox",
          manifest(uses='led = ["send"]  #!')),

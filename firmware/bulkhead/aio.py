@@ -122,6 +122,7 @@ class AsyncFrame(Frame):
     start = _awaited(Frame.start)
     stop = _awaited(Frame.stop)
     make_safe = _awaited(Frame.make_safe)
+    make_safe = _awaited(Frame.make_safe)
     reset_board = _awaited(Frame.reset_board)
     inspect = _awaited(Frame.inspect)
     inspect_capability = _awaited(Frame.inspect_capability)

@@ -53,6 +53,15 @@ def sleep(w, frames, task, trap):
     return 0
 
 
+def check_control(w, task, trap):
+    """Raise NoRight unless the handle in `trap` is of the kernel, with the right to control.
+
+    A right to control that is of another service, the supervisor, is for that to judge.
+    """
+    if w[lookup(w, task, trap, MAY_CONTROL) + TARGET] & OFFSET_MASK:
+        raise NoRight("its capability is not the kernel's")
+
+
 class Control:
     """Handlers that need more of the kernel than its words; each is bound once, at boot."""
 
@@ -200,7 +209,7 @@ class Control:
     def inspect_line(self, _w, _frames, task, trap):
         """Give the state of a line, by its number from 0 in start order, in LINE_FORMAT."""
         w = self.kernel.words
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         line = w[TASKS_END] + (trap & 0xFF) * LINE
         w[task + RESULT] = UNKNOWN
         if line < w[LINES_END]:
@@ -222,7 +231,7 @@ class Control:
         are more, the notification stays pending.
         """
         w = self.kernel.words
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         _take_fault(w, task)
         if self.kernel.is_unwritten:
             records.write_out(self.kernel)
@@ -230,7 +239,7 @@ class Control:
 
     def fault_text(self, w, frames, task, trap):
         """Give a piece of a task's traceback as bytes, from the offset in `arg`."""
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         start = frames[task >> RECORD_SHIFT].arg
         if type(start) is not int or start < 0:
             raise BadMessage("fault_text: the offset has to be a whole number from 0 on")
@@ -241,7 +250,7 @@ class Control:
 
     def read_fault(self, w, frames, task, trap):
         """Give the newest record of a task as bytes in FAULT_FORMAT: OK, or UNKNOWN without."""
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         record = records.packed(self.kernel, trap & 0xFF)
         frames[task >> RECORD_SHIFT].arg = record
         w[task + RESULT] = OK if record else UNKNOWN
@@ -249,7 +258,7 @@ class Control:
 
     def read_trace(self, w, frames, task, trap):
         """Give records of the trace from the position in `arg` on, as `trace.read` does."""
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         frame = frames[task >> RECORD_SHIFT]
         position = frame.arg
         if type(position) is not int:
@@ -272,7 +281,7 @@ class Control:
     def _target(self, task, trap):
         """Return the task a control trap speaks of, 0 if there is none of that number."""
         w = self.kernel.words
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         target = (trap & 0xFF) << RECORD_SHIFT
         return target if target < w[TASKS_END] else 0
 

@@ -13,11 +13,12 @@ when, and for how long, is the updater's business.
 import sys
 
 from kernel.abi import (
-    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD, MAY_CONTROL,
+    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD,
     OK, ORDERING, RECEIVING, RECV, RECV_FROM, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING,
     TIMED, TRAP_SHIFT, UNKNOWN, YIELD,
 )  # fmt: skip
-from kernel.capabilities import NoRight, lookup
+from kernel.capabilities import NoRight
+from kernel.control import check_control
 from kernel.faults import is_closing, mask_lines, withdraw
 from kernel.layout import (
     BUDGET_US, DEADLINE, FAR_MS, NOW, OPERATION, PEER, RECORD, RECORD_SHIFT, REGISTERS,
@@ -60,7 +61,7 @@ class Replacements:
 
     def handle(self, w, frames, task, trap):
         """Give OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code."""
-        lookup(w, task, trap, MAY_CONTROL)
+        check_control(w, task, trap)
         target = (trap & 0xFF) << RECORD_SHIFT
         verb = w[task + REGISTER_TIMEOUT]
         if not (RECORD <= target < w[TASKS_END] and 0 <= verb <= SETTLE) or target == task:

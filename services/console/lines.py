@@ -2,12 +2,21 @@
 
 from kernel.abi import FAULT_NAMES
 
-from services.supervisor.api import GIVEN_UP
+from services.supervisor.api import GIVEN_UP, STARVED
 
 
-def event_text(event):
-    """Return the text of an event: (ms, name, fault kind, generation, delay_ms)."""
+def event_text(event, services):
+    """Return the text of an event: (ms, name, fault kind, generation, delay_ms).
+
+    `services` is the system's table.
+    """
     _, name, kind, generation, delay_ms = event
+    if kind == STARVED:
+        number, percent = generation >> 7, generation & 0x7F
+        busy = services[number - 1][0]
+        return "%s has not run for %d ms: %s has %d %% of the processor" % (
+            name, delay_ms, busy, percent,
+        )  # fmt: skip
     if delay_ms == GIVEN_UP:
         then = "given up"
     elif delay_ms < 0:

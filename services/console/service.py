@@ -35,6 +35,7 @@ _LINE_FEED = const(10)
 _MARK = const(0x1E)
 _LINE = "input"
 _CALL_BYTES = const(3)
+_PATIENCE_MS = const(1000)
 _RESET = bytes((link.RESET,))
 _FAREWELL_MS = const(50)
 _POSITION_MASK = const(0x3FFFFFFF)
@@ -281,6 +282,8 @@ def call(sys, serial, sequence, payload):
     if operation >= OPERATIONS or name not in sys.handles or name in ("", _LINE):
         yield from send_status(sys, serial, sequence, UNKNOWN)
         return
+    if timeout_ms > _PATIENCE_MS:  # it is not hung for waiting as long as it is told to
+        yield sys.call(sys.cap("supervisor"), supervisor_api.EXCUSE, timeout_ms)
     service = sys.cap(name)
     yield sys.reopen(service)
     status = yield sys.call(service, operation, argument, timeout_ms)
@@ -373,7 +376,7 @@ def print_events(sys, serial):
                 yield sys.reopen(supervisor)
             return
         event = sys.arg
-        text = event_text(event)
+        text = event_text(event, SERVICES)
         record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
         yield from write(sys, serial, (record + "\r\n").encode())
         yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers

@@ -1,16 +1,27 @@
-"""Operations of the supervisor service. It answers; it never sends."""
+"""Operations of the supervisor service. It answers; it never sends.
+
+Who may call it reads. What takes the right to control, `supervisor = ["call", "control"]` in a
+manifest, says so below, and is answered NO_RIGHT without.
+"""
 
 from micropython import const
 
 ROW = const(1)  # arg: task number -> OK, arg: (abi.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
-INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN
+#                   Each is given once: takes the right to control
+INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN. Takes the right to control
 FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
-#                    or (BOARD, RESET), in the name of the caller
+#                    or (BOARD, RESET), in the name of the caller. Takes the right to control
 FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
 TRACE = const(7)  # arg: position -> OK, arg: what `sys.read_trace` gives
 CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
+EXCUSE = const(9)  # arg: ms, at most EXCUSE_MS_MAX -> OK: the caller is not hung for so long
+EXCUSE_MS_MAX = const(600_000)
+
+# An event's fault kind where a service has had no processor: its delay_ms is for how long, its
+# generation tells who has: task number from bit 7, percent below.
+STARVED = const(0x80)
 
 # An event's delay_ms where there will be no next start.
 STAYS_DOWN = const(-1)  # the manifest wants none
@@ -18,6 +29,7 @@ GIVEN_UP = const(-2)
 
 UNKNOWN = const(1)
 EMPTY = const(2)
+NO_RIGHT = const(3)
 
 # Name that stands for the board: what ended its last run.
 BOARD = ""

@@ -24,9 +24,12 @@ from kernel.abi import (
     HEARTBEAT,
     HELD,
     INSPECT_FORMAT,
+    MAY_CONTROL,
     ORDERED,
+    READY,
     RECEIVING,
     RETURNED,
+    RUNNING,
     SLEEPING,
 )
 from micropython import const
@@ -38,10 +41,14 @@ from services.supervisor.api import (
     EMPTY,
     EVENT,
     EVENTS_BIT,
+    EXCUSE,
+    EXCUSE_MS_MAX,
     FAULT,
     FAULT_TEXT,
     INJECT,
+    NO_RIGHT,
     ROW,
+    STARVED,
     STAYS_DOWN,
     TRACE,
     UNKNOWN,
@@ -64,6 +71,15 @@ _STEPS = const(10)
 _SAFE_SINCE = const(14)
 _STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
+
+_CPU_US = const(9)
+_CPU_US_MASK = const(0x3FFFFFFF)
+# Fields of a row of SERVICES.
+_USES = const(5)
+_INJECTION_MAX = const(255)
+_OFFSET_MAX = const(0xFFFF)
+_MOST_PERCENT = const(50)  # of the processor: who has more keeps others off it
+_TASK_SHIFT = const(7)  # in the generation of an event STARVED
 
 # What a service does that has got through its beginning.
 _SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
@@ -98,6 +114,9 @@ class House:
         self.wards = [Ward(index + 1, row, now) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
         self.next_ms = self.look_ms = now  # next: when there is anything to do
+        self.controllers = controllers()
+        self.used_us = None  # processor of each ward at the last look, while one has none
+        self.used_ms = now
         self.events = []
         self.news = []  # faults that are not judged, or that the console has not been told of
 
@@ -163,6 +182,20 @@ class House:
         for ward in self.wards:
             if ward.is_due:
                 self.plan(ward.due_ms)
+
+
+def controllers():
+    """Return the badges of those whose manifests let them control services."""
+    found = []
+    for row in SERVICES:
+        found += controlling(row)
+    return found
+
+
+def controlling(row):
+    """Return the badges with which a row of the system's table may control services."""
+    uses = row[_USES]
+    return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
 
 
 def keep_house(sys, house):
@@ -237,13 +270,50 @@ def keep_rests(sys, house):
 
 
 def stop_hung(sys, house, now):
-    """Fault every service that makes no progress."""
+    """Fault every service that makes no progress; tell of one that had no processor for it."""
     kernel = sys.cap("kernel")
+    before_us, before_ms = house.used_us, house.used_ms
+    house.used_us = None
     for ward in house.watched:
         yield sys.inspect(kernel, ward.number)
         row = unpack(INSPECT_FORMAT, sys.arg)
-        if ward.is_hung(now, row[_STATE], row[_STEPS]):
-            yield sys.stop(kernel, ward.number, HEARTBEAT)
+        state = row[_STATE]
+        if not ward.is_hung(now, state, row[_STEPS]):
+            continue
+        if state in (READY, RUNNING):
+            if house.used_us is None:
+                house.used_us, house.used_ms = (yield from used(sys, house)), house.now()
+            if before_us is None:  # who has the processor shows at the next look
+                continue
+            number, percent = busiest(house, before_us, house.used_ms - before_ms)
+            is_below = house.wards[number - 1].priority < ward.priority
+            if state == READY or is_below and percent > _MOST_PERCENT:
+                if not ward.is_starved:
+                    ward.is_starved = True
+                    had = number << _TASK_SHIFT | percent
+                    house.note(now, ward, STARVED, had, now - ward.progress_ms)
+                    yield from tell_console(sys)
+                continue
+        yield sys.stop(kernel, ward.number, HEARTBEAT)
+
+
+def used(sys, house):
+    """Return the processor that each service has used since boot, in us modulo 2**30."""
+    found = []
+    for ward in house.wards:
+        yield sys.inspect(sys.cap("kernel"), ward.number)
+        found.append(unpack(INSPECT_FORMAT, sys.arg)[_CPU_US])
+    return found
+
+
+def busiest(house, before_us, ms):
+    """Return the number of the service that has used most in so many ms, and percent of them."""
+    number = most_us = 0
+    for index, after_us in enumerate(house.used_us):
+        spent_us = (after_us - before_us[index]) & _CPU_US_MASK
+        if spent_us >= most_us:
+            number, most_us = index + 1, spent_us
+    return number, min(most_us // (10 * max(ms, 1)), 100)
 
 
 def take_fault(sys, house):
@@ -311,41 +381,66 @@ def tell_console(sys):
 
 
 def answer(sys, house, operation):
-    """Answer one call."""
-    kernel = sys.cap("kernel")
+    """Answer one call. Whatever comes with it, a client cannot fault the supervisor."""
     request = sys.arg
-    if operation == ROW:
+    if operation in (EVENT, INJECT, CONTROL):
+        if sys.badge() in house.controllers:
+            yield from answer_controller(sys, house, operation, request)
+        else:
+            yield sys.reply(NO_RIGHT)
+    elif operation == ROW:
         if type(request) is not int or not 0 < request <= len(house.wards):
             yield sys.reply(UNKNOWN)
             return
-        ward = house.wards[request - 1]
-        yield sys.inspect(kernel, request)
-        yield sys.reply(OK, told(ward, sys.arg))
-    elif operation == EVENT:
+        yield sys.inspect(sys.cap("kernel"), request)
+        yield sys.reply(OK, told(house.wards[request - 1], sys.arg))
+    elif operation == EXCUSE and is_number(request, EXCUSE_MS_MAX):
+        if 0 < sys.badge() <= len(house.wards):
+            house.wards[sys.badge() - 1].excused_ms = house.now() + request
+        yield sys.reply(OK)
+    else:
+        yield from answer_reader(sys, house, operation, request)
+
+
+def answer_controller(sys, house, operation, request):
+    """Answer a call that takes the right to control."""
+    kernel = sys.cap("kernel")
+    if operation == EVENT:
         event = house.events.pop(0) if house.events else None
         yield sys.reply(OK if event else EMPTY, event)
-    elif operation == INJECT and type(request) is tuple and len(request) == 2:
-        ward = house.named(request[0])
-        status = (yield sys.inject(kernel, ward.number, request[1])) if ward else UNKNOWN
-        yield sys.reply(OK if status == OK else UNKNOWN)
-    elif operation == CONTROL and type(request) is tuple and len(request) == 2:
-        if request == (BOARD, RESET):
-            yield sys.reset_board(kernel, sys.badge(), ORDERED)
-        ward = house.named(request[0])
-        yield sys.reply((yield from control(sys, house, ward, request[1])) if ward else UNKNOWN)
-    elif operation == FAULT_TEXT and type(request) is tuple and len(request) == 2:
+        return
+    if not is_pair(request, _INJECTION_MAX):
+        yield sys.reply(REFUSED)
+        return
+    name, verb = request
+    ward = house.named(name)
+    if operation == CONTROL and name == BOARD and verb == RESET:
+        yield sys.reset_board(kernel, sys.badge(), ORDERED)
+    if ward is None:
+        status = UNKNOWN
+    elif operation == CONTROL:
+        status = yield from control(sys, house, ward, verb)
+    else:
+        status = yield sys.inject(kernel, ward.number, verb)
+    yield sys.reply(OK if status == OK else UNKNOWN)
+
+
+def answer_reader(sys, house, operation, request):
+    """Answer a call for what the kernel keeps of faults, steps and capabilities."""
+    kernel = sys.cap("kernel")
+    if operation == FAULT_TEXT and is_pair(request, _OFFSET_MAX):
         number = house.number(request[0])
         if number >= 0:
             yield sys.fault_text(kernel, number, request[1])
         yield sys.reply(OK if number >= 0 else UNKNOWN, sys.arg)
-    elif operation == FAULT:
+    elif operation == FAULT and type(request) is str:
         number = house.number(request)
         status = (yield sys.read_fault(kernel, number)) if number >= 0 else UNKNOWN
         yield sys.reply(OK if status == OK else UNKNOWN, sys.arg)
-    elif operation == TRACE and type(request) is int:
+    elif operation == TRACE and is_number(request, _CPU_US_MASK):
         yield sys.read_trace(kernel, request)
         yield sys.reply(OK, sys.arg)
-    elif operation == CAPABILITIES:
+    elif operation == CAPABILITIES and type(request) is str:
         found = []
         ward = house.named(request)
         while ward and len(found) < _CAPABILITIES_MAX:
@@ -355,6 +450,18 @@ def answer(sys, house, operation):
         yield sys.reply(OK if ward else UNKNOWN, b"".join(found))
     else:
         yield sys.reply(REFUSED)
+
+
+def is_number(value, most):
+    """Tell whether a value is a whole number from 0 to `most`."""
+    return type(value) is int and 0 <= value <= most
+
+
+def is_pair(value, most):
+    """Tell whether a value is a name and a whole number up to `most`."""
+    if type(value) is not tuple or len(value) != 2:
+        return False
+    return type(value[0]) is str and is_number(value[1], most)
 
 
 def told(ward, row):
@@ -372,7 +479,8 @@ def control(sys, house, ward, verb):
     These are no faults, and count as none. The caller itself is not held: it would not hear the
     answer, and nobody could release it.
     """
-    house.settle()
+    if house.settle():
+        yield from tell_console(sys)
     now = house.now()
     yield sys.inspect(sys.cap("kernel"), ward.number)
     state = unpack(INSPECT_FORMAT, sys.arg)[_STATE]

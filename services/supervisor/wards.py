@@ -23,6 +23,7 @@ _AGE_MAX = const(0x3FFFFFFF)  # older than anything that is compared
 
 # Fields of a row of `bulkhead_system.SERVICES`, and of its policy.
 _NAME = const(0)
+_PRIORITY = const(2)
 _POLICY = const(7)
 _RESTART = const(0)
 _HEARTBEAT_MS = const(1)
@@ -46,10 +47,13 @@ class Ward:
     def __init__(self, number, row, now):
         self.number = number
         self.name = row[_NAME]
+        self.priority = row[_PRIORITY]
         self.policy = policy = row[_POLICY]
         self.heartbeat_ms = policy[_HEARTBEAT_MS]
         self.is_due = True
         self.due_ms = self.started_ms = self.progress_ms = now
+        self.excused_ms = now  # until then it is not taken for hung
+        self.is_starved = False
         self.rests = 0  # HELD or DEGRADED: it waits to be released
         self.is_stopping = False
         # One that is resumed in the hardware interrupt goes on until it is started anew.
@@ -178,4 +182,5 @@ class Ward:
         if state == RECEIVING or steps != self.steps:
             self.steps = steps
             self.progress_ms = now
-        return now - self.progress_ms > self.heartbeat_ms
+            self.is_starved = False
+        return now - max(self.progress_ms, self.excused_ms) > self.heartbeat_ms

@@ -33,7 +33,7 @@ _ENABLE = const(0x40000000)
 # Fields of INSPECT_FORMAT.
 _STATE = const(1)
 _GENERATION = const(7)
-_STEPS = const(9)
+_STEPS = const(10)
 
 _CRITICAL = "<BiBBi"  # (number, steps, is_late, is_told, for how long it has been due)
 _AGE_MAX = const(0x3FFFFFFF)  # ms

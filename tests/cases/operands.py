@@ -6,6 +6,7 @@ the operand, its range and the service's line.
 """
 
 from bulkhead import Frame
+from bulkhead.aio import AsyncFrame
 from cases.rig import echo
 from kernel.abi import READABLE, RETURNED, SYSCALL, WRITABLE
 from kernel.limits import FAULT_TEXT_BYTES
@@ -142,6 +143,10 @@ ROWS = {
             (-1, RETURNED + 1),
         ),
     ),
+    "make_safe": (
+        handles(lambda sys, v: sys.make_safe(v, NONE)),
+        ranged("task", lambda sys, v: sys.make_safe(kernel(sys), v)),
+    ),
     "reset_board": (
         handles(lambda sys, v: sys.reset_board(v, NONE, 1)),
         ranged("task", lambda sys, v: sys.reset_board(kernel(sys), v, 1)),
@@ -183,10 +188,6 @@ ROWS = {
         handles(lambda sys, v: sys.inject(v, NONE, 1)),
         ranged("task", lambda sys, v: sys.inject(kernel(sys), v, 255)),
         ranged("kind", lambda sys, v: sys.inject(kernel(sys), NONE, v)),
-    ),
-    "make_safe": (
-        handles(lambda sys, v: sys.make_safe(v, NONE)),
-        ranged("task", lambda sys, v: sys.make_safe(kernel(sys), v)),
     ),
     "replace": (
         handles(lambda sys, v: sys.replace(v, 1, 0)),
@@ -281,6 +282,7 @@ def test_every_method_is_here(rig):
     data = ("arg", "buffer", "keeper", "handed")
     known = tuple(ROWS) + WITHOUT + data
     rig.expect([name for name in methods if name not in known], [])
+    rig.expect([name for name in ROWS if name not in AsyncFrame.__dict__], [])
 
 
 def test_operands_of_call(rig):
@@ -375,6 +377,10 @@ def test_operands_of_stop(rig):
     make_all(rig, "stop")
 
 
+def test_operands_of_make_safe(rig):
+    make_all(rig, "make_safe")
+
+
 def test_operands_of_reset_board(rig):
     make_all(rig, "reset_board")
 
@@ -409,10 +415,6 @@ def test_operands_of_read_trace(rig):
 
 def test_operands_of_inject(rig):
     make_all(rig, "inject")
-
-
-def test_operands_of_make_safe(rig):
-    make_all(rig, "make_safe")
 
 
 def test_operands_of_replace(rig):

@@ -1,8 +1,8 @@
 """The small worlds: who is in each, what each may do, what happens around them."""
 
 from bulkhead_host.explore.spec import Service, World, world
-
-FAIL, BLOCK, DROP_OLDEST = 0, 1, 2
+from model.more_worlds import INTERRUPTS_TOO, MESSAGES_TOO, RESOURCES, WRAPS
+from model.policies import BLOCK, DROP_OLDEST, FAIL
 
 MESSAGES = {
     # Two tasks that do everything to each other, and die for good.
@@ -355,5 +355,9 @@ WORLDS: dict[str, World] = {
     **CAPABILITIES,
     **INTERRUPTS,
     **CONTROL,
+    **RESOURCES,
+    **INTERRUPTS_TOO,
+    **MESSAGES_TOO,
+    **WRAPS,
     **EVERYTHING,
 }

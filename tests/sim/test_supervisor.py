@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from supervised import DAY_MS, HOUR_MS, House
+from supervised import DAY_MS, HOUR_MS, House, failing
 
 from bulkhead.link import HOLD, RELEASE, RESTART
 from cases.rig import idle
@@ -25,11 +25,6 @@ from kernel.abi import (
 def house(monkeypatch: pytest.MonkeyPatch) -> House:
     """Return a system to add services to."""
     return House(monkeypatch)
-
-
-def failing(sys: Any) -> Generator[int, int, None]:
-    yield sys.sleep(1)
-    raise ValueError
 
 
 def returning(sys: Any) -> Generator[int, int, None]:

@@ -20,8 +20,9 @@ PRESENT, PAST = 2, 1  # generations
 STALE_TOKEN = (SEQUENCE - 1) << 8 | 1
 _HALF = 0x20000000
 
-# What a task's generator is; new code on trial, and an exchange of code, are tuples.
-_NONE, _BEGINS, _RUNS, _RELAPSED, _CLOSES = range(5)
+# What a task's generator is; new code on trial, an exchange of code, and what is injected, are
+# tuples.
+_NONE, _BEGINS, _RUNS, _RELAPSED, _INJECTED, _CLOSES = range(6)
 _EXCHANGES = "exchanges"
 
 # Bytes of the words; kind; level; generators; whether a kill is pending; stashes; trials, hard
@@ -44,6 +45,8 @@ def restore(world: Embedding, state: State) -> None:
     world.port.held = set(held)
     kernel.trials.clear()
     world.trials_of.clear()
+    world.injected.clear()
+    world.has_full_heap = False
     world.closers.clear()
     world.exchanges.clear()
     for task, is_swapped, has_received, is_busy in trials:
@@ -68,14 +71,13 @@ def restore(world: Embedding, state: State) -> None:
 
 def _generator(world: Embedding, number: int, kind: Any) -> Any:
     """Return a generator of a kind, None for none."""
-    if kind == _RUNS:
-        return world.puppets[number]
-    if kind == _BEGINS:
-        return world.begin_task(number)
     if kind in (_NONE, _RELAPSED):  # one of a hard driver is made by `_restore_attendant`
         return None
-    if kind == _CLOSES:
-        return world.begin_last_step(number)
+    makers = {_BEGINS: world.begin_task, _CLOSES: world.begin_last_step}
+    if isinstance(kind, int):
+        return world.puppets[number] if kind == _RUNS else makers[kind](number)
+    if kind[0] == _INJECTED:
+        return world.begin_injected(number, kind[1])
     if kind[0] == _EXCHANGES:
         return _exchange(world, number, kind)
     has_begun, ends, is_attached = kind
@@ -403,6 +405,9 @@ class Canon:
         """Return what a generator is that has to do with other code, or is about to begin."""
         world = self.world
         trial = world.kernel.trials.get(number << self.layout.RECORD_SHIFT)
+        injected = world.injected.get(number)
+        if injected and injected[0] is generator:
+            return _INJECTED, injected[1]
         exchange = world.exchanges.get(number)
         if exchange and exchange[0] is generator:
             return _EXCHANGES, exchange[2], exchange[1] is trial, *exchange[3:]

@@ -34,11 +34,13 @@ class Choice:
     expects: Judge | None = None
     posts: tuple[int, int] | None = None
     status: int = 0
+    fills_heap: bool = False
 
     def perform(self, world: Embedding, number: int) -> int:
         """Do it; return the trap word."""
         w, layout = world.words, world.layout
         task = number << layout.RECORD_SHIFT
+        world.has_full_heap = self.fills_heap
         if self.error is not None:
             if self.error is Interrupt:
                 world.port.pending = False

@@ -16,6 +16,7 @@ state inside it can be kept.
 """
 
 import ast
+import importlib
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -73,6 +74,7 @@ class Embedding:
             self.tree["port.soft"].SoftLine, self.layout.SCHEDULED, spec.start_us
         )
         self.extra = 0
+        self._set_stage()
         self._replace_functions()
         self.kernel = self._build()
         self.words = self.kernel.words
@@ -80,7 +82,6 @@ class Embedding:
         self.tasks = [n << self.layout.RECORD_SHIFT for n in range(1, len(self.services) + 1)]
         self._make_frames()
         self.set_quick(is_quick)
-        self._set_stage()
 
     def _set_stage(self) -> None:
         """Have nobody act, and nothing remembered of the step before."""
@@ -91,6 +92,8 @@ class Embedding:
         self.choice: Any = None
         self.step_irq = 0
         self.trials_of: dict[int, list[Any]] = {}  # number: generator, ends, trial, has it begun
+        self.injected: dict[int, tuple[Any, int]] = {}  # number: generator, kind
+        self.has_full_heap = False
         self.on_trial: set[int] = set()  # before the step: whose new code runs
         self.closers: dict[int, Any] = {}  # number: the generator of its last step
         # number: the generator of an exchange of code, and what it was made of.
@@ -122,6 +125,15 @@ class Embedding:
         boot.locate = lambda _frame, _name: (0, 0)
         boot.locate_items = lambda _values: 0
         tasks.Frame = cell_frame(tasks.Frame, self.cells, self.abi.RECV, self._arg_place)
+        boot_frame = tasks.Frame
+
+        def frame(*arguments: Any) -> Any:
+            if self.has_full_heap:
+                raise MemoryError
+            return boot_frame(*arguments)
+
+        tasks.Frame = frame
+        self._frame_kind = boot_frame
         tasks.id = lambda frame: 4 * (frame.at - ARG_AT)
         self._run, self._dispatch = levels.run, tree["kernel.dispatch"].dispatch
         self._enter = levels.enter_interrupt_level
@@ -178,7 +190,7 @@ class Embedding:
         """Have one frame a task for ever, each with its words behind the kernel's."""
         layout, w, kernel = self.layout, self.words, self.kernel
         self.frame_pool: list[Any] = [None]
-        kind = self.tree["kernel.tasks"].Frame
+        kind = self._frame_kind
         for task, service in zip(self.tasks, self.services, strict=True):
             registers = kernel.window[task + layout.REGISTERS : task + layout.REGISTERS_END]
             frame = kind(registers, {"": service.name})
@@ -208,6 +220,31 @@ class Embedding:
         """Be `replace.trying`, and remember what its generator was made of."""
         generator = self._trying(kernel, number, main, trial, ends)
         self.trials_of[number] = [generator, ends, trial, False]
+        return generator
+
+    def _remember_injections(self) -> None:
+        """Have `bulkhead.injections` of this tree, once, and remember what it makes."""
+        if "bulkhead.injections" in self.tree.modules:
+            return
+        with self.tree.visible():
+            importlib.import_module("bulkhead.injections")
+        injections = self.tree["bulkhead.injections"]
+        self._stand_in = injections.stand_in
+
+        def stand_in(kind: int, _generator: object, frame: Any, *others: Any) -> Any:
+            number = self.numbers[frame.handles[""]]
+            made = self._stand_in(kind, self.puppets[number], frame, *others)
+            self.injected[number] = (made, kind)
+            return made
+
+        injections.stand_in = stand_in
+
+    def begin_injected(self, number: int, kind: int) -> Any:
+        """Return the generator that misbehaves in a service's place from its next step on."""
+        frame = self.frame_pool[number]
+        generator = self._stand_in(kind, self.puppets[number], frame, (), (), 0, None)
+        generator.send(None)
+        self.injected[number] = (generator, kind)
         return generator
 
     def _remember_closer(self, kernel: Any, number: int, generator: Any, error: Any) -> Any:
@@ -325,7 +362,12 @@ class Embedding:
             if self.actor:
                 raise Violation(f"task {self.actor} was set aside before its step was over")
 
-        self._go_on(resume)
+        if choice.kind == "inject":
+            self._remember_injections()
+            with self.tree.visible():
+                self._go_on(resume)
+        else:
+            self._go_on(resume)
 
     def enter(self) -> None:
         """Be the callback that the interpreter makes at a branch of the parked service."""

@@ -29,7 +29,7 @@ def events(world: Embedding) -> list[Event]:
     if kind == IDLE:
         if w[layout.DEADLINES]:
             found.append(Event("time", "time goes by", _idle_until_due))
-        return found
+        return found + (_samples(world) if "quota" in enabled else [])
     if "time" in enabled and w[layout.DEADLINES] and _is_ahead(world, layout.NEXT_DEADLINE):
         found.append(Event("time", "time goes by", _pass_time))
     elif "slice" in enabled and kind == PARKED and _may_end_slice(world):
@@ -53,6 +53,27 @@ def _may_end_slice(world: Embedding) -> bool:
     w, layout = world.words, world.layout
     equals = w[layout.READY_BITS] >> w[w[layout.RUNNING_TASK] + layout.PRIORITY] & 1
     return bool(equals and _is_ahead(world, layout.SLICE_END))
+
+
+def _samples(world: Embedding) -> list[Event]:
+    """Return that a sample of the heap finds a service above its quota."""
+    down = (world.abi.DORMANT, world.abi.FAULTED)
+    return [
+        Event("quota", f"{service.name} is above its quota", _overdraw(task))
+        for task, service in zip(world.tasks, world.services, strict=True)
+        if service.quota and world.words[task + world.layout.STATE] not in down
+    ]
+
+
+def _overdraw(task: int) -> Callable[[Embedding], None]:
+    def happen(world: Embedding) -> None:
+        w, layout = world.words, world.layout
+        particulars = w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        w[particulars + layout.USED_BYTES] = w[particulars + layout.QUOTA_BYTES] + 1
+        world.kernel.memory._check_quotas()
+        world.run_idle()
+
+    return happen
 
 
 def _firings(world: Embedding) -> list[Event]:

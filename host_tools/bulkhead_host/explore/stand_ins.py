@@ -137,6 +137,9 @@ class ModelPort:
         """Ask for the interrupt level."""
         self.kernel.words[self.scheduled] = 1
 
+    def leave_guest(self) -> None:
+        """Begin the interrupt level above a guest."""
+
     def back_to_guest(self) -> None:
         """Go on with the guest."""
 

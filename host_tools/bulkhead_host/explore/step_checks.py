@@ -72,14 +72,14 @@ class StepChecks:
             if result != KEPT_RESULT or is_written or w[frame.at] != NONE_WORD:
                 self._say(f"{self._name(task)} was ready, and its result was written")
         self._check_bits(task, state, result)
-        if task == self.actor or state not in self.runs:
+        if task == self.actor or state not in self.runs or self._begins_anew(task):
             return
         if was in self.bound:
             self._check_end(task, was, result)
         is_late = before[task + layout.TIMED_WAIT] and self._is_due(task)
         if was == abi.RECEIVING and result == abi.TIMEOUT and not is_late:
             self._say(f"{self._name(task)}'s recv timed out too early")
-        if was == abi.SLEEPING and not self._is_due(task) and not self._begins_anew(task):
+        if was == abi.SLEEPING and not self._is_due(task):
             self._say(f"{self._name(task)} slept too short")
 
     def _is_due(self, task: int) -> bool:
@@ -89,9 +89,11 @@ class StepChecks:
     def _begins_anew(self, task: int) -> bool:
         """Tell whether other code has been put in a task's place that has not begun yet."""
         number = task >> self.layout.RECORD_SHIFT
-        new = self.world.trials_of.get(number)
         generator = self.world.kernel.generators[number]
+        new = self.world.trials_of.get(number)
         is_new = new and not new[3] and generator is new[0]
+        injected = self.world.injected.get(number)
+        is_new = is_new or (injected and generator is injected[0])
         exchange = self.world.exchanges.get(number)
         is_exchanged = exchange is not None and generator is exchange[0]
         return bool(is_new or is_exchanged or self._had_ended(task))

@@ -7,7 +7,8 @@ modules of its own: what else runs in this process, the simulator's tests above 
 import builtins
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,10 +24,11 @@ class Tree:
 
     def __init__(self, root: Path, constants: Mapping[str, int]) -> None:
         firmware = root / "firmware"
+        self.path = [str(firmware / "port" / "cpython"), str(firmware)]
         self.modules: dict[str, ModuleType] = {}
         hidden = _take_out()
         casts = {name: getattr(builtins, name) for name in _CASTS if hasattr(builtins, name)}
-        path, sys.path = sys.path, [str(firmware / "port" / "cpython"), str(firmware), *sys.path]
+        path, sys.path = sys.path, [*self.path, *sys.path]
         try:
             for name in _FIRST:
                 importlib.import_module(name)
@@ -44,6 +46,19 @@ class Tree:
 
     def __getitem__(self, name: str) -> Any:
         return self.modules[name]
+
+    @contextmanager
+    def visible(self) -> Iterator[None]:
+        """Let what the kernel imports meanwhile, where it is first used, be of this tree."""
+        hidden = _take_out()
+        path, sys.path = sys.path, [*self.path, *sys.path]
+        sys.modules.update(self.modules)
+        try:
+            yield
+        finally:
+            sys.path = path
+            self.modules = _take_out()
+            sys.modules.update(hidden)
 
     def set_casts(self, pointer: Callable[[Any], Any], address: Callable[[Any], int]) -> None:
         """Let viper's casts be these functions, in these modules alone."""

@@ -15,6 +15,7 @@ from bulkhead_host.explore.choices import (
     returns,
 )
 from bulkhead_host.explore.embedding import Embedding
+from bulkhead_host.explore.stand_ins import TIME_MASK
 
 CALL_VALUE, SEND_VALUE, REPLY_VALUE = 1, 2, 3
 REPLY_STATUS = 5
@@ -308,7 +309,19 @@ def _stash(hand: Hand) -> Iterator[Choice]:
 def _acknowledge(hand: Hand) -> Iterator[Choice]:
     abi = hand.abi
     for held in hand.targets(abi.MAY_ACKNOWLEDGE):
-        yield Choice("ack", "acknowledge", held.handle + abi.ACKNOWLEDGE, expects=gives(abi.OK))
+        expects = gives(FAULT if _is_storm(hand, held.target) else abi.OK)
+        yield Choice("ack", "acknowledge", held.handle + abi.ACKNOWLEDGE, expects=expects)
+
+
+def _is_storm(hand: Hand, line: int) -> bool:
+    """Tell whether a line has fired more often in its window than it may."""
+    w, layout = hand.w, hand.layout
+    if w[line + layout.LINE_MASKED] != layout.FIRED:
+        return False
+    window_us = hand.world.tree["kernel.limits"].RATE_WINDOW_US
+    age_us = (w[line + layout.LINE_FIRED_AT] - w[line + layout.LINE_WINDOW]) & TIME_MASK
+    before = w[line + layout.LINE_IN_WINDOW] if age_us < window_us else 0
+    return bool(before + 1 > w[line + layout.LINE_RATE])
 
 
 def _crash(_hand: Hand) -> Iterator[Choice]:
@@ -375,6 +388,38 @@ def _updated(_hand: Hand) -> Iterator[Choice]:
     yield from ()
 
 
+def _start_without_memory(hand: Hand) -> Iterator[Choice]:
+    """Start a service where the heap has no room for its frame."""
+    for choice in _start(hand):
+        choice.label += " without memory"
+        choice.fills_heap = True
+        choice.expects = gives(hand.abi.FULL)
+        yield choice
+
+
+def _exhaust(_hand: Hand) -> Iterator[Choice]:
+    yield crash("run out of memory", MemoryError)
+
+
+def _inject(hand: Hand) -> Iterator[Choice]:
+    """Have a service misbehave in its next step, or its line fire once too often."""
+    abi = hand.abi
+    for task, number, name in hand.others():
+        if _is_down(hand, task):
+            continue
+        for kind in (abi.CRASH, abi.RETURN, abi.BAD_TRAP, abi.INTERRUPT_STORM):
+            label = f"inject {abi.INJECTION_NAMES[kind]} into {name}"
+            word = hand.control() + abi.INJECT + number
+            yield Choice("inject", label, word, (), kind, expects=returns)
+
+
+def _lend_to_write(hand: Hand) -> Iterator[Choice]:
+    for choice in VERBS["lend"](hand):
+        choice.label = "to be written: " + choice.label
+        choice.word += hand.abi.WRITABLE
+        yield choice
+
+
 def _next_fault(hand: Hand) -> Iterator[Choice]:
     yield Choice("next_fault", "next_fault", hand.control() + hand.abi.NEXT_FAULT)
 
@@ -393,7 +438,11 @@ VERBS: dict[str, Verb] = {
     "crash": _crash,
     "delete": _delete,
     "fault": _fault,
+    "exhaust": _exhaust,
     "grant": _grant,
+    "inject": _inject,
+    "lendw": _lend_to_write,
+    "start_full": _start_without_memory,
     "lease": _lease,
     "lend": _call("lend", lends=True),
     "mint": _mint,

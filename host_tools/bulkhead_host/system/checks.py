@@ -105,8 +105,9 @@ def check_uses(system: System) -> None:
                     text = f"{service.name} uses {use.target}, which is not in the system"
                     system.wrong(service, key, text, "add it to system.start, or mend the name")
                 continue
-            if use.rights & RIGHTS["control"]:
-                system.wrong(service, key, f'only kernel grants "control", not {use.target}')
+            if use.rights & RIGHTS["control"] and use.target != SUPERVISOR:
+                text = f'only kernel and supervisor grant "control", not {use.target}'
+                system.wrong(service, key, text)
             if use.rights & RIGHTS["send"] and target.mailbox is None:
                 text = f"{service.name} sends to {use.target}, which has no mailbox"
                 hint = f"add [mailbox] to {target.folder.name}/service.toml, or call it"

@@ -1,0 +1,146 @@
+"""The supervisor that ships, in the simulator: who is hung, who is starved, who may ask what."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from supervised import CONTROL, EVENT, EXCUSE, INJECT, NO_RIGHT, ROW, STARVED, House, failing
+
+from bulkhead.link import HOLD, RESET
+from cases.rig import idle
+from kernel.abi import (
+    HEARTBEAT,
+    OK,
+)
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """Return a system to add services to."""
+    return House(monkeypatch)
+
+
+def compute(house: House) -> None:
+    """Take most of the budget of a step."""
+    end_us = house.port.now() + 15_000
+    while house.port.now() < end_us:
+        pass
+
+
+@pytest.mark.parametrize("priority", [3, 4, 5])
+def test_who_never_ran_is_not_hung_and_who_had_the_processor_is_named(
+    house: House, priority: int
+) -> None:
+    def hogging(sys: Any) -> Generator[int, int, None]:
+        while True:
+            compute(house)
+            yield sys.sleep(0)
+
+    def working(sys: Any) -> Generator[int, int, None]:
+        while True:
+            yield sys.sleep(10)
+
+    hog = house.add("hog", hogging, priority=2)
+    house.add("starved", working, priority=priority, heartbeat_ms=300)
+    house.run(2000)
+    assert house.times("starved") == []  # it has not even begun
+    assert house.rig.fault("starved") == 0
+    (event,) = house.events
+    assert (event[1], event[2], event[3] >> 7) == ("starved", STARVED, hog)
+    assert 95 <= event[3] & 0x7F <= 100
+    assert event[4] > 300
+
+
+def test_who_is_starved_after_it_has_begun_is_told_of_once_for_each_time(house: House) -> None:
+    def at_times(sys: Any) -> Generator[int, int, None]:
+        for _ in range(2):
+            yield sys.sleep(1000)
+            for _ in range(100):
+                compute(house)
+                yield sys.sleep(0)
+        yield sys.recv()
+
+    def working(sys: Any) -> Generator[int, int, None]:
+        while True:
+            yield sys.sleep(10)
+
+    house.add("hog", at_times, priority=2)
+    house.add("starved", working, priority=4, heartbeat_ms=300)
+    house.run(7000)
+    assert house.rig.fault("starved") == 0
+    assert [event[1:3] for event in house.events] == [("starved", STARVED)] * 2
+
+
+def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: House) -> None:
+    def spinning(sys: Any) -> Generator[int, int, None]:
+        yield sys.sleep(10)
+        while True:
+            pass
+
+    house.add("spinner", spinning, heartbeat_ms=300, budget_ms=5000)
+    house.run(1500)
+    assert [event[1:3] for event in house.events] == [("spinner", HEARTBEAT)]
+
+
+def test_who_sleeps_beyond_its_heartbeat_is_hung_unless_it_was_excused(house: House) -> None:
+    def sleeping(sys: Any) -> Generator[int, int, None]:
+        yield sys.call(sys.cap("supervisor"), EXCUSE, 2000)
+        yield sys.sleep(2000)
+        yield sys.sleep(60_000)
+
+    house.add("sleeper", sleeping, heartbeat_ms=300, uses="supervisor:call")
+    house.run(2200)
+    assert house.events == []
+    house.run(1000)
+    assert [event[1:3] for event in house.events] == [("sleeper", HEARTBEAT)]
+
+
+_VALUES = (
+    *(None, True, False, 0, 1, 2, 3, 255, 256, -1, 1 << 30, 1 << 40, -(1 << 40), 1.5),
+    *(float("inf"), "", "victim", "x" * 256, b"", b"victim", (), (1,), ("victim",)),
+    *[
+        (name, one)
+        for name in ("", "victim", b"victim", 7)
+        for one in (None, "x", 2.5, -1, 1 << 40)
+    ],
+    *[("victim", one) for one in (True, 256, 1 << 30)],
+    *(("victim", 1, 2), ("victim", 0, None), ("", None), tuple(range(16))),
+)
+
+
+@pytest.mark.parametrize("rights", ["call", "call,control"])
+def test_no_client_faults_the_supervisor_with_any_value(house: House, rights: str) -> None:
+    asked = []
+
+    def asking(sys: Any) -> Generator[int, int, None]:
+        for operation in (*range(12), 100, 191):
+            for value in _VALUES:
+                status = yield sys.call(sys.cap("supervisor"), operation, value)
+                asked.append((operation, status))
+                if operation in (EVENT, INJECT, CONTROL) and rights == "call":
+                    assert status == NO_RIGHT
+        yield sys.recv()
+
+    house.add("victim", failing, restart="temporary")
+    house.add("asker", asking, uses="supervisor:" + rights)
+    house.run(3000)
+    assert len(asked) == 14 * len(_VALUES)
+    assert house.rig.generation("supervisor") == 1
+    assert house.rig.fault("asker") == 0
+
+
+def test_who_may_call_the_supervisor_reads_and_does_not_control(house: House) -> None:
+    answers = []
+
+    def asking(sys: Any) -> Generator[int, int, None]:
+        supervisor = sys.cap("supervisor")
+        orders = [(CONTROL, ("", RESET)), (CONTROL, ("victim", HOLD)), (EVENT, None)]
+        for operation, value in [*orders, (INJECT, ("victim", 1)), (ROW, 3)]:
+            answers.append((yield sys.call(supervisor, operation, value)))
+        yield sys.recv()
+
+    house.add("victim", idle)
+    house.add("asker", asking, uses="supervisor:call")
+    house.run(500)
+    assert answers == [NO_RIGHT] * 4 + [OK]
+    assert house.times("victim") == house.times("victim")[:1]
