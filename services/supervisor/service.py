@@ -14,24 +14,9 @@ from bulkhead.link import HOLD, RELEASE, RESET, RESTART
 from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from kernel.abi import (
-    ATTENDING,
-    AWAITING,
-    CLOSING,
-    DEGRADED,
-    DORMANT,
-    FAULTED,
-    GIVEN_UP,
-    HEARTBEAT,
-    HELD,
-    INSPECT_FORMAT,
-    MAY_CONTROL,
-    ORDERED,
-    READY,
-    RECEIVING,
-    RETURNED,
-    RUNNING,
-    SLEEPING,
-)
+    ATTENDING, AWAITING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD,
+    INSPECT_FORMAT, MAY_CONTROL, ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
+)  # fmt: skip
 from micropython import const
 
 from services.supervisor.api import (
