@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bulkhead_host.explore.liveness import Graph, Lasso
 from bulkhead_host.explore.search import Explorer, Found, Result
 from bulkhead_host.explore.traces import replay, shrink
 from bulkhead_host.paths import source_root
@@ -41,6 +42,12 @@ def trace(name: str, explorer: Explorer, found: Found) -> str:
     )
 
 
+def cycle(name: str, explorer: Explorer, lasso: Lasso) -> str:
+    """Return what waits for ever, how to come there, and what then goes round."""
+    steps = [*trace(name, explorer, lasso.path).splitlines(), "  and then round and round:"]
+    return "\n".join([*steps, *("    " + label for label in lasso.cycle)])
+
+
 def numbers(text: str) -> tuple[int, ...]:
     """Return numbers that are written with dots between."""
     return tuple(int(number) for number in text.split(".") if number)
@@ -55,6 +62,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="processor time a world")
     parser.add_argument("--first", action="store_true", help="stop at the first violation")
     parser.add_argument("--walk", type=int, metavar="SEED", help="by chance, 300 steps at a time")
+    parser.add_argument("--live", action="store_true", help="look for what waits for ever, too")
     parser.add_argument("--replay", metavar="PATH", help="a trace, as a violation prints it")
     parser.add_argument(
         "--shrink", action="store_true", help="of as few kinds of step as possible"
@@ -68,12 +76,18 @@ def main() -> int:
             ran = numbers(script) if colon else None
             print(trace(name, explorer, Found(("nothing",), numbers(path), ran)))
             continue
+        graph = Graph(explorer)
+        explorer.observer = graph if args.live else None
         if args.walk is not None:
             result = explorer.walk(args.walk, seconds_max=args.seconds)
         else:
             found_max = 1 if args.first else 30
             result = explorer.run(seconds_max=args.seconds, found_max=found_max)
         print(line(name, result), flush=True)
+        if args.live and result.is_exhausted and not result.found:
+            for lasso in graph.judge():
+                status = 1
+                print(cycle(name, explorer, lasso))
         for found in result.found.values():
             status = 1
             print(trace(name, explorer, shrink(explorer, found) if args.shrink else found))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from bulkhead_host.explore.canonical import Canon, State, restore
 from bulkhead_host.explore.choices import Choice, steps
@@ -57,6 +58,16 @@ class Result:
     found: dict[str, Found] = field(default_factory=dict)  # by the first thing that is wrong
 
 
+class Observer(Protocol):
+    """Who is told of every state, in the order of their numbers, and of every step."""
+
+    def add_state(self, offers: list[Offer], state: State) -> None:
+        """Take note of the state at hand."""
+
+    def add_step(self, source: int, target: int, offer: Offer, actor: int) -> None:
+        """Take note of a step between two states."""
+
+
 class Explorer:
     """One world, one way through the kernel (`is_quick`: with the short ways that boards take)."""
 
@@ -68,6 +79,7 @@ class Explorer:
         self.canon = Canon(self.world)
         self.state_checks = StateChecks(self.world)
         self.step_checks = StepChecks(self.world)
+        self.observer: Observer | None = None
         self.closes = "close" in spec.events
         self.world.begin()
         self.world.offers_in_close = lambda world: steps(world, VERBS)
@@ -129,7 +141,7 @@ class Explorer:
         """Visit every state, or as many as the limits let; `seconds_max` is processor time."""
         result = Result()
         started = time.process_time()
-        self.seen = {digest(self.first)}
+        self.seen = {digest(self.first): 0}
         self.frontier = deque([(0, self.first)])
         self.judge_first(result)
         while self.frontier and len(result.found) < found_max:
@@ -153,7 +165,11 @@ class Explorer:
     def _expand(self, number: int, state: State, result: Result) -> None:
         """Make every step from one state."""
         world = self.world
-        for index, offer in enumerate(self.offers(state)):
+        offers = self.offers(state)
+        running = world.words[world.layout.RUNNING_TASK] >> world.layout.RECORD_SHIFT
+        if self.observer is not None:
+            self.observer.add_state(offers, state)
+        for index, offer in enumerate(offers):
             if self.only is not None and offer.label not in self.only:
                 continue
             result.steps += 1
@@ -163,21 +179,26 @@ class Explorer:
                 found += self.closing(state, offer)
                 result.steps += len(found) - 1
             for script, each, mistakes in found:
-                new = self._note(number, index, each, is_wrong=bool(mistakes))
+                target, new = self._note(number, index, each, is_wrong=bool(mistakes))
+                if self.observer is not None and target >= 0:
+                    actor = 0 if isinstance(offer, Event) else running
+                    self.observer.add_step(number, target, offer, actor)
                 everything = mistakes + new
                 if everything and everything[0] not in result.found:
                     path = (*self.path(number), index)
                     result.found[everything[0]] = Found(tuple(everything), path, script)
 
-    def _note(self, number: int, index: int, after: State | None, *, is_wrong: bool) -> list[str]:
-        """Take note of where a step has led; return what is wrong there if that is new."""
+    def _note(
+        self, number: int, index: int, after: State | None, *, is_wrong: bool
+    ) -> tuple[int, list[str]]:
+        """Take note of where a step has led; return that, and what is wrong there if it is new."""
         if after is None:
-            return []
+            return -1, []
         key = digest(after)
         if key in self.seen:
-            return []
+            return self.seen[key], []
         fresh = len(self.seen)
-        self.seen.add(key)
+        self.seen[key] = fresh
         self.parents.append(number)
         self.via.append(index)
         if self.closes:  # other steps have been made since
@@ -185,7 +206,7 @@ class Explorer:
         wrong = self.judge()
         if not (wrong or is_wrong):  # what comes after is no news
             self.frontier.append((fresh, after))
-        return wrong
+        return fresh, wrong
 
     def closing(self, state: State, offer: Offer) -> Iterator[Step]:
         """Make an offer with all that may run while it closes a service, some steps at most."""

@@ -1,0 +1,73 @@
+"""The explorer finds what it is for, each time with the bug put into a copy of the kernel."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.explore.liveness import Graph
+from bulkhead_host.explore.search import Explorer, Found
+from bulkhead_host.explore.traces import replay, shrink
+from bulkhead_host.paths import source_root
+from kernel import boot, layout  # the process's own, not a world's
+from model.worlds import WORLDS
+
+
+def tree_with(folder: Path, file: str, text: str, bug: str) -> Path:
+    """Return the root of a copy of the firmware with `bug` in place of `text`, which is there."""
+    shutil.copytree(source_root() / "firmware", folder / "firmware")
+    path = folder / "firmware" / "kernel" / file
+    source = path.read_text()
+    assert source.count(text) == 1, f"{file} has changed: have the bug here follow it"
+    path.write_text(source.replace(text, bug))
+    return folder
+
+
+def first_violation(name: str, root: Path) -> tuple[Explorer, Found]:
+    explorer = Explorer(WORLDS[name], root)
+    result = explorer.run(found_max=1, seconds_max=60)
+    (found,) = result.found.values()
+    return explorer, found
+
+
+def test_a_deadline_that_was_missed_is_found_with_a_trace_that_replays(tmp_path: Path) -> None:
+    root = tree_with(tmp_path, "timeouts.py", "        w[DEADLINES] = 1\n\n", "        pass\n\n")
+    explorer, found = first_violation("clients", root)
+    steps, wrong = replay(explorer, found)
+    assert wrong == list(found.wrong)
+    assert len(steps) == len(found.path)
+    smaller = shrink(explorer, found)
+    assert smaller.wrong[0] == found.wrong[0]
+    assert len(smaller.path) <= len(found.path)
+
+
+def test_a_kernel_that_does_not_return_is_found(tmp_path: Path) -> None:
+    bug = "        before = w[before + NEXT]\n    while before:\n        pass\n"
+    root = tree_with(tmp_path, "ready.py", "        before = w[before + NEXT]\n", bug)
+    _, found = first_violation("chain", root)
+    assert "does not return" in found.wrong[0]
+
+
+@pytest.mark.parametrize("name", ["hogs", "driver"])
+def test_equals_that_never_take_turns_starve_one(name: str, tmp_path: Path) -> None:
+    text = "(now - w[SLICE_END]) & TIME_HALF == 0:\n                    push_back(w, task)"
+    root = tree_with(tmp_path, "dispatch.py", text, text.replace("push_back", "push_front"))
+    explorer = Explorer(WORLDS[name], root)
+    explorer.observer = graph = Graph(explorer)
+    assert not explorer.run().found
+    lassos = graph.judge()
+    assert {lasso.text.partition(" ")[2] for lasso in lassos} == {"is ready and never runs"}
+    assert all("the slice ends" in lasso.cycle for lasso in lassos)
+
+
+def test_worlds_leave_nothing_behind_in_this_process() -> None:
+    before = (boot._size, layout.GENERATION_MASK)
+    Explorer(WORLDS["wrapgenerations"], source_root())
+    assert (boot._size, layout.GENERATION_MASK) == before
+
+
+def test_a_constant_that_the_kernel_has_not_is_refused() -> None:
+    world = replace(WORLDS["pair"], constants={"layout.NO_SUCH": 1})
+    with pytest.raises(ValueError, match=r"kernel/layout\.py has no constant NO_SUCH"):
+        Explorer(world, source_root())
