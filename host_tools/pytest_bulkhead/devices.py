@@ -1,7 +1,6 @@
 """The boards behind the fixtures: one emulated in this process, or one at a port."""
 
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, Devi
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.ports import find_address, find_again, open_address
+from bulkhead_host.link.tool import command as tool_command
 from bulkhead_host.link.transport import Transport
 from pytest_bulkhead.locks import port_lock
 
@@ -98,7 +98,7 @@ class PortDevice:
         """Reset the board by way of its REPL, and wait until it answers again."""
         self.transport.close()
         url = find_again(self._address).url
-        command = [sys.executable, "-m", "mpremote", "connect", url, "reset"]
+        command = [*tool_command("mpremote"), "connect", url, "reset"]
         begun_s = time.monotonic()
         done = subprocess.run(
             command,

@@ -3,8 +3,9 @@
 import http.client
 import json
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from desk import PROGRAM, Desk, bulkhead
 from processes import started
+
+from bulkhead_host.dashboard.server import SILENT_MAX
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 30
@@ -147,6 +150,32 @@ def test_a_form_of_another_site_changes_nothing(browser: Browser, desk: Desk) ->
     assert plain.status == 415
     assert browser.ask("/act", body=["blink"], headers=JSON).status == 400
     assert desk.board.injections == []
+
+
+def test_a_page_of_another_origin_changes_nothing(browser: Browser, desk: Desk) -> None:
+    body = {"service": "blink", "do": "crash"}
+    own = browser.url.partition("/?")[0]
+    for origin in ("http://x.example", "http://127.0.0.1:1", "null", own + "0"):
+        headers = {**JSON, "Origin": origin}
+        assert browser.ask("/act", body=body, headers=headers).status == 403
+        assert browser.ask("/trace?seconds=0", headers=headers).status == 403
+    assert desk.board.injections == []
+    assert browser.ask("/act", body=body, headers={**JSON, "Origin": own}).status == 200
+
+
+def test_connections_that_ask_nothing_keep_nobody_out(browser: Browser) -> None:
+    parts = urlsplit(browser.url)
+    address = (parts.hostname or "", parts.port or 0)
+    with ExitStack() as held:
+        silent = held.enter_context(socket.create_connection(address, timeout=TIMEOUT_S))
+        silent.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(SILENT_MAX // 2):
+            held.enter_context(socket.create_connection(address))
+        for _ in range(2000):
+            socket.create_connection(address).close()
+        assert browser.ask("/").status == 200
+        with suppress(ConnectionError):
+            assert silent.recv(1) == b""  # it was hung up on
 
 
 @pytest.mark.parametrize("seconds", ["-1", "60", "nan", "x"])

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,30 @@ def test_a_tcp_port_in_use_is_busy() -> None:
     with pytest.raises(DeviceBusy, match=f"cannot serve 127.0.0.1:{number}"):
         TcpPort(port=number)
     port.close()
+
+
+@pytest.mark.parametrize("sent", [b"POST / HTTP/1.1\r\n\r\n\x03", b"GET /", b"\x16\x03\x01\x02"])
+def test_a_browser_reaches_no_board(sent: bytes) -> None:
+    port = TcpPort(port=0)
+    address = ("127.0.0.1", int(port.name.rpartition(":")[2]))
+
+    def heard() -> bytes:
+        while port.update():
+            if data := port.read():
+                return data
+        return b""
+
+    with closing(port), socket.create_connection(address) as browser:
+        browser.sendall(sent)
+        while not port.update():
+            pass
+        assert heard() == b""
+        with socket.create_connection(address) as tool:
+            for typed in (b"\x03", sent):  # which a tool may send later
+                tool.sendall(typed)
+                while not port.update():
+                    pass
+                assert heard() == typed
 
 
 def test_a_tcp_port_carries_one_client_after_another() -> None:

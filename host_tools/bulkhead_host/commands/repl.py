@@ -9,6 +9,7 @@ from bulkhead_host.commands.options import port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import find_address, open_address
+from bulkhead_host.link.tool import command as tool_command
 from bulkhead_host.messages import teller
 
 _RESUME = b"\r\x03resume()\r"
@@ -18,7 +19,7 @@ _MESSAGE = "the services go on; Ctrl-] leaves"
 
 def open_prompt(url: str) -> None:
     """Give the terminal to mpremote's REPL on a port, until Ctrl-]."""
-    command = [sys.executable, "-m", "mpremote", "connect", url, "resume", "repl"]
+    command = [*tool_command("mpremote"), "connect", url, "resume", "repl"]
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise BulkheadError(f"mpremote ended with {done.returncode}", "bulkhead doctor")

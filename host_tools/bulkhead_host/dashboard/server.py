@@ -1,16 +1,44 @@
 """Serves the dashboard on a loopback port until it is told to stop."""
 
+import asyncio
 import secrets
 import socket
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bulkhead_host.dashboard.hub import Hub
 from bulkhead_host.dashboard.web import application
 from bulkhead_host.errors import DeviceBusy
 
 HOST = "127.0.0.1"
+SILENT_MAX = 128
+REQUEST_S = 5
+"""How long the first request of a connection may take."""
+
 _GOODBYE_S = 1
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP whose request has to be there in time; of too many that are silent the oldest goes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, and look after a while whether it has asked for anything."""
+        super().connection_made(transport)
+        self.began_s = self.loop.time()
+        silent = [one for one in self.connections if isinstance(one, type(self)) and one.is_silent]
+        if len(silent) > SILENT_MAX:
+            min(silent, key=lambda one: one.began_s).transport.abort()
+        self.loop.call_later(REQUEST_S, self._end_silence)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has asked for nothing yet."""
+        return self.cycle is None and not self.transport.is_closing()
+
+    def _end_silence(self) -> None:
+        if self.is_silent:
+            self.transport.abort()
 
 
 class DashboardServer:
@@ -38,6 +66,7 @@ class DashboardServer:
                 application(hub, token=token),
                 log_level="warning",
                 access_log=False,
+                http=PatientProtocol,
                 timeout_graceful_shutdown=_GOODBYE_S,
             )
         )

@@ -1,9 +1,9 @@
 """The pages and requests of the dashboard, as a Starlette application.
 
 Only who has the token gets anything: the link that `bulkhead dashboard` prints has it, the answer
-to it is a cookie that other sites' pages cannot use, and what changes the board takes JSON
-besides, which they cannot send unasked. Hosts other than the loopback's are refused, whatever
-their name resolves to.
+to it is a cookie that other sites' pages cannot use, what comes from another origin is refused,
+and what changes the board takes JSON besides, which they cannot send unasked. Hosts other than
+the loopback's are refused, whatever their name resolves to.
 """
 
 import asyncio
@@ -58,7 +58,8 @@ def application(hub: Hub, *, token: str) -> Starlette:
     def guarded(handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
             given = request.cookies.get(COOKIE, "")
-            if not secrets.compare_digest(given.encode(), token.encode()):
+            is_known = secrets.compare_digest(given.encode(), token.encode())
+            if not (is_known and _is_own(request)):
                 return _refusal("open the link that bulkhead dashboard has printed", 403)
             response = await handler(request)
             response.headers.update(_HEADERS)
@@ -101,6 +102,12 @@ def _file(name: str) -> Handler:
         return FileResponse(_PAGE / name)
 
     return handle
+
+
+def _is_own(request: Request) -> bool:
+    """Tell whether a request comes from the dashboard's own page, or from no page at all."""
+    origin = request.headers.get("origin")
+    return origin is None or origin == f"http://{request.headers['host']}"
 
 
 def _refusal(text: str, status: int, next_step: str = "") -> Response:

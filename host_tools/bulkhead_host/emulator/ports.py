@@ -28,6 +28,9 @@ STALLED_AFTER_S = 0.5
 """A client that reads nothing for this long loses output, as MicroPython's own time-out has it."""
 
 _READ_SIZE = 4096
+# How HTTP begins, and TLS; nothing that is typed at a board does.
+_METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE")
+_BROWSER = (*(f"{method} ".encode() for method in _METHODS), b"\x16\x03")
 
 
 class Port(Protocol):
@@ -157,7 +160,8 @@ class PtyPort:
 class TcpPort:
     """A TCP port for pyserial's `socket://HOST:PORT`; number 0 takes a free one.
 
-    A second client is turned away while one is connected. Raises DeviceBusy when the port is in
+    A second client is turned away while one is connected, and so is a browser: any page can have
+    it send what a board would take for keys. Raises DeviceBusy when the port is in
     use, UsageError when the address cannot be served.
     """
 
@@ -171,6 +175,7 @@ class TcpPort:
             ) from error
         self._listener.setblocking(False)
         self._client: socket.socket | None = None
+        self._has_spoken = False
         self._host = host
 
     @property
@@ -191,6 +196,7 @@ class TcpPort:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client = client
+        self._has_spoken = False
         return True
 
     def waitable(self) -> list[int]:
@@ -208,8 +214,10 @@ class TcpPort:
             return b""
         except OSError:
             data = b""
-        if not data:
+        if not data or (not self._has_spoken and data.startswith(_BROWSER)):
             self._hang_up()
+            return b""
+        self._has_spoken = True
         return data
 
     def write(self, data: bytes) -> int:

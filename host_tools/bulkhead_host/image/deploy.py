@@ -6,7 +6,6 @@ folders of the modules and the modules do not, is removed: MicroPython would imp
 
 import hashlib
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.key_slot import with_key
 from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import find_address
+from bulkhead_host.link.tool import command as tool_command
 
 TOOLS = ("mpremote", "ampy")
 TIMEOUT_S = 300
@@ -99,7 +99,7 @@ def deploy(
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         wanted = _with_key(folder, place)
-        tool = _Tool(via=via, port=address.url, folder=place, timeout_s=timeout_s)
+        tool = _Tool(via=via, port=_from_anywhere(address.url), folder=place, timeout_s=timeout_s)
         progress(f"asking {address.url} with {via} what it has")
         there = _there(tool, wanted)
         changed = [path for path in wanted if there.get(path) != _digest(wanted[path])]
@@ -113,6 +113,15 @@ def deploy(
         removed=tuple(stale),
         same=len(wanted) - len(changed),
     )
+
+
+def _from_anywhere(url: str) -> str:
+    """Return the name of a port for a program that runs in another folder."""
+    scheme, mark, rest = url.rpartition("://")
+    path, _, options = rest.partition("?")
+    if scheme not in ("", "spy", "alt") or not Path(path).exists():
+        return url
+    return scheme + mark + str(Path(path).absolute()) + (f"?{options}" if options else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +157,7 @@ class _Tool:
         where = ["--port", self.port] if self.via == "ampy" else ["connect", self.port]
         try:
             done = subprocess.run(
-                [sys.executable, "-m", module, *where, *command],
+                [*tool_command(module), *where, *command],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ of ESP32 boards acts only while the two differ; on closing RTS falls first, for 
 import errno
 import io
 import os
+import re
 import select
 import time
 import warnings
@@ -22,10 +23,12 @@ from bulkhead_host.errors import (
     DeviceBusy,
     DeviceNotFound,
     DeviceTimeout,
+    NotPermitted,
     UsageError,
 )
 from bulkhead_host.files import NotText, read_text
 from bulkhead_host.link.transport import LinkLost
+from bulkhead_host.link.urls import add_schemes
 
 BAUD_RATE = 115_200
 """Without meaning on USB; what MicroPython's serial consoles use elsewhere."""
@@ -37,7 +40,8 @@ _READ_SIZE = 4096
 _WRITE_TIMEOUT_S = 2.0
 _POLL_S = 0.01  # of a port that the system cannot wait for
 _NO_SERVER = "start what serves it, such as bulkhead sim --tcp 8266"
-_NETWORKS = ("socket", "rfc2217")
+_NETWORKS = ("socket", "rfc2217", "serve")
+_TOKEN = re.compile(r"(?<=^serve://)[^@]*@")  # which nobody is to read in a message
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO})
 # What pyserial raises where a URL is not what its scheme takes; OSError where nothing answers.
 _REFUSALS = (
@@ -47,6 +51,7 @@ _REFUSALS = (
 _URL_FORMS = {
     "socket": "socket://HOST:PORT",
     "rfc2217": "rfc2217://HOST:PORT",
+    "serve": "the URL that bulkhead serve has printed",
     "loop": "loop://",
     "spy": "spy://PORT",
     "hwgrep": "hwgrep://WORDS, of a port that bulkhead devs shows",
@@ -145,10 +150,12 @@ def open_serial(url: str) -> SerialTransport:
     Raises `DeviceNotFound` when nothing is there, `DeviceBusy` when another program has it or
     the system does not permit it, and `UsageError` when it is no serial port.
     """
+    add_schemes()
+    name = _TOKEN.sub("", url)
     try:
-        return SerialTransport(_opened(url), name=url)
+        return SerialTransport(_opened(url), name=name)
     except _REFUSALS as error:
-        raise _why_not(url, error) from error
+        raise _why_not(name, error) from error
 
 
 def _opened(url: str) -> serial.Serial:
@@ -179,22 +186,28 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
             f"{url} is in use by {holder or 'another program'}",
             "close that program, or end it and try again",
         )
+    if number in (errno.EACCES, errno.EPERM) and url.startswith("serve://"):
+        return NotPermitted(f"{url} is not open to this token", "take the URL that it has printed")
     if number in (errno.EACCES, errno.EPERM):
         return DeviceBusy(
             f"this user may not open {url}",
             f"{permission_hint(url)}; or a udev rule, as bulkhead doctor prints it",
         )
     reason = origin.strerror if origin else " ".join(str(error).split())
-    scheme, is_url, _ = url.partition("://")
-    if is_url and (scheme not in _NETWORKS or not isinstance(error, OSError)):
-        form = _URL_FORMS.get(scheme, f"one of: {', '.join(_URL_FORMS.values())}")
-        kind = DeviceNotFound if isinstance(error, OSError) else UsageError
-        return kind(f"{url} cannot be opened: {reason}", f"write {form}")
-    if is_url:
-        return DeviceNotFound(f"nothing answers at {url}: {reason}", _NO_SERVER)
+    if "://" in url:
+        return _no_url(url, error, reason)
     if number in _NOT_THERE or os.name == "nt":
         return DeviceNotFound(f"nothing answers at {url}: {reason}", NO_BOARD)
     return UsageError(f"{url} is no serial port", "see which there are: mpremote devs")
+
+
+def _no_url(url: str, error: Exception, reason: object) -> BulkheadError:
+    scheme, _, _ = url.partition("://")
+    if scheme in _NETWORKS and isinstance(error, OSError):
+        return DeviceNotFound(f"nothing answers at {url}: {reason}", _NO_SERVER)
+    form = _URL_FORMS.get(scheme, f"one of: {', '.join(_URL_FORMS.values())}")
+    kind = DeviceNotFound if isinstance(error, OSError) else UsageError
+    return kind(f"{url} cannot be opened: {reason}", f"give {form}")
 
 
 def _system_error(error: Exception) -> OSError | None:

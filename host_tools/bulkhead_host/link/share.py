@@ -110,6 +110,7 @@ class Share:
         self._asked: dict[int, tuple[Guest, int]] = {}
         self._table: list[Frame] = []
         self._typist: Guest | None = None
+        self._last_typist: Guest | None = None
         self._typed_s = 0.0
         self._renew_s = 0.0
 
@@ -119,19 +120,23 @@ class Share:
         self.guests.append(guest)
         return guest
 
-    def leave(self, guest: Guest) -> None:
-        """Forget a tool."""
+    def leave(self, guest: Guest) -> bool:
+        """Forget a tool; return whether it was the last to type, so that a prompt may be open."""
         self.guests.remove(guest)
+        has_typed = self._last_typist is guest
         self._asked = {number: who for number, who in self._asked.items() if who[0] is not guest}
         if self._typist is guest:
             self._typist = None
+        if has_typed:
+            self._last_typist = None
+        return has_typed
 
     def reconnect(self) -> None:
         """Begin anew with the board: what it was asked is lost, what it watched is asked again."""
         self._splitter = Splitter()
         self._asked.clear()
         self._table.clear()
-        self._typist = None
+        self._typist = self._last_typist = None
         self._renew_s = 0.0
 
     @property
@@ -146,7 +151,8 @@ class Share:
         to_board = b""
         for item in guest._splitter.feed(data):
             if isinstance(item, bytes):
-                self._typist, self._typed_s = guest, self._clock_s()
+                self._typist = self._last_typist = guest
+                self._typed_s = self._clock_s()
                 to_board += item
                 continue
             guest.requests += 1

@@ -1,26 +1,33 @@
-"""Serves one board to several tools on a TCP port, through resets of the board."""
+"""Serves one board to several tools that show its token, through resets of the board."""
 
-import os
-import select
+import selectors
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
 
-from bulkhead_host.errors import DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.link.door import ACCEPTED, FULL, Door, Doorway
 from bulkhead_host.link.follow import RETRY_S, Connect
+from bulkhead_host.link.hall import Hall
 from bulkhead_host.link.share import Guest, Share
 from bulkhead_host.link.transport import LinkLost, Transport
 
 _READ_SIZE = 4096
 _WAIT_S = 0.5  # renewals and typing are looked at this often at least
 _POLL_S = 0.01  # for lines that select cannot wait for
+_CLOSED_S = 0.2  # a board looks every 25 ms whether its port is open
+
+GUESTS_MAX = 32
+"""Tools at once."""
 
 
 class ShareServer:
     """Owns the line to a board while it serves it. Not safe to use from two threads, but `stop`.
 
     `connect` opens the line, and `reconnect` does when it was lost. `report` takes a sentence for
-    a person. Raises DeviceBusy when the TCP port is in use.
+    a person. Raises as `Doorway` does, which gets `where`.
     """
 
     def __init__(
@@ -28,8 +35,7 @@ class ShareServer:
         connect: Connect,
         *,
         reconnect: Connect,
-        host: str,
-        port: int,
+        where: Path | tuple[str, int] | None = None,
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._reconnect = reconnect
@@ -38,24 +44,21 @@ class ShareServer:
         self.share = Share(self._line.clock_s)
         self._clock_s = self._line.clock_s
         self._guests: dict[socket.socket, Guest] = {}
+        self._hall = Hall(report)
+        self._numbers = count(1)
         self._retry_s = 0.0
         self._is_stopping = False
         self._wake_receiver, self._wake_sender = socket.socketpair()
         try:
-            self._listener = socket.create_server((host, port))
-        except OSError as error:
+            self._doorway = Doorway(where)
+        except BulkheadError:
             self._line.close()
-            raise DeviceBusy(
-                f"cannot serve {host}:{port}: {os.strerror(error.errno or 0)}",
-                "name another port, or 0 for a free one",
-            ) from error
-        self._listener.setblocking(False)
-        self._host = host
+            raise
 
     @property
-    def name(self) -> str:
-        """The URL for the tools."""
-        return f"socket://{self._host}:{self._listener.getsockname()[1]}"
+    def door(self) -> Door:
+        """Where tools are let in, and by which token."""
+        return self._doorway.door
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -63,11 +66,15 @@ class ShareServer:
             while not self._is_stopping:
                 self._step()
         finally:
-            for client in list(self._guests):
-                self._hang_up(client)
-            self._listener.close()
             if self._line is not None:
                 self._line.close()
+                self._line = None
+            for client in list(self._guests):
+                self._hang_up(client)
+            self._hall.close()
+            self._doorway.close()
+            self._wake_receiver.close()
+            self._wake_sender.close()
 
     def stop(self) -> None:
         """End `run`; for another thread or a signal handler."""
@@ -76,9 +83,11 @@ class ShareServer:
 
     def _step(self) -> None:
         self._renew_line()
+        for client, sent in self._hall.let_in(self.door.token):
+            self._welcome(client, sent)
         for readable in self._wait():
-            if readable is self._listener:
-                self._welcome()
+            if readable is self._doorway.listener:
+                self._hall.open_to(self._doorway.listener)
             elif isinstance(readable, socket.socket) and readable in self._guests:
                 self._take(readable)
         if self._line is not None:
@@ -97,22 +106,28 @@ class ShareServer:
             for client, guest in self._guests.items()
             if self._line is not None and typist in (None, guest)
         ]
-        waitable: list[Any] = [self._listener, self._wake_receiver, *heard]
+        waiting: list[socket.socket | int] = [self._wake_receiver, *heard, *self._hall.waiting]
+        if not self._hall.is_resting:
+            waiting.append(self._doorway.listener)
         descriptor = getattr(self._line, "descriptor", None)
         if descriptor is not None:
-            waitable.append(descriptor)
-        is_polled = self._line is not None and descriptor is None
+            waiting.append(descriptor)
         full = [client for client, guest in self._guests.items() if guest.outbox]
-        wait_s = _POLL_S if is_polled else RETRY_S if self._line is None else _WAIT_S
-        readable: list[object] = select.select(waitable, full, [], wait_s)[0]
-        return readable
+        is_polled = self._line is not None and descriptor is None
+        wait_s = _POLL_S if is_polled or self._hall.is_resting else _WAIT_S
+        return _ready(waiting, full, min(wait_s, RETRY_S if self._line is None else _WAIT_S))
 
-    def _welcome(self) -> None:
-        client, address = self._listener.accept()
-        client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._guests[client] = guest = self.share.join(f"{address[0]}:{address[1]}")
+    def _welcome(self, client: socket.socket, sent: bytes) -> None:
+        """Take a tool that has shown the token, with what it has sent since."""
+        if len(self._guests) >= GUESTS_MAX:
+            self._report(f"there are {GUESTS_MAX} tools already: one more is turned away")
+            with client, suppress(OSError):
+                client.send(FULL)
+            return
+        self._guests[client] = guest = self.share.join(f"tool {next(self._numbers)}")
+        guest.put(ACCEPTED)
         self._report(f"{guest.name} joins")
+        self._hear(client, sent)
 
     def _take(self, client: socket.socket) -> None:
         try:
@@ -124,6 +139,9 @@ class ShareServer:
         if not data:
             self._hang_up(client)
             return
+        self._hear(client, data)
+
+    def _hear(self, client: socket.socket, data: bytes) -> None:
         try:
             self._send(self.share.from_guest(self._guests[client], data))
         except LinkLost as error:
@@ -147,9 +165,13 @@ class ShareServer:
 
     def _hang_up(self, client: socket.socket) -> None:
         guest = self._guests.pop(client)
-        self.share.leave(guest)
         client.close()
         self._report(f"{guest} left")
+        if self.share.leave(guest) and self._line is not None:
+            # A board leaves its prompt when its port is closed, as by who has it alone.
+            self._line.close()
+            self._line = None
+            self._retry_s = self._clock_s() + _CLOSED_S
 
     def _lose(self, error: LinkLost) -> None:
         if self._line is not None:
@@ -168,3 +190,17 @@ class ShareServer:
             return
         self.share.reconnect()
         self._report(f"{self._line.name} is back")
+
+
+def _ready(
+    reading: Sequence[socket.socket | int], writing: Sequence[socket.socket], wait_s: float
+) -> list[object]:
+    """Return what can be read; wait for that, or until something can be written."""
+    with selectors.DefaultSelector() as selector:
+        for one in {*reading, *writing}:
+            events = selectors.EVENT_READ if one in reading else 0
+            events |= selectors.EVENT_WRITE if one in writing else 0
+            selector.register(one, events)
+        return [
+            key.fileobj for key, events in selector.select(wait_s) if events & selectors.EVENT_READ
+        ]
