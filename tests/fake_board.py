@@ -79,6 +79,7 @@ class FakeBoard:
     heap_free: int = 100_000
     _parser: FrameParser = field(default_factory=FrameParser)
     _gate: Any = None
+    _watch_answers: Any = None
 
     def __post_init__(self) -> None:
         self.restart()
@@ -110,11 +111,18 @@ class FakeBoard:
         end = abi.END_STRUCT.pack(len(self.services), self.uptime_ms, *losses)
         return b"".join([*rows, self._line(abi.END, sequence, end)])
 
+    def watched_table(self, sequence: int) -> bytes:
+        """Return the table that a watch is sent, sealed where it was ordered."""
+        self._gate.answers = self._watch_answers
+        return self.table(sequence)
+
     def _answer(self, frame: Frame) -> bytes:
+        self._gate.answers = None
         if frame.kind == abi.ORDER:
             request = self._gate.admit(frame.payload)
             if isinstance(request, int):
-                return self._line(abi.STATUS, frame.sequence, bytes([request]))
+                refusal = self._gate.refusal(request, frame.payload)
+                return self._line(abi.STATUS, frame.sequence, refusal)
             return self._do(Frame(request[0], frame.sequence, request[1:]))
         is_open = frame.kind in abi.READING and not self.is_closed
         if is_open or frame.kind in (abi.HELLO, abi.CHALLENGE):
@@ -133,6 +141,7 @@ class FakeBoard:
             if frame.kind == abi.WATCH:
                 interval_ms, _ = abi.WATCH_STRUCT.unpack(frame.payload)
                 self.watch = (frame.sequence, interval_ms)
+                self._watch_answers = self._gate.answers
             return self.table(frame.sequence)
         if frame.kind in (abi.INJECT, abi.CONTROL):
             act = self._inject if frame.kind == abi.INJECT else self._control
@@ -214,6 +223,9 @@ class FakeBoard:
         return self._line(abi.TEXT, sequence, abi.FAULT_STRUCT.pack(*record))
 
     def _line(self, kind: int, sequence: int, payload: bytes) -> bytes:
+        if self._gate.answers:
+            payload = self._gate.answers.sealed(bytes([kind]) + payload)
+            kind = abi.ANSWER
         return self.lose(abi.encode(kind, sequence, payload))
 
 
@@ -289,7 +301,7 @@ class FakeLine:
             self._planned.pop(0)[1]()
         elif watch is not None and due_s == table_s < until_s:
             self._next_table_s += watch[1] / 1000
-            self.say(self.board.table(watch[0]))
+            self.say(self.board.watched_table(watch[0]))
 
 
 @contextmanager
@@ -323,4 +335,4 @@ def _serve(board: FakeBoard, master: int, is_over: threading.Event) -> None:
         if watch is not None and now_s >= next_table_s:
             next_table_s = now_s + watch[1] / 1000
             board.uptime_ms += watch[1]
-            os.write(master, board.table(watch[0]))
+            os.write(master, board.watched_table(watch[0]))

@@ -37,8 +37,11 @@ def open_session(transport: Transport, key: bytes) -> abi.Session:
     """Open a session of one's own on a board."""
     nonce = bytes(range(abi.NONCE_BYTES))
     opened = answer(transport, abi.encode(abi.CHALLENGE, FIRST_SEQUENCE, nonce))
-    name, _, _, board_nonce = abi.CHALLENGE_STRUCT.unpack(opened.payload)
-    return abi.Session(key, name, nonce, board_nonce)
+    size = abi.CHALLENGE_STRUCT.size
+    name, access, _, board_nonce, proof = abi.CHALLENGE_STRUCT.unpack(opened.payload[:size])
+    session = abi.Session(key, name, nonce, board_nonce, opened.payload[size:])
+    assert session.proof(access) == proof
+    return session
 
 
 @dataclass

@@ -16,7 +16,7 @@ import os
 import sys
 from binascii import crc32, hexlify
 
-from bulkhead.session import keyed_hash
+from bulkhead.session import is_same, keyed_hash
 
 FOLDER = "/update"
 RECORD = FOLDER + "/record"
@@ -40,7 +40,7 @@ class Head:
         text, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
         if not any(key):
             raise BadHead("the board has no key: flash it with one")
-        if keyed_hash(key, text) != mac:
+        if not is_same(keyed_hash(key, text), mac):
             raise BadHead("the signature is wrong: it was made with another key, or changed")
         lines = text.decode().split("\n")
         if lines[0] != FORMAT or len(lines) < 5:

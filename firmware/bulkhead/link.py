@@ -9,8 +9,8 @@ Numbers are little endian. A reader may join anywhere: what does not start with 
 output, what fails its CRC is dropped. An answer carries the sequence of its request.
 
 What changes anything is taken only in an ORDER of a session (`bulkhead.session`), which holds the
-kind and the payload of the request. What is in READING is taken as it is, unless the application
-has closed reading; HELLO and CHALLENGE always.
+kind and the payload of the request; it is answered in ANSWERs. What is in READING is taken as it
+is, unless the application has closed reading; HELLO and CHALLENGE always.
 """
 
 import struct
@@ -45,10 +45,11 @@ READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, HEAP)
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
 SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
 END = const(0x83)  # END_FORMAT: number of SERVICE frames before it, uptime_ms, losses
-STATUS = const(0x84)  # abi status u8
+STATUS = const(0x84)  # abi status u8; one that refuses an order has its MAC of 16 bytes behind it
 TEXT = const(0x85)  # a piece of UTF-8, empty after the end
 CHALLENGE_IS = const(0x86)  # session.CHALLENGE_FORMAT
 RESULT = const(0x87)  # status of the call u8, `bulkhead.value` that came with it
+ANSWER = const(0x88)  # to an order: session.ANSWER_FORMAT, kind u8 and payload of another answer
 
 # Verbs of CONTROL.
 HOLD = const(0)  # stop it, and do not start it again

@@ -7,6 +7,7 @@ import sys
 
 from kernel.layout import ROW_ENTRY
 from kernel.seal import can_seal, seal_module
+from micropython import const
 
 _MODULE = type(sys)
 # What reaches chip, interpreter, files or network: no library hands on what it has of these.
@@ -15,6 +16,13 @@ _GUARDED = (
     "select", "socket", "network", "tls", "bluetooth", "esp", "esp32",
 )  # fmt: skip
 _OURS = ("kernel", "port", "bulkhead")
+_OURS_BELOW = ("bulkhead", "kernel", "port", "services.")
+_KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
+
+# What `judge` says.
+_LIBRARY = const(2)  # the importer may have the module as it is
+_WHOLE = const(1)  # the task may have all names of it
+_PART = const(0)
 
 
 class Names:
@@ -32,8 +40,10 @@ class Authority:
 
     def __init__(self, table, common, modules):
         self.table = table
-        self.common = common
+        self.common = {entry for entry in common if entry[0] != "-"}
+        self.withheld = {entry[1:] for entry in common if entry[0] == "-"}
         self.modules = modules
+        self.known = [set() for _ in table]
         self.acting = (0, 0)
         self.patterns = [entry.split(".") for entry in common if "*" in entry]
         self.seals = can_seal()
@@ -44,42 +54,59 @@ class Authority:
 
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
+        known = self.known[number - 1]
+        if name in known:
+            return True
+        if not self._judged(number, name):
+            return False
+        if len(known) < _KNOWN_MAX:
+            known.add(name)
+        return True
+
+    def _judged(self, number, name):
         own = self._own(number)
+        modules = self.modules[number - 1]
         parts = name.split(".")
         while name:
-            if name == own or name in self.modules[number - 1]:
+            if name == own or name in modules:
                 return True
-            if "-" + name in self.common:
+            if name in self.withheld:
                 return False
             if name in self.common:
                 return True
             name = name.rpartition(".")[0]
         for pattern in self.patterns:
-            places = range(len(pattern))
-            if len(pattern) <= len(parts) and all(pattern[i] in ("*", parts[i]) for i in places):
-                return True
+            if len(pattern) <= len(parts):
+                for at in range(len(pattern)):
+                    if pattern[at] not in ("*", parts[at]):
+                        break
+                else:
+                    return True
         return False
 
     def judge(self, number, name, names, level, space):
-        """Return whether task `number` may have the module whole; raise if not even in part.
+        """Return what task `number` may have of a module; raise if nothing.
 
         `name`, `names` and `level` are those of `__import__`; `space` are the importer's globals.
         """
         number = self._whose(number)
         if self._is_library(number, space):
-            return True
+            return _LIBRARY
         # As import statements have them: other objects might give other names the second time.
-        if type(names or ()) is not tuple or {type(each) for each in (name,) + (names or ())} != {
-            str
-        }:
+        # True is MicroPython's own, for a module within a package that it has not found there.
+        asked = () if names is None or names is True else names
+        if type(name) is not str or type(asked) is not tuple:
             raise TypeError("a module's name is a str")
+        for wanted in asked:
+            if type(wanted) is not str:
+                raise TypeError("a module's name is a str")
         if level == 0 and self.covers(number, name):
-            return False
-        for wanted in names or ("",):
+            return _WHOLE
+        for wanted in asked or ("",):
             full = name + "." + wanted if wanted else name
             if level or not wanted or not self.covers(number, full):
                 raise ImportError("import of '%s' is not in its service.toml" % full)
-        return False
+        return _PART
 
     def check_builtin(self, number, name):
         """Raise if task `number` may not use a guarded builtin."""
@@ -87,17 +114,24 @@ class Authority:
         if "builtins." + name not in self.modules[number - 1]:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
 
-    def hand_out(self, number, module, name, names):
+    def hand_out(self, number, module, name, names, verdict):
         """Return what an import statement of task `number` gets of a module that it may import.
 
         That is a module that MicroPython has built in, or the names that are asked for, or
         something that finds them: never a module that has others within it.
         """
         number = self._whose(number)
+        if (
+            verdict == _WHOLE
+            and (names or "." not in name)
+            and self._is_plain(number, module, name)
+        ):
+            return module
+        if names is True:
+            return self._whole(number, module, name)
         if names:
             return self._names(number, module, name, names)
-        module = sys.modules.get(name, module)
-        found = self._whole(number, module, name)
+        found = self._whole(number, sys.modules.get(name, module), name)
         while "." in name:
             name, _, last = name.rpartition(".")
             outer = Names()
@@ -126,9 +160,6 @@ class Authority:
 
     def _names(self, number, module, name, names):
         if names[0] == "*":
-            module = self._whole(number, module, name)
-            if type(module) is _MODULE:
-                return module
             raise ImportError("import of '%s.*': name what is to be imported" % name)
         given = Names()
         for wanted in names:
@@ -140,10 +171,16 @@ class Authority:
 
     def _whole(self, number, module, name):
         """Return a module as task `number` gets it."""
-        if name not in self.substitutes and (_is_built_in(module) or self._is_own(number, name)):
+        if self._is_plain(number, module, name):
             return module
         finding = self.finding
         return finding(lambda wanted: self.find(number, module, name, wanted))
+
+    def _is_plain(self, number, module, name):
+        """Tell whether nothing is within a module but what task `number` may have."""
+        if name in self.substitutes:
+            return False
+        return "__file__" not in module.__dict__ or self._is_own(number, name)
 
     def find(self, number, module, name, wanted):
         """Return what a module calls `wanted`, for task `number`; raise AttributeError."""
@@ -151,17 +188,17 @@ class Authority:
             if wanted in self.substitutes[name]:
                 return self.substitutes[name][wanted]
             raise AttributeError(wanted)
-        if _is_built_in(module) or self._is_own(number, name):
-            return getattr(module, wanted)
-        if wanted.startswith("__"):
-            raise AttributeError(wanted)
         value = getattr(module, wanted)
+        if self._is_plain(number, module, name):
+            return value
         if type(value) is _MODULE:
             full = name + "." + wanted
             if sys.modules.get(full) is value and self.covers(number, full):
                 return self._whole(number, value, full)
             raise AttributeError("'%s' hands out names, not modules: '%s'" % (name, wanted))
-        if name.partition(".")[0] not in _OURS + ("services",) and self._is_guarded(value):
+        if wanted.startswith("__"):
+            raise AttributeError(wanted)
+        if not name.startswith(_OURS_BELOW) and self._is_guarded(value):
             raise AttributeError("'%s' does not hand out what it has imported" % name)
         return value
 
@@ -202,7 +239,3 @@ class Authority:
             return False
         module = sys.modules.get(name)
         return module is not None and module.__dict__ is space
-
-
-def _is_built_in(module):
-    return "__file__" not in module.__dict__

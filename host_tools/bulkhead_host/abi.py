@@ -146,6 +146,7 @@ CHALLENGE_IS: int = _link.CHALLENGE_IS
 ORDER: int = _link.ORDER
 CALL_SERVICE: int = _link.CALL
 RESULT: int = _link.RESULT
+ANSWER: int = _link.ANSWER
 UPDATE: int = _link.UPDATE
 READING: tuple[int, ...] = _link.READING
 
@@ -172,6 +173,7 @@ DENIED: int = _session.DENIED
 REPLAYED: int = _session.REPLAYED
 Gate: Any = _session.Gate
 Session: Any = _session.Session
+Answers: Any = _session.Answers
 """The host's side of a session; `Gate` is the board's, for boards that tests make."""
 
 HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
@@ -192,6 +194,18 @@ def key_mark(key: bytes) -> bytes:
     """Return what a board says of its key: enough to know it by, and nothing to use it with."""
     mark: bytes = _session.key_mark(key)
     return mark
+
+
+def is_same(mac: bytes, other: bytes) -> bool:
+    """Compare two MACs in a time that does not tell where they differ."""
+    same: bool = _session.is_same(mac, other)
+    return same
+
+
+def refusal_mac(key: bytes, status: int, order: bytes) -> bytes:
+    """Return the MAC of the status by which a board refuses the payload of an ORDER."""
+    mac: bytes = _session.refusal_mac(key, status, order)
+    return mac
 
 
 def encode_value(value: object) -> bytes:

@@ -73,7 +73,7 @@ class EmulatedDevice:
         self._board.stop()
 
     def _made(self) -> EmulatedBoard:
-        board = EmulatedBoard(image=self._image)
+        board = EmulatedBoard(image=self._image, seed=0)
         board.start()
         return board
 

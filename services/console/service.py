@@ -14,7 +14,7 @@ from os import urandom
 
 from bulkhead import DEAD, NOTIFIED, OK
 from bulkhead import link, value
-from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Gate, Session
+from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Answers, Gate, Session
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
 from kernel.abi import ABI, OPERATIONS, READABLE, UNKNOWN
@@ -23,6 +23,11 @@ from micropython import const
 from services.console.lines import event_text
 from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api
+
+try:
+    from machine import unique_id
+except ImportError:  # a process has no id
+    unique_id = bytes  # type: ignore[assignment]
 
 _INPUT = const(1)
 _WATCH_INTERVAL_MS_MIN = const(50)
@@ -39,7 +44,8 @@ _PATIENCE_MS = const(1000)
 _RESET = bytes((link.RESET,))
 _FAREWELL_MS = const(50)
 _POSITION_MASK = const(0x3FFFFFFF)
-_HEAD = "<IIIIBBHIIhB"  # losses, sessions opened; the watch; bytes of the frame; sessions
+# Losses, sessions opened; the watch, and its order; bytes of the frame; sessions.
+_HEAD = "<IIIIBBHIIBIHhB"
 _SESSION = "<BI32s"
 
 
@@ -59,6 +65,7 @@ class Serial:
         self.wants_prompt = False
         self.damaged = 0  # frames
         self.lost = 0  # bytes that the host did not take
+        self.answers = None  # those to the order that is being answered
 
     def read_line(self):
         """Take waiting characters; return the frame they complete, None if they do not.
@@ -105,7 +112,7 @@ class Link:
 
     def __init__(self):
         self.serial = Serial()
-        self.gate = Gate(KEY, LINK_CLOSED)
+        self.gate = Gate(KEY, LINK_CLOSED, unique_id())
         self.watch = Watch()
 
     def export_state(self):
@@ -113,8 +120,10 @@ class Link:
         serial, gate, watch = self.serial, self.gate, self.watch
         losses = (serial.damaged, serial.lost, gate.refused, gate.replayed, gate.opened)
         wish = (watch.sequence, watch.interval_ms, watch.next_ms, watch.end_ms)
+        order = watch.answers
+        order = (order.name, order.number, order.index) if order else (0, 0, 0)
         sessions = [struct.pack(_SESSION, s.name, s.number, s.key) for s in gate.sessions]
-        head = struct.pack(_HEAD, *losses, *wish, serial.length, len(sessions))
+        head = struct.pack(_HEAD, *losses, *wish, *order, serial.length, len(sessions))
         return head + b"".join(sessions) + bytes(serial.line[: max(serial.length, 0)])
 
     def import_state(self, _version, state):
@@ -123,12 +132,14 @@ class Link:
         row = struct.unpack_from(_HEAD, state)
         serial.damaged, serial.lost, gate.refused, gate.replayed, gate.opened = row[:5]
         watch.sequence, watch.interval_ms, watch.next_ms, watch.end_ms = row[5:9]
-        serial.length = row[9]
+        serial.length = row[12]
         at = struct.calcsize(_HEAD)
-        for _ in range(row[10]):
+        for _ in range(row[13]):
             session = Session(KEY, 0, b"", b"")
             session.name, session.number, session.key = struct.unpack_from(_SESSION, state, at)
             gate.sessions.append(session)
+            if session.name == row[9]:
+                watch.answers = Answers(session, row[10], row[11])
             at += struct.calcsize(_SESSION)
         serial.line[: len(state) - at] = state[at:]
 
@@ -174,10 +185,10 @@ def main(sys):
                     break
                 if frame:
                     yield from answer(sys, serial, gate, watch, frame)
-                else:  # a burst takes many steps, each within the budget
-                    yield sys.sleep(1)
+                yield sys.sleep(1)  # a burst takes many steps, each within the budget
         yield sys.acknowledge(line)
         if watch.is_due():
+            serial.answers = watch.answers
             yield from send_table(sys, serial, gate, watch.sequence)
 
 
@@ -186,13 +197,15 @@ class Watch:
 
     def __init__(self):
         self.sequence = 0
+        self.answers = None
         self.interval_ms = 0
         self.next_ms = self.end_ms = time.ticks_ms()
 
-    def begin(self, sequence, interval_ms, for_ms):
-        """Take a new wish in place of the last."""
+    def begin(self, sequence, answers, interval_ms, for_ms):
+        """Take a new wish in place of the last; `answers` are those to the order it came in."""
         now = time.ticks_ms()
         self.sequence = sequence
+        self.answers = answers
         self.interval_ms = max(interval_ms, _WATCH_INTERVAL_MS_MIN)
         self.next_ms = now
         self.end_ms = time.ticks_add(now, for_ms)
@@ -218,6 +231,7 @@ class Watch:
 def admitted(gate, frame):
     """Return (status, kind, payload) of what a frame asks for; OK if it may be done."""
     kind, _, payload = frame
+    gate.answers = None
     if kind == link.ORDER:
         request = gate.admit(payload)
         if type(request) is int:
@@ -235,20 +249,23 @@ def answer(sys, serial, gate, watch, frame):
     """Do what one request asks, if it may be done."""
     sequence = frame[1]
     status, kind, payload = admitted(gate, frame)
-    if status != OK:
+    serial.answers = gate.answers
+    if status != OK and kind == link.ORDER:
+        yield from send(sys, serial, link.STATUS, sequence, gate.refusal(status, payload))
+    elif status != OK:
         yield from send_status(sys, serial, sequence, status)
     elif kind == link.HELLO:
         names = "\0".join((VERSION, BOARD, APPLICATION, "")).encode()
         now = time.ticks_ms()
         head = struct.pack(link.HELLO_FORMAT, ABI, len(SERVICES), now, gate.access, gate.mark)
-        yield from write(sys, serial, link.encode(link.HELLO_IS, sequence, head + names))
+        yield from send(sys, serial, link.HELLO_IS, sequence, head + names)
     elif kind == link.CHALLENGE and len(payload) == NONCE_BYTES:
         opened = gate.open(payload, urandom(NONCE_BYTES))
-        yield from write(sys, serial, link.encode(link.CHALLENGE_IS, sequence, opened))
+        yield from send(sys, serial, link.CHALLENGE_IS, sequence, opened)
     elif kind == link.TABLE:
         yield from send_table(sys, serial, gate, sequence)
     elif kind == link.WATCH and len(payload) == 4:
-        watch.begin(sequence, *struct.unpack("<HH", payload))
+        watch.begin(sequence, gate.answers, *struct.unpack("<HH", payload))
     elif kind in (link.INJECT, link.CONTROL) and payload:
         if kind == link.CONTROL and payload == _RESET:
             yield from send_status(sys, serial, sequence, OK)
@@ -291,7 +308,7 @@ def call(sys, serial, sequence, payload):
         result = value.encode(sys.arg if status < OPERATIONS else None)
     except ValueError:
         result = value.encode(None)
-    yield from write(sys, serial, link.encode(link.RESULT, sequence, bytes((status,)) + result))
+    yield from send(sys, serial, link.RESULT, sequence, bytes((status,)) + result)
 
 
 def answer_text(sys, serial, sequence, kind, payload):
@@ -311,7 +328,7 @@ def answer_text(sys, serial, sequence, kind, payload):
         sys.arg = struct.pack("<I", gc.mem_free())
         status = OK
     if status == OK:
-        yield from write(sys, serial, link.encode(link.TEXT, sequence, sys.arg))
+        yield from send(sys, serial, link.TEXT, sequence, sys.arg)
     else:
         if status == DEAD:
             yield sys.reopen(sys.cap("supervisor"))
@@ -330,10 +347,18 @@ def answer_update(sys, serial, sequence, payload):
             status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
         why = sys.arg
     if status == OK and type(why) is bytes:
-        yield from write(sys, serial, link.encode(link.TEXT, sequence, why))
+        yield from send(sys, serial, link.TEXT, sequence, why)
     else:
         why = why.encode() if type(why) is str else b""
-        yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((status,)) + why))
+        yield from send(sys, serial, link.STATUS, sequence, bytes((status,)) + why)
+
+
+def send(sys, serial, kind, sequence, payload):
+    """Send an answer: one to an order is sealed."""
+    if serial.answers:
+        payload = serial.answers.sealed(bytes((kind,)) + payload)
+        kind = link.ANSWER
+    yield from write(sys, serial, link.encode(kind, sequence, payload))
 
 
 def text(name):
@@ -346,7 +371,7 @@ def text(name):
 
 def send_status(sys, serial, sequence, status):
     """Send a status."""
-    yield from write(sys, serial, link.encode(link.STATUS, sequence, bytes((status,))))
+    yield from send(sys, serial, link.STATUS, sequence, bytes((status,)))
 
 
 def send_table(sys, serial, gate, sequence):
@@ -359,11 +384,11 @@ def send_table(sys, serial, gate, sequence):
             return
         row, restarts, name = sys.arg
         payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
-        yield from write(sys, serial, link.encode(link.SERVICE, sequence, payload))
+        yield from send(sys, serial, link.SERVICE, sequence, payload)
     losses = (serial.damaged, gate.refused, gate.replayed, serial.lost)
     counts = [count & 0xFFFF for count in losses]
     end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms(), *counts)
-    yield from write(sys, serial, link.encode(link.END, sequence, end))
+    yield from send(sys, serial, link.END, sequence, end)
 
 
 def print_events(sys, serial):

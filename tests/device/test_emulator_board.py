@@ -20,7 +20,7 @@ def board(stock_board: EmulatedBoard) -> EmulatedBoard:
 def test_two_boots_reach_the_prompt_in_the_same_cycle(stock_image: Path) -> None:
     cycles = []
     for _ in range(2):
-        with EmulatedBoard(image=stock_image) as board:
+        with EmulatedBoard(image=stock_image, seed=0) as board:
             wait_for_prompt(board)
             board.write(b"1+1\r")
             assert board.run_until(b">>> ", timeout_ms=100) == b"1+1\r\n2\r\n>>> "

@@ -254,12 +254,15 @@ def test_a_change_takes_the_boards_key_and_each_order_counts_once(client: Client
     forged = bytearray(session.order(restart))
     forged[-1] ^= 1
     denied = answer(transport, abi.encode(abi.ORDER, 242, bytes(forged)))
-    assert denied.payload == bytes([abi.DENIED])
+    mac = abi.refusal_mac(device_key(), abi.DENIED, bytes(forged))
+    assert denied.payload == bytes([abi.DENIED]) + mac
     assert generations(client.table()) == generations(before)
 
     order = abi.encode(abi.ORDER, 243, session.order(restart))
-    statuses = [answer(transport, order).payload[0] for _ in range(3)]
-    assert statuses == [abi.OK, abi.REPLAYED, abi.REPLAYED]
+    first, *others = [answer(transport, order) for _ in range(3)]
+    opened = abi.Answers(session, session.number).opened(first.payload)
+    assert (first.kind, opened) == (abi.ANSWER, bytes([abi.STATUS, abi.OK]))
+    assert [other.payload[0] for other in others] == [abi.REPLAYED, abi.REPLAYED]
     after = client.table()
     assert generations(after) == {**generations(before), "led": generations(before)["led"] + 1}
     assert after.losses.refused - before.losses.refused == 2

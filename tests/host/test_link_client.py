@@ -185,7 +185,7 @@ def test_inject_names_the_kind_and_the_service() -> None:
 
 
 def test_inject_is_sent_once_even_when_its_answer_is_lost() -> None:
-    board = lose_first(1, kind=abi.STATUS)
+    board = lose_first(1, kind=abi.ANSWER)
     client, _ = client_of(board)
     with pytest.raises(DeviceTimeout, match="not known") as caught:
         client.inject("blink", "crash")

@@ -10,7 +10,7 @@ from fake_board import FakeBoard, FakeLine
 
 from bulkhead_host import abi
 from bulkhead_host.errors import NotPermitted
-from bulkhead_host.link.client import Client
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.key import device_key, key_file
 
 KEY = bytes(range(32))
@@ -21,7 +21,7 @@ ORDER = bytes([abi.INJECT, 1]) + b"led"
 
 def opened(key: bytes = KEY, **options: bool) -> tuple[abi.Gate, abi.Session]:
     gate = abi.Gate(KEY, **options)
-    name, access, mark, nonce = abi.CHALLENGE_STRUCT.unpack(gate.open(NONCE, NONCE[::-1]))
+    name, access, mark, nonce, _ = abi.CHALLENGE_STRUCT.unpack(gate.open(NONCE, NONCE[::-1]))
     assert (access & abi.HAS_KEY, mark) == (abi.HAS_KEY, abi.key_mark(KEY))
     return gate, abi.Session(key, name, NONCE, nonce)
 
@@ -98,6 +98,41 @@ def test_an_order_recorded_before_a_reset_is_refused_after_it() -> None:
     assert again.admit(order) == abi.DENIED
 
 
+def test_an_order_recorded_on_a_board_is_refused_by_another_with_its_key_and_nonces() -> None:
+    gates = [abi.Gate(KEY, board=board) for board in (b"board a", b"board b")]
+    opened_by = [gate.open(NONCE, NONCE) for gate in gates]
+    ids = [payload[abi.CHALLENGE_STRUCT.size :] for payload in opened_by]
+    assert ids == [b"board a", b"board b"]
+    order = abi.Session(KEY, 1, NONCE, NONCE, ids[0]).order(ORDER)
+    assert gates[1].admit(order) == abi.DENIED
+    assert gates[0].admit(order) == ORDER
+
+
+def test_an_answer_counts_once_and_for_its_own_order() -> None:
+    gate, session = opened()
+    gate.admit(session.order(ORDER))
+    first, second = gate.answers.sealed(b"one"), gate.answers.sealed(b"two")
+    answers = abi.Answers(session, session.number)
+    assert abi.Answers(session, session.number + 1).opened(first) is None
+    assert [answers.opened(payload) for payload in (first, first, second)] == [
+        b"one",
+        None,
+        b"two",
+    ]
+    for bit in range(8 * len(second)):
+        changed = bytearray(gate.answers.sealed(b"three"))
+        changed[bit // 8] ^= 1 << bit % 8
+        assert answers.opened(bytes(changed)) is None
+    assert answers.opened(b"") is None
+
+
+def test_an_answer_is_no_order() -> None:
+    gate, session = opened()
+    gate.admit(session.order(ORDER))
+    answer = gate.answers.sealed(ORDER)
+    assert gate.admit(answer) in (abi.NO_SESSION, abi.DENIED)
+
+
 def test_another_key_opens_nothing() -> None:
     gate, session = opened(OTHER)
     assert gate.admit(session.order(ORDER)) == abi.DENIED
@@ -168,6 +203,53 @@ def test_watching_a_closed_board_takes_the_key() -> None:
     client, line = client_of(FakeBoard(key=KEY, is_closed=True))
     tables = list(client.watch(interval_ms=500, until_s=line.clock_s() + 1.2))
     assert [table and table.uptime_ms for table in tables] == [5000, 5500, 6000]
+
+
+def forging(board: FakeBoard, kind: int, payload: bytes) -> None:
+    """Have something on the board's line answer whatever is asked, before the board does."""
+    take = board.take
+
+    def forged(data: bytes) -> bytes:
+        return b"".join(abi.encode(kind, n, payload) for n in range(256)) + take(data)
+
+    board.take = forged  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("status", (abi.OK, abi.UNKNOWN, abi.NO_SESSION, abi.DENIED, abi.REPLAYED))
+def test_a_forged_status_answers_no_order(status: int) -> None:
+    board = FakeBoard(key=KEY)
+    client, _ = client_of(board)
+    client.control("led", "restart")
+    forging(board, abi.STATUS, bytes([status]) + bytes(16))
+    board.services[3].state = abi.STATE_NAMES.index("faulted")
+    with pytest.raises(NoSuchTarget, match="UNKNOWN"):
+        client.inject("led", "crash")
+    client.inject("blink", "crash")
+    assert board.injections == [("blink", "crash")]
+
+
+@pytest.mark.parametrize("mark", (abi.key_mark(KEY), abi.key_mark(OTHER)))
+def test_a_forged_opening_opens_nothing(mark: bytes) -> None:
+    board = FakeBoard(key=KEY)
+    client, _ = client_of(board)
+    forging(board, abi.CHALLENGE_IS, abi.CHALLENGE_STRUCT.pack(1, 1, mark, NONCE, NONCE))
+    client.inject("led", "crash")
+    assert board.injections == [("led", "crash")]
+
+
+def test_a_recorded_answer_answers_no_later_order() -> None:
+    board = FakeBoard(key=KEY)
+    client, _ = client_of(board)
+    said: list[bytes] = []
+    take = board.take
+    board.take = lambda data: said.append(take(data)) or said[-1]  # type: ignore[func-returns-value,method-assign]
+    client.inject("led", "crash")
+    answer = abi.decode(said[-1][1:-1])
+    assert answer is not None
+    board.take = take  # type: ignore[method-assign]
+    forging(board, answer[0], answer[2])
+    with pytest.raises(NoSuchTarget):
+        client.inject("nobody", "crash")
 
 
 # The commands

@@ -26,9 +26,11 @@ def test_ten_thousand_hostile_frames_are_refused_counted_and_change_nothing(
         before = client.table()
         session = open_session(line, KEY)
         taken = [session.order(bytes([abi.CONTROL, 2]) + b"nobody") for _ in range(3)]
-        for order in taken:
-            refusal = answer(line, abi.encode(abi.ORDER, 200, order)).payload
-            assert refusal == bytes([abi.UNKNOWN])
+        for number, order in enumerate(taken, 1):
+            sealed = answer(line, abi.encode(abi.ORDER, 200, order))
+            assert sealed.kind == abi.ANSWER
+            refusal = abi.Answers(session, number).opened(sealed.payload)
+            assert refusal == bytes([abi.STATUS, abi.UNKNOWN])
         hostile = Hostile(seed=1, session=session, taken=taken)
         lines = list(hostile.lines(FRAMES))
         for start in range(0, FRAMES, AT_ONCE):

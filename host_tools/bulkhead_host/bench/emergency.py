@@ -42,7 +42,7 @@ def measure(_images: Images) -> dict[str, float]:
 def _latencies_us() -> list[float]:
     """Turn the key and strike the mushroom STOPS times; return how long each stop took."""
     files = system_files(source_root() / "services" / "examples" / "motor", board=BOARD)
-    with EmulatedBoard(image=build_image(board=BOARD, files=files).path) as board:
+    with EmulatedBoard(image=build_image(board=BOARD, files=files).path, seed=0) as board:
         client = Client(BoardTransport(board))
         mushroom, key, power = (board.pin(number) for number in (_MUSHROOM, _KEY, _POWER))
         mushroom.drive(1)

@@ -29,7 +29,7 @@ def measure(_images: Images) -> dict[str, float]:
     image = build_image(board=BOARD, files=system_files(application, board=BOARD))
     spinner = constants_of(read_text(application / "spinner/service.py"))
     window_s = _TABLES * INTERVAL_MS / 1000
-    with EmulatedBoard(image=image.path) as board:
+    with EmulatedBoard(image=image.path, seed=0) as board:
         pin = board.pin(spinner["PROGRESS_PIN"])
         client = Client(BoardTransport(board))
         client.listen(_SETTLE_S)

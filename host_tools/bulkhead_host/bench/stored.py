@@ -21,7 +21,7 @@ def measure(_images: Images) -> dict[str, float]:
     """Return store_put_ms and store_save_ms."""
     application = source_root() / _APPLICATION
     image = build_image(board=BOARD, files=system_files(application, board=BOARD))
-    with EmulatedBoard(image=image.path) as board:
+    with EmulatedBoard(image=image.path, seed=0) as board:
         log = board.run_until(b"save_us=", timeout_ms=10_000)
         board.run_for(ms=20)
         log += board.read()

@@ -52,7 +52,7 @@ def measure(_images: Images) -> dict[str, float]:
     service = read_text(application / _SERVICE / "service.py")
     bundle = _next_version(application)
     log: list[str] = []
-    with EmulatedBoard(image=image.path, key=_KEY) as board:
+    with EmulatedBoard(image=image.path, key=_KEY, seed=0) as board:
         client = Client(BoardTransport(board), key=_KEY, on_output=log.append)
         client.listen(_SETTLE_S)
         pin = board.pin(constants_of(service)["RUNNING_PIN"])

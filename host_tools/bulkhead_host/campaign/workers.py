@@ -111,7 +111,7 @@ def bench(setup: Setup, board: EmulatedBoard) -> Bench:
 
 
 def _boot(setup: Setup) -> Bench:
-    board = EmulatedBoard(image=setup.image, key=_KEY)
+    board = EmulatedBoard(image=setup.image, key=_KEY, seed=0)
     board.start()
     booted = bench(setup, board)
     booted.client.listen(BOOT_S)

@@ -7,10 +7,11 @@
         board.pin(15).press(ms=30)
 
 Time is the board's own. Nothing happens between two calls; `run_for` and `run_until` advance the
-device, and the same calls give the same cycles in every run. To serve the board to other programs
-on a serial port, see `server.BoardServer`, a layer on top.
+device, and with a `seed` the same calls give the same cycles in every run. To serve the board to
+other programs on a serial port, see `server.BoardServer`, a layer on top.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,8 @@ class EmulatedBoard:
     its bootloader. `drive` is the folder that stands for the bootloader's drive (default: a new
     one among the temporary files). `pace="real"` keeps device time from running ahead of the
     wall clock. `report` takes messages for a person. `unique_id` is the 8 bytes of
-    `machine.unique_id()`, and `seed` decides what `os.urandom` returns. `hold_idle_out=False`
+    `machine.unique_id()`. `seed` decides what `os.urandom` returns, for runs that are to be the
+    same each time: without one it is different each time, as on silicon. `hold_idle_out=False`
     brings back the interrupt storm of rp2040py's own USB host, to measure what it costs.
 
     Raises UsageError for a bad image, flash file or folder, DeviceBusy for a flash file in use.
@@ -62,7 +64,7 @@ class EmulatedBoard:
         pace: Pace = "full",
         report: Callable[[str], None] = report_on_stderr,
         unique_id: bytes = DEFAULT_UNIQUE_ID,
-        seed: int = 0,
+        seed: int | None = None,
         key: bytes | None = None,
         hold_idle_out: bool = True,
     ) -> None:
@@ -73,7 +75,8 @@ class EmulatedBoard:
         if len(unique_id) != UNIQUE_ID_SIZE:
             raise UsageError(f"a board's id has {UNIQUE_ID_SIZE} bytes, not {len(unique_id)}")
         self.chip = Chip()
-        repair(self.chip.mcu, unique_id=unique_id, seed=seed)
+        drawn = secrets.randbits(64) if seed is None else seed
+        repair(self.chip.mcu, unique_id=unique_id, seed=drawn)
         self.usb = attach_controller(self.chip.mcu)
         self.console = UsbHost(self.usb, hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)

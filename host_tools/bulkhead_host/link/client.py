@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted, UsageError
@@ -26,7 +26,7 @@ from bulkhead_host.link.services import (
     parse_table,
     printable,
 )
-from bulkhead_host.link.session import REFUSALS, Authority, Refused
+from bulkhead_host.link.session import Authority, Opening, Refused, Sent
 from bulkhead_host.link.transport import Transport
 
 _T = TypeVar("_T")
@@ -42,8 +42,6 @@ ATTEND_S = 0.1
 _RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
 _VALUE_BYTES_MAX = 256
-_REFUSALS = [bytes([status]) for status in REFUSALS]
-_NO_SESSION = bytes([abi.NO_SESSION])
 _WATCH_LEASE_MS_MAX = 0xFFFF
 
 
@@ -90,6 +88,8 @@ class Client:
         self._watch_frames: list[Frame] = []
         self._watched: deque[Table] = deque()
         self._watch_is_refused = False
+        self._watch_sent = Sent(b"")
+        self._line = b""
 
     @property
     def damaged_frames(self) -> int:
@@ -248,7 +248,7 @@ class Client:
         try:
             while until_s is None or clock_s() < until_s:
                 if clock_s() >= renew_s:
-                    self._send(*self._addressed(abi.WATCH, payload), self._watch_sequence)
+                    self._watch_sent = self._send(abi.WATCH, payload, self._watch_sequence)
                     renew_s = clock_s() + lease_ms / 2000
                 wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
                 if attend is not None:
@@ -337,37 +337,42 @@ class Client:
         *,
         attempts: int,
     ) -> _T:
-        answers: dict[int, list[Frame]] = {}
+        answers: dict[int, tuple[Sent, list[Frame]]] = {}
         for _ in range(attempts):
-            addressed = self._addressed(kind, payload)
             sequence = self._next_sequence()
-            answers[sequence] = []
-            sent = self._send(*addressed, sequence)
+            answers[sequence] = (self._send(kind, payload, sequence), [])
             try:
                 answer = self._await(answers, collect)
             except _Incomplete:
                 continue
             if answer is not None:
                 return answer
-            self._raise_if_echoed(sent)
+            self._raise_if_echoed()
         raise DeviceTimeout(
             f"no answer from {self.transport.name} in {attempts * self._timeout_s:g} s",
             "see that the board runs Bulkhead and is not at its REPL, or reset it: "
             f"mpremote connect {self.transport.name} reset",
         )
 
-    def _addressed(self, kind: int, payload: bytes) -> tuple[int, bytes]:
-        """Return the kind and payload of the frame that makes a request: an ORDER, or its own."""
-        if not self._authority.needs_order(kind):
-            return kind, payload
-        return abi.ORDER, self._authority.order(kind, payload, self._challenge)
-
-    def _challenge(self, nonce: bytes) -> Frame:
-        return self._request(abi.CHALLENGE, nonce, _one_of(abi.CHALLENGE_IS))
+    def _challenge(self, opening: Opening) -> tuple[Any, bytes]:
+        """Have the board open a session; return it, and the board's key."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._ask(
+                    abi.CHALLENGE,
+                    opening.nonce,
+                    lambda frames: opening.session(frames[-1]),
+                    attempts=1,
+                )
+            except DeviceTimeout as error:
+                if opening.other_mark:
+                    raise opening.refusal() from None
+                silence = error
+        raise silence
 
     def _await(
         self,
-        answers: dict[int, list[Frame]],
+        answers: dict[int, tuple[Sent, list[Frame]]],
         collect: Callable[[Sequence[Frame]], _T | None],
     ) -> _T | None:
         deadline_s = self.transport.clock_s() + self._timeout_s
@@ -375,10 +380,12 @@ class Client:
             for frame in self._receive(left_s):
                 if frame.sequence not in answers:
                     continue
-                if frame.kind == abi.STATUS and frame.payload[:1] in _REFUSALS:
-                    raise Refused(frame.payload[0])
-                answers[frame.sequence].append(frame)
-                answer = collect(answers[frame.sequence])
+                sent, frames = answers[frame.sequence]
+                opened = sent.opened(frame)
+                if opened is None:
+                    continue
+                frames.append(opened)
+                answer = collect(frames)
                 if answer is not None:
                     return answer
                 deadline_s = self.transport.clock_s() + self._timeout_s
@@ -400,10 +407,15 @@ class Client:
                 frames.append(item)
         return frames
 
-    def _take_watched(self, frame: Frame) -> None:
-        if frame.kind == abi.STATUS and frame.payload[:1] == _NO_SESSION:
-            self._authority.refused(abi.NO_SESSION, was_order=self._authority.reading_is_closed)
+    def _take_watched(self, answer: Frame) -> None:
+        try:
+            frame = self._watch_sent.opened(answer)
+        except Refused as refusal:
+            self._authority.refused(refusal.status, was_order=self._authority.reading_is_closed)
             self._watch_is_refused = True
+            return
+        if frame is None:
+            return
         if frame.kind not in (abi.SERVICE, abi.END):
             return
         self._watch_frames.append(frame)
@@ -413,11 +425,13 @@ class Client:
             if table is not None:
                 self._watched.append(table)
 
-    def _send(self, kind: int, payload: bytes, sequence: int) -> bytes:
-        line = abi.encode(kind, sequence, payload)
+    def _send(self, kind: int, payload: bytes, sequence: int) -> Sent:
+        """Send a request, in an order where it takes one."""
+        kind, sent = self._authority.sent(kind, payload, self._challenge)
+        self._line = abi.encode(kind, sequence, sent.payload)
         self._recent.clear()
-        self.transport.write(line)
-        return line
+        self.transport.write(self._line)
+        return sent
 
     def _next_sequence(self) -> int:
         self._sequence = (self._sequence + 1) & 0xFF
@@ -425,9 +439,9 @@ class Client:
             self._sequence = (self._sequence + 1) & 0xFF
         return self._sequence
 
-    def _raise_if_echoed(self, sent: bytes) -> None:
+    def _raise_if_echoed(self) -> None:
         """Raise when what came back is what was sent: MicroPython's prompt echoes it."""
-        echo = sent.strip(abi.MARK + b"\n").decode()
+        echo = self._line.strip(abi.MARK + b"\n").decode()
         unfinished = self._parser.unfinished_output.decode("utf-8", errors="replace")
         if any(echo in line for line in (*self._recent, unfinished)):
             raise DeviceTimeout(

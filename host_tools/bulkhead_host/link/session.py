@@ -24,6 +24,68 @@ class Refused(Exception):
         self.status = status
 
 
+class Sent:
+    """A request on its way: which answers are to it, and nobody else's."""
+
+    def __init__(self, payload: bytes, answers: Any = None, key: bytes = b"") -> None:
+        self.payload = payload
+        self._answers = answers
+        self._key = key
+
+    def opened(self, frame: Frame) -> Frame | None:
+        """Return what a frame answers; None where it is no answer of who has the key.
+
+        Raises `Refused` for a refusal: one of an order is signed, any other is not.
+        """
+        status = frame.payload[0] if frame.kind == abi.STATUS and frame.payload else abi.OK
+        if self._answers is None:
+            if status in REFUSALS:
+                raise Refused(status)
+            return frame
+        if status in REFUSALS:
+            mac = abi.refusal_mac(self._key, status, self.payload)
+            if abi.is_same(frame.payload[1:], mac):
+                raise Refused(status)
+        if frame.kind != abi.ANSWER:
+            return None
+        answer = self._answers.opened(frame.payload)
+        return Frame(answer[0], frame.sequence, answer[1:]) if answer else None
+
+
+class Opening:
+    """The opening of a session: the answer to its challenge shows that the board has the key."""
+
+    def __init__(self, key: bytes | None, nonce: bytes) -> None:
+        self._key = key
+        self.nonce = nonce
+        self.other_mark = b""
+        """The mark of a key that is not ours, if such a board has answered."""
+
+    def session(self, frame: Frame) -> tuple[Any, bytes] | None:
+        """Return the session that a frame opens, and the board's key; None if it opens none."""
+        size = abi.CHALLENGE_STRUCT.size
+        if frame.kind != abi.CHALLENGE_IS or len(frame.payload) < size:
+            return None
+        name, access, mark, nonce, proof = abi.CHALLENGE_STRUCT.unpack(frame.payload[:size])
+        key = self._key
+        if key is None:
+            key = device_key() if access & abi.HAS_KEY else bytes(KEY_BYTES)
+        if abi.key_mark(key) != mark:
+            self.other_mark = mark
+            return None
+        session = abi.Session(key, name, self.nonce, nonce, frame.payload[size:])
+        return (session, key) if abi.is_same(session.proof(access), proof) else None
+
+    def refusal(self) -> NotPermitted:
+        """Return what is to be told where a board with another key has answered."""
+        own = abi.key_mark(self._key or device_key())
+        return NotPermitted(
+            f"this board has another key: its mark is {self.other_mark.hex()}, "
+            f"that of {key_file()} is {own.hex()}",
+            _OTHER_KEY,
+        )
+
+
 class Authority:
     """What a client may do: it opens a session when there is need of one.
 
@@ -37,6 +99,7 @@ class Authority:
         self._key = key
         self._nonces = nonces
         self._session: Any = None
+        self._board_key = b""
         self.reading_is_closed = False
 
     def needs_order(self, kind: int) -> bool:
@@ -45,15 +108,21 @@ class Authority:
             return False
         return self.reading_is_closed or kind not in abi.READING
 
-    def order(self, kind: int, payload: bytes, challenge: Callable[[bytes], Frame]) -> bytes:
-        """Return the payload of an ORDER with a request in it.
+    def sent(
+        self, kind: int, payload: bytes, challenge: Callable[[Opening], tuple[Any, bytes]]
+    ) -> tuple[int, Sent]:
+        """Return the kind and the payload of the frame that makes a request.
 
-        `challenge` asks the board for a session. Raises `NotPermitted` when its key is another.
+        `challenge` has the board open a session. Raises `NotPermitted` when its key is another.
         """
+        if not self.needs_order(kind):
+            return kind, Sent(payload)
         if self._session is None:
-            self._session = self._opened(challenge)
+            opening = Opening(self._key, self._nonces(abi.NONCE_BYTES))
+            self._session, self._board_key = challenge(opening)
         order: bytes = self._session.order(bytes([kind]) + payload)
-        return order
+        answers = abi.Answers(self._session, self._session.number)
+        return abi.ORDER, Sent(order, answers, self._board_key)
 
     def refused(self, status: int, *, was_order: bool) -> None:
         """Learn from a refusal, so that the request may be sent once more; or raise."""
@@ -62,22 +131,6 @@ class Authority:
         elif status == abi.DENIED:
             raise NotPermitted("the board refused: its key is another", _OTHER_KEY)
         self._session = None  # that of a program, or of a console, that has ended
-
-    def _opened(self, challenge: Callable[[bytes], Frame]) -> Any:
-        nonce = self._nonces(abi.NONCE_BYTES)
-        payload = challenge(nonce).payload[: abi.CHALLENGE_STRUCT.size]
-        name, access, mark, board_nonce = abi.CHALLENGE_STRUCT.unpack(payload)
-        key = self._key
-        if key is None:
-            key = device_key() if access & abi.HAS_KEY else bytes(KEY_BYTES)
-        own = abi.key_mark(key)
-        if own != mark:
-            raise NotPermitted(
-                f"this board has another key: its mark is {mark.hex()}, "
-                f"that of {key_file()} is {own.hex()}",
-                _OTHER_KEY,
-            )
-        return abi.Session(key, name, nonce, board_nonce)
 
 
 _OTHER_KEY = f"name the file of its key, {ENVIRONMENT_VARIABLE}=FILE, or flash it with yours"
