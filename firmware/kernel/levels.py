@@ -17,6 +17,7 @@ from kernel.budgets import close_now
 from kernel.dispatch import dispatch
 from kernel.faults import fault, is_closing
 from kernel.irq import deliver
+from kernel.outputs import make_safe
 from kernel.trace import note_event
 from kernel.layout import (
     ARMED, CPU_US, DEADLINES, ENDING, IRQ_PENDING, LAST_STEP, NEXT_DEADLINE, NOW, OUTER,
@@ -48,6 +49,7 @@ def land(kernel, error):
     w = kernel.words
     in_task = w[ARMED]
     w[ARMED] = 0
+    make_safe(kernel, w[RUNNING_TASK])  # before anything is found out
     if w[STRUCK]:  # again, while the first strike unwound what it landed in
         kernel.port.pad()
     task = w[RUNNING_TASK]

@@ -20,7 +20,7 @@ def make_safe(kernel, task: int):
     number = task >> RECORD_SHIFT
     outputs = kernel.outputs[number]
     if outputs:
-        kernel.port.hold(outputs)
+        kernel.hold(outputs)
         since_ms = ptr32(kernel.held_ms)
         if since_ms[task >> RECORD_SHIFT] == DRIVEN:
             since_ms[task >> RECORD_SHIFT] = int(kernel.port.uptime_ms()) + 1

@@ -19,6 +19,7 @@ class Kernel:
         self.port = port
         self.now = port.now  # bound once: among the port's attributes it is found last
         self.clock = port.clock
+        self.hold = port.hold
         self.words = array("i", bytes(4 * size))
         self.window = memoryview(self.words)  # registers are slices of it
         self.frames = [None] * (len(table) + 1)

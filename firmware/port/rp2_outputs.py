@@ -11,7 +11,9 @@ from array import array
 import micropython
 from micropython import const
 
+_END = const(1)
 _FIRST = const(2)
+_STEP = const(8)  # bytes of an address and a value
 _ADDRESS = const(0)
 _VALUE = const(1)
 _FUNCSEL = const(0x1F)  # of a control word, 2.19.6.1; the rest are overrides
@@ -20,12 +22,12 @@ _FUNCSEL = const(0x1F)  # of a control word, 2.19.6.1; the rest are overrides
 @micropython.viper
 def hold(outputs):
     """Make all stores: pins are at their safe level, and nothing else moves them. Any context."""
-    words = ptr32(outputs)
-    at = _FIRST
-    end = words[1]
+    at = int(ptr32(outputs))
+    end = at + (ptr32(at)[_END] << 2)
+    at += _FIRST << 2
     while at < end:
-        ptr32(words[at + _ADDRESS])[0] = words[at + _VALUE]
-        at += 2
+        ptr32(ptr32(at)[_ADDRESS])[0] = ptr32(at)[_VALUE]
+        at += _STEP
 
 
 def hold_all():

@@ -19,6 +19,7 @@ PROMISED = {
     *("fairness_median_ms", "fairness_max_ms", "restart_ms_p50", "restart_ms_p99"),
     *("tick_overhead_percent", "boot_ms", "kernel_ram_bytes", "task_ram_bytes"),
     *("kernel_flash_bytes", "kernel_code_lines", "monitor_overhead_percent"),
+    *("fault_to_safe_us_p99", "kill_to_safe_us_p99", "safe_stores_us"),
     *("emergency_stop_us_p99", "update_gap_ms", "update_lost_messages", "save_to_running_ms"),
 }
 BESIDE_ASYNCIO = {
@@ -31,6 +32,9 @@ LIMITS = {
     "irq_to_driver_us_p99": 300,
     "hog_kill_over_budget_ms": 2,
     "fairness_median_ms": 12,
+    "fault_to_safe_us_p99": 150,
+    "kill_to_safe_us_p99": 1_300,
+    "safe_stores_us": 10,
     "monitor_overhead_percent": 2,
     "update_gap_ms": 5,
     "update_lost_messages": 0,

@@ -14,6 +14,7 @@ from bulkhead_host.bench import (
     emergency,
     interrupts,
     monitored,
+    outputs,
     serial,
     sizes,
     stored,
@@ -125,6 +126,15 @@ MEASUREMENTS = (
             Figure(name="emergency_stop_us_max", unit="us"),
         ),
         function=emergency.measure,
+    ),
+    Measurement(
+        name="outputs",
+        figures=(
+            Figure(name="fault_to_safe_us_p99", unit="us", target=150, goal=100),
+            Figure(name="kill_to_safe_us_p99", unit="us", target=1_300, goal=1_100),
+            Figure(name="safe_stores_us", unit="us", target=10, goal=10),
+        ),
+        function=outputs.measure,
     ),
     Measurement(
         name="boot",
