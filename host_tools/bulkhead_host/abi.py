@@ -118,6 +118,8 @@ TRAP_NAMES: dict[int, str] = {getattr(_abi, name): name.lower() for name in _TRA
 
 # kernel/limits.py
 TASKS_MAX: int = _limits.TASKS_MAX
+CALL_TIMEOUT_US: int = _limits.CALL_TIMEOUT_US
+MESSAGE_BYTES_MAX: int = _limits.MESSAGE_BYTES_MAX
 PRIORITIES: int = _limits.PRIORITIES
 
 # bulkhead/link.py

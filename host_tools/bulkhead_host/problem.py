@@ -9,7 +9,8 @@ class Problem:
     """One thing wrong: where, and what to do about it.
 
     `line` counts from 1; 0 stands for the file as a whole. A warning is legal and likely not
-    what was meant.
+    what was meant. A mistake will not do what its line says, and what is built is built with it:
+    a service that fails harms itself alone.
     """
 
     path: Path
@@ -17,6 +18,7 @@ class Problem:
     text: str = ""
     next_step: str = ""
     is_warning: bool = False
+    is_mistake: bool = False
 
     def __str__(self) -> str:
         place = f"{self.path.as_posix()}:{self.line}" if self.line else self.path.as_posix()
@@ -32,6 +34,7 @@ class Problem:
             text=self.text,
             next_step=self.next_step,
             is_warning=self.is_warning,
+            is_mistake=self.is_mistake,
         )
 
 
@@ -41,17 +44,29 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def add(
-        self, path: Path, line: int, text: str, next_step: str = "", *, is_warning: bool = False
+    def add(  # noqa: PLR0913
+        self,
+        path: Path,
+        line: int,
+        text: str,
+        next_step: str = "",
+        *,
+        is_warning: bool = False,
+        is_mistake: bool = False,
     ) -> None:
         """Note a problem, unless it is noted already."""
         problem = Problem(
-            path=path, line=line, text=text, next_step=next_step, is_warning=is_warning
+            path=path,
+            line=line,
+            text=text,
+            next_step=next_step,
+            is_warning=is_warning,
+            is_mistake=is_mistake,
         )
         if problem not in self.problems:
             self.problems.append(problem)
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems that are no warnings."""
-        return [problem for problem in self.problems if not problem.is_warning]
+        """The problems that nothing can be built with."""
+        return [one for one in self.problems if not (one.is_warning or one.is_mistake)]

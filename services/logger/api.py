@@ -12,7 +12,7 @@ LEVELS = "-DIWE"
 # Called. Each reader gets every record but its own, and the count of those it was too late for.
 NEXT = const(10)  # -> OK, arg: (ms since boot, level, sender's task number, text); EMPTY
 EMPTY = const(1)
-KEEP = const(11)  # arg: (task number, or 0 for all, least level that is kept) -> OK
+KEEP = const(11)  # arg: (task number or 0 for all, least level that is kept) -> OK
 
 READERS_MAX = const(4)
 

@@ -30,21 +30,21 @@ def command(application: Path, board: str | None, wants_json: bool) -> None:
 
     Manifests and system.toml, the services' calls, rights, pins, interrupt lines and budgets
     together, and what each service's code imports and asks for. `build` and `run` make the same
-    checks. Exits with 1 when anything is wrong; a warning is about what works and is likely not
-    meant.
+    checks, and go on with mistakes: a service that fails harms itself alone. Exits with 1 when
+    anything is wrong; a warning is about what works and is likely not meant.
     """
     found = check(application, board=board)
     if wants_json:
         click.echo(json.dumps(_described(found), indent=1))
     else:
         _print(found, application)
-    if found.errors:
+    if found.mistakes:
         raise click.exceptions.Exit(BulkheadError.exit_code)
 
 
 def _described(found: Examined) -> dict[str, object]:
     return {
-        "is_right": not found.errors,
+        "is_right": not found.mistakes,
         "application": found.application and found.application.name,
         "board": found.board and found.board.name,
         "services": [service.name for service in found.application.services]
@@ -64,6 +64,8 @@ def _described(found: Examined) -> dict[str, object]:
 
 
 def _severity(problem: Problem) -> str:
+    if problem.is_mistake:
+        return "mistake"
     return "warning" if problem.is_warning else "error"
 
 
@@ -76,8 +78,10 @@ def _print(found: Examined, folder: Path) -> None:
         out.print(line, soft_wrap=True)
         if problem.next_step:
             out.print(f"  try: {problem.next_step}", soft_wrap=True, markup=False)
-    count = len(found.errors)
-    verdict = f"{count} problem{'' if count == 1 else 's'}" if count else "nothing wrong"
+    counts = {"problem": len(found.mistakes)}
+    counts["warning"] = len(found.problems) - counts["problem"]
+    words = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
+    verdict = ", ".join(words) or "nothing wrong"
     name = found.application.name if found.application else str(folder)
     where = f", for {found.board.name}" if found.board else ""
     services = len(found.application.services) if found.application else 0

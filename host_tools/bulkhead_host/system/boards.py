@@ -94,6 +94,11 @@ class Board:
         pin = self.pins.get(self.names.get(name, name))
         return None if pin is None else pin.gpio
 
+    def functions(self, name: str) -> tuple[str, ...]:
+        """Return what a pin can do beside reading a level; nothing for what is no pin."""
+        pin = self.pins.get(self.names.get(name, name))
+        return () if pin is None else pin.functions
+
     def uart_of(self, rx: str, tx: str) -> int | None:
         """Return the number of the UART that two pins belong to, None if there is none."""
         found = [self.pins.get(self.names.get(name, name)) for name in (rx, tx)]

@@ -1,5 +1,6 @@
 """Checks of a system as a whole, before anything of it reaches a board."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -8,11 +9,13 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
+from bulkhead_host.system.reading.pins import unfit_pins
 from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems
 from bulkhead_host.system.uphill import cycles
 
 SUPERVISOR_PRIORITY = 0
 ASYNCIO = "asyncio"
+_PLAIN_NAME = re.compile(r"[\w-]+", re.ASCII)
 
 LINES_MAX = 28
 """Interrupt lines of one service: each has a notification bit, and the kernel's own is bit 28."""
@@ -52,6 +55,8 @@ def check(application: Application, board: Board | None, report: Report) -> None
     """
     system = System(application=application, board=board, report=report)
     for one in CHECKS:
+        one(system)
+    for one in LIKELY if not report.errors else ():
         one(system)
 
 
@@ -241,6 +246,70 @@ def check_hard(system: System) -> None:
         system.wrong(service, keys, text, hint)
 
 
+def check_functions(system: System) -> None:
+    """Want pins that can be what a driver makes of them."""
+    if system.board is None:
+        return
+    for service in system.application.services:
+        for index, text, hint in unfit_pins(service, system.board):
+            system.wrong(service, ("service", "pins", index), text, hint)
+
+
+def check_order(system: System) -> None:
+    """Warn of a client that starts before its server, and would be told DEAD."""
+    started: set[str] = set()
+    for service in system.application.services:
+        for use in service.uses:
+            late = use.target in system.services and use.target not in started
+            calls = use.rights & RIGHTS["call"] and not (
+                use.is_implied or use.rights & RIGHTS["grant"]  # which it hands on
+            )
+            if late and calls and use.target != service.name:
+                text = f"{service.name} calls {use.target}, which starts after it"
+                hint = f"put {use.target} before {service.name} in system.start"
+                system.wrong(service, ("uses", use.handle), text, hint, is_warning=True)
+        started.add(service.name)
+
+
+def check_heartbeats(system: System) -> None:
+    """Warn of a heartbeat that a single call, which waits for its server, may outlast."""
+    longest_ms = abi.CALL_TIMEOUT_US // 1000
+    for service in system.application.services:
+        calls = any(use.rights & RIGHTS["call"] and not use.is_implied for use in service.uses)
+        if calls and 0 < service.heartbeat_ms < longest_ms:
+            text = f"a call may wait {longest_ms} ms, and heartbeat_ms is {service.heartbeat_ms}"
+            hint = f"heartbeat_ms = {2 * longest_ms}, or timeouts in the calls"
+            system.wrong(service, ("service", "heartbeat_ms"), text, hint, is_warning=True)
+
+
+def check_name(system: System) -> None:
+    """Warn of a name that makes an awkward file name, and no word on a command line."""
+    document = system.application.document
+    name = system.application.name
+    if name and not _PLAIN_NAME.fullmatch(name):
+        text = f'system.name is "{name}": files, links and commands are named by it'
+        line = document.line("system", "name")
+        hint = "letters, digits, - and _ alone"
+        system.report.add(document.path, line, text, hint, is_warning=True)
+
+
+def check_watched(system: System) -> None:
+    """Warn of a watchdog that waits less than the heartbeat which would mend the service."""
+    watchdog = system.application.watchdog
+    for name, period_ms in watchdog.periods_ms.items() if watchdog else ():
+        service = system.services.get(name)
+        if service and period_ms < service.heartbeat_ms:
+            document = system.application.document
+            text = f"the watchdog wants progress of {name} every {period_ms} ms, and its heartbeat"
+            system.report.add(
+                document.path,
+                document.line("watchdog", "period_ms", name),
+                f"{text} is {service.heartbeat_ms}",
+                f"a period of {service.heartbeat_ms} or longer: the supervisor mends it first",
+                is_warning=True,
+            )
+
+
 def check_sources(system: System) -> None:
     """Want a UART's pins to be one UART's, and one owner for each state machine."""
     owners: dict[int, str] = {}
@@ -301,9 +370,18 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_inversion,
     check_budgets,
     check_pins,
+    check_functions,
     check_sources,
     check_timers,
     check_hard,
     check_supervision,
     check_asyncio,
 )
+
+LIKELY: tuple[Callable[[System], None], ...] = (
+    check_order,
+    check_heartbeats,
+    check_name,
+    check_watched,
+)
+"""What is looked at where nothing is wrong: all they say is a warning."""

@@ -10,6 +10,7 @@ from bulkhead_host.system.boards import Board, board_named, board_names
 from bulkhead_host.system.checks import check
 from bulkhead_host.system.code import check_code
 from bulkhead_host.system.manifest import Application, load_application
+from bulkhead_host.system.reading import read_code
 
 
 class SystemRefused(UsageError):
@@ -35,8 +36,13 @@ class Examined:
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems that are no warnings."""
-        return [problem for problem in self.problems if not problem.is_warning]
+        """The problems that nothing can be built with."""
+        return [one for one in self.problems if not (one.is_warning or one.is_mistake)]
+
+    @property
+    def mistakes(self) -> list[Problem]:
+        """The problems that are no warnings: errors, and what will not do what it says."""
+        return [one for one in self.problems if not one.is_warning]
 
 
 def examine(folder: Path, *, board: str | None = None) -> Examined:
@@ -52,8 +58,12 @@ def examine(folder: Path, *, board: str | None = None) -> Examined:
     check(application, target, report)
     names = {service.name for service in application.services} | application.missing
     names |= {service.package for service in application.services}
+    services = {service.name: service for service in application.services}
     for service in application.services:
         check_code(service, names, target, report)
+    if not report.errors:  # what is read goes by what stands
+        for service in application.services:
+            read_code(service, services, target, report)
     return Examined(application=application, board=target, problems=report.problems)
 
 

@@ -1,0 +1,54 @@
+"""What an experienced colleague sees in a service's code: read, and not run.
+
+Each file here has one kind of mistake, as a function that yields `Finding`s of a `Source`. What
+is found may be meant: it ends `bulkhead check` with 1, or is a warning, and holds up no build.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Report
+from bulkhead_host.system.boards import Board
+from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.reading.calls import wrong_calls
+from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
+from bulkhead_host.system.reading.names import wrong_names
+from bulkhead_host.system.reading.pins import wrong_pins
+from bulkhead_host.system.reading.replies import wrong_replies
+from bulkhead_host.system.reading.source import Finding, Source, read_sources
+from bulkhead_host.system.reading.times import wrong_times
+from bulkhead_host.system.reading.values import wrong_values
+from bulkhead_host.system.reading.waits import wrong_waits
+
+READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+    wrong_waits,
+    wrong_names,
+    wrong_calls,
+    wrong_values,
+    wrong_replies,
+    wrong_times,
+    wrong_hard_steps,
+    wrong_pins,
+)
+
+
+def read_code(
+    service: Service, services: Mapping[str, Service], board: Board | None, report: Report
+) -> None:
+    """Report what is likely wrong in the files of a service, by every reader.
+
+    What ships is left alone: the crasher's mistakes are what it is for.
+    """
+    if service.folder.resolve().parent == source_root() / "services":
+        return
+    for source in read_sources(service, services, board):
+        for reader in READERS:
+            for found in reader(source):
+                report.add(
+                    source.file,
+                    found.line,
+                    found.text,
+                    found.next_step,
+                    is_warning=found.is_warning,
+                    is_mistake=not found.is_warning,
+                )

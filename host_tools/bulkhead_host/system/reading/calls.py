@@ -1,0 +1,215 @@
+"""Calls with the wrong arguments, and of operations that the other service does not have."""
+
+import ast
+from collections.abc import Iterator
+
+from bulkhead_host.system.manifest import RIGHTS, Service
+from bulkhead_host.system.operations import Interface, Operation, parse_interface
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Function,
+    Source,
+    frame_methods,
+    inside,
+    trap_of,
+)
+
+_REACHING = ("call", "call_lending", "call_granting", "send")
+
+
+def wrong_calls(source: Source) -> Iterator[Finding]:
+    """Find calls that cannot be made as they are written."""
+    yield from _unfitting(source)
+    for function, frame in source.with_frames():
+        handles = _handles(source, function, frame)
+        for node in inside(function):
+            if trap_of(node, frame) in _REACHING and isinstance(node, ast.Call):
+                target = _target(source, node, handles, frame)
+                if target is not None:
+                    yield from _wrong_operation(source, node, target)
+    yield from _unnamed(source)
+    yield from _unnotified(source)
+
+
+def _unfitting(source: Source) -> Iterator[Finding]:
+    """Find calls whose arguments the function, or the method of the frame, does not take."""
+    for function, frame in source.with_frames():
+        for node in inside(function):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
+                    name == frame and method in frame_methods()
+                ):
+                    if text := misfit(node, frame_methods()[method], bound=1):
+                        yield Finding(line=node.lineno, text=f"{frame}.{method} {text}")
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in source.functions:
+                if text := misfit(node, source.functions[name].args, bound=0):
+                    yield Finding(line=node.lineno, text=f"{name} {text}")
+
+
+def misfit(call: ast.Call, taken: ast.arguments, *, bound: int) -> str:
+    """Say how arguments differ from what is taken, the empty string if they may fit.
+
+    The first `bound` parameters are given already.
+    """
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        return ""
+    if any(each.arg is None for each in call.keywords):
+        return ""
+    names = [each.arg for each in (*taken.posonlyargs, *taken.args)][bound:]
+    keywords = [each.arg for each in call.keywords if each.arg]
+    known = [*names, *(each.arg for each in taken.kwonlyargs)]
+    if len(call.args) > len(names) and taken.vararg is None:
+        return f"takes {len(names)} arguments, and is given {len(call.args)}"
+    for keyword in keywords:
+        if keyword not in known and taken.kwarg is None:
+            return f"has no argument {keyword}: it has {', '.join(known)}"
+    needed = names[: len(names) - len(taken.defaults)]
+    lacking = [name for name in needed[len(call.args) :] if name not in keywords]
+    return f"is not given {', '.join(lacking)}" if lacking else ""
+
+
+def _handles(source: Source, function: Function, frame: str) -> dict[str, str]:
+    """Return the variables of a function that hold a handle, with the capability's name."""
+    found: dict[str, str] = {}
+    for node in inside(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=variable)], value=value):
+                found[variable] = capability(value, frame)
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                for name, value in zip(names, values, strict=False):
+                    if isinstance(name, ast.Name):
+                        found[name.id] = capability(value, frame)
+    return found
+
+
+def capability(node: ast.AST, frame: str) -> str:
+    """Return the name in `task.cap("name")`, the empty string for anything else."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=owner), attr="cap"),
+            args=[ast.Constant(value=str(name))],
+        ) if owner == frame:
+            return name
+    return ""
+
+
+def _target(source: Source, call: ast.Call, handles: dict[str, str], frame: str) -> Service | None:
+    if not call.args:
+        return None
+    handle = call.args[0]
+    name = handles.get(handle.id, "") if isinstance(handle, ast.Name) else ""
+    name = name or capability(handle, frame)
+    uses = {use.handle: use.target for use in source.service.uses}
+    return source.services.get(uses.get(name, ""))
+
+
+def interface_of(service: Service) -> Interface | None:
+    """Return what a service's `api.py` offers, None where it says of no operation what it does."""
+    try:
+        text = (service.folder / "api.py").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    interface = parse_interface(service.name, text)
+    return interface if interface.operations else None
+
+
+def _wrong_operation(source: Source, call: ast.Call, target: Service) -> Iterator[Finding]:
+    interface = interface_of(target)
+    if interface is None or len(call.args) <= 1:
+        return
+    is_known, number = source.value(call.args[1])
+    if not is_known or not isinstance(number, int):
+        return
+    fitting = [one for one in interface.operations if one.number == number]
+    if not fitting:
+        names = ", ".join(one.name for one in interface.operations)
+        yield Finding(
+            line=call.lineno,
+            text=f"{target.name} has no operation {ast.unparse(call.args[1])}",
+            next_step=f"it has {names}",
+        )
+        return
+    yield from _wrong_shape(call, target, fitting[0])
+
+
+def _wrong_shape(call: ast.Call, target: Service, operation: Operation) -> Iterator[Finding]:
+    if not operation.is_tuple or operation.takes_more or operation.parameters is None:
+        return
+    if operation.words.partition("->")[0].count("(") > 1:  # there is another way to call it
+        return
+    at = 2 if len(call.args) > 2 else None  # noqa: PLR2004  (handle, operation, value)
+    value = call.args[at] if at else None
+    is_lending = isinstance(call.func, ast.Attribute) and call.func.attr != "call"
+    if is_lending or not isinstance(value, ast.Tuple):
+        return
+    if any(isinstance(each, ast.Starred) for each in value.elts):
+        return
+    if len(value.elts) != len(operation.parameters):
+        names = ", ".join(operation.parameters)
+        yield Finding(
+            line=call.lineno,
+            text=f"{target.name}.{operation.name} takes ({names}), not {ast.unparse(value)}",
+        )
+
+
+def _unnotified(source: Source) -> Iterator[Finding]:
+    """Find operations that ask a service to notify its caller, and it has no right to."""
+    name = source.service.name
+    packages = {one.package: one for one in source.services.values()}
+    for node in ast.walk(source.tree):
+        given = node.args if isinstance(node, ast.Call) else []
+        for each in given:
+            if not isinstance(each, ast.Name) or each.id not in source.imported:
+                continue
+            module, original = source.imported[each.id]
+            target = packages.get(module.split(".")[1])
+            interface = interface_of(target) if target else None
+            words = (
+                [one.words for one in interface.operations if one.name == original]
+                if (interface)
+                else []
+            )
+            if target is None or not any("notifies the caller" in text for text in words):
+                continue
+            rights = [use.rights for use in target.uses if use.target == name]
+            if not any(right & RIGHTS["notify"] for right in rights):
+                yield Finding(
+                    line=each.lineno,
+                    text=f"{target.name} has no right to notify {name}, as {original} asks it to",
+                    next_step=f'{name} = ["notify"] under [uses] of {target.name}',
+                )
+
+
+def _unnamed(source: Source) -> Iterator[Finding]:
+    """Find helpers that are given the name of a capability that the manifest does not grant."""
+    granted = {use.handle for use in source.service.uses}
+    granted |= {line.name for line in source.service.lines}
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        function = source.functions.get(node.func.id)
+        if function is None:
+            continue
+        names = [each.arg for each in function.args.args]
+        asked = _asked_for(function, source.frame_of(function))
+        for parameter, given in zip(names, node.args, strict=False):
+            match given:
+                case ast.Constant(value=str(name)) if parameter in asked and name not in granted:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"no capability '{name}': name it under [uses] in service.toml",
+                    )
+
+
+def _asked_for(function: Function, frame: str) -> set[str]:
+    """Return the parameters of a function that it asks the frame for as capabilities."""
+    found = set()
+    for node in inside(function):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=owner), attr="cap"), args=[ast.Name(id=name)]
+            ) if owner == frame:
+                found.add(name)
+    return found

@@ -1,0 +1,54 @@
+"""Names that nothing binds: of the language, of an `api.py`, of the frame."""
+
+import ast
+from collections.abc import Iterator
+
+from pyflakes import messages
+from pyflakes.checker import Checker
+
+from bulkhead_host.system.reading.source import Finding, Source, frame_attributes, inside
+
+# MicroPython's machine-word dialect, and what a module may be asked for.
+_BUILTINS = ("const", "ptr", "ptr8", "ptr16", "ptr32", "uint", "viper", "native", "execfile")
+_WRONG = (messages.UndefinedName, messages.UndefinedLocal, messages.ReturnOutsideFunction)
+_NO_SERVICES = ("_thread",)
+
+
+def wrong_names(source: Source) -> Iterator[Finding]:
+    """Find names without a value, and modules that no service runs with."""
+    for message in Checker(source.tree, str(source.file), builtins=_BUILTINS).messages:
+        if isinstance(message, _WRONG):
+            yield Finding(line=message.lineno, text=message.message % message.message_args)
+    yield from _wrong_imports(source)
+    for function, frame in source.with_frames():
+        for node in inside(function):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Load()):
+                    if name == frame and attribute not in frame_attributes():
+                        yield Finding(
+                            line=node.lineno,
+                            text=f"the frame has no {attribute}",
+                            next_step="see services/README.md for what a service can ask for",
+                        )
+
+
+def _wrong_imports(source: Source) -> Iterator[Finding]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = [getattr(node, "module", None), *(alias.name for alias in node.names)]
+            for name in set(modules) & set(_NO_SERVICES):
+                yield Finding(
+                    line=node.lineno,
+                    text=f"{name}: a thread runs outside every service, budget and priority",
+                    next_step="make a service of what it does",
+                )
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("services."):
+            continue
+        names = source.module_names(node.module or "")
+        for alias in node.names:
+            if names is not None and alias.name not in names | {"*"}:
+                yield Finding(
+                    line=node.lineno,
+                    text=f"{node.module} has no {alias.name}",
+                    next_step=f"it has {', '.join(sorted(n for n in names if n.isupper()))}",
+                )

@@ -1,0 +1,81 @@
+"""Pins that are not the service's own, and pins that cannot do what is asked of them."""
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from bulkhead_host.system.boards import Board
+from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.reading.source import Finding, Source
+
+
+def wrong_pins(source: Source) -> Iterator[Finding]:
+    """Find pins by number that the manifest does not name."""
+    board = source.board
+    if board is None:
+        return
+    own = {board.place(pin) for pin in source.service.all_pins}
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="Pin") | ast.Attribute(value=ast.Name(id="machine"), attr="Pin"),
+                args=[place, *_],
+            ):
+                is_known, number = source.value(place)
+                if is_known and isinstance(number, int) and number not in own:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"pin {number} is not its own: name it under pins in service.toml",
+                        next_step=f'pins = ["gp{number}"]' if board.port == "rp2" else "",
+                    )
+
+
+def unfit_pins(service: Service, board: Board) -> Iterator[tuple[int, str, str]]:
+    """Yield pins of a driver that ships which cannot be what it makes of them.
+
+    (index among `pins`, what is wrong, what to do).
+    """
+    reader = _DRIVERS.get(service.package)
+    if reader is not None:
+        yield from reader(service.pins, board)
+
+
+def _inputs(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
+    for index, pin in enumerate(pins):
+        if not _has(board, pin, "adc"):
+            good = [name for name in board.pins if _has(board, name, "adc")]
+            yield index, f"{pin} has no ADC", f"use one of {', '.join(good)}"
+
+
+def _bus_pins(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
+    if len(pins) != 2:  # noqa: PLR2004  (sda and scl)
+        return
+    sda, scl = (board.functions(pin) for pin in pins)
+    if not _bus(sda, "sda") & _bus(scl, "scl"):
+        is_swapped = _bus(sda, "scl") & _bus(scl, "sda")
+        swapped = f'pins = ["{pins[1]}", "{pins[0]}"]: sda first'
+        hint = swapped if is_swapped else "see the board's page for pairs"
+        yield 0, f"{pins[0]} and {pins[1]} are not sda and scl of one bus", hint
+
+
+def _waves(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
+    first: dict[str, str] = {}
+    for index, pin in enumerate(pins):
+        for name in board.functions(pin):
+            other = first.setdefault(name, pin)
+            if name.startswith("pwm") and other != pin:
+                yield index, f"{pin} and {other} are one wave, {name}", "use another pin"
+
+
+_DRIVERS = {"adc": _inputs, "i2c": _bus_pins, "pwm": _waves}
+
+
+def _has(board: Board, pin: str, function: str) -> bool:
+    return any(name.startswith(function) for name in board.functions(pin))
+
+
+def _bus(functions: tuple[str, ...], signal: str) -> set[str]:
+    return {
+        name.partition(".")[0]
+        for name in functions
+        if name.startswith("i2c") and name.endswith(f".{signal}")
+    }

@@ -1,0 +1,256 @@
+"""A file of a service as the readers see it: its tree, whose it is, what its names mean."""
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.boards import Board
+from bulkhead_host.system.manifest import Service
+
+FRAME_NAMES = ("task", "sys")
+"""What a function calls the frame that is handed to it; `main` may call it anything."""
+
+NO_TRAPS = frozenset(
+    {"accept", "badge", "bits", "caller", "cap", "carry_over", "count", "granted", "name"}
+)
+"""Methods of the frame that give a value at once: all others give a trap, to be yielded."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Constant = int | float | str | bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a reader found: a line, what is wrong there, and what to do."""
+
+    line: int
+    text: str
+    next_step: str = ""
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One file of a service. `services` are those of the application, by name."""
+
+    file: Path
+    tree: ast.Module
+    service: Service
+    services: Mapping[str, Service]
+    board: Board | None
+
+    @property
+    def is_main(self) -> bool:
+        """True for the file with `main`."""
+        return self.file == self.service.folder / "service.py"
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """Functions by the names they have in this file, those imported from services too."""
+        found = dict(_functions_of(self.tree))
+        for name, (module, original) in self.imported.items():
+            other = self._module(module)
+            if other is not None and original in _functions_of(other):
+                found[name] = _functions_of(other)[original]
+        return found
+
+    @cached_property
+    def imported(self) -> dict[str, tuple[str, str]]:
+        """Names that are imported from services: the module, and the name there."""
+        found = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services."):
+                for alias in node.names:
+                    found[alias.asname or alias.name] = (node.module or "", alias.name)
+        return found
+
+    @cached_property
+    def constants(self) -> dict[str, Constant]:
+        """The values of names that are bound once, to a constant, in this file or an api."""
+        found = dict(_constants_of(self.tree))
+        for name, (module, original) in self.imported.items():
+            other = self._module(module)
+            if other is not None and original in _constants_of(other):
+                found[name] = _constants_of(other)[original]
+        return found
+
+    def module_names(self, module: str) -> set[str] | None:
+        """Return the names that a module of a service binds, None where it cannot be read."""
+        tree = self._module(module)
+        return None if tree is None else _bound(tree)
+
+    def imported_trees(self) -> list[ast.Module]:
+        """Return the modules of services that this file imports from, its own folder's too."""
+        modules = {
+            node.module or ""
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services.")
+        }
+        trees = [self._module(module) for module in sorted(modules)]
+        return [tree for tree in trees if tree is not None]
+
+    def value(self, node: ast.AST | None) -> tuple[bool, Constant]:
+        """Return whether an expression has a value that can be read, and that value."""
+        return _value(node, self.constants)
+
+    def frame_of(self, function: Function) -> str:
+        """Return what a function calls its frame, the empty string where it has none."""
+        names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+        if function.name == "main" and self.is_main and names:
+            return names[0]
+        return next((name for name in names if name in FRAME_NAMES), "")
+
+    def with_frames(self) -> Iterator[tuple[Function, str]]:
+        """Yield the functions that have a frame, and what they call it."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, Function) and self.frame_of(node):
+                yield node, self.frame_of(node)
+
+    def _module(self, name: str) -> ast.Module | None:
+        parts = name.split(".")[1:]
+        folders = {one.package: one.folder for one in self.services.values()}
+        folder = folders.get(parts[0], source_root() / "services" / parts[0])
+        return parsed(folder.joinpath(*parts[1:]).with_suffix(".py"))
+
+
+def read_sources(
+    service: Service, services: Mapping[str, Service], board: Board | None
+) -> Iterator[Source]:
+    """Yield the files of a service that are Python; an api's too."""
+    for file in sorted(service.folder.rglob("*.py")):
+        tree = parsed(file)
+        if tree is not None and "tests" not in file.relative_to(service.folder).parts:
+            yield Source(file=file, tree=tree, service=service, services=services, board=board)
+
+
+def parsed(file: Path) -> ast.Module | None:
+    """Return the tree of a file, None where it is not there or no Python."""
+    try:
+        return ast.parse(file.read_bytes(), file.name)
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def inside(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is below a node and not in a function or class of its own there."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, Function | ast.Lambda | ast.ClassDef):
+            yield from inside(child)
+
+
+def trap_of(node: ast.AST | None, frame: str) -> str:
+    """Return the name of the trap that a call on the frame makes, the empty string for others."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
+            if name == frame and attribute in frame_methods() and attribute not in NO_TRAPS:
+                return attribute
+    return ""
+
+
+def is_generator(function: Function) -> bool:
+    """Tell whether a function's call makes a generator or a coroutine."""
+    return isinstance(function, ast.AsyncFunctionDef) or any(
+        isinstance(node, ast.Yield | ast.YieldFrom) for node in inside(function)
+    )
+
+
+@cache
+def frame_methods() -> Mapping[str, ast.arguments]:
+    """Return the frame's methods by name, with their parameters."""
+    tree = ast.parse((source_root() / "firmware/bulkhead/frame.py").read_bytes())
+    frame = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Frame")
+    return {
+        node.name: node.args
+        for node in frame.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+
+
+@cache
+def frame_attributes() -> frozenset[str]:
+    """Return all that a frame has: methods, and what a service may read and set."""
+    text = (source_root() / "firmware/bulkhead/frame.py").read_text(encoding="utf-8")
+    return frozenset(re.findall(r"self\.([a-z]\w*) =", text)) | frozenset(frame_methods())
+
+
+def _functions_of(tree: ast.Module) -> dict[str, Function]:
+    return {node.name: node for node in tree.body if isinstance(node, Function)}
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    names = set(_functions_of(tree))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias(name=name, asname=other):
+                names.add(other or name)
+    return names
+
+
+@cache
+def _constants_of(tree: ast.Module) -> Mapping[str, Constant]:
+    found: dict[str, Constant] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                is_known, known = _value(value, found)
+                if is_known:
+                    found[name] = known
+    return found
+
+
+def _value(node: ast.AST | None, names: Mapping[str, Constant]) -> tuple[bool, Constant]:
+    """Return whether a node is a constant, `const(...)` or a name of one, with its value.
+
+    Of sums, products and shifts the value is worked out; of large texts too.
+    """
+    match node:
+        case ast.Constant(value=int() | float() | str() | bytes() | None as value):
+            return True, value
+        case ast.Name(id=name) if name in names:
+            return True, names[name]
+        case ast.Call(func=ast.Name(id="const"), args=[inner]):
+            return _value(inner, names)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            is_known, value = _value(inner, names)
+            if is_known and isinstance(value, int | float):
+                return True, -value
+        case ast.BinOp(left=left, op=op, right=right):
+            return _worked_out(op, _value(left, names), _value(right, names))
+    return False, None
+
+
+def _worked_out(
+    op: ast.operator, left: tuple[bool, Constant], right: tuple[bool, Constant]
+) -> tuple[bool, Constant]:
+    if not (left[0] and right[0]):
+        return False, None
+    made = _OPERATORS.get(type(op))
+    small = [value for value in (left[1], right[1]) if isinstance(value, int)]
+    if made is None or any(abs(value) > _OPERAND_MAX for value in small):
+        return False, None
+    try:
+        return True, made(left[1], right[1])
+    except (ArithmeticError, TypeError, ValueError):  # said where it is run
+        return False, None
+
+
+_OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Constant]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+}
+_OPERAND_MAX = 1 << 20

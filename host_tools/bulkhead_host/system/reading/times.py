@@ -1,0 +1,99 @@
+"""Times that do not go together: sleeps, budgets, heartbeats, loops without an end."""
+
+import ast
+from collections.abc import Iterator
+
+from bulkhead_host import abi
+from bulkhead_host.system.reading.source import Finding, Source, inside, trap_of
+
+_SLEEPS = {"sleep": 1000.0, "sleep_ms": 1.0, "sleep_us": 0.001}
+_CALLS = {"call": 3, "call_lending": 5, "call_granting": 4}
+_STOPS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Break, ast.Return, ast.Raise)
+_DOES_NOTHING = ("lightsleep", "deepsleep")
+
+
+def wrong_times(source: Source) -> Iterator[Finding]:
+    """Find what holds the processor, or a wait that outlasts the heartbeat."""
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr=name), args=[length]):
+                yield from _sleep(source, node.lineno, name, length)
+            case ast.Call(func=ast.Name(id=name), args=[length]) if name in _SLEEPS:
+                yield from _sleep(source, node.lineno, name, length)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="machine"), attr=name)):
+                if name in _DOES_NOTHING:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"machine.{name} stops every service, or returns at once",
+                        next_step="yield task.sleep(ms): the board sleeps when nobody has work",
+                    )
+            case ast.While():
+                yield from _endless(node)
+            case ast.Call(func=ast.Name(id="print")):
+                yield Finding(
+                    line=node.lineno,
+                    text="print is for a person at the serial port: no log keeps it",
+                    next_step='yield task.send(task.cap("logger"), INFO, text)',
+                    is_warning=True,
+                )
+    yield from _outlasted(source)
+
+
+def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[Finding]:
+    is_known, value = source.value(length)
+    if name not in _SLEEPS or not is_known or not isinstance(value, int | float):
+        return
+    ms = value * _SLEEPS[name]
+    if ms >= source.service.budget_ms:
+        yield Finding(
+            line=line,
+            text=f"time.{name} holds the processor for {ms:g} ms, and a step of "
+            f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
+            next_step=f"yield task.sleep({ms:g})",
+        )
+
+
+def _endless(loop: ast.While) -> Iterator[Finding]:
+    """Find a loop that nothing in it ends, and one that only waits for something to change."""
+    if any(isinstance(node, _STOPS) for node in inside(loop)):
+        return
+    is_for_ever = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
+    is_empty = all(isinstance(one, ast.Pass | ast.Continue) for one in loop.body)
+    if is_for_ever or is_empty:
+        yield Finding(
+            line=loop.lineno,
+            text="this loop holds the processor until the service is killed",
+            next_step="wait in it: yield task.sleep(1), or let an interrupt tell it",
+        )
+
+
+def _outlasted(source: Source) -> Iterator[Finding]:
+    heartbeat_ms = source.service.heartbeat_ms
+    if not heartbeat_ms or source.file.name == "api.py":  # whose functions are its clients'
+        return
+    for function, frame in source.with_frames():
+        for node in inside(function):
+            trap = trap_of(node, frame)
+            if trap not in (*_CALLS, "sleep") or not isinstance(node, ast.Call):
+                continue
+            waits_ms = _waits_ms(source, node, trap)
+            if waits_ms >= heartbeat_ms:
+                yield Finding(
+                    line=node.lineno,
+                    text=f"{frame}.{trap} may wait {waits_ms} ms, and heartbeat_ms of "
+                    f"{source.service.name} is {heartbeat_ms}: it would be faulted for waiting",
+                    next_step="a longer heartbeat_ms, or a shorter wait",
+                )
+
+
+def _waits_ms(source: Source, call: ast.Call, trap: str) -> int:
+    keywords = {each.arg: each.value for each in call.keywords}
+    if trap == "sleep":
+        given = call.args[0] if call.args else keywords.get("milliseconds")
+    else:
+        at = _CALLS[trap]
+        given = call.args[at] if len(call.args) > at else keywords.get("timeout_ms")
+        if given is None:
+            return abi.CALL_TIMEOUT_US // 1000
+    is_known, value = source.value(given)
+    return value if is_known and isinstance(value, int) else 0

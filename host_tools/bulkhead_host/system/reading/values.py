@@ -1,0 +1,155 @@
+"""Values that no message, timeout or handle can be, and numbers that an `api.py` gives twice."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from bulkhead_host import abi
+from bulkhead_host.system.operations import parse_interface
+from bulkhead_host.system.reading.source import Finding, Source, frame_methods, inside, trap_of
+
+_MUTABLE = (
+    *(ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp),
+    *(ast.GeneratorExp, ast.Lambda),
+)
+_VALUES = {"call": "arg", "send": "arg", "reply": "arg", "reply_recv": "arg", "reply_to": "arg"}
+_VALUES |= {"stash": "value"}
+_BYTES_MAX = dict.fromkeys(_VALUES, abi.MESSAGE_BYTES_MAX) | {"stash": abi.MESSAGE_BYTES_MAX}
+_STATUS_MAX = 191
+_BITS_MAX = (1 << 26) - 1
+_WORD = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
+_UNIT = re.compile(r"_(MS|US|S|HZ|KB|BYTES|MAX|MIN)$")
+
+
+def wrong_values(source: Source) -> Iterator[Finding]:
+    """Find values that the kernel will refuse, where they stand in the file."""
+    for function, frame in source.with_frames():
+        for node in inside(function):
+            trap = trap_of(node, frame)
+            if trap and isinstance(node, ast.Call):
+                given = _given(node, trap)
+                yield from _wrong_message(source, given.get(_VALUES.get(trap, "")), trap)
+                yield from _wrong_time(source, given, f"{frame}.{trap}")
+                yield from _wrong_handle(given.get("handle"), frame, trap)
+    if source.file.name == "api.py":
+        yield from _wrong_numbers(source)
+    yield from _wrong_keys(source)
+
+
+def _given(call: ast.Call, trap: str) -> dict[str, ast.expr]:
+    """Return the arguments of a trap by the names of its parameters."""
+    names = [each.arg for each in frame_methods()[trap].args[1:]]
+    given = dict(zip(names, call.args, strict=False))
+    return given | {each.arg: each.value for each in call.keywords if each.arg}
+
+
+def _wrong_message(source: Source, value: ast.expr | None, trap: str) -> Iterator[Finding]:
+    if value is None:
+        return
+    values = value.elts if isinstance(value, ast.Tuple) else [value]
+    for one in values:
+        if isinstance(one, _MUTABLE):
+            yield Finding(
+                line=one.lineno,
+                text=f"no message holds {ast.unparse(one)}: two services would share it",
+                next_step="None, a bool, int, float, str or bytes, or a tuple of these",
+            )
+    is_known, known = source.value(value)
+    size = (
+        len(known.encode() if isinstance(known, str) else known)
+        if is_known and isinstance(known, str | bytes)
+        else 0
+    )
+    most = _BYTES_MAX.get(trap, abi.MESSAGE_BYTES_MAX)
+    if size > most:
+        yield Finding(
+            line=value.lineno,
+            text=f"{size} bytes, and {trap} takes {most} at most",
+            next_step="send it in pieces, or lend a buffer: call_lending",
+        )
+
+
+def _wrong_time(source: Source, given: dict[str, ast.expr], what: str) -> Iterator[Finding]:
+    for name in ("timeout_ms", "milliseconds"):
+        is_known, value = source.value(given.get(name))
+        if is_known and isinstance(value, float):
+            yield Finding(
+                line=given[name].lineno,
+                text=f"{what} takes whole milliseconds, not {value}",
+                next_step=f"{round(value * 1000)}, if seconds were meant",
+            )
+
+
+def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Finding]:
+    match handle:
+        case ast.Constant(value=str(name)):
+            yield Finding(
+                line=handle.lineno,
+                text=f"{trap} takes a handle, not the name '{name}'",
+                next_step=f'{frame}.cap("{name}")',
+            )
+
+
+def _wrong_numbers(source: Source) -> Iterator[Finding]:
+    """Find operations of one number, and statuses and bits that are the kernel's."""
+    text = source.file.read_text(encoding="utf-8")
+    lines = {name: number for number, name in _lines(source.tree)}
+    interface = parse_interface(source.service.name, text)
+    first: dict[int, str] = {}
+    for one in interface.operations:
+        if "->" not in one.words:  # sent, or another number
+            continue
+        other = first.setdefault(one.number, one.name)
+        if other != one.name:
+            yield Finding(
+                line=lines.get(one.name, 0),
+                text=f"{one.name} and {other} have one number, {one.number}",
+                next_step="number the operations from 1",
+            )
+    named = {
+        word
+        for one in interface.operations
+        for word in _WORD.findall(one.words.partition("->")[2])
+    }
+    for name, number in interface.numbers:
+        if name in named and number > _STATUS_MAX and not _UNIT.search(name):
+            yield Finding(
+                line=lines.get(name, 0),
+                text=f"{name} is {number}: statuses above {_STATUS_MAX} are the kernel's",
+            )
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r"(\w+) = .*#.*\bnotif", line)
+        is_known, value = source.value(ast.Name(id=match[1])) if match else (False, None)
+        if is_known and isinstance(value, int) and value > _BITS_MAX and "->" not in line:
+            yield Finding(
+                line=number,
+                text=f"{match[1] if match else ''} is beyond the bits 0 to 25 of a notification",
+            )
+
+
+def _lines(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                yield node.lineno, name
+
+
+def _wrong_keys(source: Source) -> Iterator[Finding]:
+    """Find keys that the store does not keep."""
+    helpers = [
+        name
+        for name, (module, original) in source.imported.items()
+        if module == "services.store.api" and original in ("get", "put")
+    ]
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[_, ast.Constant(value=str(key)), *_]):
+                if name in helpers and len(key.encode()) > _KEY_BYTES_MAX:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"a key of {len(key.encode())} bytes, and the store keeps keys of "
+                        f"{_KEY_BYTES_MAX} at most",
+                    )
+
+
+_KEY_BYTES_MAX = 32

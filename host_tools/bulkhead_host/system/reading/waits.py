@@ -1,0 +1,83 @@
+"""A trap that is not yielded does nothing, and nobody says so."""
+
+import ast
+from collections.abc import Iterator
+
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Function,
+    Source,
+    inside,
+    is_generator,
+    trap_of,
+)
+
+# What an expression may stand in and still reach a yield, or be handed on.
+_HANDED_ON = (ast.Await, ast.Call, ast.Lambda, ast.Return, ast.Yield, ast.YieldFrom, ast.keyword)
+# What only chooses, `yield (a if b else c)`, or takes what a generator gives.
+_CHOOSING = (ast.IfExp, ast.For, ast.comprehension, ast.Starred)
+
+
+def wrong_waits(source: Source) -> Iterator[Finding]:
+    """Find traps and helpers that are called and not waited for, and the wrong word for it."""
+    for function, frame in source.with_frames():
+        is_async = isinstance(function, ast.AsyncFunctionDef)
+        yield from _dropped(source, function, frame, "await" if is_async else "yield")
+        for node in inside(function):
+            match node:
+                case ast.Yield(value=ast.Call() as call) if is_async:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"yield in async def {function.name}: it makes no coroutine then",
+                        next_step=f"await {ast.unparse(call)}, or def without async",
+                    )
+                case ast.Yield(value=ast.Call(func=ast.Name(id=name)) as call):
+                    if _is_helper(source, call):
+                        yield Finding(
+                            line=node.lineno,
+                            text=f"{name} is a generator, and yield gives it away unrun",
+                            next_step=f"yield from {ast.unparse(call)}",
+                        )
+                case ast.YieldFrom(value=call) if trap_of(call, frame):
+                    yield Finding(
+                        line=node.lineno,
+                        text="a trap is a number, and yield from wants a generator",
+                        next_step=f"yield {ast.unparse(call)}",
+                    )
+
+
+def _dropped(source: Source, function: Function, frame: str, word: str) -> Iterator[Finding]:
+    for call in _unhanded(function):
+        if trap := trap_of(call, frame):
+            yield Finding(
+                line=call.lineno,
+                text=f"{frame}.{trap}(...) does nothing by itself: the {word} is missing",
+                next_step=f"{word} {ast.unparse(call)}",
+            )
+        elif _is_helper(source, call) and isinstance(call.func, ast.Name):
+            whole = "await" if word == "await" else "yield from"
+            yield Finding(
+                line=call.lineno,
+                text=f"{call.func.id}(...) runs nothing by itself: the {whole} is missing",
+                next_step=f"{whole} {ast.unparse(call)}",
+            )
+
+
+def _unhanded(node: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls whose value is dropped, kept or compared: neither yielded nor handed on."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.Lambda | ast.ClassDef):
+            continue
+        if isinstance(child, ast.Call) and not isinstance(node, (*_HANDED_ON, *_CHOOSING)):
+            yield child
+        if not isinstance(child, ast.Yield | ast.Await | ast.Return):
+            yield from _unhanded(child)
+        else:
+            yield from (call for value in ast.iter_child_nodes(child) for call in _unhanded(value))
+
+
+def _is_helper(source: Source, call: ast.Call) -> bool:
+    """Tell whether a call makes a generator that takes the frame: one that does traps."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    function = source.functions.get(name)
+    return function is not None and is_generator(function) and bool(source.frame_of(function))

@@ -1,0 +1,146 @@
+"""What `bulkhead check` reads in a service's code: each mistake is named by its line."""
+
+from pathlib import Path
+
+import pytest
+from wrong_applications import MARK, START, SYSTEM, manifest, write
+
+from bulkhead_host.commands.check import check
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.examine import load_system
+
+HEAD = """\
+import time
+
+from bulkhead import OK, TIMEOUT
+from services.led.api import SET, STATE, TOGGLE
+from services.logger.api import INFO
+
+
+def helper(task, value):
+    yield task.sleep(value)
+    return value
+
+
+def main(task):
+    led, logger = task.cap("led"), task.cap("logger")
+    while True:
+"""
+# The line that is wrong, and what is said of it.
+LINES = {
+    "yield forgotten": ('task.send(logger, INFO, "up")', "the yield is missing"),
+    "yield forgotten in a test": ("ok = task.call(led, TOGGLE) == OK", "the yield is missing"),
+    "yield from forgotten": ("helper(task, 1)", "the yield from is missing"),
+    "yield for yield from": ("yield helper(task, 1)", "yield gives it away unrun"),
+    "yield from a trap": ("yield from task.sleep(1)", "a trap is a number"),
+    "no such operation": ("yield task.call(led, 77)", "led has no operation 77"),
+    "no such name": ("yield task.sleep(PAUSE_MS)", "undefined name 'PAUSE_MS'"),
+    "no such method": ("yield task.wait(1)", "the frame has no wait"),
+    "too many arguments": ("yield task.sleep(1, 2)", "takes 1 arguments, and is given 2"),
+    "argument of another name": ("yield task.recv(timeout=5)", "has no argument timeout"),
+    "argument of a helper": ("yield from helper(task)", "helper is not given value"),
+    "list in a message": ("yield task.call(led, SET, [1])", "no message holds [1]"),
+    "dict in a message": ("yield task.call(led, SET, (1, {}))", "no message holds {}"),
+    "long text": ('yield task.send(logger, INFO, "x" * 300)', "300 bytes"),
+    "large stash": ('yield task.stash("x" * 5000)', "5000 bytes"),
+    "seconds": ("yield task.sleep(0.5)", "takes whole milliseconds, not 0.5"),
+    "name for a handle": ('yield task.call("led", TOGGLE)', "takes a handle, not the name 'led'"),
+    "sleeping processor": ("time.sleep(1)", "holds the processor for 1000 ms"),
+    "printing": ('print("up")', "print is for a person"),
+    "pin by number": ("machine.Pin(18)", "pin 18 is not its own"),
+}
+IMPORTS = {
+    "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
+    "threads": ("import _thread", "_thread: a thread runs outside"),
+}
+
+
+def wrong(folder: Path, body: str, *, head: str = HEAD) -> list[str]:
+    """Return what is said of the line with the mark in the service `till`, and nothing else is."""
+    text = head + body
+    if "machine" in body:
+        text = "import machine\n" + text
+    uses = 'led = ["call"]\nlogger = ["send"]'
+    system = SYSTEM.replace(START, START)
+    files = {
+        "system.toml": system,
+        "till/service.toml": manifest("till", 'modules = ["machine", "_thread"]', uses=uses),
+        "till/service.py": text,
+    }
+    problems = check(write(folder, files)).problems
+    marked = [n for n, row in enumerate(text.splitlines(), 1) if MARK in row]
+    assert [problem.line for problem in problems] == marked, "\n".join(map(str, problems))
+    assert load_system(folder)  # a service that fails harms itself alone: it is built all the same
+    return [problem.text for problem in problems]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path("shop")
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_a_mistake_is_named_by_its_line(folder: Path, kind: str) -> None:
+    line, words = LINES[kind]
+    (text,) = wrong(folder, f"        {line}  {MARK}\n        yield task.recv()\n")
+    assert words in text
+
+
+@pytest.mark.parametrize("kind", IMPORTS)
+def test_an_import_of_what_is_not_there_is_named(folder: Path, kind: str) -> None:
+    line, words = IMPORTS[kind]
+    head = f"{line}  {MARK}\n" + HEAD
+    (text,) = wrong(folder, "        yield task.call(led, TOGGLE)\n", head=head)
+    assert words in text
+
+
+def test_a_loop_that_never_waits_is_named(folder: Path) -> None:
+    body = f"        yield task.call(led, STATE)\n        while True:  {MARK}\n            pass\n"
+    (text,) = wrong(folder, body)
+    assert "holds the processor until the service is killed" in text
+
+
+def test_an_answer_given_twice_is_named(folder: Path) -> None:
+    body = "        yield task.recv()\n        yield task.call(led, STATE)\n"
+    body += f"        yield task.reply(OK)\n        yield task.reply(OK)  {MARK}\n"
+    (text,) = wrong(folder, body)
+    assert "answered already" in text
+
+
+def test_what_was_received_and_is_read_late_is_named(folder: Path) -> None:
+    body = "        yield task.call(led, STATE)\n        operation = yield task.recv()\n"
+    body += f"        yield task.sleep(1)\n        value = task.arg  {MARK}\n"
+    (text,) = wrong(folder, body)
+    assert "is read after task.sleep" in text
+
+
+def test_an_async_service_that_forgets_await_is_named(folder: Path) -> None:
+    head = HEAD.replace("def main", "async def main").replace(
+        "def helper(task, value):\n    yield ", "async def helper(task, value):\n    await "
+    )
+    (text,) = wrong(
+        folder, f"        task.sleep(5)  {MARK}\n        await task.recv()\n", head=head
+    )
+    assert "the await is missing" in text
+
+
+def test_what_is_right_is_not_named(folder: Path) -> None:
+    body = """\
+        operation = yield task.recv(1000 if led else None)
+        if operation == TIMEOUT:
+            yield from helper(task, 5)
+            status = yield task.call(led, SET, 1)
+            if status == OK and (yield task.call(led, STATE)) == OK:
+                yield task.send(logger, INFO, "it is %d" % task.arg)
+        while (yield task.call(led, TOGGLE)) != OK:
+            pass
+        time.sleep_us(10)
+"""
+    assert wrong(folder, body) == []
+
+
+@pytest.mark.parametrize("name", ["motor", "recorder", "thermostat"])
+def test_nothing_is_said_of_the_examples(name: str) -> None:
+    found = check(source_root() / "services" / "examples" / name)
+    assert [problem for problem in found.problems if problem.is_mistake] == []
