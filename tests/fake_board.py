@@ -77,6 +77,7 @@ class FakeBoard:
     answers: dict[tuple[str, int], tuple[int, object]] = field(default_factory=dict)
     chatter: bytes = b""
     heap_free: int = 100_000
+    kept_log: list[str] = field(default_factory=list)
     _parser: FrameParser = field(default_factory=FrameParser)
     _gate: Any = None
     _watch_answers: Any = None
@@ -154,6 +155,7 @@ class FakeBoard:
             abi.TRACE: self._trace,
             abi.CAPABILITIES: self._capabilities,
             abi.HEAP: self._heap,
+            abi.LOG: self._log,
         }
         return readers[frame.kind](frame)
 
@@ -197,6 +199,13 @@ class FakeBoard:
 
     def _heap(self, frame: Frame) -> bytes:
         return self._line(abi.TEXT, frame.sequence, abi.HEAP_STRUCT.pack(self.heap_free))
+
+    def _log(self, frame: Frame) -> bytes:
+        (number,) = abi.POSITION_STRUCT.unpack(frame.payload)
+        if number >= len(self.kept_log):
+            return self._line(abi.TEXT, frame.sequence, b"")
+        line = abi.POSITION_STRUCT.pack(number + 1) + self.kept_log[number].encode()
+        return self._line(abi.TEXT, frame.sequence, line)
 
     def _capabilities(self, frame: Frame) -> bytes:
         found = self.capabilities.get(frame.payload.decode(), [])

@@ -36,9 +36,12 @@ CHALLENGE = const(0x0A)  # nonce of 16 bytes -> CHALLENGE_IS
 UPDATE = const(0x0D)  # in an order: operation u8 of services/updater, data -> TEXT, or STATUS, why
 ORDER = const(0x0B)  # session u8, number u32, MAC of 16 bytes, kind u8, payload -> as the kind's
 CALL = const(0x0C)  # in an order: CALL_FORMAT, service, NUL, `bulkhead.value` -> RESULT
+LOG = const(
+    0x11
+)  # number u32 -> TEXT: of the first record kept after it its number u32 and its line
 HEAP = const(0x10)  # -> TEXT of a u32: bytes of heap that are free after a collection
 
-READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, HEAP)
+READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, HEAP, LOG)
 
 # Answers.
 

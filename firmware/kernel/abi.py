@@ -136,6 +136,9 @@ FAIL = const(0)
 BLOCK = const(1)
 DROP_OLDEST = const(2)
 
+# Bytes of a traceback that are kept, its end: some 16 frames.
+FAULT_TEXT_BYTES = const(1024)
+
 # Flags of a service, in its row of the system's table.
 HARD = const(1)  # a driver that is resumed in the hardware interrupt
 ASYNC = const(2)  # `main` is an `async def`

@@ -76,9 +76,8 @@ STRIKE_AGAIN_US = const(2_000)
 # nothing could catch, since the task is in one long C call, do not count.
 STRIKES_MAX = const(10)
 
-# How many of the newest faults are kept, and bytes of a traceback (its end): some 16 frames.
+# How many of the newest faults are kept.
 FAULTS_KEPT = const(4)
-FAULT_TEXT_BYTES = const(1024)
 
 # The supervisor itself may fault this often in the window before the board resets.
 SUPERVISOR_FAULTS_MAX = const(5)

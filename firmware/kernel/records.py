@@ -13,11 +13,11 @@ import builtins
 import io
 import struct
 
-from kernel.abi import CRASH_NAMES, FAULT_FORMAT
+from kernel.abi import CRASH_NAMES, FAULT_FORMAT, FAULT_TEXT_BYTES
 from kernel.layout import (
     FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME, SERVING, STATE, TOKEN_TASK,
 )  # fmt: skip
-from kernel.limits import FAULT_TEXT_BYTES, FAULTS_KEPT
+from kernel.limits import FAULTS_KEPT
 from kernel.message import BadMessage, admit
 import micropython
 from micropython import const

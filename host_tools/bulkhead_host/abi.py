@@ -134,6 +134,7 @@ FAULT: int = _link.FAULT
 TRACE: int = _link.TRACE
 CAPABILITIES: int = _link.CAPABILITIES
 HEAP: int = _link.HEAP
+LOG: int = _link.LOG
 WATCH: int = _link.WATCH
 CONTROL: int = _link.CONTROL
 CONTROL_NAMES: tuple[str, ...] = _link.CONTROL_NAMES

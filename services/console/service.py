@@ -14,10 +14,11 @@ from os import urandom
 
 from bulkhead import DEAD, NOTIFIED, OK
 from bulkhead import link, value
+from bulkhead.plain import fault_lines
 from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Answers, Gate, Session
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
-from kernel.abi import ABI, OPERATIONS, READABLE, UNKNOWN
+from kernel.abi import ABI, FAULT_TEXT_BYTES, OPERATIONS, READABLE, UNKNOWN
 from micropython import const
 
 from services.console.lines import event_text
@@ -323,6 +324,8 @@ def answer_text(sys, serial, sequence, kind, payload):
     elif kind in (link.FAULT, link.CAPABILITIES):
         operation = supervisor_api.FAULT if kind == link.FAULT else supervisor_api.CAPABILITIES
         status = yield sys.call(sys.cap("supervisor"), operation, text(payload))
+    elif kind == link.LOG and len(payload) == 4:
+        status = yield from find_record(sys, struct.unpack("<I", payload)[0])
     elif kind == link.HEAP:
         gc.collect()
         sys.arg = struct.pack("<I", gc.mem_free())
@@ -333,6 +336,22 @@ def answer_text(sys, serial, sequence, kind, payload):
         if status == DEAD:
             yield sys.reopen(sys.cap("supervisor"))
         yield from send_status(sys, serial, sequence, UNKNOWN)
+
+
+def find_record(sys, number):
+    """Put the log's first record after that number into `sys.arg`, as LOG answers it."""
+    logger = sys.cap("logger")
+    status = yield sys.call(logger, logger_api.AFTER, number)
+    if status == DEAD and (yield sys.reopen(logger)) == OK:
+        status = yield sys.call(logger, logger_api.AFTER, number)
+    if status == logger_api.EMPTY:
+        sys.arg = b""
+        return OK
+    if status == OK:
+        record = sys.arg
+        line = logger_api.line_of(record[1:], SERVICES)
+        sys.arg = struct.pack("<I", record[0]) + line.encode()
+    return status
 
 
 def answer_update(sys, serial, sequence, payload):
@@ -405,14 +424,14 @@ def print_events(sys, serial):
         record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
         yield from write(sys, serial, (record + "\r\n").encode())
         yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers
-        offset = 0
+        words = b""
         while True:
-            status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (event[1], offset))
+            status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (event[1], len(words)))
             if status != OK or not sys.arg:
                 break
-            offset += len(sys.arg)
-            text = sys.arg.replace(b"\r", b"").replace(b"\n", b"\r\n")
-            yield from write(sys, serial, text)
+            words += sys.arg
+        for line in fault_lines(words, is_cut=len(words) >= FAULT_TEXT_BYTES):
+            yield from write(sys, serial, line.encode() + b"\r\n")
 
 
 def print_log(sys, serial):

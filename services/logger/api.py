@@ -13,6 +13,8 @@ LEVELS = "-DIWE"
 NEXT = const(10)  # -> OK, arg: (ms since boot, level, sender's task number, text); EMPTY
 EMPTY = const(1)
 KEEP = const(11)  # arg: (task number or 0 for all, least level that is kept) -> OK
+AFTER = const(12)  # arg: number -> OK, arg: (number, ms, level, task number, text); EMPTY
+#                    It is the first kept record with a greater number, whoever has seen it
 
 READERS_MAX = const(4)
 
@@ -23,6 +25,10 @@ def line(ms, level, name, text):
 
 
 def line_of(record, services):
-    """Return the line of what NEXT gave; `services` is the system's table."""
+    """Return the line of what NEXT gave; `services` is the system's table.
+
+    What the console has sent are the supervisor's events: that sends to nobody.
+    """
     ms, level, number, text = record
-    return line(ms, level, services[number - 1][0] if number else "logger", text)
+    name = services[number - 1][0] if number else "logger"
+    return line(ms, level, "supervisor" if name == "console" else name, text)

@@ -1,15 +1,17 @@
 """The newest log records, for several readers, each in its own time.
 
-When the ring is full the service with the most records in it loses its oldest: one that floods
-the log pushes out its own records and nobody else's. What a reader has not seen of them it is told
-as a count.
+A record stays when all have seen it, until there is no more room. Of those that are new, and then
+of those that were seen, the service with the most loses its oldest: one that floods the log pushes
+out its own records and nobody else's. What a reader has not seen of them it is told as a count.
 """
 
 from struct import calcsize, pack, unpack_from
 
 from micropython import const
 
+# Records that a reader has not seen yet, and how many more with those that all have.
 RECORDS_MAX = const(32)
+SEEN_MAX = const(32)
 TEXT_MAX = const(200)
 
 # Fields of a record.
@@ -47,8 +49,13 @@ class Ring:
 
     def put(self, ms, level, number, text):
         """Keep a record."""
-        if len(self.records) == RECORDS_MAX:
-            self._make_room()
+        seen = self._seen()
+        if self.sequence - seen >= RECORDS_MAX:  # so many at most are new
+            new = [record for record in self.records if record[_SEQUENCE] > seen]
+            if len(new) >= RECORDS_MAX:
+                self._drop(new)
+        if len(self.records) >= RECORDS_MAX + SEEN_MAX:
+            self._drop([record for record in self.records if record[_SEQUENCE] <= seen])
         self.sequence += 1
         self.records.append((self.sequence, ms, level, number, text[:TEXT_MAX]))
 
@@ -70,10 +77,15 @@ class Ring:
         for record in self.records:
             if record[_SEQUENCE] > reader.seen and record[_NUMBER] != reader.number:
                 reader.seen = record[_SEQUENCE]
-                self._forget()
                 return record[1:]
         reader.seen = self.sequence
-        self._forget()
+        return None
+
+    def after(self, sequence):
+        """Return the first record after that number: (number, ms, level, task number, text)."""
+        for record in self.records:
+            if record[_SEQUENCE] > sequence:
+                return record
         return None
 
     def packed(self, bytes_max):
@@ -81,7 +93,9 @@ class Ring:
         while sum([_RECORD_BYTES + len(record[_TEXT].encode()) for record in self.records]) > (
             bytes_max - _HEAD_BYTES_MAX
         ):
-            self._make_room()
+            seen = self._seen()
+            old = [record for record in self.records if record[_SEQUENCE] <= seen]
+            self._drop(old or self.records)
         rows = [pack(_HEAD, self.sequence, len(self.readers))]
         for reader in self.readers.values():
             rows.append(pack(_READER, reader.number, reader.seen, len(reader.lost)))
@@ -112,22 +126,19 @@ class Ring:
             self.records.append(row[:_SIZE] + (data[at:end].decode(),))
             at = end
 
-    def _forget(self):
-        """Let go of what all readers have seen."""
-        seen = min([reader.seen for reader in self.readers.values()])
-        while self.records and self.records[0][_SEQUENCE] <= seen:
-            self.records.pop(0)
+    def _seen(self):
+        """Return the number of the last record that all readers have seen."""
+        return min([reader.seen for reader in self.readers.values()]) if self.readers else 0
 
-    def _make_room(self):
+    def _drop(self, among):
+        """Let go of the oldest record of the service that has the most of them."""
         counts = {}
-        for record in self.records:
+        for record in among:
             counts[record[_NUMBER]] = counts.get(record[_NUMBER], 0) + 1
         most = max(counts.values())
-        index = 0
-        while counts[self.records[index][_NUMBER]] < most:
-            index += 1
-        record = self.records.pop(index)
+        record = next(iter([one for one in among if counts[one[_NUMBER]] == most]))
         number = record[_NUMBER]
+        self.records.remove(record)
         for reader in self.readers.values():
             if record[_SEQUENCE] > reader.seen and number != reader.number:
                 reader.lost[number] = reader.lost.get(number, 0) + 1

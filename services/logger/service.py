@@ -3,10 +3,11 @@
 import time
 
 from bulkhead import NOTIFIED, OK, REFUSED
+from bulkhead.plain import plain
 from bulkhead_system import SERVICES
 from micropython import const
 
-from services.logger.api import DEBUG, EMPTY, ERROR, KEEP, NEXT, READERS_MAX, WARNING
+from services.logger.api import AFTER, DEBUG, EMPTY, ERROR, KEEP, NEXT, READERS_MAX, WARNING
 from services.logger.ring import Ring
 
 _NEWS = const(4)  # the bits below are the console's own line, and the supervisor's
@@ -56,10 +57,12 @@ def main(sys):
         if DEBUG <= operation <= ERROR:
             number = sys.badge()
             if operation >= least.get(number, least[0]):
-                ring.put(time.ticks_ms(), operation, number, str(sys.arg))
+                ring.put(time.ticks_ms(), operation, number, plain(str(sys.arg)))
                 if not is_told and (yield sys.notify(console, _NEWS)) != OK:
                     yield sys.reopen(console)
                 is_told = True
+            if sys.caller():  # it has called where it should send
+                yield sys.reply(OK)
             operation = yield sys.recv()
         elif operation == NOTIFIED:
             operation = yield sys.recv()
@@ -84,6 +87,9 @@ def answer(ring, least, operation, arg, number):
             sender, count = record
             record = (time.ticks_ms(), WARNING, sender, "%d records lost" % count)
         return OK, record
+    if operation == AFTER and type(arg) is int:
+        record = ring.after(arg)
+        return (EMPTY, None) if record is None else (OK, record)
     if operation == KEEP and type(arg) is tuple and len(arg) == _PAIR:
         sender, level = arg
         is_known = type(sender) is int and 0 <= sender <= len(SERVICES)

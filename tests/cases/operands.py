@@ -8,8 +8,7 @@ the operand, its range and the service's line.
 from bulkhead import Frame
 from bulkhead.aio import AsyncFrame
 from cases.rig import echo
-from kernel.abi import READABLE, RETURNED, SYSCALL, WRITABLE
-from kernel.limits import FAULT_TEXT_BYTES
+from kernel.abi import FAULT_TEXT_BYTES, READABLE, RETURNED, SYSCALL, WRITABLE
 
 WRONG = (True, 1.0, 0.5, "1", b"1", (1,), 1 << 31, -(1 << 31), 1 << 64, -(1 << 64), float("inf"))
 LIMITS = {

@@ -9,7 +9,6 @@ import pytest
 from power import FILE_SYSTEM, PowerMeter
 
 from bulkhead_host.commands.build import BuildOptions, build
-from bulkhead_host.commands.inject import inject
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute
 from bulkhead_host.link.client import Client
@@ -40,10 +39,12 @@ for number in range(4):
 
 @dataclass(frozen=True, kw_only=True)
 class Logged:
-    """What the console printed, and the lines in the flash."""
+    """What the console printed, the lines in the flash, and those that the logger still has."""
 
     printed: list[LogLine]
     kept: list[str]
+    last: list[str]
+    failing: list[str]
 
     def of(self, name: str) -> list[str]:
         """Return what a service's printed lines say."""
@@ -51,26 +52,37 @@ class Logged:
 
 
 @pytest.fixture(scope="module")
-def flash_and_output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, str]]:
+def flash_and_output(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[bytes, str, list[str], list[str]]]:
     image = tmp_path_factory.mktemp("image") / "log.uf2"
     build(BuildOptions(application=APPLICATION, output=image))
     with EmulatedBoard(image=image) as board:
         output = board.run_until(b"all done", timeout_ms=10_000)
         lines: list[str] = []
         client = Client(BoardTransport(board), on_output=lines.append)
-        inject(client, "crash", "quiet")
+        client.listen(0.5)
+        client.call("quiet", 1, timeout_ms=100)  # it fails
         client.listen(11)  # the journal writes what is ten seconds old
-        yield bytes(board.chip.flash[FILE_SYSTEM:]), output.decode()
+        flash = bytes(board.chip.flash[FILE_SYSTEM:])
+        yield flash, output.decode(), client.kept_log(), lines
 
 
 @pytest.fixture
-def logged(flash_and_output: tuple[bytes, str], stock_board: EmulatedBoard) -> Logged:
+def logged(
+    flash_and_output: tuple[bytes, str, list[str], list[str]], stock_board: EmulatedBoard
+) -> Logged:
     before = bytes(stock_board.chip.flash)
     stock_board.chip.flash[FILE_SYSTEM:] = flash_and_output[0]
     kept = execute(stock_board, f"import rp2, vfs\n{PAGES}{MOUNT}{READ}")
     stock_board.chip.flash[:] = before
     printed = [parse_line(line.strip()) for line in flash_and_output[1].splitlines()]
-    return Logged(printed=[line for line in printed if line], kept=kept.splitlines())
+    return Logged(
+        printed=[line for line in printed if line],
+        kept=kept.splitlines(),
+        last=flash_and_output[2],
+        failing=flash_and_output[3],
+    )
 
 
 def test_a_flood_pushes_out_no_others_records_and_its_losses_are_counted(logged: Logged) -> None:
@@ -96,6 +108,26 @@ def test_the_journal_has_the_log_and_the_faults(logged: Logged) -> None:
     assert "saved: 0, all done" in logged.of("quiet")
     assert "quiet faulted: " in kept
     assert parse_line(logged.kept[2]) is not None
+
+
+def test_the_last_records_stay_whoever_has_seen_them(logged: Logged) -> None:
+    last = [line for line in map(parse_line, logged.last) if line]
+    assert len(last) == len(logged.last)
+    calm = [line.text for line in last if line.text.startswith("calm")]
+    assert calm[:5] == [f"calm {number}" for number in range(5)]
+    told = [line.text for line in last if line.service == "supervisor"]
+    assert told[-1].startswith("quiet faulted: ")
+    floods = [line.text for line in last if line.text.startswith("flood ")]
+    assert floods[-1] == f"flood {SENT - 1}"
+    assert len(last) <= 64
+
+
+def test_no_text_of_a_service_looks_like_a_line_of_another(logged: Logged) -> None:
+    shown = [*logged.failing, *logged.kept, *logged.last]
+    forged = [line for line in map(parse_line, shown) if line and "forged" in line.text]
+    assert {line.service for line in forged} == {"quiet"}
+    assert not any(ord(letter) < ord(" ") for letter in "".join(shown))
+    assert any(line.startswith("ValueError: two?\\n  File") for line in logged.failing)
 
 
 def test_the_journal_is_whole_after_power_fails_at_any_write(stock_board: EmulatedBoard) -> None:

@@ -147,6 +147,31 @@ def test_log_of_a_dump_is_filtered_and_json_is_for_programs(dump_file: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (("--last", "2"), LOG[1::2][-2:]),
+        (("--last", "60"), [LOG[0], LOG[1], LOG[3]]),
+        (("--last", "1", "--service", "blink"), [LOG[1]]),
+        (("--last", "5", "--level", "error"), [LOG[3]]),
+    ],
+)
+def test_log_prints_the_last_lines_that_the_board_keeps(
+    desk: Desk, options: tuple[str, ...], shown: list[str]
+) -> None:
+    desk.board.kept_log = [LOG[0], LOG[1], LOG[3]]
+    done = bulkhead("log", *options, port=desk.port)
+    assert (done.returncode, done.stdout.splitlines()) == (0, shown)
+    assert [frame.kind for frame in desk.board.requests] == [abi.LOG] * 4
+
+
+def test_log_says_how_many_lines_there_can_be(desk: Desk) -> None:
+    for count in ("0", "65", "-1", "x"):
+        done = bulkhead("log", "--last", count, port=desk.port)
+        assert done.returncode == 2
+        assert "1<=x<=64" in done.stderr or "not a valid integer" in done.stderr
+
+
 def test_log_follows_and_sends_nothing(desk: Desk) -> None:
     desk.board.chatter = "\r\n".join([*LOG, ""]).encode()
     with started([PROGRAM, "log", "-f", "--level", "warning", "--port", desk.port]) as following:

@@ -25,6 +25,8 @@ QUIET_S = 1.0
 
 _LEVEL_NAMES = {"debug": "D", "info": "I", "warning": "W", "error": "E"}
 _LISTEN_S = 1.0
+LAST_MAX = 64
+"""As many records as a board keeps (services/logger/ring.py)."""
 
 
 def log(  # noqa: PLR0913  (most by keyword)
@@ -70,14 +72,25 @@ def _listen(client: Client, until_s: float | None, *, is_following: bool) -> Non
             return
 
 
+def kept(client: Client, wanted: LogFilter, count: int) -> list[str]:
+    """Return the last `count` lines that the board keeps of what is wanted. Raises as the link."""
+    return [line for line in client.kept_log() if wanted.wants(line)][-count:]
+
+
 @click.command(
     "log",
-    epilog="Examples: bulkhead log -f;  bulkhead log -f --service blink --level warning;  "
+    epilog="Examples: bulkhead log --last 20;  bulkhead log -f --service blink --level warning;  "
     "bulkhead log --for 10 --json;  bulkhead log --dump crash.json",
 )
 @port_option
 @dump_option
 @for_option
+@click.option(
+    "--last",
+    type=click.IntRange(1, LAST_MAX),
+    metavar="N",
+    help="Print the last N lines that the board keeps first, seen or not.",
+)
 @click.option("-f", "--follow", "is_following", is_flag=True, help="Go on, through resets too.")
 @click.option("--service", "services", multiple=True, metavar="NAME", help="Only of this service.")
 @click.option(
@@ -94,11 +107,12 @@ def command(
     """Print the log of a board: the lines of its services, with its time and level.
 
     The board sends its log as it comes, and keeps a little for a program that opens its port.
-    Without -f or --for this prints what comes until nothing does for a second. Nothing is sent
-    to the board. `--service` may be given several times; the supervisor's lines about a service
-    count as its own, and a traceback goes with the line above it.
+    Without -f or --for this prints what comes until nothing does for a second; nothing is sent to
+    the board. `--last` asks it for the newest lines, also such as were printed long ago, and ends
+    unless -f or --for is given. `--service` may be given several times; the supervisor's lines
+    about a service count as its own, and a traceback goes with the line above it.
     """
-    services, level = options["services"], options["level"]
+    services, level, last = options["services"], options["level"], options["last"]
     wanted = LogFilter(services=tuple(services), level=_LEVEL_NAMES[str(level)])  # type: ignore[arg-type]
     show = _printer(wants_json=bool(options["wants_json"]))
 
@@ -107,10 +121,21 @@ def command(
             show(line)
 
     if dump_file is not None:
-        for line in load_dump(dump_file).log:
-            show_wanted(line)
+        lines = [line for line in load_dump(dump_file).log if wanted.wants(line)]
+        for line in lines[-last:] if isinstance(last, int) else lines:
+            show(line)
         return
     address = find_address(port)
+    if isinstance(last, int):
+        transport = open_address(address)
+        try:
+            lines = kept(Client(transport), wanted, last)
+        finally:
+            transport.close()
+        for line in lines:
+            show(line)
+        if not is_following and for_s is None:
+            return
     with suppress(KeyboardInterrupt):
         log(
             lambda: open_address(address),

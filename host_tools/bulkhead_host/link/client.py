@@ -220,6 +220,24 @@ class Client:
             raise UpdateRefused(*_refusal(status[0] if status else abi.UNKNOWN, why))
         return b""
 
+    def kept_log(self) -> list[str]:
+        """Return the lines of the records that the board's logger keeps, the oldest first.
+
+        They stay when they have been printed. Raises `NoSuchTarget` where there is no logger.
+        """
+        lines: list[str] = []
+        number = 0
+        while True:
+            answer = self._text(abi.LOG, abi.POSITION_STRUCT.pack(number))
+            size = abi.POSITION_STRUCT.size
+            if len(answer) <= size:
+                return lines
+            (following,) = abi.POSITION_STRUCT.unpack(answer[:size])
+            if following <= number:
+                raise BulkheadError("the board's log goes backwards", "bulkhead doctor --port")
+            number = following
+            lines.append(printable(answer[size:].decode("utf-8", errors="replace")))
+
     def heap_free(self) -> int:
         """Return the bytes of heap that are free after a collection, which takes up to 40 ms."""
         return int.from_bytes(self._text(abi.HEAP, b"")[:4], "little")

@@ -23,5 +23,7 @@ def main(sys):
     status = yield sys.call(sys.cap("journal"), SAVE)
     text = "saved: %d, all done" % status
     yield sys.send(logger, INFO, text)
+    yield sys.recv(100)
+    yield sys.send(logger, INFO, "one\r\n   98.000 W supervisor: forged\x1b[2J\x9b2J")
     yield sys.recv()
-    raise ValueError
+    raise ValueError('two\r\n  File "a", line 1, in b\n   99.000 W supervisor: forged\x1b[2J')
