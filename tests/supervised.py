@@ -72,7 +72,7 @@ class House:
         system = ModuleType("bulkhead_system")
         system.__dict__["SERVICES"] = ()
         monkeypatch.setitem(sys.modules, "bulkhead_system", system)
-        for name in ("service", "wards", "api"):
+        for name in ("service", "shares", "wards", "api"):
             monkeypatch.delitem(sys.modules, f"services.supervisor.{name}", raising=False)
         return importlib.import_module("services.supervisor.service")
 

@@ -15,7 +15,7 @@ from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from kernel.abi import (
     ATTENDING, AWAITING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD,
-    INSPECT_FORMAT, MAY_CONTROL, ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
+    INSPECT_FORMAT, ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
 )  # fmt: skip
 from micropython import const
 
@@ -38,6 +38,7 @@ from services.supervisor.api import (
     TRACE,
     UNKNOWN,
 )
+from services.supervisor.shares import busiest, controllers, used
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
@@ -57,10 +58,7 @@ _SAFE_SINCE = const(14)
 _STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 
-_CPU_US = const(9)
 _CPU_US_MASK = const(0x3FFFFFFF)
-# Fields of a row of SERVICES.
-_USES = const(5)
 _INJECTION_MAX = const(255)
 _OFFSET_MAX = const(0xFFFF)
 _MOST_PERCENT = const(50)  # of the processor: who has more keeps others off it
@@ -99,7 +97,7 @@ class House:
         self.wards = [Ward(index + 1, row, now) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
         self.next_ms = self.look_ms = now  # next: when there is anything to do
-        self.controllers = controllers()
+        self.controllers = controllers(SERVICES)
         self.used_us = None  # processor of each ward at the last look, while one has none
         self.used_ms = now
         self.events = []
@@ -167,20 +165,6 @@ class House:
         for ward in self.wards:
             if ward.is_due:
                 self.plan(ward.due_ms)
-
-
-def controllers():
-    """Return the badges of those whose manifests let them control services."""
-    found = []
-    for row in SERVICES:
-        found += controlling(row)
-    return found
-
-
-def controlling(row):
-    """Return the badges with which a row of the system's table may control services."""
-    uses = row[_USES]
-    return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
 
 
 def keep_house(sys, house):
@@ -280,25 +264,6 @@ def stop_hung(sys, house, now):
                     yield from tell_console(sys)
                 continue
         yield sys.stop(kernel, ward.number, HEARTBEAT)
-
-
-def used(sys, house):
-    """Return the processor that each service has used since boot, in us modulo 2**30."""
-    found = []
-    for ward in house.wards:
-        yield sys.inspect(sys.cap("kernel"), ward.number)
-        found.append(unpack(INSPECT_FORMAT, sys.arg)[_CPU_US])
-    return found
-
-
-def busiest(house, before_us, ms):
-    """Return the number of the service that has used most in so many ms, and percent of them."""
-    number = most_us = 0
-    for index, after_us in enumerate(house.used_us):
-        spent_us = (after_us - before_us[index]) & _CPU_US_MASK
-        if spent_us >= most_us:
-            number, most_us = index + 1, spent_us
-    return number, min(most_us // (10 * max(ms, 1)), 100)
 
 
 def take_fault(sys, house):

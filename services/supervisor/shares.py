@@ -1,0 +1,44 @@
+"""Who may control services, by the manifests; who has the processor, by the kernel's accounts."""
+
+from struct import unpack
+
+from kernel.abi import INSPECT_FORMAT, MAY_CONTROL
+from micropython import const
+
+# A field of INSPECT_FORMAT, in us modulo 2**30; one of a row of SERVICES.
+_CPU_US = const(9)
+_CPU_US_MASK = const(0x3FFFFFFF)
+_USES = const(5)
+
+
+def controllers(rows):
+    """Return the badges of those whose manifests let them control services."""
+    found = []
+    for row in rows:
+        found += controlling(row)
+    return found
+
+
+def controlling(row):
+    """Return the badges with which a row of the system's table may control services."""
+    uses = row[_USES]
+    return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
+
+
+def used(sys, house):
+    """Return the processor that each service has used since boot, in us modulo 2**30."""
+    found = []
+    for ward in house.wards:
+        yield sys.inspect(sys.cap("kernel"), ward.number)
+        found.append(unpack(INSPECT_FORMAT, sys.arg)[_CPU_US])
+    return found
+
+
+def busiest(house, before_us, ms):
+    """Return the number of the service that has used most in so many ms, and percent of them."""
+    number = most_us = 0
+    for index, after_us in enumerate(house.used_us):
+        spent_us = (after_us - before_us[index]) & _CPU_US_MASK
+        if spent_us >= most_us:
+            number, most_us = index + 1, spent_us
+    return number, min(most_us // (10 * max(ms, 1)), 100)
