@@ -114,11 +114,17 @@ def last_step(kernel, task, state, error):
 
 
 def closing(kernel, number, generator, error):
-    """Be the last step of an incarnation: its `finally` blocks, and its exception in words."""
+    """Be the last step of an incarnation: its `finally` blocks, and its exception in words.
+
+    What the kernel refused is raised where the trap was made, so that its words have that line.
+    """
     index = (kernel.fault_next or len(kernel.fault_words)) - 1
     yield  # a generator must be started with None
     if generator is not None:
         try:
+            if error is not None:
+                error = type(error)(*error.args)  # it has the kernel's lines
+                generator.throw(error)
             generator.close()
         except Exception:  # it has failed already
             pass

@@ -14,6 +14,7 @@ import io
 import struct
 
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT, FAULT_TEXT_BYTES
+from kernel.capabilities import NoRight
 from kernel.layout import (
     FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME, SERVING, STATE, TOKEN_TASK,
 )  # fmt: skip
@@ -26,6 +27,8 @@ from micropython import const
 _KIND = const(1)
 # What a kill raises, and a full heap: objects of the interpreter's own.
 _USED_AGAIN = (KeyboardInterrupt, MemoryError)
+# What the kernel raises of a trap's operands: the task itself adds its line, in its last step.
+_REFUSALS = (BadMessage, NoRight)
 _UPTIME = const(7)
 # What says how an exception is written out.
 _HOOKS = ("__repr__", "__str__")
@@ -50,6 +53,9 @@ def keep_words(kernel, error, raised):
     to do: if not, its name stands there until the task has written it out.
     """
     index = kernel.fault_next - 1
+    if not raised and type(error) in _REFUSALS:
+        kernel.fault_words[index] = _brief(error)
+        return False
     if raised and not is_plain(error):
         kernel.fault_words[index] = _name(error)
         return False
@@ -168,6 +174,14 @@ def _newest(kernel, number):
         if kernel.faults[FAULT_WORDS * index] == number:
             return index
     return None
+
+
+def _brief(error):
+    """Return what the kernel refused, without a line."""
+    try:
+        return ("%s: %s\n" % (type(error).__name__, error)).encode()
+    except MemoryError:
+        return b""
 
 
 def _name(error):

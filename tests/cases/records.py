@@ -3,9 +3,9 @@
 import struct
 
 from bulkhead import OK, UNKNOWN
-from cases.rig import idle, silent
+from cases.rig import echo, idle, silent
 from kernel.abi import (
-    BUDGET, CALLING, EXCEPTION, FAULT_FORMAT, FAULT_TEXT_BYTES, HEARTBEAT, INJECTED,
+    BUDGET, CALLING, EXCEPTION, FAULTED, FAULT_FORMAT, FAULT_TEXT_BYTES, HEARTBEAT, INJECTED,
     KILLS_CAUGHT, MEMORY, PROTOCOL, RECEIVING, RETURNED, RUNNING, SERVED, STORM,
     SUPERVISOR_DIED, SYSCALL,
 )  # fmt: skip
@@ -412,3 +412,59 @@ def test_task_that_catches_all_kills_but_the_last_does_not_reset_the_board(rig):
     rig.add("stubborn", main, budget_ms=5)
     rig.run(3000)
     rig.expect((causes[0], caught[0], rig.fault("stubborn")), (0, STRIKES_MAX - 1, BUDGET))
+
+
+def refused(rig, trap):
+    """Return the words of a service that the kernel refuses a trap; it closes meanwhile."""
+
+    def refused_one(sys):
+        try:
+            yield sys.sleep(1)
+            yield trap(sys)
+            rig.log.append("it went on")
+        finally:
+            rig.log.append("closed")
+
+    rig.add("echo", echo)
+    rig.add("idle", idle)
+    rig.add("refused", refused_one, uses="echo:call idle:notify")
+    rig.run(40)
+    rig.expect(rig.log, ["closed"])
+    rig.expect(rig.fault("refused"), SYSCALL)
+    return rig.words_of("refused")
+
+
+def test_words_of_a_value_that_is_no_message_have_the_line_of_the_service(rig):
+    words = refused(rig, lambda sys: sys.call(sys.cap("echo"), 1, []))
+    told = "BadMessage: not a message value" in words
+    rig.expect((", in refused_one" in words, told), (True, True))
+
+
+def test_words_of_a_right_that_is_not_there_name_it_and_the_line(rig):
+    words = refused(rig, lambda sys: sys.call(sys.cap("idle"), 1))
+    told = "NoRight: its capability has no right to call" in words
+    rig.expect((", in refused_one" in words, told), (True, True))
+
+
+def test_words_of_what_is_no_trap_have_the_line_of_the_service(rig):
+    words = refused(rig, lambda sys: 31 << 8)
+    rig.expect((", in refused_one" in words, "NoRight: no trap: a " in words), (True, True))
+
+
+def test_a_service_that_catches_what_was_refused_has_ended_all_the_same(rig):
+    def stubborn(sys):
+        yield sys.sleep(1)
+        for _ in range(3):
+            try:
+                yield sys.call(sys.cap("echo"), 1, [])
+            except Exception:
+                rig.log.append("caught")
+        rig.log.append("went on")
+        yield sys.recv()
+
+    rig.add("echo", echo)
+    rig.add("stubborn", stubborn, uses="echo:call")
+    rig.run(40)
+    rig.expect(rig.log, ["caught"])
+    rig.expect(rig.state("stubborn"), FAULTED)
+    rig.expect(", in stubborn" in rig.words_of("stubborn"), True)
