@@ -23,6 +23,15 @@ from kernel.message import BadMessage, admit
 import micropython
 from micropython import const
 
+
+def _built_in():
+    """Return the interpreter's own classes of exceptions."""
+    found = [getattr(builtins, name) for name in dir(builtins)]
+    return frozenset(
+        [kind for kind in found if isinstance(kind, type) and issubclass(kind, BaseException)]
+    )
+
+
 # Places in a record that are not filled by `_describe`; the order is that of FAULT_FORMAT.
 _KIND = const(1)
 # What a kill raises, and a full heap: objects of the interpreter's own.
@@ -30,6 +39,7 @@ _USED_AGAIN = (KeyboardInterrupt, MemoryError)
 # What the kernel raises of a trap's operands: the task itself adds its line, in its last step.
 _REFUSALS = (BadMessage, NoRight)
 _UPTIME = const(7)
+_BUILT_IN = _built_in()
 # What says how an exception is written out.
 _HOOKS = ("__repr__", "__str__")
 
@@ -84,26 +94,23 @@ def is_plain(error):
     its arguments are what a message may carry.
     """
     kind = type(error)
-    if is_built_in(kind):
+    if kind in _BUILT_IN:
         args = error.args
     else:
         bases = kind.__bases__
-        if len(bases) != 1 or not is_built_in(bases[0]):
+        if len(bases) != 1 or bases[0] not in _BUILT_IN:
             return False
         for hook in _HOOKS:
             if getattr(kind, hook, None) is not getattr(bases[0], hook, None):
                 return False
         args = super(kind, error).args  # whatever the instance says its arguments are
+    if not args:
+        return True
     try:
         admit(args)
     except BadMessage:
         return False
     return True
-
-
-def is_built_in(kind):
-    """Tell whether a class is one of the interpreter's own."""
-    return getattr(builtins, kind.__name__, None) is kind
 
 
 def write_out(kernel):
