@@ -5,16 +5,16 @@ from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
 MODULES = (
-    *("messages", "mailboxes", "scheduling", "faults", "closing", "injections", "budgets"),
+    *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets"),
     *("records", "stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
     *("capabilities", "grants", "leases", "closed", "updates", "exports", "chaos"),
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")
 # Cases on simulated time and a simulated heap.
-ON_SIM = (*MODULES, "memory", "operands")
+ON_SIM = (*MODULES, "memory", "operands", "closing")
 # What the board's own build adds nothing to.
-ON_UNIX = (*ON_MICROPYTHON, "operands")
+ON_UNIX = (*ON_MICROPYTHON, "operands", "closing")
 
 
 def case_ids(*, modules: tuple[str, ...] = MODULES) -> list[str]:

@@ -1,8 +1,7 @@
 """Cases: what happens while a task hands its state over to new code."""
 
 from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT
-from cases.closing import control, is_down, until
-from cases.rig import burn_us, echo
+from cases.rig import burn_us, controlled, echo, is_down, until
 from cases.updates import Count
 from kernel.abi import DORMANT, LOAD, RECEIVING, SWAP
 from kernel.limits import TIME_MASK
@@ -58,7 +57,7 @@ def test_nothing_reaches_code_that_exports_its_state(rig):
         ("server", exporting(rig, 30_000), server),
         ("client", client, {"priority": 2, "uses": "server:call,send,notify"}),
     )
-    control(rig, script, *others, priority=4)
+    controlled(rig, script, *others, priority=4)
     rig.expect(sorted(str(what) for what in rig.log), ["0", "0", "exports", "notified"])
     rig.expect(counts[:3], [1, 2, 3])
     # The notification and the message count too: before both calls, between them, or the message
@@ -80,7 +79,7 @@ def test_export_that_takes_too_long_leaves_the_old_code_as_it_was(rig):
         yield from until(sys, lambda: len(rig.log) == 3)
 
     server = ("server", exporting(rig, 500_000), {"budget_ms": 20})
-    control(rig, script, server, ("client", client, {"uses": "server:call"}))
+    controlled(rig, script, server, ("client", client, {"uses": "server:call"}))
     rig.expect(rig.log, ["exports", "export_state takes too long", 1])
     rig.expect((rig.generation("server"), rig.fault("server")), (1, 0))
 
@@ -103,7 +102,7 @@ def test_wait_of_code_that_cannot_be_exported_ends_when_it_would_have(rig):
         rig.log.append(sys.arg)
         yield from until(sys, lambda: len(rig.log) == 2)
 
-    control(rig, script, ("server", old, {}))
+    controlled(rig, script, ("server", old, {}))
     rig.expect(rig.log, ["export_state: ValueError: not now", (TIMEOUT, True)])
 
 
@@ -124,7 +123,7 @@ def test_task_that_is_stopped_while_it_exports_ends(rig):
         ("server", exporting(rig, 500_000), {"priority": 5, "budget_ms": 5000}),
         ("updater", updater, {"priority": 4, "uses": "kernel:control"}),
     )
-    control(rig, script, *others)
+    controlled(rig, script, *others)
     rig.expect(rig.log, ["exports", OK, DEAD])
     rig.expect([rig.fault(name) for name in ("server", "updater")], [0, 0])
     rig.expect(rig.state("server"), DORMANT)

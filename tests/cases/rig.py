@@ -7,11 +7,11 @@ generator function of its frame.
 
 from bulkhead import OK
 from kernel import records
-from kernel.abi import ASYNC, HARD, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
-from kernel.boot import build
-from kernel.layout import (
-    BADGE_SHIFT, CAPABILITIES, CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED,
-    PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
+from kernel.abi import (
+    ASYNC, DORMANT, FAULTED, HARD, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND,
+    ) from kernel.boot import build from kernel.layout import ( BADGE_SHIFT, CAPABILITIES,
+    CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED, PARTICULAR_SHIFT, PARTICULARS,
+    RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
 )  # fmt: skip
 from kernel.levels import main_level
 from kernel.limits import FREE_SLOTS
@@ -173,6 +173,36 @@ def control(rig, script, *others, uses=""):
     rig.add("controller", main, priority=0, uses="kernel:control " + uses)
     rig.run(60)
     rig.expect(rig.fault("controller"), 0)
+
+
+def controlled(rig, script, *others, **options):
+    """Run `script(sys, kernel)` as a service that may control tasks, until it ends.
+
+    Others come first. Nothing here goes by how fast the port's clock runs.
+    """
+    for name, main, own in others:
+        rig.add(name, main, **own)
+
+    def main(sys):
+        yield sys.sleep(2)
+        yield from script(sys, sys.cap("kernel"))
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("controller", main, **dict({"priority": 0, "uses": "kernel:control"}, **options))
+    rig.run(10_000)  # a bound: it finishes long before
+    rig.expect(rig.fault("controller"), 0)
+
+
+def until(sys, is_so):
+    """Wait for something to be so."""
+    while not is_so():
+        yield sys.sleep(1)
+
+
+def is_down(rig, name):
+    """Return what tells whether a service has ended."""
+    return lambda: rig.state(name) in (DORMANT, FAULTED)
 
 
 def burn_us(rig, length):
