@@ -8,10 +8,20 @@ generator function of its frame.
 from bulkhead import OK
 from kernel import records
 from kernel.abi import (
-    ASYNC, DORMANT, FAULTED, HARD, MAY_CALL, MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND,
-    ) from kernel.boot import build from kernel.layout import ( BADGE_SHIFT, CAPABILITIES,
-    CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED, PARTICULAR_SHIFT, PARTICULARS,
-    RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
+    ASYNC,
+    DORMANT,
+    FAULTED,
+    HARD,
+    MAY_CALL,
+    MAY_CONTROL,
+    MAY_GRANT,
+    MAY_NOTIFY,
+    MAY_SEND,
+)
+from kernel.boot import build
+from kernel.layout import (
+    BADGE_SHIFT, CAPABILITIES, CAPABILITY, FAULT, GENERATION, GENERATION_MASK, NAMED,
+    PARTICULAR_SHIFT, PARTICULARS, RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT, STATE, STOPPED, TARGET,
 )  # fmt: skip
 from kernel.levels import main_level
 from kernel.limits import FREE_SLOTS
