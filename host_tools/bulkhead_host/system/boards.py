@@ -22,6 +22,9 @@ METHODS = ("uf2", "esptool", "none")
 BUSES = {"i2c": ("sda", "scl"), "spi": ("sck", "mosi", "miso"), "uart": ("tx", "rx")}
 """The signals of each kind of bus, by which its number is followed: i2c0."""
 
+RESET_PULLS = ("none", "up", "down")
+"""What pulls a pin from reset to boot, when it is an input."""
+
 INPUTS = ("miso", "rx")
 """Signals that a pin which can only be read is good for."""
 
@@ -37,11 +40,15 @@ _TIMERS_MAX = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """A pin of the chip that the board brings out, and what it can do beside reading a level."""
+    """A pin of the chip that the board brings out, and what it can do beside reading a level.
+
+    `pull_at_reset` is what pulls it until the firmware has set it up.
+    """
 
     gpio: int
     functions: tuple[str, ...] = ()
     is_input_only: bool = False
+    pull_at_reset: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +147,18 @@ def load_board(folder: Path, report: Report) -> Board | None:
     top.only("board", "memory", "flash", "image", "names", "external", "buses", "pins")
     table = top.table("board")
     table.only(
-        *("name", "title", "chip", "port", "architecture", "tier", "needs", "has_pin_matrix"),
-        *("sources", "timer_lines"),
+        *(
+            "name",
+            "title",
+            "chip",
+            "port",
+            "architecture",
+            "tier",
+            "needs",
+            "has_pin_matrix",
+            "pull_at_reset",
+        ),
+        *("sources", "timer_lines", "pull_at_reset"),
     )
     if table.text("name") not in ("", folder.name):
         table.problem("name", f"board.name is not that of its folder, {folder.name}")
@@ -203,10 +220,11 @@ def _pins(top: Fields) -> dict[str, Pin]:
     if "pins" not in top.values:
         return {}
     pins = {}
+    of_chip = top.table("board").choice("pull_at_reset", RESET_PULLS, default="none")
     table = top.table("pins")
     for name in table.values:
         row = table.table(name)
-        row.only("gpio", "functions", "is_input_only")
+        row.only("gpio", "functions", "is_input_only", "pull_at_reset")
         functions = row.texts("functions")
         for function in functions:
             if not FUNCTION.fullmatch(function):
@@ -215,6 +233,7 @@ def _pins(top: Fields) -> dict[str, Pin]:
             gpio=row.integer("gpio", low=0, high=_GPIO_MAX),
             functions=functions,
             is_input_only=row.boolean("is_input_only", default=False),
+            pull_at_reset=row.choice("pull_at_reset", RESET_PULLS, default=of_chip),
         )
     return pins
 

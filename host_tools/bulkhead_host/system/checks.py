@@ -10,6 +10,7 @@ from bulkhead_host.system.boards import Board
 from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
 from bulkhead_host.system.reading.pins import unfit_pins
+from bulkhead_host.system.safe import safe_problems
 from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems
 from bulkhead_host.system.uphill import cycles
 
@@ -238,6 +239,10 @@ def _claims(application: Application) -> Iterator[_Claim]:
                 if pin := getattr(line, key):
                     keys = ("line", index, key)
                     yield _Claim(service=service, keys=keys, pin=pin, is_line=False)
+        named = (*service.pins, *(pin for line in service.lines for pin in line.pins))
+        for pin in service.driven_pins:
+            if pin not in named:
+                yield _Claim(service=service, keys=("safe", pin), pin=pin, is_line=False)
 
 
 def check_hard(system: System) -> None:
@@ -310,6 +315,12 @@ def check_watched(system: System) -> None:
             )
 
 
+def check_safe(system: System) -> None:
+    """Want to know of each pin that is driven what is safe, and that it can be so."""
+    for service, keys, text, hint, is_warning in safe_problems(system.application, system.board):
+        system.wrong(service, keys, text, hint, is_warning=is_warning)
+
+
 def check_sources(system: System) -> None:
     """Want a UART's pins to be one UART's, and one owner for each state machine."""
     owners: dict[int, str] = {}
@@ -371,6 +382,7 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_budgets,
     check_pins,
     check_functions,
+    check_safe,
     check_sources,
     check_timers,
     check_hard,

@@ -22,6 +22,7 @@ from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
 from bulkhead_host.system.operands import check_operands
+from bulkhead_host.system.safe import check_driven
 
 # Traps that take a right of the same name.
 _RIGHT_OF_TRAP = ("call", "send", "notify")
@@ -49,6 +50,7 @@ def check_code(
             _check_rights(service, tree, file, report)
         if board is not None:
             _check_board(service, tree, file, board, report)
+            check_driven(service, tree, file, board, report)
             if not service.folder.is_relative_to(source_root() / "services"):
                 _check_compiles(file, board, report)
         if file == service.folder / "service.py":

@@ -168,6 +168,7 @@ class Service:
 class Application:
     """An application: its services in start order. `missing` are those that cannot be read.
 
+    `resistors` are pulls soldered to pins, `up` or `down`.
     With `link_closed` its state is read only by who has the device key. `packages` are taken
     from this Python into the image, each with its folder.
     """
@@ -176,6 +177,7 @@ class Application:
     board: str
     folder: Path
     packages: tuple[tuple[str, Path], ...] = ()
+    resistors: Mapping[str, str] = field(default_factory=dict)
     link_closed: bool = False
     services: tuple[Service, ...] = ()
     missing: frozenset[str] = frozenset()
@@ -316,7 +318,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
     if document is None:
         return None
     top = Fields(document, report)
-    top.only("system", "link", "group", "watchdog")
+    top.only("system", "link", "group", "watchdog", "resistors")
     table = top.table("system")
     table.only("name", "board", "start", "packages")
     names = table.texts("start")
@@ -330,6 +332,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         board=table.text("board"),
         folder=folder,
         packages=_packages(table),
+        resistors=_resistors(top),
         link_closed=_is_link_closed(top),
         services=found,
         missing=frozenset(names) - {service.name for service in found},
@@ -337,6 +340,14 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         watchdog=read_watchdog(top),
         document=document,
     )
+
+
+def _resistors(top: Fields) -> dict[str, str]:
+    """Return the pulls that are soldered to the board's pins."""
+    if "resistors" not in top.values:
+        return {}
+    table = top.table("resistors")
+    return {pin: table.choice(pin, ("up", "down")) for pin in table.values}
 
 
 def _packages(table: Fields) -> tuple[tuple[str, Path], ...]:

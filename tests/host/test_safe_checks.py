@@ -1,0 +1,180 @@
+"""`bulkhead check` on safe states: what has to be said, and what cannot hold."""
+
+from pathlib import Path
+
+import pytest
+from small_system import application
+
+from bulkhead_host.system.examine import examine
+
+MACHINE = 'modules = ["machine"]\n'
+SERVICE = "from machine import ADC, I2C, PWM, SPI, UART, Pin\nfrom micropython import const\n"
+MAIN = "def main(sys):\n    {code}\n    yield sys.recv()\n"
+UNSAID = "is driven, and nothing says what is safe when one ends"
+
+
+def found(
+    folder: Path, manifest: str, code: str = "pass", *, top: str = "", board: str | None = None
+) -> list[tuple[bool, str, str, int, str]]:
+    """Return what is wrong: whether a warning, text, file, line and next step."""
+    application(folder, one=manifest)
+    module, _, body = code.rpartition("\n")
+    text = (SERVICE if MACHINE in manifest else "") + module + "\n\n\n" + MAIN.format(code=body)
+    (folder / "one" / "service.py").write_text(text)
+    system = folder / "system.toml"
+    system.write_text(system.read_text() + top)
+    return [
+        (one.is_warning, one.text, one.path.name, one.line, one.next_step)
+        for one in examine(folder, board=board).problems
+        if "is not its own" not in one.text  # that is another check's
+    ]
+
+
+def texts(rows: list[tuple[bool, str, str, int, str]]) -> list[str]:
+    return [text for _, text, *_ in rows]
+
+
+def test_pin_that_is_listed_and_not_said_to_be_safe_is_an_error_with_the_line_to_add(
+    tmp_path: Path,
+) -> None:
+    (row,) = found(tmp_path, MACHINE + 'pins = ["gp2"]\n')
+    assert row == (
+        False,
+        f"pin gp2 {UNSAID}",
+        "service.toml",
+        5,
+        'add to one/service.toml under [safe]: gp2 = "low"; or high, input, keep',
+    )
+
+
+@pytest.mark.parametrize("state", ["low", "input", "keep"])
+def test_pin_of_which_something_is_said_is_right(tmp_path: Path, state: str) -> None:
+    manifest = MACHINE + f'pins = ["gp2"]\n[safe]\ngp2 = "{state}"\n'
+    assert found(tmp_path, manifest, "Pin(2, Pin.OUT)") == []
+
+
+def test_pin_of_a_service_that_cannot_drive_needs_nothing(tmp_path: Path) -> None:
+    assert found(tmp_path, 'modules = ["machine.ADC"]\npins = ["gp26"]\n') == []
+
+
+def test_tx_of_a_uart_line_is_driven(tmp_path: Path) -> None:
+    line = '[[line]]\nname = "in"\nsource = "uart"\ntx = "gp0"\nrx = "gp1"\n'
+    (row,) = found(tmp_path, line)
+    assert row[1] == f"pin gp0 {UNSAID}"
+    assert row[3] == 7
+
+
+@pytest.mark.parametrize(
+    ("code", "pins"),
+    [
+        ("Pin(2, Pin.OUT)", ["gp2"]),
+        ("Pin(2, mode=Pin.OUT)", ["gp2"]),
+        ("Pin(2, value=1)", ["gp2"]),
+        ("Pin(2, Pin.OPEN_DRAIN)", ["gp2"]),
+        ("_HEAT = const(2)\nPin(_HEAT, Pin.OUT)", ["gp2"]),
+        ("HEAT = 2\nPWM(Pin(HEAT), freq=50)", ["gp2"]),
+        ("from bulkhead_board import GP2\nPWM(Pin(GP2))", ["gp2"]),
+        ("pin = Pin(2); pin.init(Pin.OUT)", ["gp2"]),
+        ("pin = Pin(2); pin.on()", ["gp2"]),
+        ("pin = Pin(2); pin.value(1)", ["gp2"]),
+        ("pin = Pin(2); wave = PWM(pin)", ["gp2"]),
+        ("I2C(0, sda=Pin(4), scl=Pin(5))", ["gp4", "gp5"]),
+        ("I2C(0)", ["gp4", "gp5"]),
+        ("SPI(0)", ["gp18", "gp19"]),
+        ("UART(0, 9600, tx=Pin(0), rx=Pin(1))", ["gp0"]),
+        ('Pin("GP2", Pin.OUT)', ["gp2"]),
+        # What is only read.
+        ("Pin(2, Pin.IN)", []),
+        ("Pin(2).value()", []),
+        ("pin = Pin(2); pin.value()", []),
+        ("ADC(Pin(26))", []),
+        ("Pin(2, Pin.IN, Pin.PULL_UP)", []),
+    ],
+)
+def test_pins_that_the_code_drives_are_errors_unless_the_manifest_says_what_is_safe(
+    tmp_path: Path, code: str, pins: list[str]
+) -> None:
+    manifest = MACHINE
+    if "GP2" in code and "import" in code:
+        manifest += 'pins = ["gp2"]\n'
+        assert texts(found(tmp_path, manifest, code)) == [f"pin gp2 {UNSAID}"]
+        return
+    rows = found(tmp_path, manifest, code)
+    assert sorted(texts(rows)) == [f"pin {pin} {UNSAID}" for pin in pins]
+    assert {name for _, _, name, *_ in rows} <= {"service.py"}
+
+
+def test_pins_that_nobody_can_tell_are_a_warning(tmp_path: Path) -> None:
+    (row,) = found(tmp_path, MACHINE, "Pin(sys.arg, Pin.OUT)")
+    assert row[0]
+    assert "its manifest does not say which" in row[1]
+
+
+def test_a_pin_that_is_safe_for_two_services_has_two_owners(tmp_path: Path) -> None:
+    application(
+        tmp_path, one='[safe]\ngp2 = "low"\n', two=MACHINE + 'pins = ["gp2"]\n[safe]\ngp2 = "low"'
+    )
+    assert [one.text for one in examine(tmp_path).problems] == [
+        "pin gp2 belongs to one and to two"
+    ]
+
+
+def test_keep_in_a_group_is_a_warning(tmp_path: Path) -> None:
+    group = '[[group]]\nname = "g"\nstrategy = "one_for_all"\nservices = ["one", "supervisor"]\n'
+    rows = found(tmp_path, MACHINE + 'pins = ["gp2"]\n[safe]\ngp2 = "keep"\n', top=group)
+    (row,) = (row for row in rows if row[0])
+    assert row[:2] == (True, "pin gp2 keeps its level when one ends, which is in a group")
+    assert row[3] == 7
+
+
+def test_keep_of_a_hard_driver_is_a_warning(tmp_path: Path) -> None:
+    line = '[[line]]\nname = "in"\nsource = "pin"\npin = "gp3"\ntrigger = "falling"\n'
+    manifest = MACHINE + 'hard = true\npins = ["gp2"]\n[safe]\ngp2 = "keep"\n' + line
+    rows = [row for row in found(tmp_path, manifest) if row[0]]
+    assert texts(rows) == ["pin gp2 keeps its level when one ends, which is a hard driver"]
+
+
+@pytest.mark.parametrize(
+    ("state", "board", "pull"),
+    [
+        ("high", "pico", "pulled down"),
+        ("input up", "pico", "pulled down"),
+        ("low", "pico", ""),
+        ("input", "pico", ""),
+        ("keep", "pico", ""),
+        ("low", "esp32", "not pulled"),
+        ("high", "esp32", "not pulled"),
+    ],
+)
+def test_a_pull_that_contradicts_from_reset_to_boot_is_a_warning(
+    tmp_path: Path, state: str, board: str, pull: str
+) -> None:
+    pin = "gp2" if board == "pico" else "gpio4"
+    manifest = MACHINE + f'pins = ["{pin}"]\n[safe]\n{pin} = "{state}"\n'
+    rows = found(tmp_path, manifest, board=board)
+    if not pull:
+        assert rows == []
+        return
+    (row,) = rows
+    what = f"pin {pin} is safe when {state}, and from reset to boot is an input, {pull}"
+    assert row[:2] == (True, what)
+    assert row[4].startswith("between reset and boot this pin floats: add a resistor")
+
+
+def test_a_resistor_that_is_there_ends_the_warning(tmp_path: Path) -> None:
+    manifest = MACHINE + 'pins = ["gp2"]\n[safe]\ngp2 = "high"\n'
+    assert found(tmp_path, manifest, top='[resistors]\ngp2 = "up"\n') == []
+
+
+def test_a_pin_behind_another_chip_is_a_warning(tmp_path: Path) -> None:
+    manifest = MACHINE + 'pins = ["led"]\n[safe]\nled = "low"\n'
+    (row,) = found(tmp_path, manifest, board="pico_w")
+    assert row[:2] == (True, "pin led of pico_w is no pin of the chip: nothing makes it safe")
+
+
+def test_a_pin_that_can_only_be_read_cannot_be_low(tmp_path: Path) -> None:
+    manifest = MACHINE + 'pins = ["gpio34"]\n[safe]\ngpio34 = "low"\n'
+    rows = found(tmp_path, manifest, board="esp32")
+    assert (False, "pin gpio34 of esp32 can only be read, and low is what is safe") in [
+        row[:2] for row in rows
+    ]
