@@ -53,7 +53,8 @@ def default_services() -> list[FakeService]:
 class FakeBoard:
     """Answers requests; when served, it says `chatter` all the time.
 
-    `lose` is asked for each line that goes out, and may damage or drop it.
+    `lose` is asked for each line that goes out, and may damage or drop it; `twist` for each
+    answer's kind and payload, before it is sealed.
     """
 
     services: list[FakeService] = field(default_factory=default_services)
@@ -62,6 +63,7 @@ class FakeBoard:
     is_at_repl: bool = False
     is_deaf: bool = False
     lose: Callable[[bytes], bytes] = lambda line: line
+    twist: Callable[[int, bytes], tuple[int, bytes]] = lambda kind, payload: (kind, payload)
     received: bytearray = field(default_factory=bytearray)
     requests: list[Frame] = field(default_factory=list)
     injections: list[tuple[str, str]] = field(default_factory=list)
@@ -156,8 +158,19 @@ class FakeBoard:
             abi.CAPABILITIES: self._capabilities,
             abi.HEAP: self._heap,
             abi.LOG: self._log,
+            abi.UPDATE: self._update,
         }
         return readers[frame.kind](frame)
+
+    def _update(self, frame: Frame) -> bytes:
+        """Answer as an updater that has nothing to do, and refuses what is sent."""
+        answers = {
+            abi.UPDATE_LIST: b"1 abcdef - -",
+            abi.UPDATE_STATE: abi.UPDATE_STATE_STRUCT.pack(0, 0),
+        }
+        if frame.payload[0] in answers:
+            return self._line(abi.TEXT, frame.sequence, answers[frame.payload[0]])
+        return self._line(abi.STATUS, frame.sequence, bytes([abi.UNKNOWN]) + b"no updater")
 
     def _inject(self, name: str, kind: int) -> int:
         for service in self.services:
@@ -232,6 +245,7 @@ class FakeBoard:
         return self._line(abi.TEXT, sequence, abi.FAULT_STRUCT.pack(*record))
 
     def _line(self, kind: int, sequence: int, payload: bytes) -> bytes:
+        kind, payload = self.twist(kind, payload)
         if self._gate.answers:
             payload = self._gate.answers.sealed(bytes([kind]) + payload)
             kind = abi.ANSWER

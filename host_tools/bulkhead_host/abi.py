@@ -9,7 +9,7 @@
 import importlib.util
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -239,6 +239,20 @@ def decode(line: bytes) -> tuple[int, int, bytes] | None:
     if decoded is None or encode(*decoded) != MARK + line + b"\n":
         return None
     return decoded
+
+
+def fault_name(kind: int) -> str:
+    """Return the word for a kind of fault, or the number of one that this tool does not know."""
+    return _named(FAULT_NAMES, kind)
+
+
+def trace_name(event: int) -> str:
+    """Return the word for an event of the trace, or its number."""
+    return _named(TRACE_NAMES, event)
+
+
+def _named(names: Sequence[str], number: int) -> str:
+    return names[number] if number < len(names) else str(number)
 
 
 _GATE_NAMES = {NO_SESSION: "NO_SESSION", DENIED: "DENIED", REPLAYED: "REPLAYED"}

@@ -86,8 +86,9 @@ def test_the_table_has_every_figure_whatever_pieces_it_comes_in(piece_size: int)
 
 
 def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
-    """The layout of firmware/kernel/abi.py, byte by byte: 28 bytes of INSPECT, then restarts."""
-    fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + struct.pack("<HxxIIHHI", 3, 1234, 56, 78, 0, 4096)
+    """The layout of firmware/kernel/abi.py, byte by byte: 32 bytes of INSPECT, then restarts."""
+    rest = struct.pack("<HHIIHHII", 3, 7, 1234, 56, 78, 0, 4096, 1001)
+    fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + rest
     frames = [
         Frame(abi.SERVICE, 1, fixed + b"\x06\x00blink"),
         Frame(abi.END, 1, b"\x01\xe8\x03\x00\x00" + bytes([1, 0, 2, 0, 3, 0, 4, 0])),
@@ -100,7 +101,7 @@ def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
     assert (service.priority, service.effective_priority, service.clients) == (5, 4, 1)
     assert (service.queue, service.generation, service.cpu_us) == (9, 3, 1234)
     assert (service.steps, service.dropped, service.restarts) == (56, 78, 6)
-    assert service.memory_bytes == 4096
+    assert (service.memory_bytes, service.wait_s, service.safe_since_ms) == (4096, 7, 1000)
     assert table.losses == Losses(damaged=1, refused=2, replayed=3, lost_bytes=4)
 
 
@@ -169,12 +170,19 @@ def test_sequence_numbers_wrap_around() -> None:
     assert [frame.sequence for frame in board.requests] == [254, 255, 0, 1]
 
 
-def test_a_board_at_its_repl_is_known_by_the_echo_and_not_asked_again() -> None:
+def test_a_board_at_its_repl_is_known_by_a_second_echo_and_not_asked_again() -> None:
     board = FakeBoard(is_at_repl=True)
     client, line = client_of(board)
     with pytest.raises(DeviceTimeout, match="REPL"):
         client.hello()
-    assert line.clock_s() == pytest.approx(102)
+    assert line.clock_s() == pytest.approx(104)
+
+
+def test_a_prompt_that_is_left_as_it_is_asked_is_no_error() -> None:
+    board = FakeBoard(is_at_repl=True)
+    client, line = client_of(board)
+    line.after(1, lambda: setattr(board, "is_at_repl", False))
+    assert client.hello().application == "demo"
 
 
 def test_inject_names_the_kind_and_the_service() -> None:

@@ -115,6 +115,8 @@ def test_json_has_every_field_of_a_service() -> None:
                 "dropped": 0,
                 "waits_for": None,
                 "memory_bytes": 0,
+                "wait_s": 0,
+                "safe_since_ms": None,
             }
         ],
         "uptime_ms": 1000,

@@ -10,6 +10,7 @@ from bulkhead_host.link.trace import Record, name_of, records
 
 _NOTABLE = (abi.EVENT_FAULT, abi.EVENT_STARTED, abi.EVENT_OVERRAN)
 _TOLD_MAX = 16
+_PIECES_MAX = 64  # at a time: more than a ring holds
 
 
 class Watch:
@@ -34,7 +35,7 @@ class Watch:
     def look(self) -> None:
         """Read what is new; an answer that does not come is looked for next time."""
         try:
-            while True:
+            for _ in range(_PIECES_MAX):
                 first, found = parse_trace(self._client.trace(self._position))
                 if self._words and first > self._position:
                     self.lost += first - self._position
@@ -64,9 +65,9 @@ class Watch:
     def faults(self) -> list[tuple[int, int, str]]:
         """Return when which tasks have faulted, and how, in order."""
         return [
-            (one.time_us, one.task, abi.FAULT_NAMES[one.detail])
+            (one.time_us, one.task, abi.fault_name(one.detail))
             for one in self.records
-            if one.event == abi.EVENT_FAULT and one.detail < len(abi.FAULT_NAMES)
+            if one.event == abi.EVENT_FAULT
         ]
 
     def running_us(self, task: int, starts: int) -> int | None:
@@ -105,8 +106,8 @@ class Watch:
         for one in self.records:
             what = ""
             if one.event in _NOTABLE:
-                detail = abi.FAULT_NAMES[one.detail] if one.event == abi.EVENT_FAULT else ""
-                what = f"{abi.TRACE_NAMES[one.event]} {detail}".rstrip()
+                detail = abi.fault_name(one.detail) if one.event == abi.EVENT_FAULT else ""
+                what = f"{abi.trace_name(one.event)} {detail}".rstrip()
                 if one.event == abi.EVENT_STARTED:
                     has_started.add(one.task)
             elif one.task in tasks and one.event == abi.EVENT_STEP:

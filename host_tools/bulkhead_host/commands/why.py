@@ -15,6 +15,8 @@ _PLAIN = {
     "running": "runs",
     "receiving": "waits for messages and notifications: nothing is asked of it",
     "sleeping": "sleeps for a time",
+    "closing": "is being ended: its last step runs its finally blocks",
+    "ordering": "waits until another service has exchanged its code",
     "attending": "waits for its interrupt, at the hard level",
     "held": "is held: it was stopped on purpose, and waits to be released",
     "degraded": "was given up: it failed too often; release it to start it again",

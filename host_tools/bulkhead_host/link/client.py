@@ -20,11 +20,14 @@ from bulkhead_host.link.services import (
     Fault,
     Hello,
     Table,
+    malformed,
     parse_capabilities,
     parse_fault,
     parse_hello,
+    parse_result,
     parse_table,
     printable,
+    refusal,
 )
 from bulkhead_host.link.session import Authority, Opening, Refused, Sent
 from bulkhead_host.link.transport import Transport
@@ -42,6 +45,8 @@ ATTEND_S = 0.1
 _RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
 _VALUE_BYTES_MAX = 256
+_TEXT_BYTES_MAX = 32_768  # of a fault: a board keeps some 4 KB
+_FRAMES_MAX = 300  # of an answer: a table has one for each service, and its end
 _WATCH_LEASE_MS_MAX = 0xFFFF
 
 
@@ -170,7 +175,7 @@ class Client:
             self._timeout_s = patience_s
         if frame.kind == abi.STATUS:
             raise NoSuchTarget(f"the board takes no calls for {name}", "bulkhead ps")
-        return frame.payload[0], abi.decode_value(frame.payload[1:])
+        return parse_result(frame.payload)
 
     def fault_text(self, name: str) -> str:
         """Return the whole traceback of a service's newest fault, empty when none is kept.
@@ -181,9 +186,9 @@ class Client:
         while True:
             request = abi.OFFSET_STRUCT.pack(len(text)) + name.encode()
             piece = self._text(abi.FAULT_TEXT, request)
-            if not piece:
-                return printable(text.decode("utf-8", errors="replace"))
             text += piece
+            if not piece or len(text) > _TEXT_BYTES_MAX:
+                return printable(text[:_TEXT_BYTES_MAX].decode("utf-8", errors="replace"))
 
     def fault(self, name: str) -> Fault:
         """Return the record of a service's newest fault, of an empty name that of the board.
@@ -217,7 +222,7 @@ class Client:
             return frame.payload
         status, why = frame.payload[:1], printable(frame.payload[1:].decode(errors="replace"))
         if status != bytes([abi.OK]):
-            raise UpdateRefused(*_refusal(status[0] if status else abi.UNKNOWN, why))
+            raise UpdateRefused(*refusal(status[0] if status else abi.UNKNOWN, why))
         return b""
 
     def kept_log(self) -> list[str]:
@@ -356,7 +361,7 @@ class Client:
         attempts: int,
     ) -> _T:
         answers: dict[int, tuple[Sent, list[Frame]]] = {}
-        for _ in range(attempts):
+        for attempt in range(attempts):
             sequence = self._next_sequence()
             answers[sequence] = (self._send(kind, payload, sequence), [])
             try:
@@ -365,7 +370,8 @@ class Client:
                 continue
             if answer is not None:
                 return answer
-            self._raise_if_echoed()
+            if attempt or attempts == 1:  # a prompt may be left right after the first
+                self._raise_if_echoed()
         raise DeviceTimeout(
             f"no answer from {self.transport.name} in {attempts * self._timeout_s:g} s",
             "see that the board runs Bulkhead and is not at its REPL, or reset it: "
@@ -403,6 +409,8 @@ class Client:
                 if opened is None:
                     continue
                 frames.append(opened)
+                if len(frames) > _FRAMES_MAX:
+                    raise malformed("an answer that has no end")
                 answer = collect(frames)
                 if answer is not None:
                     return answer
@@ -436,7 +444,7 @@ class Client:
             return
         if frame.kind not in (abi.SERVICE, abi.END):
             return
-        self._watch_frames.append(frame)
+        self._watch_frames = [*self._watch_frames, frame][-_FRAMES_MAX:]
         if frame.kind == abi.END:
             table = parse_table(self._watch_frames)
             self._watch_frames.clear()
@@ -483,13 +491,3 @@ def _whole_table(frames: Sequence[Frame]) -> Table | None:
     if table is None:
         raise _Incomplete
     return table
-
-
-def _refusal(status: int, why: str) -> tuple[str, str]:
-    if why:
-        return f"the board refused: {why}", "bulkhead update --list shows what it has"
-    if status == abi.UPDATE_BUSY:
-        return "an update is on trial on the board", "wait until it ends: bulkhead update --list"
-    if status == abi.UNKNOWN:
-        return "the board has no updater", 'add "updater" to system.start, and flash that'
-    return f"the board refused: {abi.status_name(status)}", "bulkhead ps"

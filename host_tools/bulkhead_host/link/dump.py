@@ -27,6 +27,8 @@ from bulkhead_host.link.services import (
 )
 from bulkhead_host.link.trace import Record, Trace, collect
 
+_NUMBER_MAX = 1 << 53  # of microseconds since a trace began, too
+
 FORMAT = 2
 
 _BOARD = ""
@@ -111,10 +113,10 @@ def to_json(dump: Dump) -> str:
 def load_dump(path: Path) -> Dump:
     """Read a dump's file; raise `UsageError` that says what is wrong with it."""
     try:
-        found = json.loads(read_text(path))
+        found = _cleaned(json.loads(read_text(path)))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "bulkhead dump FILE") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no dump: {error}", "bulkhead dump FILE") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise UsageError(f"{path} is no dump of format {FORMAT}", "bulkhead dump FILE")
@@ -136,10 +138,10 @@ def load_dump(path: Path) -> Dump:
                 losses=_made(Losses, found.get("losses", {})),
             ),
             faults={
-                name: Kept(record=_made(Fault, kept["record"]), text=printable(str(kept["text"])))
+                name: Kept(record=_made(Fault, kept["record"]), text=str(kept["text"]))
                 for name, kept in found["faults"].items()
             },
-            log=tuple(found["log"]),
+            log=tuple(str(line) for line in found["log"]),
             trace=trace,
             port=str(found["port"]),
             taken_at=str(found["taken_at"]),
@@ -153,5 +155,30 @@ def load_dump(path: Path) -> Dump:
 
 def _made(kind: type[_Kind], row: Mapping[str, Any]) -> _Kind:
     """Make a dataclass of the fields that it knows; what another version has beside is ignored."""
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+    for name, value in row.items():
+        if name in known and not _is_of(value, known[name]):
+            raise TypeError(f"{name} is {value!r}")
     return kind(**{name: value for name, value in row.items() if name in known})
+
+
+def _is_of(value: object, wanted: Any) -> bool:
+    """Tell whether a value is of a field's type; a number is what a board may send: 32 bits."""
+    return isinstance(value, wanted) and not (type(value) is int and not 0 <= value < _NUMBER_MAX)
+
+
+def _cleaned(value: Any, *, kept: str = "") -> Any:
+    """Return what a file holds without what would control the terminal that shows it.
+
+    Only the text of a fault has several lines.
+    """
+    if isinstance(value, str):
+        return printable(value, kept=kept)
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            printable(name, kept=""): _cleaned(one, kept="\n\t" if name == "text" else "")
+            for name, one in value.items()
+        }
+    return value

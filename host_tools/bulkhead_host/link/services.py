@@ -149,7 +149,7 @@ def parse_trace(payload: bytes) -> tuple[int, list[tuple[int, int]]]:
 
     Raises `BulkheadError` when the piece is malformed.
     """
-    fixed, rest = _split(payload, abi.POSITION_STRUCT.size)
+    fixed, rest = split(payload, abi.POSITION_STRUCT.size)
     (first,) = abi.POSITION_STRUCT.unpack(fixed)
     whole = len(rest) - len(rest) % abi.TRACE_STRUCT.size
     return first, [(now, what) for now, what in abi.TRACE_STRUCT.iter_unpack(rest[:whole])]
@@ -157,7 +157,7 @@ def parse_trace(payload: bytes) -> tuple[int, list[tuple[int, int]]]:
 
 def parse_fault(payload: bytes) -> Fault:
     """Return what a record in `abi.FAULT_FORMAT` says. Raise `BulkheadError` if it is short."""
-    fixed, _ = _split(payload, abi.FAULT_STRUCT.size)
+    fixed, _ = split(payload, abi.FAULT_STRUCT.size)
     task, kind, state, operation, client, peer, generation, uptime_ms = abi.FAULT_STRUCT.unpack(
         fixed
     )
@@ -175,7 +175,7 @@ def parse_fault(payload: bytes) -> Fault:
 
 def parse_hello(frame: Frame) -> Hello:
     """Return what a HELLO_IS frame says. Raise `BulkheadError` when it is malformed."""
-    fixed, strings = _split(frame.payload, abi.HELLO_STRUCT.size)
+    fixed, strings = split(frame.payload, abi.HELLO_STRUCT.size)
     texts = [_text(part) for part in strings.split(b"\0")]
     number, services, uptime_ms, access, mark = abi.HELLO_STRUCT.unpack(fixed)
     version, board, application = (*texts, "", "", "")[:3]
@@ -196,11 +196,11 @@ def parse_table(frames: Sequence[Frame]) -> Table | None:
 
     Raises `BulkheadError` when a frame is malformed.
     """
-    fixed, _ = _split(frames[-1].payload, abi.END_STRUCT.size)
+    fixed, _ = split(frames[-1].payload, abi.END_STRUCT.size)
     count, uptime_ms, damaged, refused, replayed, lost_bytes = abi.END_STRUCT.unpack(fixed)
     if count != len(frames) - 1:
         return None
-    rows = [_Row(*_split(frame.payload, abi.SERVICE_STRUCT.size)) for frame in frames[:-1]]
+    rows = [_Row(*split(frame.payload, abi.SERVICE_STRUCT.size)) for frame in frames[:-1]]
     names = {row.task: row.name for row in rows}
     return Table(
         services=tuple(row.service(names) for row in rows),
@@ -240,13 +240,28 @@ class _Row:
         )
 
 
-def _split(payload: bytes, size: int) -> tuple[bytes, bytes]:
+def split(payload: bytes, size: int) -> tuple[bytes, bytes]:
+    """Return the fixed part of an answer, and the rest; raise `BulkheadError` when it is short."""
     if len(payload) < size:
-        raise BulkheadError(
-            f"the board sent {len(payload)} bytes where at least {size} were due",
-            "flash an image of this tool's version: bulkhead build, bulkhead flash",
-        )
+        raise malformed(f"{len(payload)} bytes where at least {size} were due")
     return payload[:size], payload[size:]
+
+
+def parse_result(payload: bytes) -> tuple[int, object]:
+    """Return the status and the value of a RESULT; raise `BulkheadError` when it is none."""
+    status, value = split(payload, 1)
+    try:
+        return status[0], abi.decode_value(value)
+    except (ValueError, LookupError) as error:
+        raise malformed(f"what is no message's value: {error}") from error
+
+
+def malformed(what: str) -> BulkheadError:
+    """Return the error for an answer that is none of this version's."""
+    return BulkheadError(
+        f"the board sent {what}",
+        "flash an image of this tool's version: bulkhead build, bulkhead flash",
+    )
 
 
 def _word(names: Sequence[str], index: int) -> str:
@@ -260,3 +275,14 @@ def printable(text: str, kept: str = "\n\t") -> str:
 
 def _text(raw: bytes) -> str:
     return printable(raw.decode("utf-8", errors="replace"), kept="")
+
+
+def refusal(status: int, why: str) -> tuple[str, str]:
+    """Return cause and next step of a refusal of the updater, `why` in its own words."""
+    if why:
+        return f"the board refused: {why}", "bulkhead update --list shows what it has"
+    if status == abi.UPDATE_BUSY:
+        return "an update is on trial on the board", "wait until it ends: bulkhead update --list"
+    if status == abi.UNKNOWN:
+        return "the board has no updater", 'add "updater" to system.start, and flash that'
+    return f"the board refused: {abi.status_name(status)}", "bulkhead ps"

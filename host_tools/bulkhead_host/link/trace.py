@@ -12,6 +12,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Capability, parse_trace
 
+_PIECES_MAX = 64  # that a ring holds, read when the time is over
 _PAUSE_MIN_S = 0.002
 _PAUSE_MAX_S = 0.064
 _FEW = 24
@@ -62,7 +63,7 @@ def collect(
     `tell_lost` gets the sum of what was lost whenever it grows.
     """
     words: list[tuple[int, int, int]] = []
-    position = lost = new = 0
+    position = lost = new = drained = 0
     pause_s = _PAUSE_MIN_S
     until_s = client.transport.clock_s() + seconds
     while True:
@@ -76,7 +77,8 @@ def collect(
         words += [(position + index, *record) for index, record in enumerate(found)]
         position += len(found)
         new += len(found)
-        if len(found) == abi.TRACE_READ_MAX:
+        if len(found) == abi.TRACE_READ_MAX and drained < _PIECES_MAX:
+            drained += client.transport.clock_s() >= until_s
             continue
         left_s = until_s - client.transport.clock_s()
         if left_s <= 0:
@@ -134,7 +136,7 @@ def _words(record: Record) -> str:
     if record.event == abi.EVENT_STEP:
         return abi.TRAP_NAMES.get(record.detail & abi.TRAP_MASK, "ended a step")
     if record.event == abi.EVENT_FAULT and record.detail < len(abi.FAULT_NAMES):
-        return f"fault {abi.FAULT_NAMES[record.detail]}"
+        return f"fault {abi.fault_name(record.detail)}"
     names = abi.TRACE_NAMES
     name = names[record.event] if record.event < len(names) else f"event {record.event}"
     return f"interrupt of line {record.detail}" if record.event == abi.EVENT_INTERRUPT else name

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.services import printable
+from bulkhead_host.link.services import printable, split
 
 PROBATION_MS = 5000
 PROBATION_MS_MAX = 60_000
@@ -232,7 +232,7 @@ def _begin_again(client: Client, names: Sequence[str], probation_ms: int) -> Tri
 def state(client: Client) -> tuple[str, str, int]:
     """Return the phase of the newest update, why it failed, and how many were refused."""
     answer = client.update(abi.UPDATE_STATE)
-    size = abi.UPDATE_STATE_STRUCT.size
-    phase, refused = abi.UPDATE_STATE_STRUCT.unpack(answer[:size])
+    fixed, why = split(answer, abi.UPDATE_STATE_STRUCT.size)
+    phase, refused = abi.UPDATE_STATE_STRUCT.unpack(fixed)
     name = abi.UPDATE_PHASES[phase] if phase < len(abi.UPDATE_PHASES) else str(phase)
-    return name, printable(answer[size:].decode(errors="replace")), refused
+    return name, printable(why.decode(errors="replace")), refused

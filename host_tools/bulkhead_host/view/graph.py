@@ -85,7 +85,11 @@ def columns(names: Iterable[str], found: Sequence[Edge]) -> list[list[str]]:
     A circle, which only messages to mailboxes can make, is cut where it would add columns.
     """
     place = dict.fromkeys(names, 0)
-    downward = [(one.source, one.target) for one in found if one.kinds != ("notify",)]
+    downward = [
+        (one.source, one.target)
+        for one in found
+        if one.kinds != ("notify",) and {one.source, one.target} <= place.keys()
+    ]
     for _ in range(len(place)):
         for source, target in downward:
             place[target] = min(max(place[target], place[source] + 1), len(place) - 1)

@@ -169,7 +169,7 @@ class _Reader:
             self._ends(record, "fault")
         else:
             self._emit(record.task, "fault")
-        self._tell(record, abi.FAULT_NAMES[record.detail])
+        self._tell(record, abi.fault_name(record.detail))
         if self.calls.pop(record.task, None) is not None:
             self.unanswered += 1
 
