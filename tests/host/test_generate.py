@@ -47,7 +47,7 @@ def test_service_without_a_file_says_so(application: Path) -> None:
 def test_manifest_without_code_is_for_the_service_that_ships(application: Path) -> None:
     (application / "thermometer").mkdir()
     manifest = '[service]\nname = "thermometer"\nversion = 7\npriority = 3\n'
-    manifest += 'modules = ["machine"]\npins = ["gp3"]\n'
+    manifest += 'modules = ["machine"]\npins = ["gp3"]\n[safe]\ngp3 = "low"\n'
     (application / "thermometer" / "service.toml").write_text(manifest)
     system = application / "system.toml"
     system.write_text(system.read_text().replace("'plain'", "'thermometer', 'plain'"))

@@ -17,7 +17,7 @@ LINE = '[[line]]\nname = "line"\nsource = '
         ('"timer"\nperiod_us = 250', ("line", "timer", 250, "falling none", 1000)),
         ('"timer"\nperiod_ms = 5', ("line", "timer", 5000, "falling none", 1000)),
         (
-            '"uart"\nrx = "gp5"\ntx = "gp4"\nbaudrate = 9600',
+            '"uart"\nrx = "gp5"\ntx = "gp4"\nbaudrate = 9600\n[safe]\ngp4 = "high"',
             ("line", "uart", (1, 9600, 4, 5), "falling none", 1000),
         ),
         (

@@ -88,6 +88,13 @@ def test_cpu_of_a_board_that_restarted_between_is_left_out() -> None:
     assert "0.0" not in rendered(grid(after, previous=before))
 
 
+def test_outputs_that_are_safe_have_a_column_with_since_when() -> None:
+    shown = rendered(grid(table(replace(BLINK, safe_since_ms=12_345), BLINK)))
+    assert "OUTPUTS" in shown.splitlines()[0]
+    assert shown.count("safe since 12.345 s") == 1
+    assert "OUTPUTS" not in rendered(grid(table(BLINK)))
+
+
 def test_a_faulted_service_is_red_and_one_that_was_is_yellow() -> None:
     red, yellow = "\x1b[31m", "\x1b[33m"
     assert red in rendered(grid(table(replace(BLINK, state="faulted"))), color=True)
@@ -114,9 +121,9 @@ def test_json_has_every_field_of_a_service() -> None:
                 "queue": 0,
                 "dropped": 0,
                 "waits_for": None,
+                "safe_since_ms": None,
                 "memory_bytes": 0,
                 "wait_s": 0,
-                "safe_since_ms": None,
             }
         ],
         "uptime_ms": 1000,

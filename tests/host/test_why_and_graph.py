@@ -77,6 +77,12 @@ def test_every_state_of_the_kernel_has_words_of_its_own(state: str) -> None:
     assert chain[0].text != f"is {state}"
 
 
+def test_outputs_that_are_safe_are_told_with_since_when_and_how_long() -> None:
+    heater = replace(service("heater", "faulted"), fault="EXCEPTION", safe_since_ms=250)
+    (wait,) = why(table(heater), "heater")
+    assert wait.text.endswith("; its outputs are safe since 0.250 s, for 0.750 s")
+
+
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(UsageError) as caught:
         why(table(service("blink", "running")), "blnk")

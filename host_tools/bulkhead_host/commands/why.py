@@ -10,6 +10,7 @@ from bulkhead_host.commands.options import connected, dump_option, port_option
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Service, Table
+from bulkhead_host.view.services import safe_text, seconds
 
 _PLAIN = {
     "running": "runs",
@@ -73,6 +74,9 @@ def why(table: Table, name: str) -> list[Wait]:
 def explain(service: Service, table: Table) -> str:
     """Return in words what one service waits for, and who waits for it."""
     text = _state(service, table)
+    if service.safe_since_ms is not None:
+        passed_ms = max(table.uptime_ms - service.safe_since_ms, 0)
+        text += f"; its outputs are {safe_text(service)}, for {seconds(passed_ms)} s"
     if service.effective_priority < service.priority:
         text += f"; runs at priority {service.effective_priority} for who waits for it"
     waiting = [

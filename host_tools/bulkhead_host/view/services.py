@@ -24,7 +24,7 @@ _LOSSES = {
     "lost_bytes": "bytes lost",
 }
 
-_LEFT = frozenset({"NAME", "STATE", "FAULT", "WAITS FOR"})
+_LEFT = frozenset({"NAME", "STATE", "FAULT", "OUTPUTS", "WAITS FOR"})
 
 # A column, and the narrowest terminal that shows it.
 _COLUMNS = {
@@ -34,6 +34,7 @@ _COLUMNS = {
     "GEN": 0,
     "RESTARTS": 0,
     "FAULT": 0,
+    "OUTPUTS": 0,
     "CPU": 0,
     "MEMORY": 96,
     "STEPS": 118,
@@ -63,10 +64,16 @@ def as_json(table: Table) -> dict[str, Any]:
 def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDTH) -> Grid:
     """Return a table for a person, with fewer columns where `width` columns are few.
 
-    CPU is the share of the time since `previous`; without one, the milliseconds so far.
+    CPU is the share of the time since `previous`; without one, the milliseconds so far. OUTPUTS is
+    there when some are held in their safe state.
     """
     made = Grid(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    shown = [name for name, least in _COLUMNS.items() if width >= least]
+    is_any_safe = any(service.safe_since_ms is not None for service in table.services)
+    shown = [
+        name
+        for name, least in _COLUMNS.items()
+        if width >= least and (is_any_safe or name != "OUTPUTS")
+    ]
     for name in shown:
         heading = f"CPU {'%' if previous else 'ms'}" if name == "CPU" else name
         made.add_column(heading, justify="left" if name in _LEFT else "right", no_wrap=True)
@@ -109,6 +116,12 @@ def seconds(uptime_ms: int) -> str:
     return f"{uptime_ms // 1000}.{uptime_ms % 1000:03d}"
 
 
+def safe_text(service: Service) -> str:
+    """Return since when a service's outputs are safe; empty when they are its own."""
+    since_ms = service.safe_since_ms
+    return "" if since_ms is None else f"safe since {seconds(since_ms)} s"
+
+
 def changes(before: Table, after: Table) -> list[str]:
     """Return a line for each service that has a new generation, or stopped, or goes again.
 
@@ -144,6 +157,7 @@ def _cells(service: Service, cpu: str) -> dict[str, str]:
         "GEN": str(service.generation),
         "RESTARTS": str(service.restarts),
         "FAULT": service.fault or "",
+        "OUTPUTS": safe_text(service),
         "CPU": cpu,
         "MEMORY": str(service.memory_bytes),
         "STEPS": str(service.steps),

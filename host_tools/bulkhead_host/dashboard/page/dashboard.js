@@ -64,12 +64,17 @@ function newRow(name) {
   return row;
 }
 
+function stateText(service) {
+  const since = service.safe_since_ms;
+  return since === null ? service.state : `${service.state}, outputs safe since ${(since / 1000).toFixed(3)} s`;
+}
+
 function fill(row, service) {
   const percent = service.cpu_percent;
   const texts = [
     service.name,
     service.priority,
-    service.state,
+    stateText(service),
     service.generation,
     service.restarts,
     service.fault ?? "",
