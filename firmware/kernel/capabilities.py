@@ -1,10 +1,11 @@
 """Capabilities: what a task may reach, and what it may do there.
 
 A handle is the number of a slot in the task's own table with the slot's generation, shifted into
-their place in a trap word: one kept beyond a delete names nothing. A slot holds the target's
-offset with the rights, and the target's generation with the badge that tells the receiver who
-calls. A handle names one incarnation of its target: when that has died a trap through it answers
-DEAD until `reopen` asks anew.
+their place in a trap word: one kept beyond a delete names nothing, for 62 copies a free slot. A
+slot holds the target's offset with the rights, and the target's generation with the badge that
+tells the receiver who calls. A handle names one incarnation of its target: when that has died a
+trap through it answers DEAD until `reopen` asks anew. So does one of a task that starts after its
+target has failed, and before that has begun anew.
 
 Every capability is derived from another, its PARENT, in the same table (`mint`) or in another
 (a grant, see `ipc`), up to one that a manifest names. One that was revoked answers DEAD, also to
@@ -143,24 +144,31 @@ def mint(w, frames, task, trap):
 def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
     """Put a capability derived from `parent` into a free slot of `task`: its handle, 0 for none.
 
-    The handle is never 0: generations of slots that capabilities come and go in begin at 1.
+    The handle is never 0: generations of slots that capabilities come and go in begin at 1. The
+    slot used least is taken, so that it is long until a handle names something again: 62 copies
+    for each free slot.
     """
     table = w[task + CAPABILITIES]
     here = table
     end = table + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
+    best = 0
+    generation = HANDLE_GENERATION_MASK + 1
     while here < end:
         target = w[here + TARGET]
         if (target >> RIGHTS_SHIFT) & RIGHTS_MASK | w[here + PARENT] == 0:
-            generation = target >> SLOT_SHIFT
-            target = rights << RIGHTS_SHIFT | w[parent + TARGET] & OFFSET_MASK
-            w[here + TARGET] = generation << SLOT_SHIFT | target
-            w[here + NAMED] = badge << BADGE_SHIFT | w[parent + NAMED] & GENERATION_MASK
-            w[here + PARENT] = parent
-            w[here + USES] = 0
-            slot = (here - table) << (HANDLE_SHIFT - CAPABILITY_SHIFT)
-            return generation << HANDLE_GENERATION_SHIFT | slot
+            if target >> SLOT_SHIFT < generation:
+                generation = target >> SLOT_SHIFT
+                best = here
         here += CAPABILITY
-    return 0
+    if best == 0:
+        return 0
+    target = rights << RIGHTS_SHIFT | w[parent + TARGET] & OFFSET_MASK
+    w[best + TARGET] = generation << SLOT_SHIFT | target
+    w[best + NAMED] = badge << BADGE_SHIFT | w[parent + NAMED] & GENERATION_MASK
+    w[best + PARENT] = parent
+    w[best + USES] = 0
+    slot = (best - table) << (HANDLE_SHIFT - CAPABILITY_SHIFT)
+    return generation << HANDLE_GENERATION_SHIFT | slot
 
 
 def delete(w, frames, task, trap):
@@ -263,7 +271,11 @@ def forget(w: ptr32, task: int):
 
 @micropython.viper
 def renew(w: ptr32, task: int):
-    """Fill the table of a task that starts as its manifest says, naming present incarnations."""
+    """Fill the table of a task that starts as its manifest says, naming present incarnations.
+
+    Of a task that has failed and not begun anew it is the one that failed: a trap through it
+    answers DEAD, as `reopen` does.
+    """
     here = w[task + CAPABILITIES]
     end = here + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
     while here < end:
@@ -271,4 +283,10 @@ def renew(w: ptr32, task: int):
             w[here + TARGET] = w[here + PARENT]
             w[here + PARENT] = 0
         rename(w, here)
+        target = w[here + TARGET] & OFFSET_MASK
+        if target and target < w[TASKS_END] and int(is_down(w, target)):
+            named = w[here + NAMED]
+            if named & GENERATION_MASK == 1:
+                named += GENERATION_MASK
+            w[here + NAMED] = named - 1
         here += CAPABILITY

@@ -73,7 +73,7 @@ def land(kernel, error):
                 w[STOPPED] = 1
                 kind = INJECTED
     w[STRUCK] = 0
-    if not in_task:
+    if not in_task and kind != MEMORY:
         kind = SYSCALL
     if is_closing(w, task):
         if kernel.generators[task >> RECORD_SHIFT] is not None:

@@ -13,7 +13,7 @@ from kernel.layout import (
     BADGE, BADGE_SHIFT, CLIENTS, DROPPED, MAIL, MAILBOX, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH,
     MAIL_FIRST, MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, OFFSET_MASK,
     OPERATION, PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, REGISTER_HANDLE, RESULT, STATE, TARGET, TASKS_END,
+    REGISTER_CALLER, RESULT, STATE, TARGET, TASKS_END,
 )  # fmt: skip
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.message import BadMessage, admit
@@ -78,7 +78,6 @@ def give(w, frames, server, operation, badge, value):
     w[server + RESULT] = operation
     w[server + REGISTER_CALLER] = 0
     w[server + REGISTER_BADGE] = badge
-    w[server + REGISTER_HANDLE] = 0
 
 
 @micropython.viper

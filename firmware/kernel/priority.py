@@ -80,8 +80,14 @@ def raise_to(w: ptr32, task: int, priority: int):
 
 @micropython.viper
 def restore(w: ptr32, task: int):
-    """Give `task`, and the servers its own call waits for, the priority its callers justify."""
+    """Give `task`, and the servers its own call waits for, the priority its callers justify.
+
+    In a circle of waits each would justify the next: there those outside of it count.
+    """
     while task:
+        if w[task + PEER] and int(is_in_circle(w, task)):
+            restore_circle(w, task)
+            return
         priority = w[task + BASE]
         if w[task + CLIENTS]:
             here = RECORD
@@ -94,3 +100,42 @@ def restore(w: ptr32, task: int):
             return
         set_priority(w, task, priority)
         task = w[task + PEER]
+
+
+@micropython.viper
+def is_in_circle(w: ptr32, task: int) -> int:
+    """Return 1 if `task` waits, in the end, for itself, else 0."""
+    here = w[task + PEER]
+    left = w[TASKS_END]
+    while here and left > 0:
+        if here == task:
+            return 1
+        here = w[here + PEER]
+        left -= RECORD
+    return 0
+
+
+@micropython.viper
+def restore_circle(w: ptr32, task: int):
+    """Give all of a circle of waits the priority of its most important, or of who waits for it."""
+    best = w[task + BASE]
+    before = task
+    while True:
+        member = w[before + PEER]
+        if w[member + BASE] < best:
+            best = w[member + BASE]
+        here = RECORD
+        end = w[TASKS_END]
+        while here < end:
+            if here != before and w[here + PEER] == member and w[here + PRIORITY] < best:
+                best = w[here + PRIORITY]
+            here += RECORD
+        before = member
+        if member == task:
+            break
+    while True:
+        if w[task + PRIORITY] != best:
+            set_priority(w, task, best)
+        task = w[task + PEER]
+        if task == before:
+            return

@@ -184,6 +184,26 @@ def test_kept_handle_does_not_name_what_came_into_its_slot(rig):
     rig.expect(rig.log, [(FIRST_GENERATION, OK)])
 
 
+def test_kept_handle_names_nothing_for_as_long_as_all_free_slots_last(rig):
+    def main(sys):
+        led = sys.cap("led")
+        yield sys.copy(led)
+        kept = sys.arg
+        yield sys.delete(kept)
+        for _ in range(3 * 62):
+            yield sys.copy(led)
+            if sys.arg == kept:
+                rig.log.append("again")
+            yield sys.delete(sys.arg)
+        rig.log.append("end")
+        yield sys.recv()
+
+    rig.add("led", echo)
+    rig.add("main", main, uses="led:call", slots=3)
+    rig.run(200)
+    rig.expect(rig.log, ["end"])
+
+
 def test_slot_is_used_again_more_often_than_it_has_generations(rig):
     def main(sys):
         handles = set()

@@ -303,6 +303,34 @@ def test_circle_of_calls_that_time_out_harms_no_other(rig):
     rig.expect([rig.word(name, PRIORITY) for name in ("server", "between")], [5, 4])
 
 
+def test_priority_lent_to_a_circle_of_calls_ends_with_its_lender(rig):
+    def important(sys):
+        yield sys.sleep(2)
+        yield sys.call(sys.cap("server"), 1, None, 4)
+        rig.log.append([rig.word(name, PRIORITY) for name in ("server", "between")])
+        rig.finish()
+        yield sys.recv()
+
+    def asks(name):
+        def main(sys):
+            yield sys.recv()
+            yield sys.call(sys.cap(name), 1, None, 1000)
+
+        return main
+
+    def watch(sys):
+        yield from until_calling(rig, sys, "between")
+        rig.log.append([rig.word(name, PRIORITY) for name in ("server", "between")])
+        yield sys.recv()
+
+    rig.add("server", asks("between"), priority=5, uses="between:call")
+    rig.add("between", asks("server"), priority=4, uses="server:call")
+    rig.add("important", important, priority=1, uses="server:call")
+    rig.add("watch", watch, priority=0)
+    rig.run(500)
+    rig.expect(rig.log, [[1, 1], [4, 4]])
+
+
 def test_call_without_a_timeout_ends_after_a_second(rig):
     def client(sys):
         start = rig.port.now()

@@ -4,7 +4,7 @@ from bulkhead import DEAD, NOTIFIED, OK, UNKNOWN
 from cases.rig import control, echo, idle
 from kernel.abi import (
     DORMANT, EXCEPTION, FAULT_BIT, FAULTED, HEARTBEAT, MEMORY,
-    PROTOCOL, RECEIVING, RETURNED, SUPERVISOR_DIED, SYSCALL,
+    PROTOCOL, RECEIVING, REOPEN, RETURNED, SUPERVISOR_DIED, SYSCALL, TRAP_SHIFT,
 )  # fmt: skip
 
 from kernel.layout import CPU_US
@@ -212,6 +212,57 @@ def test_stopped_task_is_dormant_and_can_start_again(rig):
 
     control(rig, script, ("echo", echo, {}))
     rig.expect(rig.log, [OK, DORMANT, OK, (RECEIVING, 2)])
+
+
+def test_client_that_starts_after_its_server_failed_is_told_at_once(rig):
+    def server(sys):
+        if not rig.log:
+            rig.log.append("fails")
+            raise ValueError
+        yield from echo(sys)
+
+    def client(sys):
+        handle = sys.cap("server")
+        for _ in range(2):
+            rig.log.append((yield sys.call(handle, 1, 1)))
+            rig.log.append((yield sys.reopen(handle)))
+            yield sys.recv()
+
+    def supervisor(sys):
+        kernel = sys.cap("kernel")
+        yield sys.start(kernel, 1)
+        yield sys.sleep(1)
+        yield sys.start(kernel, 2)
+        yield sys.sleep(1)
+        yield sys.start(kernel, 1)
+        yield sys.sleep(1)
+        yield sys.notify(sys.cap("client"), 1)
+        yield sys.sleep(1)
+        yield sys.notify(sys.cap("client"), 1)
+        yield sys.sleep(1)
+        rig.finish()
+        yield sys.recv()
+
+    rig.add("server", server)
+    rig.add("client", client, uses="server:call")
+    rig.add("supervisor", supervisor, priority=0, uses="kernel:control client:notify")
+    rig.run(40)
+    # Its first handle names the one that failed; `reopen` says so too, and later names the next.
+    rig.expect(rig.log, ["fails", DEAD, DEAD, DEAD, OK])
+
+
+def test_full_heap_in_a_trap_is_a_memory_fault(rig):
+    def without_room(_w, _frames, _task, _trap):
+        raise MemoryError
+
+    def main(sys):
+        yield sys.reopen(sys.cap("echo"))
+
+    rig.add("echo", echo)
+    rig.add("main", main, uses="echo:call")
+    rig.start().handlers[REOPEN >> TRAP_SHIFT] = without_room
+    rig.run(5)
+    rig.expect((rig.fault("main"), rig.state("echo")), (MEMORY, RECEIVING))
 
 
 def test_start_of_a_running_task_is_unknown(rig):

@@ -43,6 +43,32 @@ def test_server_uses_what_a_call_granted(rig):
     rig.expect(rig.log[:3], [OK, 5, OK])
 
 
+def test_messages_that_bring_nothing_leave_accept_as_it_was(rig):
+    def server(sys):
+        sys.accept()
+        for _ in range(5):
+            yield sys.recv()
+            rig.log.append(sys.granted() != 0)
+            if sys.caller():
+                yield sys.reply(OK)
+        yield sys.recv()
+
+    def client(sys):
+        server = sys.cap("server")
+        yield sys.sleep(2)
+        for value in (b"bytes", 7):
+            yield sys.send(server, 1, value)
+            yield sys.call(server, 1, value)
+        rig.log.append((yield sys.call_granting(server, 1, sys.cap("led"))))
+        yield sys.recv()
+
+    rig.add("led", echo)
+    rig.add("server", server, slots=1, mailbox=(2, 0))
+    rig.add("client", client, uses="server:call,send led:call,grant")
+    rig.run(20)
+    rig.expect(rig.log, [False, False, False, False, True, OK])
+
+
 def test_granted_capability_has_the_rights_but_to_grant(rig):
     give(rig, using(rig), uses="led:call,notify,grant")
     rig.expect(rig.capability("server", 0), (5, 1, 3))

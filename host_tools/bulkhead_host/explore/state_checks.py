@@ -185,11 +185,7 @@ class StateChecks:
             self._say(f"{self.name(task)} waits for a place in a mailbox that has one")
 
     def _priority(self, task: int) -> None:
-        """Check a priority by the next in line, and by all who wait for the task, however far.
-
-        In a circle of waits those who wait for each other justify one another's priorities, and a
-        lent one stays until a timeout parts them.
-        """
+        """Check a priority by the next in line, and by all who wait for the task, however far."""
         w, layout = self.w, self.layout
         waiters = [c for c in self.world.tasks if w[c + layout.PEER] == task]
         local = min([w[task + layout.BASE], *(w[c + layout.PRIORITY] for c in waiters)])
@@ -201,17 +197,8 @@ class StateChecks:
                 c for c in self.world.tasks if w[c + layout.PEER] == one and c not in everyone
             ]
         justified = min(w[t + layout.BASE] for t in everyone)
-        if w[task + layout.PRIORITY] != justified and not self._is_in_circle(task):
+        if w[task + layout.PRIORITY] != justified:
             self._say(f"{self.name(task)} keeps a priority that nobody lends it")
-
-    def _is_in_circle(self, task: int) -> bool:
-        """Tell whether a task waits, in the end, for itself."""
-        here = self.w[task + self.layout.PEER]
-        for _ in self.world.tasks:
-            if here == task:
-                return True
-            here = self.w[here + self.layout.PEER] if here else 0
-        return False
 
     def _ends(self, task: int) -> None:
         """Check what a task that is down has left, and what one that is up has."""
