@@ -255,10 +255,11 @@ class FakeBoard:
 class FakeLine:
     """A line to a `FakeBoard` on which waiting costs no time: the clock jumps.
 
-    `after` plans what happens later: something the board says, or any function.
+    `after` plans what happens later: something the board says, or any function. Of the line's time
+    the board gets a `share`.
     """
 
-    def __init__(self, board: FakeBoard, *, piece_size: int = 4096) -> None:
+    def __init__(self, board: FakeBoard, *, piece_size: int = 4096, share: float = 1) -> None:
         self.board = board
         self.name = "/dev/fake"
         self.is_closed = False
@@ -268,6 +269,8 @@ class FakeLine:
         self._pending = bytearray()
         self._piece_size = piece_size
         self._next_table_s = 0.0
+        self._share = share
+        self._owed_ms = 0.0
 
     def after(self, seconds: float, action: bytes | Callable[[], object]) -> None:
         """Plan an action, counted from now; bytes are what the board then says."""
@@ -307,23 +310,32 @@ class FakeLine:
     def pass_time(self, seconds: float) -> None:
         """Let time pass while nobody reads."""
         self._now_s += seconds
+        if self._share != 1:
+            self._give(seconds)
 
     def _check(self) -> None:
         if self.is_cut:
             raise LinkLost(f"the port {self.name} went away")
+
+    def _give(self, seconds: float) -> None:
+        """Let time pass on the board."""
+        self._owed_ms += 1000 * seconds * self._share
+        whole_ms = round(self._owed_ms)
+        self._owed_ms -= whole_ms
+        self.board.uptime_ms += whole_ms
 
     def _pass_time(self, until_s: float) -> None:
         """Jump to the next thing that happens before `until_s`, and let it."""
         watch = self.board.watch
         planned_s = self._planned[0][0] if self._planned else until_s
         table_s = until_s if watch is None or self.board.is_deaf else self._next_table_s
-        due_s = min(until_s, planned_s, table_s)
-        self.board.uptime_ms += round((due_s - self._now_s) * 1000)
+        due_s = max(min(until_s, planned_s, table_s), self._now_s)
+        self._give(due_s - self._now_s)
         self._now_s = due_s
-        if self._planned and due_s == planned_s:
+        if self._planned and due_s >= planned_s:
             self._planned.pop(0)[1]()
-        elif watch is not None and due_s == table_s < until_s:
-            self._next_table_s += watch[1] / 1000
+        elif watch is not None and table_s <= due_s < until_s:
+            self._next_table_s = max(self._next_table_s, due_s) + watch[1] / 1000 / self._share
             self.say(self.board.watched_table(watch[0]))
 
 

@@ -21,15 +21,13 @@ def run(board: FakeBoard, *, for_s: float = 110.0) -> tuple[Demonstration, list[
 
 def when_injected(board: FakeBoard, action: Callable[[], None]) -> FakeBoard:
     """Return the board, which does `action` when it answers an injection."""
-    answer = board.lose
 
-    def lose(line: bytes) -> bytes:
-        decoded = abi.decode(line[1:-1])
-        if decoded is not None and decoded[0] == abi.STATUS:
+    def twist(kind: int, payload: bytes) -> tuple[int, bytes]:
+        if kind == abi.STATUS:
             action()
-        return answer(line)
+        return kind, payload
 
-    board.lose = lose
+    board.twist = twist
     return board
 
 

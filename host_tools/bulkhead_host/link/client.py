@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted, UsageError
 from bulkhead_host.link.frames import Frame, FrameParser, Output
+from bulkhead_host.link.pace import Pace
 from bulkhead_host.link.services import (
     Capability,
     Fault,
@@ -81,6 +82,7 @@ class Client:
         key: bytes | None = None,
     ) -> None:
         self.transport = transport
+        self.pace = Pace(transport.clock_s)
         self._parser = FrameParser()
         nonces = os.urandom if first_sequence is None else Random(first_sequence).randbytes
         self._authority = Authority(key, nonces=nonces)
@@ -111,6 +113,7 @@ class Client:
                 f"the board speaks protocol {hello.abi} and this tool {abi.ABI}",
                 "flash an image of this tool's version: bulkhead build, bulkhead flash",
             )
+        self.pace.note(hello.uptime_ms)
         return hello
 
     def table(self) -> Table:
@@ -282,11 +285,11 @@ class Client:
                     self._watch_is_refused = False
                     renew_s = clock_s()
                 while self._watched:
-                    overdue_s = clock_s() + patience_s
+                    overdue_s = clock_s() + self.pace.line_s(patience_s)
                     yield self._watched.popleft()
                 if clock_s() >= overdue_s:
                     renew_s = clock_s()
-                    overdue_s = renew_s + patience_s
+                    overdue_s = renew_s + self.pace.line_s(patience_s)
                     yield None
         finally:
             self._watch_sequence = None
@@ -399,7 +402,8 @@ class Client:
         answers: dict[int, tuple[Sent, list[Frame]]],
         collect: Callable[[Sequence[Frame]], _T | None],
     ) -> _T | None:
-        deadline_s = self.transport.clock_s() + self._timeout_s
+        timeout_s = self.pace.line_s(self._timeout_s)
+        deadline_s = self.transport.clock_s() + timeout_s
         while (left_s := deadline_s - self.transport.clock_s()) > 0:
             for frame in self._receive(left_s):
                 if frame.sequence not in answers:
@@ -414,7 +418,7 @@ class Client:
                 answer = collect(frames)
                 if answer is not None:
                     return answer
-                deadline_s = self.transport.clock_s() + self._timeout_s
+                deadline_s = self.transport.clock_s() + timeout_s
         return None
 
     def _receive(self, timeout_s: float) -> list[Frame]:
@@ -449,6 +453,7 @@ class Client:
             table = parse_table(self._watch_frames)
             self._watch_frames.clear()
             if table is not None:
+                self.pace.note(table.uptime_ms)
                 self._watched.append(table)
 
     def _send(self, kind: int, payload: bytes, sequence: int) -> Sent:

@@ -19,6 +19,7 @@ RETRY_S = 0.2
 
 _SILENCE_MS = 1000
 _BOOT_MS = 250
+_MEASURE_S = 0.3
 
 Connect = Callable[[], Transport]
 
@@ -122,7 +123,19 @@ class _Session:
         passed_ms = 1000 * (self._client.transport.clock_s() - self._last_s)
         gained_ms = table.uptime_ms - last.uptime_ms
         was_silent = passed_ms > interval_ms + _SILENCE_MS
-        return gained_ms < 0 or (was_silent and gained_ms < passed_ms - _BOOT_MS)
+        if gained_ms < 0 or not was_silent or gained_ms >= passed_ms - _BOOT_MS:
+            return gained_ms < 0
+        return gained_ms < passed_ms * self._pace() - _BOOT_MS
+
+    def _pace(self) -> float:
+        """Measure how fast the board's clock goes by the line's, 1 for as fast."""
+        try:
+            began_s, began_ms = self._client.transport.clock_s(), self._client.hello().uptime_ms
+            self._client.listen(_MEASURE_S)
+            gained_ms = self._client.hello().uptime_ms - began_ms
+        except DeviceTimeout:
+            return 1.0
+        return gained_ms / 1000 / (self._client.transport.clock_s() - began_s)
 
     def _greet(self) -> None:
         self._viewer.show_board(self._client.hello())

@@ -57,7 +57,7 @@ class Trace:
 def collect(
     client: Client, *, seconds: float, tell_lost: Callable[[int], None] | None = None
 ) -> Trace:
-    """Read what the ring holds, and what comes in a time of the transport's clock.
+    """Read what the ring holds, and what comes in a time of the board's clock.
 
     The pause between two questions follows what they bring: the ring should be half full.
     `tell_lost` gets the sum of what was lost whenever it grows.
@@ -65,7 +65,9 @@ def collect(
     words: list[tuple[int, int, int]] = []
     position = lost = new = drained = 0
     pause_s = _PAUSE_MIN_S
-    until_s = client.transport.clock_s() + seconds
+    clock_s = client.transport.clock_s
+    until_s = clock_s() + seconds
+    begun_ms = client.hello().uptime_ms if seconds else 0
     while True:
         first, found = parse_trace(client.trace(position % abi.POSITION_MODULUS))
         skipped = (first - position) % abi.POSITION_MODULUS
@@ -78,18 +80,28 @@ def collect(
         position += len(found)
         new += len(found)
         if len(found) == abi.TRACE_READ_MAX and drained < _PIECES_MAX:
-            drained += client.transport.clock_s() >= until_s
+            drained += clock_s() >= until_s
             continue
-        left_s = until_s - client.transport.clock_s()
-        if left_s <= 0:
-            break
+        if clock_s() >= until_s:
+            left_s = _left_s(client, begun_ms, seconds)
+            if left_s <= 0:
+                break
+            until_s = clock_s() + client.pace.line_s(left_s)
         pause_s = _next_pause(pause_s, new)
         new = 0
-        client.listen(min(pause_s, left_s))
+        client.listen(min(pause_s, until_s - clock_s()))
     names = tuple(client.table().names)
     return Trace(
         records=tuple(records(words)), names=names, capabilities=client.all_capabilities(names)
     )
+
+
+def _left_s(client: Client, begun_ms: int, seconds: float) -> float:
+    """Return how much of a time is left by the board's clock; 0 where the board was reset."""
+    if not seconds:
+        return 0
+    passed_ms = client.hello().uptime_ms - begun_ms
+    return seconds - passed_ms / 1000 if passed_ms >= 0 else 0
 
 
 def _next_pause(pause_s: float, new: int) -> float:
