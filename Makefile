@@ -48,6 +48,10 @@ test-model test-sim test-unix test-host test-device: test-%: $(READY)
 explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.
 	@cd tests && ../$(BIN)/python -m model.explore $(ARGS)
 
+.PHONY: seeded
+seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
+	@cd tests && ../$(BIN)/python -m model.seeded $(ARGS)
+
 .PHONY: verify
 verify: $(READY) ## Verify the kill protocol between instructions, with spin.
 	@cd tests && ../$(BIN)/python -m model.verify $(ARGS)

@@ -25,6 +25,7 @@ COMMANDS = {
     "devs": "List the boards and what runs on them.",
     "doctor": "Say what is missing on this machine or port, and what mends it.",
     "dump": "Save the state of a board to a file.",
+    "explore": "Visit the states that an application can bring the kernel to.",
     "fault": "Show a service's newest fault with its whole traceback.",
     "flash": "Put an image on a board.",
     "graph": "Draw who calls whom, how often, and how long it took.",

@@ -1,0 +1,356 @@
+"""The bugs of `seeded`: a text of the kernel, and what stands in its place."""
+
+from typing import NamedTuple
+
+
+class Seed(NamedTuple):
+    """One bug; `file` is below `firmware`."""
+
+    name: str
+    file: str
+    text: str
+    bug: str
+
+
+def _kernel(name: str, file: str, text: str, bug: str) -> Seed:
+    return Seed(name, f"kernel/{file}.py", text, bug)
+
+
+_SCHEDULING = (
+    _kernel(
+        "at-hand-in-a-queue",
+        "dispatch",
+        "                me[STATE] = RUNNING\n            expire(w, now)",
+        "                me[STATE] = 1\n            expire(w, now)",
+    ),
+    _kernel(
+        "no-turns",
+        "dispatch",
+        "TIME_HALF == 0:\n                    push_back(w, task)",
+        "TIME_HALF == 0:\n                    push_front(w, task)",
+    ),
+    _kernel(
+        "floor-is-passed", "dispatch", "            if top >= w[FLOOR]:", "            if top > 7:"
+    ),
+    _kernel(
+        "late-disarm",
+        "levels",
+        "    w[ARMED] = 0  # first: no strike comes from here on, and one that came before"
+        " is seen\n"
+        "    if armed == 0 or w[STRUCK]:\n        w[ARMED] = armed\n        return\n",
+        "    if armed == 0 or w[STRUCK]:\n        return\n    w[ARMED] = 0\n",
+    ),
+    _kernel("outer-kept", "levels", "    run(kernel)\n    w[OUTER] = 0\n", "    run(kernel)\n"),
+    _kernel(
+        "floor-kept",
+        "levels",
+        "    w[FLOOR] = IDLE_PRIORITY\n    if w[STRUCK]:",
+        "    if w[STRUCK]:",
+    ),
+    _kernel("running-kept", "levels", "    w[RUNNING_TASK] = outer\n", ""),
+    _kernel(
+        "doom-forgotten",
+        "levels",
+        "            w[STRUCK] = 1\n            remaining = 0",
+        "            remaining = 0",
+    ),
+    _kernel(
+        "floor-not-lowered",
+        "priority",
+        "    if task == w[OUTER]:\n        w[FLOOR] = priority\n",
+        "",
+    ),
+    _kernel("caught-kill-forgiven", "budgets", "        if not landed:", "        if landed:"),
+    _kernel(
+        "period-a-moment-short",
+        "budgets",
+        "0 < left_ms <= period_ms",
+        "0 < left_ms < period_ms",
+    ),
+    _kernel("queue-never-empty", "ready", "    if task == last:\n", "    if 0:\n"),
+    _kernel("tail-removed", "ready", "        w[TAILS + priority] = before\n", "        pass\n"),
+    _kernel("remove-keeps-bit", "ready", "    if before == task:\n", "    if 0:\n"),
+)
+
+_PRIORITIES = (
+    _kernel(
+        "lent-priority-kept",
+        "timeouts",
+        "    if w[server + PRIORITY] != w[server + BASE]:\n        restore(w, server)",
+        "    pass",
+    ),
+    _kernel(
+        "callers-by-arrival",
+        "priority",
+        "        if w[here + PRIORITY] > priority:\n            break\n",
+        "",
+    ),
+    _kernel(
+        "caller-not-moved", "priority", "    elif state == CALLING:\n", "    elif state == 99:\n"
+    ),
+    _kernel("ready-not-moved", "priority", "    if state == READY:\n", "    if state == 99:\n"),
+    _kernel(
+        "lent-to-the-next-only",
+        "priority",
+        "        task = w[task + PEER]\n\n\n@micropython.viper\ndef restore",
+        "        task = 0\n\n\n@micropython.viper\ndef restore",
+    ),
+    _kernel(
+        "restored-next-only",
+        "priority",
+        "        if w[task + PRIORITY] == priority:\n            return\n",
+        "        if w[task + PRIORITY] == priority:\n            return\n"
+        "        if priority == w[task + BASE] and w[task + PEER]:\n            return\n",
+    ),
+    _kernel(
+        "first-caller-lost",
+        "priority",
+        "                w[server + SENDERS] = w[task + NEXT]\n",
+        "                w[server + SENDERS] = 0\n",
+    ),
+)
+
+_WAITS = (
+    _kernel(
+        "circle-of-waits",
+        "timeouts",
+        "        w[task + STATE] = SERVED  # in no queue: `restore` may come back to it "
+        "in a circle\n",
+        "",
+    ),
+    _kernel(
+        "later-deadline-first",
+        "timeouts",
+        "    w[task + FAR_MS] = 0\n"
+        "    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:",
+        "    w[task + FAR_MS] = 0\n    if w[DEADLINES] == 0:",
+    ),
+    _kernel(
+        "first-bound-kept",
+        "timeouts",
+        "            elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:",
+        "            elif w[DEADLINES] == 0:",
+    ),
+    _kernel("client-still-counted", "timeouts", "    w[server + CLIENTS] -= 1\n", ""),
+    _kernel(
+        "deadline-outlasts-wait",
+        "timeouts",
+        "    w[task + TIMED_WAIT] = 0\n    server = w[task + PEER]\n",
+        "    server = w[task + PEER]\n",
+    ),
+    _kernel(
+        "far-timeout-cut",
+        "timeouts",
+        "        far_ms = milliseconds - FAR_PIECE_MS\n",
+        "        far_ms = 0\n",
+    ),
+    _kernel(
+        "deadline-of-recv-kept",
+        "ipc",
+        "    if waits:\n        leave_server(w, server)",
+        "    if waits and state == AWAITING:\n        leave_server(w, server)",
+    ),
+    _kernel(
+        "recv_from-the-dead",
+        "ipc",
+        "    if not is_alive(w, capability):\n"
+        "        w[task + RESULT] = DEAD\n        return task\n"
+        "    if w[sender + STATE] == CALLING",
+        "    if w[sender + STATE] == CALLING",
+    ),
+    _kernel("caller-received-twice", "ipc", "        w[task + SENDERS] = w[client + NEXT]\n", ""),
+    _kernel("awaited-still-queued", "ipc", "        unqueue_sender(w, task, sender)\n", ""),
+    _kernel(
+        "reply-keeps-running",
+        "ipc",
+        "    if w[client + PRIORITY] < w[task + PRIORITY]:\n        push_back(w, task)",
+        "    if 0:\n        push_back(w, task)",
+    ),
+    _kernel(
+        "quick-call-uncounted",
+        "quick",
+        "                peer[CLIENTS] += 1\n                if me",
+        "                if me",
+    ),
+    _kernel(
+        "quick-call-lends-nothing",
+        "quick",
+        "                    peer[PRIORITY] = me[PRIORITY]\n",
+        "                    pass\n",
+    ),
+    _kernel("quick-reply-owes", "quick", "            me[CLIENTS] -= 1\n", ""),
+)
+
+_MESSAGES = (
+    _kernel(
+        "mailbox-wrap",
+        "mailbox",
+        "    if place >= w[mailbox + MAIL_DEPTH]:",
+        "    if place > w[mailbox + MAIL_DEPTH]:",
+    ),
+    _kernel(
+        "blocked-sender-forgotten",
+        "mailbox",
+        "    if w[server + CLIENTS]:\n        admit_sender(w, frames, server)",
+        "    if w[server + CLIENTS] > 1:\n        admit_sender(w, frames, server)",
+    ),
+    _kernel("mail-not-counted", "mailbox", "    w[server + MAIL_COUNT] += 1\n", ""),
+    _kernel("mail-taken-twice", "mailbox", "    w[server + MAIL_COUNT] -= 1\n", ""),
+    _kernel(
+        "caller-admitted-as-sender",
+        "mailbox",
+        "        if w[task + STATE] == SENDING and w[task + PEER] == server:",
+        "        if w[task + PEER] == server:",
+    ),
+    _kernel(
+        "late-reply",
+        "carried",
+        "    return client if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0",
+        "    return client",
+    ),
+    _kernel(
+        "reply-of-another",
+        "carried",
+        "    if w[client + STATE] != SERVED or w[client + PEER] != server:",
+        "    if w[client + STATE] != SERVED:",
+    ),
+    _kernel(
+        "bits-overwritten",
+        "notifications",
+        "    w[task + PENDING] |= bits\n",
+        "    w[task + PENDING] = bits\n",
+    ),
+    _kernel(
+        "bits-do-not-end-recv_from",
+        "notifications",
+        "    if (state == RECEIVING or state == AWAITING) and w[task + PENDING]:",
+        "    if state == RECEIVING and w[task + PENDING]:",
+    ),
+    _kernel(
+        "bits-of-hard-steps-lost",
+        "notifications",
+        "            post(w, task, bits)\n        note += 1",
+        "            pass\n        note += 1",
+    ),
+)
+
+_CAPABILITIES = (
+    _kernel(
+        "slot-generation",
+        "capabilities",
+        "    generation = (target >> SLOT_SHIFT) + 1\n",
+        "    generation = target >> SLOT_SHIFT\n",
+    ),
+    _kernel(
+        "revoke-one-pass",
+        "capabilities",
+        "                    found = 1\n",
+        "                    found = 0\n",
+    ),
+    _kernel(
+        "grant-of-grant",
+        "carried",
+        "    rights = (w[capability + TARGET] >> RIGHTS_SHIFT) & (MAY_CALL | MAY_SEND | "
+        "MAY_NOTIFY)\n"
+        "    badge",
+        "    rights = (w[capability + TARGET] >> RIGHTS_SHIFT) & 0x27\n    badge",
+    ),
+    _kernel(
+        "grant-unasked",
+        "carried",
+        "    if w[receiver + REGISTER_HANDLE] & ACCEPTING == 0:\n        return 0\n",
+        "",
+    ),
+    _kernel(
+        "death-does-not-revoke",
+        "capabilities",
+        "        here += CAPABILITY\n    revoke_all(w, table, end)",
+        "        here += CAPABILITY",
+    ),
+    _kernel(
+        "orphan-of-a-delete",
+        "capabilities",
+        "                w[here + PARENT] = parent\n",
+        "                pass\n",
+    ),
+    _kernel(
+        "manifest-not-restored",
+        "capabilities",
+        "            w[here + TARGET] = w[here + PARENT]\n            w[here + PARENT] = 0\n",
+        "            pass\n",
+    ),
+    _kernel(
+        "mint-with-more",
+        "capabilities",
+        "    if rights == 0 or rights & held != rights:",
+        "    if rights == 0:",
+    ),
+)
+
+_ENDS = (
+    _kernel("callers-not-told", "faults", "    _answer_dead(w, task)\n    if", "    if"),
+    _kernel("bits-outlive-death", "faults", "    w[server + PENDING] = 0\n", ""),
+    _kernel(
+        "mail-outlives-death",
+        "faults",
+        "        _clear_mailbox(kernel, task)\n    forget",
+        "        pass\n    forget",
+    ),
+    _kernel(
+        "dead-still-ready",
+        "faults",
+        "        remove(w, task)\n    leave_server",
+        "        pass\n    leave_server",
+    ),
+    _kernel(
+        "lines-outlive-death",
+        "faults",
+        "        mask_lines(kernel, task)\n    kernel.frames",
+        "        pass\n    kernel.frames",
+    ),
+    _kernel("outputs-left-on", "outputs", "        kernel.hold(outputs)\n", ""),
+    _kernel(
+        "stash-given-twice",
+        "control",
+        "            value = None\n        stashes[number] = admit(value)",
+        "            return task\n        stashes[number] = admit(value)",
+    ),
+)
+
+_INTERRUPTS = (
+    _kernel(
+        "line-fires-on",
+        "irq",
+        "            w[line + LINE_FIRED] = 0\n            w[line + LINE_COUNT]",
+        "            w[line + LINE_COUNT]",
+    ),
+    _kernel(
+        "storm-one-early",
+        "irq",
+        "    if count > w[line + LINE_RATE]:",
+        "    if count >= w[line + LINE_RATE]:",
+    ),
+    _kernel(
+        "storm-window-for-ever",
+        "irq",
+        "    if count == 1 or (fired - w[line + LINE_WINDOW]) & TIME_MASK >= RATE_WINDOW_US:",
+        "    if count == 1:",
+    ),
+    _kernel(
+        "dismissed-and-hard",
+        "irq",
+        "            w[line + LINE_HARD] = 0\n        line += LINE\n    if",
+        "            pass\n        line += LINE\n    if",
+    ),
+    _kernel(
+        "restrike-forgotten", "hard", "        if landed:\n            kernel.port.strike()\n", ""
+    ),
+)
+
+SEEDS = {
+    seed.name: seed
+    for group in (
+        *(_SCHEDULING, _PRIORITIES, _WAITS, _MESSAGES, _CAPABILITIES, _ENDS, _INTERRUPTS),
+    )
+    for seed in group
+}
