@@ -8,6 +8,7 @@ from typing import Any
 from bulkhead_host.campaign.actions import Bench, act
 from bulkhead_host.campaign.invariants import violations
 from bulkhead_host.campaign.kinds import KINDS, Ends
+from bulkhead_host.campaign.outputs import Outputs
 from bulkhead_host.campaign.plan import Campaign, Planned
 from bulkhead_host.campaign.trial import DOWN, GIVEN_UP, Look, Trial, generation, look
 from bulkhead_host.campaign.watch import Watch
@@ -62,6 +63,7 @@ class Judge:
         self._bench = bench
         self._client = bench.client
         self._invariants = campaign.invariants
+        self._outputs = Outputs(bench)
         self._last: Look | None = None
         self._heap_free_first = 0
 
@@ -101,12 +103,15 @@ class Judge:
         if trial.kind.fits is not None and not trial.task:
             return {"violations": (f"the board has no service {fault.target}",)}
         trial.watch.begin()
+        self._outputs.begin()
         act(self._bench, fault)
         trial.wait()
         if not trial.violations:
             self._client.listen(self._invariants.quiet_ms / 1000)
         after = self._last = look(self._bench, within_ms=within_ms)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
+        if self._invariants.outputs_safe and trial.kind.ends is not Ends.BOARD:
+            trial.violations += self._outputs.violations(trial.watch, trial.names)
         if trial.skipped:
             self._put_right(trial)
         victim = after.table.named(trial.victim or "")

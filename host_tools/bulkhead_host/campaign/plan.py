@@ -37,13 +37,15 @@ class Invariants:
     The target is back within `recovered_within_ms`, started once; with `others_untouched` no
     other service's generation changes until `quiet_ms` after. With `messages_accounted` no service
     still waits then for an answer that is overdue, and what was sent to a mailbox was taken or
-    counted as dropped. The heap has no more than `memory_lost_bytes` less free than at the
-    board's first fault, garbage collected.
+    counted as dropped. With `outputs_safe` what a service of an emulated board drives is in its
+    safe state from its fault until it is started anew. The heap has no more than
+    `memory_lost_bytes` less free than at the board's first fault, garbage collected.
     """
 
     recovered_within_ms: int = 10_000
     others_untouched: bool = True
     messages_accounted: bool = True
+    outputs_safe: bool = True
     memory_lost_bytes: int = 8192
     quiet_ms: int = 1200
 

@@ -48,6 +48,11 @@ class Watch:
             return
 
     @property
+    def base_us(self) -> int:
+        """What the board's timer said, modulo `abi.CPU_US_MODULUS`, at time 0 of the records."""
+        return self._words[0][1] if self._words else 0
+
+    @property
     def records(self) -> Sequence[Record]:
         """What was read since `begin`, the newest record before that included."""
         if self._records is None:
