@@ -12,6 +12,7 @@ _NEW = "~"  # what REPLACE writes before it takes the place of the old; no name 
 _KIND = const(1)  # fields of what os.ilistdir gives
 _SIZE = const(3)
 _FILE = const(0x8000)
+_EEXIST = const(17)
 
 
 class Root:
@@ -21,10 +22,7 @@ class Root:
         self.path = path
         self.bytes_max = bytes_max
         self.files_max = files_max
-        try:
-            os.mkdir(path)
-        except OSError:  # it is there; if it cannot be made, the next call tells
-            pass
+        make_folder(path)
         self.sizes = {row[0]: row[_SIZE] for row in os.ilistdir(path) if row[_KIND] == _FILE}
         if self.sizes.pop(_NEW, None) is not None:  # the power failed before it was renamed
             os.remove(self._path(_NEW))
@@ -58,9 +56,13 @@ class Root:
 
     def replace(self, name, data):
         """Make `data` all that a file has."""
-        with open(self._path(_NEW), "wb") as file:
-            file.write(data)
-        os.rename(self._path(_NEW), self._path(name))
+        try:
+            with open(self._path(_NEW), "wb") as file:
+                file.write(data)
+            os.rename(self._path(_NEW), self._path(name))
+        except OSError:
+            remove_if_there(self._path(_NEW))  # what there was room for
+            raise
         self.sizes[name] = len(data)
 
     def remove(self, name):
@@ -76,3 +78,20 @@ class Root:
 
     def _path(self, name):
         return self.path + "/" + name
+
+
+def make_folder(path):
+    """Make a folder, unless it is there. Raises OSError: a full flash has no room for one."""
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != _EEXIST:
+            raise
+
+
+def remove_if_there(path):
+    """Remove a file; one that is not there, or cannot be removed, is left."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass

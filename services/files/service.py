@@ -4,8 +4,6 @@ The manifest says where: in the flash, for what has to last, or in RAM. An appli
 both, side by side, each a service of its own with this code.
 """
 
-import os
-
 from bulkhead import OK, REFUSED
 from bulkhead_system import CONFIG, SERVICES
 from micropython import const
@@ -26,7 +24,7 @@ from services.files.api import (
     USE,
     WRITE,
 )
-from services.files.root import Root
+from services.files.root import Root, make_folder
 
 _KB = const(1024)
 _ENOSPC = const(28)  # of littlefs; the module errno has no name for it
@@ -57,8 +55,8 @@ class Volume:
             mount(self.path, self.config["size_kb"] * _KB)
         else:
             try:
-                os.mkdir(self.path)
-            except OSError:  # it is there; if it cannot be made, calls tell
+                make_folder(self.path)
+            except OSError:  # calls will tell
                 pass
 
     def root(self, number):
@@ -66,6 +64,7 @@ class Volume:
         if number not in self.roots:
             if not 0 < number <= len(SERVICES):
                 return None
+            make_folder(self.path)  # there was no room, maybe, when the service began
             path = self.path + "/" + SERVICES[number - 1][0]
             self.roots[number] = Root(path, self.quota, FILES_MAX)
         return self.roots[number]

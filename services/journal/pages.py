@@ -11,6 +11,7 @@ from micropython import const
 
 PAGE_BYTES_MAX = const(16_384)
 _PAGES = ("a", "b")
+_EEXIST = const(17)
 
 
 class Pages:
@@ -18,10 +19,7 @@ class Pages:
 
     def __init__(self, folder, bytes_max=PAGE_BYTES_MAX):
         self.bytes_max = bytes_max
-        try:
-            os.mkdir(folder)
-        except OSError:  # it is there; if it cannot be made, `append` raises
-            pass
+        self.folder = folder
         self.paths = ["%s/%s" % (folder, name) for name in _PAGES]
         numbers = [number_of(path) for path in self.paths]
         self.number = max(numbers)
@@ -35,6 +33,7 @@ class Pages:
                 file.write(data)
             self.size += len(data)
             return
+        make_folder(self.folder)
         path = self.paths[(self.number + 1) % len(_PAGES)]
         head = b"# %d\n" % (self.number + 1)
         with open(path, "wb") as file:
@@ -52,3 +51,12 @@ def number_of(path):
             return int(file.readline().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def make_folder(path):
+    """Make a folder, unless it is there. Raises OSError: a full flash has no room for one."""
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != _EEXIST:
+            raise

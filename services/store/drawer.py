@@ -14,6 +14,7 @@ _HEAD = "<BBH"
 _HEAD_BYTES = 4
 _CRC = "<I"
 _CRC_BYTES = 4
+_EEXIST = 17
 _KINDS = {type(None): b"N", bool: b"B", int: b"I", float: b"F", str: b"S", bytes: b"Y"}
 
 
@@ -57,9 +58,14 @@ class Drawer:
         writes = data != self.read()
         if writes:
             new = self.path + ".new"
-            with open(new, "wb") as file:
-                file.write(data)
-            os.rename(new, self.path)
+            make_folder(self.path.rpartition("/")[0])
+            try:
+                with open(new, "wb") as file:
+                    file.write(data)
+                os.rename(new, self.path)
+            except OSError:
+                remove_if_there(new)  # what there was room for
+                raise
         self.is_dirty = False
         return writes
 
@@ -127,3 +133,20 @@ def _value_of(kind, data):
     if kind == "F":
         return struct.unpack("<d", data)[0]
     return data.decode() if kind == "S" else data
+
+
+def make_folder(path):
+    """Make a folder, unless it is there. Raises OSError: a full flash has no room for one."""
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != _EEXIST:
+            raise
+
+
+def remove_if_there(path):
+    """Remove a file; one that is not there, or cannot be removed, is left."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass

@@ -5,7 +5,6 @@ not written at all: a sector of flash stands some 100,000 erasures. `drawer` say
 never half of each.
 """
 
-import os
 import time
 from struct import calcsize, pack, unpack_from
 
@@ -46,10 +45,6 @@ class Store:
         self.drawers = {}
         self.written = 0
         self.due_ms = time.ticks_ms()
-        try:
-            os.mkdir(_FOLDER)
-        except OSError:  # it is there; if it cannot be made, SAVE will tell
-            pass
 
     def drawer(self, number):
         """Return the drawer of a client; None if there is no such client."""

@@ -3,7 +3,7 @@
 from bulkhead import OK, REFUSED
 
 from services.logger.api import INFO
-from services.template.api import COUNT, GREET
+from services.template.api import COUNT, GREET, NAME_MAX
 
 
 def main(sys):
@@ -13,10 +13,15 @@ def main(sys):
     greetings = 0
     operation = yield sys.recv()
     while True:
-        if operation == GREET:
+        if operation == GREET and is_name(sys.arg):
             greetings += 1
             operation = yield sys.reply_recv(OK, "hello, %s" % sys.arg)
         elif operation == COUNT:
             operation = yield sys.reply_recv(OK, greetings)
         else:
             operation = yield sys.reply_recv(REFUSED)
+
+
+def is_name(arg):
+    """Tell whether a value is what GREET takes: a client sends what it likes."""
+    return type(arg) is str and len(arg) <= NAME_MAX

@@ -7,7 +7,7 @@ from binascii import hexlify
 from bulkhead import OK
 from bulkhead_key import KEY
 from bulkhead_slots import (
-    HEAD, SHIPPED, SLOTS, BadHead, Head, check_slot, folder, read_head, read_record,
+    FOLDER, HEAD, SHIPPED, SLOTS, BadHead, Head, check_slot, folder, read_head, read_record,
 )  # fmt: skip
 from bulkhead_system import (
     APPLICATION, BOARD, CODES, CONFIG, IMAGE, INTERFACE, MODULES, PINS, SERVICES, VERSIONS,
@@ -18,6 +18,8 @@ from services.updater.api import REFUSED_BY
 
 _BYTES_MAX = const(65536)  # of one service's code
 _SELF = "updater"
+_EEXIST = const(17)
+ENOSPC = const(28)  # of littlefs; the module errno has no name for it
 
 
 class Order:
@@ -55,11 +57,10 @@ class Order:
     def open(self):
         """Empty the slot. Raises OSError or, if there is no room, BadHead."""
         place = folder(self.name, self.slot)
-        try:
-            os.mkdir(place)
-        except OSError:  # it is there
-            for name in sorted(os.listdir(place)):  # the head goes first
-                os.remove("%s/%s" % (place, name))
+        make_folder(FOLDER)
+        make_folder(place)
+        for name in sorted(os.listdir(place)):  # the head goes first
+            os.remove("%s/%s" % (place, name))
         block, _, _, free = os.statvfs("/")[1:5]
         if self.head.size + block * (len(self.head.files) + 2) > block * free:
             raise BadHead("there is no room for %d bytes" % self.head.size)
@@ -101,6 +102,15 @@ class Order:
             with open("%s/%s" % (folder(self.name, self.slot), HEAD), "wb") as file:
                 file.write(self.signed)
             self.is_whole = True
+
+
+def make_folder(path):
+    """Make a folder, unless it is there. Raises OSError: a full flash has no room for one."""
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != _EEXIST:
+            raise
 
 
 class Present:

@@ -7,13 +7,12 @@ whoever crashes too often brings the old code of all back. Only after that is th
 that makes it the code of the next boot, so a reset, for whatever reason, brings the old back too.
 """
 
-import os
 import time
 from struct import unpack, unpack_from
 
 from bulkhead import DEAD, FULL, NOTIFIED, OK, REFUSED, TIMEOUT
 from bulkhead_key import KEY
-from bulkhead_slots import FOLDER, BadHead, folder, read_record, write_record
+from bulkhead_slots import BadHead, folder, read_record, write_record
 from bulkhead_system import IMAGE, SERVICES
 from kernel.abi import (
     ASK, CLOSING, DORMANT, FAULTED, HEARTBEAT, INSPECT_FORMAT, LOAD, REVERT, SETTLE, SWAP,
@@ -22,7 +21,7 @@ from micropython import const
 
 from services.logger import api as logger_api
 from services.updater import api
-from services.updater.orders import Order, Present, listed
+from services.updater.orders import ENOSPC, Order, Present, listed
 
 _REST_MS = const(2000)  # within which a service has to rest at a `recv`
 _START_MS = const(1000)  # from the swap to the first `recv` of the new code
@@ -65,10 +64,6 @@ class Update:
 def main(sys):
     """Serve `api`."""
     update = Update()
-    try:
-        os.mkdir(FOLDER)
-    except OSError:  # it is there; if it cannot be made, ADD will tell
-        pass
     yield from clear_trials(sys)
     while True:
         yield from attend(sys, update, None)
@@ -125,7 +120,7 @@ def answer(update, operation, data):
     try:
         change(update, operation, data)
     except (BadHead, OSError) as error:
-        update.fail(str(error) if isinstance(error, BadHead) else "the flash: %s" % error)
+        update.fail(str(error) if isinstance(error, BadHead) else flash_says(error))
         update.orders = []
         return api.REFUSED_BY, update.reason
     except (ValueError, IndexError):  # what is lent is not what it should be
@@ -240,7 +235,7 @@ def prove_all(sys, update):
         if new:
             write_record(IMAGE, record)
     except OSError as error:
-        return "the flash: %s" % error
+        return flash_says(error)
     for order in update.orders:
         yield sys.replace(kernel, order.number, SETTLE)
     return None
@@ -267,6 +262,11 @@ def take_back(sys, number):
         yield sys.inspect(kernel, number)
         if unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (FAULTED, CLOSING):
             yield sys.start(kernel, number)
+
+
+def flash_says(error):
+    """Return what an OSError of the file system means."""
+    return "the flash is full" if error.errno == ENOSPC else "the flash: %s" % error
 
 
 def tell(sys, update):
