@@ -76,6 +76,9 @@ MAY_CALL: int = _abi.MAY_CALL
 MAY_SEND: int = _abi.MAY_SEND
 MAY_NOTIFY: int = _abi.MAY_NOTIFY
 NO_TASK: int = _abi.NO_TASK
+UPTIME_MS_MODULUS = 1 << 30
+"""A board's uptime in milliseconds counts modulo this: 12.4 days."""
+
 POSITION_MODULUS = 1 << 30
 """Positions in the trace count modulo this."""
 

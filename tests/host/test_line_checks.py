@@ -105,6 +105,10 @@ def test_a_hard_driver_that_notifies_is_one(tmp_path: Path) -> None:
             r"service.toml:10: a hard driver can notify other, and nothing else",
         ),
         (
+            HARD + "rate_max_hz = 6001",
+            r"service.toml:9: 6,001 hard steps a second would leave the board no processor",
+        ),
+        (
             'hard = true\n[[line]]\nname = "in"\nsource = "console"',
             r"service.toml:7: console input raises no hardware interrupt",
         ),

@@ -12,7 +12,7 @@ from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.follow import await_return
 from bulkhead_host.link.ports import Address, find_address, find_again, open_address
-from bulkhead_host.link.services import Hello
+from bulkhead_host.link.services import Hello, is_another_run
 from bulkhead_host.link.transport import LinkLost, Transport
 from bulkhead_host.messages import teller
 
@@ -66,8 +66,8 @@ def await_reset(
     while (line := await_return(connect, clock_s, until_s, sleep)) is not None:
         try:
             hello = Client(line, timeout_s=_ASK_AGAIN_S).hello()
-            gained_s = (hello.uptime_ms - before.uptime_ms) / 1000
-            if gained_s < clock_s() - began_s - _BOOT_S_MIN:
+            passed_ms = 1000 * (clock_s() - began_s)
+            if is_another_run(before.uptime_ms, hello.uptime_ms, passed_ms, 1000 * _BOOT_S_MIN):
                 return hello
         except (LinkLost, DeviceTimeout):  # it is on its way, or back under another name
             pass

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bulkhead_host.errors import DeviceBusy, DeviceNotFound, DeviceTimeout
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.services import Hello, Table
+from bulkhead_host.link.services import Hello, Table, gained_ms, is_another_run
 from bulkhead_host.link.transport import LinkLost, Transport
 
 INTERVAL_MS = 1000
@@ -121,21 +121,22 @@ class _Session:
         for longer than before; but not by as much as has passed.
         """
         passed_ms = 1000 * (self._client.transport.clock_s() - self._last_s)
-        gained_ms = table.uptime_ms - last.uptime_ms
         was_silent = passed_ms > interval_ms + _SILENCE_MS
-        if gained_ms < 0 or not was_silent or gained_ms >= passed_ms - _BOOT_MS:
-            return gained_ms < 0
-        return gained_ms < passed_ms * self._pace() - _BOOT_MS
+        gained = gained_ms(last.uptime_ms, table.uptime_ms)
+        if was_silent and 0 <= gained < passed_ms - _BOOT_MS:
+            passed_ms *= self._pace()
+        boot_ms = _BOOT_MS if was_silent else passed_ms  # it cannot have gone back
+        return is_another_run(last.uptime_ms, table.uptime_ms, passed_ms, boot_ms)
 
     def _pace(self) -> float:
         """Measure how fast the board's clock goes by the line's, 1 for as fast."""
         try:
             began_s, began_ms = self._client.transport.clock_s(), self._client.hello().uptime_ms
             self._client.listen(_MEASURE_S)
-            gained_ms = self._client.hello().uptime_ms - began_ms
+            gained = gained_ms(began_ms, self._client.hello().uptime_ms)
         except DeviceTimeout:
             return 1.0
-        return gained_ms / 1000 / (self._client.transport.clock_s() - began_s)
+        return gained / 1000 / (self._client.transport.clock_s() - began_s)
 
     def _greet(self) -> None:
         self._viewer.show_board(self._client.hello())

@@ -7,6 +7,9 @@ from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.frames import Frame
 
+_APART_MS = 3_600_000
+"""A board's clock and ours do not come apart by so much between two looks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
@@ -153,6 +156,27 @@ def parse_trace(payload: bytes) -> tuple[int, list[tuple[int, int]]]:
     (first,) = abi.POSITION_STRUCT.unpack(fixed)
     whole = len(rest) - len(rest) % abi.TRACE_STRUCT.size
     return first, [(now, what) for now, what in abi.TRACE_STRUCT.iter_unpack(rest[:whole])]
+
+
+def gained_ms(before_ms: int, after_ms: int) -> int:
+    """Return how far a board's uptime has come on, negative where it went back.
+
+    It comes round after 12.4 days, so half of that is the most that can be told; what seems more
+    is less than none.
+    """
+    half = abi.UPTIME_MS_MODULUS // 2
+    return (after_ms - before_ms + half) % abi.UPTIME_MS_MODULUS - half
+
+
+def is_another_run(before_ms: int, after_ms: int, passed_ms: float, boot_ms: float) -> bool:
+    """Tell whether a board has booted between two uptimes that are `passed_ms` apart.
+
+    Then it has gained less than has passed, by what a boot takes at least; or, as it seems of one
+    that was up for more than six days, far more.
+    """
+    gained = gained_ms(before_ms, after_ms)
+    was_long_up = before_ms >= abi.UPTIME_MS_MODULUS // 2
+    return gained < passed_ms - boot_ms or (was_long_up and gained > passed_ms + _APART_MS)
 
 
 def parse_fault(payload: bytes) -> Fault:

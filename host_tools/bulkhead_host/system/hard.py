@@ -14,6 +14,9 @@ from bulkhead_host.system.manifest import RIGHTS, Service
 HARD_PORTS = ("rp2", "unix")
 """Ports with the hard level: the others have no interrupts that run Python at once."""
 
+RATE_MAX_HZ = 6_000
+"""At 8,000 interrupts a second a Pico makes one hard step after the other, and no more."""
+
 Problem = tuple[Service, tuple[str | int, ...], str, str]
 """Whose manifest, which key, what is wrong, what to do."""
 
@@ -39,10 +42,7 @@ def _own(service: Service, board: Board | None) -> Iterator[Problem]:
     if not service.lines:
         text = f"{name} is a hard driver without an interrupt"
         yield service, ("service", "hard"), text, "add a [[line]]"
-    for index, line in enumerate(service.lines):
-        if line.source == "console":
-            text = "console input raises no hardware interrupt"
-            yield service, ("line", index, "source"), text, "let another service read it"
+    yield from _lines(service)
     for use in service.uses:
         if use.rights != RIGHTS["notify"]:
             text = f"a hard driver can notify {use.target}, and nothing else"
@@ -59,6 +59,17 @@ def _own(service: Service, board: Board | None) -> Iterator[Problem]:
     if _is_async(service):
         text = "the main of a hard driver must be a generator function: await allocates"
         yield service, ("service", "hard"), text, "write def main(sys), and yield"
+
+
+def _lines(service: Service) -> Iterator[Problem]:
+    for index, line in enumerate(service.lines):
+        if line.source == "console":
+            text = "console input raises no hardware interrupt"
+            yield service, ("line", index, "source"), text, "let another service read it"
+        if line.rate_max_hz > RATE_MAX_HZ:
+            text = f"{line.rate_max_hz:,} hard steps a second would leave the board no processor"
+            hint = f"at most {RATE_MAX_HZ:,}: what is faster is for a PIO program to count"
+            yield service, ("line", index, "rate_max_hz"), text, hint
 
 
 def _is_async(service: Service) -> bool:

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from bulkhead_host.link.services import Hello, Table
+from bulkhead_host.link.services import Hello, Table, gained_ms
 from bulkhead_host.messages import teller
 from bulkhead_host.view.services import changes, console, grid, losses_text, seconds, title
 
@@ -26,7 +26,7 @@ def log_text(line: str) -> Text:
 def _news(before: Table, after: Table) -> list[str]:
     """Return a line for all that changed between two tables: services, and losses of the line."""
     lines = changes(before, after)
-    if after.uptime_ms >= before.uptime_ms:  # it is the same run
+    if gained_ms(before.uptime_ms, after.uptime_ms) >= 0:  # it is the same run
         lost = losses_text(after.losses, before.losses)
         lines += [f"{seconds(after.uptime_ms):>9} * {lost}"] if lost else []
     return lines

@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bulkhead_host import abi
-from bulkhead_host.link.services import Hello, Losses, Service, Table
+from bulkhead_host.link.services import Hello, Losses, Service, Table, gained_ms
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes to no terminal, so that nothing is cut off."""
@@ -86,7 +86,7 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
 def cpu_percent(service: Service, table: Table, previous: Table | None) -> float | None:
     """Return a service's share of the time between two tables; None where that is not known."""
     old = previous.named(service.name) if previous is not None else None
-    passed_ms = table.uptime_ms - previous.uptime_ms if previous is not None else 0
+    passed_ms = 0 if previous is None else gained_ms(previous.uptime_ms, table.uptime_ms)
     if old is None or passed_ms <= 0:
         return None
     used_us = (service.cpu_us - old.cpu_us) % abi.CPU_US_MODULUS
