@@ -21,15 +21,16 @@ from kernel.capabilities import NoRight
 from kernel.control import check_control
 from kernel.faults import is_closing, mask_lines, withdraw
 from kernel.layout import (
-    BUDGET_US, DEADLINE, FAR_MS, NOW, OPERATION, PEER, RECORD, RECORD_SHIFT, REGISTERS,
-    REGISTERS_END, REGISTER_TIMEOUT, RESULT, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE, STRUCK,
-    TASKS_END, TIMED_WAIT,
+    ARMED, BUDGET_US, DEADLINE, FAR_MS, NOW, OPERATION, PEER, RECORD, RECORD_SHIFT, REGISTERS,
+    REGISTERS_END, REGISTER_TIMEOUT, RESULT, RESUMED, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE,
+    STRUCK, TASKS_END, TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.mailbox import wait_for
 from kernel.message import admit
 from kernel.outputs import make_safe, release_outputs
 from kernel.ready import push_back
+from kernel.records import is_plain
 from kernel.tasks import make_frame, make_generator
 from kernel.timeouts import end_wait
 from kernel.trace import note_event
@@ -264,27 +265,34 @@ def export(kernel, target, trial, version):
         return None
     if isinstance(error, KeyboardInterrupt):
         return "export_state takes too long"
-    return ("export_state: %s: %s" % (type(error).__name__, error))[:_REASON_MAX]
+    name = type(error).__name__
+    text = "export_state: %s: %s" % (name, error) if is_plain(error) else "export_state: " + name
+    return text[:_REASON_MAX]
 
 
 def own_step(kernel, task, function, budget_us):
     """Call code of `task` in a step of that task, with a budget of its own; return what it raises.
 
-    A kill ends what it calls and not the step, unless the task itself is to end.
+    A kill ends what it calls and not the step, also one that it swallows, unless the task itself
+    is to end.
     """
     w = kernel.words
     w[STEP_DEADLINE] = (kernel.now() + budget_us) & TIME_MASK
+    raised = None
     try:
         function()
-    except Exception as error:
-        return error
-    except KeyboardInterrupt as error:
-        if is_closing(w, task) or (not w[STRUCK] and kernel.port.is_operators(error)):
+    except (Exception, KeyboardInterrupt) as error:
+        is_operators = not w[STRUCK] and kernel.port.is_operators(error)
+        if isinstance(error, KeyboardInterrupt) and (is_operators or is_closing(w, task)):
             raise
-        w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
+        raised = error
+    if w[STRUCK] and not is_closing(w, task):
+        w[ARMED] = 0  # first: no strike comes from here on
+        kernel.port.pad()
         w[STRUCK] = 0
-        return error
-    return None
+        w[ARMED] = RESUMED
+    w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
+    return raised
 
 
 def loading(kernel, number, target, entry, folder, generator):
@@ -326,7 +334,8 @@ def _load(kernel, number, target, entry, folder):
     if isinstance(error, KeyboardInterrupt):
         return "it takes too long to load"
     if error is not None:
-        return "%s: %s" % (type(error).__name__, error)
+        name = type(error).__name__
+        return "%s: %s" % (name, error) if is_plain(error) else name
     if new[0] is None:
         return "it has no main"
     kernel.trials[target] = Trial(old, new)

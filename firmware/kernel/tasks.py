@@ -103,6 +103,9 @@ def start(kernel, task):
     renew(w, task)
     make_frame(kernel, task)
     number = task >> RECORD_SHIFT
+    if kernel.loading == number:  # it was dropped as it loaded
+        kernel.loading = 0
+        kernel.acting[:] = 0, 0
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
     release_outputs(kernel, task)

@@ -3,7 +3,7 @@
 from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT
 from cases.rig import burn_us, controlled, echo, is_down, until
 from cases.updates import Count
-from kernel.abi import DORMANT, LOAD, RECEIVING, SWAP
+from kernel.abi import ASK, DORMANT, LOAD, RECEIVING, SWAP
 from kernel.limits import TIME_MASK
 
 
@@ -82,6 +82,55 @@ def test_export_that_takes_too_long_leaves_the_old_code_as_it_was(rig):
     controlled(rig, script, server, ("client", client, {"uses": "server:call"}))
     rig.expect(rig.log, ["exports", "export_state takes too long", 1])
     rig.expect((rig.generation("server"), rig.fault("server")), (1, 0))
+
+
+def test_old_code_that_swallows_its_kill_as_it_closes_is_replaced(rig):
+    spins = [True]
+
+    def old(sys):
+        try:
+            yield sys.recv()
+        finally:
+            try:
+                while True:
+                    if not spins:
+                        break
+            except KeyboardInterrupt:
+                rig.log.append("swallowed")
+
+    def script(sys, kernel):
+        yield sys.replace(kernel, 1, LOAD, echo)
+        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
+        yield from until(sys, lambda: rig.state("server") == RECEIVING)
+        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+
+    controlled(rig, script, ("server", old, {"budget_ms": 20}))
+    spins.clear()
+    rig.expect(rig.log, ["swallowed", OK, OK])
+    rig.expect((rig.generation("server"), rig.fault("server")), (1, 0))
+
+
+def test_who_is_dropped_as_it_loads_acts_for_nobody_afterwards(rig):
+    def stubborn(sys):
+        if rig.log:
+            yield sys.recv()
+        rig.log.append("loads")
+        rig.kernel.loading = 1
+        rig.kernel.acting[:] = 1, 2
+        try:
+            while True:
+                pass
+        except KeyboardInterrupt:
+            pass
+        yield sys.recv()
+
+    def script(sys, kernel):
+        yield from until(sys, is_down(rig, "stubborn"))
+        yield sys.start(kernel, 1)
+        yield from until(sys, lambda: rig.state("stubborn") == RECEIVING)
+
+    controlled(rig, script, ("stubborn", stubborn, {"budget_ms": 20}))
+    rig.expect((rig.kernel.loading, rig.kernel.acting), (0, [0, 0]))
 
 
 def test_wait_of_code_that_cannot_be_exported_ends_when_it_would_have(rig):
