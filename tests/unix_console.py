@@ -21,7 +21,7 @@ from bulkhead_system import COMMON, MODULES, SERVICES
 from bulkhead_port import Port
 
 kernel = build(SERVICES, Port())
-install(kernel.words, Authority(SERVICES, COMMON, MODULES))
+install(kernel.words, Authority(SERVICES, COMMON, MODULES), kernel.port.outlet)
 main_level(kernel)
 """
 

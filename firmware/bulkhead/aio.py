@@ -106,6 +106,7 @@ class AsyncFrame(Frame):
     sleep = _awaited(Frame.sleep)
     acknowledge = _awaited(Frame.acknowledge)
     hand_over = _awaited(Frame.hand_over)
+    write = _awaited(Frame.write)
     reopen = _awaited(Frame.reopen)
     copy = _awaited(Frame.copy)
     mint = _awaited(Frame.mint)

@@ -16,7 +16,7 @@ from kernel.abi import (
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_OFFSET_MASK, LEASE_READ,
     LEASE_WRITE, MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE,
     RECV, RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND,
-    SLEEP, START, STASH, STOP, TIMED, WRITABLE, YIELD,
+    SLEEP, START, STASH, STOP, TIMED, WRITABLE, WRITE, YIELD,
 )  # fmt: skip
 from micropython import const
 
@@ -148,6 +148,16 @@ class Frame:
         """
         return _reach("hand_over", handle) + (ACKNOWLEDGE + HAND_OVER)
 
+    def write(self, handle, data, start=0):
+        """Put the bytes `data` on the console from `start` on; `count()` is how many it took.
+
+        OK, with fewer or none where the host takes no more now; FULL while the prompt has the
+        line: once that is left the line fires. `handle` is the console's line.
+        """
+        self.arg = data
+        self.registers[3] = start
+        return _reach("write", handle) + (ACKNOWLEDGE + WRITE)
+
     def reopen(self, handle):
         """After DEAD: name the peer's present incarnation. OK, or DEAD while there is none."""
         return _reach("reopen", handle) + REOPEN
@@ -231,7 +241,7 @@ class Frame:
         return LEASE_WRITE + EXTRA
 
     def count(self):
-        """Return how many bytes the last lease_read or lease_write copied."""
+        """Return how many bytes the last lease_read, lease_write or write took."""
         return self.registers[3]
 
     def call_granting(self, handle, operation, granted, arg=None, timeout_ms=None):

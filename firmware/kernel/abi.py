@@ -58,8 +58,10 @@ WRITABLE = const(1 << 27)
 # A call or a reply grants a capability.
 EXTRA = const(1 << 29)
 
-# Operation of ACKNOWLEDGE: a console's driver has read Ctrl-C, so what follows is the prompt's.
+# Operations of ACKNOWLEDGE, for a console's driver: it has read Ctrl-C, so what follows is the
+# prompt's; it writes.
 HAND_OVER = const(1)
+WRITE = const(2)
 
 # What REPLACE is to do, in the first register: see `kernel/replace.py`.
 LOAD = const(0)

@@ -84,20 +84,23 @@ class Control:
         attend(kernel, task)
         return 0
 
-    def acknowledge(self, _w, _frames, task, trap):
+    def acknowledge(self, _w, frames, task, trap):
         """Unmask the line behind the handle: its driver is ready for the next interrupt.
 
         In a storm the driver is faulted, and the line stays masked. The dispatcher's end of this
         step's budget tells when the step began, at either level. With HAND_OVER the driver of the
-        console ends the main level instead.
+        console ends the main level instead, with WRITE it writes.
         """
         kernel = self.kernel
         w = kernel.words
         line = w[lookup(w, task, trap, MAY_ACKNOWLEDGE)] & OFFSET_MASK
         source = kernel.line_sources[(line - w[TASKS_END]) // LINE]
-        if trap & 0xFF == HAND_OVER and source is kernel.port.console:
-            w[STOPPED] = 1
+        if trap & 0xFF and source is kernel.port.console:
             w[task + RESULT] = OK
+            if trap & 0xFF == HAND_OVER:
+                w[STOPPED] = 1
+            else:
+                self._write(w, frames, task)
             return task
         if account(w, line, w[STEP_DEADLINE] - w[task + BUDGET_US]):
             fault(kernel, task, STORM, None)
@@ -106,6 +109,16 @@ class Control:
         kernel.port.unmask(source)
         w[task + RESULT] = OK
         return task
+
+    def _write(self, w, frames, task):
+        data = frames[task >> RECORD_SHIFT].arg
+        start = w[task + REGISTER_BITS]
+        if type(data) is not bytes or not 0 <= start <= len(data):
+            raise BadMessage("write: bytes, and where in them to begin")
+        taken = self.kernel.port.outlet.write(data, start)
+        if taken < 0:
+            w[task + RESULT] = FULL
+        w[task + REGISTER_BITS] = max(taken, 0)
 
     def replace(self, w, frames, task, trap):
         """Put new code in the place of a task's, or take it back: see `replace`."""

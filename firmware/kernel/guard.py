@@ -23,8 +23,11 @@ _ARRAY_CODES = tuple("bBhHiIlLqQfd")
 _CONTROLS = tuple([chr(code) for code in range(32) if code not in (9, 10)]) + ("\x7f",)
 
 
-def install(words, authority):
-    """Guard imports, and the builtins that would get around them, from now on."""
+def install(words, authority, outlet=None):
+    """Guard imports, and the builtins that would get around them, from now on.
+
+    `outlet` is where what services print goes, if there is a console.
+    """
     import builtins
 
     importing = authority.importing = builtins.__import__
@@ -47,7 +50,8 @@ def install(words, authority):
     for name in GUARDED:
         if hasattr(builtins, name):
             setattr(builtins, name, guarded(words, authority, name, getattr(builtins, name)))
-    setattr(builtins, "print", printing(words, print))  # noqa: B010
+    say = outlet.say if outlet else None
+    setattr(builtins, "print", printing(words, print, say))  # noqa: B010
     setattr(builtins, "__import__", guard)  # noqa: B010
     space = globals()
     if "micropython" in space:  # the decorators' name: the compiler alone looks at it
@@ -69,13 +73,17 @@ def guarded(words, authority, name, builtin):
     return guard_builtin
 
 
-def printing(words, builtin):
+def printing(words, builtin, say):
     """Return what takes the place of `print`: a service prints text, and nothing that acts."""
 
     @micropython.native
     def guard_print(*values, **named):
         if words[RUNNING_TASK] >> RECORD_SHIFT and words[ARMED] and "file" not in named:
-            builtin(printable(values, **named), end="")
+            text = printable(values, **named)
+            if say:
+                say(text)
+            else:
+                builtin(text, end="")
         else:
             builtin(*values, **named)
 

@@ -31,6 +31,7 @@ from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
 from port.esp32_outputs import hold, outputs, release
+from port.outlet import Outlet
 from port.memory import copy, length
 from port.soft import SoftLine
 
@@ -153,7 +154,7 @@ class Port:
         self.listening = select.poll()
         self.listening.register(self.wake, select.POLLIN)
         self.listening.register(sys.stdin, select.POLLIN)
-        self.console = None
+        self.console = self.outlet = None
         self.rtc = machine.RTC()
         self.record = bytearray(len(_MARK) + struct.calcsize(FAULT_FORMAT) + 1)
         self.record[: len(_MARK)] = _MARK
@@ -324,12 +325,15 @@ class Port:
             return TimerLine(kernel, offset, self.free_timers.pop(0), argument)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
+            self.outlet = Outlet(self)
             return self.console
         raise ValueError("the esp32 port has no interrupt source '" + source + "' left")
 
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
+        if guest != PROMPT and self.console is not None:
+            self.console.fire()  # what was held back may come
 
     def let_interrupt(self):
         """Have a Ctrl-C interrupt what has called `resume`: here it always does."""

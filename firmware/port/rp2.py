@@ -25,6 +25,7 @@ from uctypes import addressof
 
 from port.rp2_crash import keep, see_nothing, take
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
+from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
 from port.rp2_tick import FAR_MS, find_period, set_tick, ticker
@@ -97,7 +98,7 @@ class Port:
         self.listening = select.poll()
         self.listening.register(self.wake, select.POLLIN)
         self.listening.register(sys.stdin, select.POLLIN)
-        self.console = None
+        self.console = self.outlet = None
         self.prompt = prompt
         self.guest = 0
         self.is_striking = False
@@ -273,6 +274,8 @@ class Port:
             else:
                 self.prompt.stay()
         self.mind_interrupt_character()
+        if guest != PROMPT and self.console is not None and self.console.has_driver:
+            self.console.fire()  # what was held back may come
 
     def is_operators(self, error):
         """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
@@ -368,6 +371,7 @@ class Port:
             return PinLine(kernel, offset, on_trap, argument, trigger)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
+            self.outlet = UsbOutlet(self)
             return self.console
         from port import rp2_sources
 

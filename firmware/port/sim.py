@@ -67,6 +67,24 @@ class Clock:
         return self.us
 
 
+class SimOutlet:
+    """Console output: what was written, and how much more is taken."""
+
+    def __init__(self, port):
+        self.port = port
+        self.written = b""
+        self.room = 1 << 30
+
+    def write(self, data, start):
+        """Take bytes: as many as there is room for, -1 while the prompt has the line."""
+        if self.port.guest == PROMPT or self.port.kernel.words[STOPPED]:
+            return -1
+        data = data[start : start + self.room]
+        self.room -= len(data)
+        self.written += data
+        return len(data)
+
+
 class SimPort:
     """The port's contract on simulated time."""
 
@@ -84,6 +102,7 @@ class SimPort:
         self.kill = _kill_at_branch()
         self.guest = 0
         self.console = None
+        self.outlet = SimOutlet(self)
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
         self.crash_memory = [] if crash_memory is None else crash_memory

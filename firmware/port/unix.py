@@ -28,6 +28,7 @@ from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
 from port.memory import copy, length
+from port.outlet import Outlet
 from port.soft import SoftLine, SoftPins
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
@@ -68,7 +69,7 @@ class Port:
         self.lines = []
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
-        self.console = None
+        self.console = self.outlet = None
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
@@ -145,6 +146,7 @@ class Port:
         line = SoftLine(kernel, offset, on_trap)
         if source == "console":
             self.console = line
+            self.outlet = Outlet(self)
         self.lines.append(line)
         return line
 

@@ -32,9 +32,10 @@ except ImportError:  # a process has no id
 
 _INPUT = const(1)
 _WATCH_INTERVAL_MS_MIN = const(50)
-_CHUNK = const(64)
-# A host that takes nothing for this long loses what was to be written.
-_WRITE_TRIES = const(20)
+# A host that takes nothing for this many milliseconds loses an answer; what is printed waits.
+_ANSWER_TRIES = const(20)
+_TEXT_TRIES = const(3)
+_AGAIN_MS = const(100)  # between two tries to print what waits
 _READ_AT_ONCE = const(64)
 _CTRL_C = const(3)
 _LINE_FEED = const(10)
@@ -56,17 +57,17 @@ class Serial:
     def __init__(self):
         self.readable = select.poll()
         self.readable.register(interpreter.stdin, select.POLLIN)
-        self.writable = select.poll()
-        self.writable.register(interpreter.stdout, select.POLLOUT)
         self.input = interpreter.stdin.buffer
-        self.output = interpreter.stdout.buffer
         self.character = bytearray(1)
         self.line = bytearray(link.LINE_BYTES_MAX)
         self.length = -1  # of the frame that has begun; -1 outside of one
         self.wants_prompt = False
         self.damaged = 0  # frames
-        self.lost = 0  # bytes that the host did not take
+        self.lost = 0  # bytes of answers that the host did not take
         self.answers = None  # those to the order that is being answered
+        self.text = b""  # that is being printed: what the line has not taken yet
+        self.failed = ""  # whose last words are printed next
+        self.is_held = False  # the prompt has the line
 
     def read_line(self):
         """Take waiting characters; return the frame they complete, None if they do not.
@@ -145,22 +146,39 @@ class Link:
         serial.line[: len(state) - at] = state[at:]
 
 
-def write(sys, serial, data):
-    """Write `data` in pieces that do not block; drop the rest if nobody takes it."""
-    data = memoryview(data)
+def put(sys, serial, data, tries_max):
+    """Write what the line takes of `data`, and return the rest.
+
+    Gives up when the host has taken nothing for that many tries, a millisecond between two, or
+    when the prompt has the line.
+    """
+    line = sys.cap(_LINE)
     start = 0
     tries = 0
-    while start < len(data):
-        if serial.writable.poll(0):
-            serial.output.write(data[start : start + _CHUNK])
-            start += _CHUNK
-            tries = 0
-        elif tries == _WRITE_TRIES:
-            serial.lost += len(data) - start
-            return
-        else:
-            tries += 1
+    while True:
+        status = yield sys.write(line, data, start)
+        serial.is_held = status != OK
+        count = sys.count()
+        start += count
+        if start == len(data) or serial.is_held or tries == tries_max:
+            return data[start:]
+        tries = 0 if count else tries + 1
+        if not count:
             yield sys.sleep(1)
+
+
+def write(sys, serial, data):
+    """Write an answer, behind a line that has begun; what nobody takes of it is lost."""
+    serial.text = yield from put(sys, serial, serial.text, _ANSWER_TRIES)
+    if not serial.text:
+        data = yield from put(sys, serial, data, _ANSWER_TRIES)
+    serial.lost += len(data)
+
+
+def say(sys, serial, text):
+    """Begin to print a text; return whether the line has taken all of it."""
+    serial.text = yield from put(sys, serial, text, _TEXT_TRIES)
+    return not serial.text
 
 
 def main(sys):
@@ -170,14 +188,16 @@ def main(sys):
     serial, gate, watch = state.serial, state.gate, state.watch
     line = sys.cap(_LINE)
     yield sys.acknowledge(line)
-    news = True
+    has_all = False
     while True:
-        if news:
-            yield from print_events(sys, serial)
-            yield from print_log(sys, serial)
-        status = yield sys.recv(watch.pause_ms())
-        news = status == NOTIFIED
-        if news and sys.bits() & _INPUT:
+        if not has_all:
+            has_all = yield from print_news(sys, serial)
+        pause_ms = watch.pause_ms()
+        if not (has_all or serial.is_held) and (pause_ms is None or pause_ms > _AGAIN_MS):
+            pause_ms = _AGAIN_MS
+        status = yield sys.recv(pause_ms)
+        has_all = has_all and status != NOTIFIED
+        if status == NOTIFIED and sys.bits() & _INPUT:
             while serial.more():
                 frame = serial.read_line()
                 if serial.wants_prompt:
@@ -189,8 +209,12 @@ def main(sys):
                 yield sys.sleep(1)  # a burst takes many steps, each within the budget
         yield sys.acknowledge(line)
         if watch.is_due():
-            serial.answers = watch.answers
-            yield from send_table(sys, serial, gate, watch.sequence)
+            yield from put(sys, serial, b"", 0)
+            if serial.is_held:  # whoever wished for it has left the line to somebody else
+                watch.interval_ms = 0
+            else:
+                serial.answers = watch.answers
+                yield from send_table(sys, serial, gate, watch.sequence)
 
 
 class Watch:
@@ -410,38 +434,63 @@ def send_table(sys, serial, gate, sequence):
     yield from send(sys, serial, link.END, sequence, end)
 
 
-def print_events(sys, serial):
-    """Print what the supervisor has seen, with the last words of what failed."""
+def print_news(sys, serial):
+    """Print what is new, as far as the line takes it; return whether that is all.
+
+    What it does not take, or the prompt's line is not there for, stays where it is kept: a text
+    that has begun here, events with the supervisor, records with the logger, which count what
+    they lose.
+    """
+    while (yield from say(sys, serial, serial.text)):
+        if serial.failed:
+            text = yield from last_words(sys, serial.failed)
+            serial.failed = ""
+        else:
+            text = yield from next_event(sys, serial)
+            if not text:
+                text = yield from next_record(sys)
+                if not text:
+                    return True
+        serial.text = text
+    return False
+
+
+def last_words(sys, name):
+    """Return the lines of the last words of what failed."""
     supervisor = sys.cap("supervisor")
+    words = b""
     while True:
-        status = yield sys.call(supervisor, supervisor_api.EVENT)
-        if status != OK:
-            if status != supervisor_api.EMPTY:
-                yield sys.reopen(supervisor)
-            return
-        event = sys.arg
-        text = event_text(event, SERVICES)
-        record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
-        yield from write(sys, serial, (record + "\r\n").encode())
-        yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers
-        words = b""
-        while True:
-            status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (event[1], len(words)))
-            if status != OK or not sys.arg:
-                break
-            words += sys.arg
-        for line in fault_lines(words, is_cut=len(words) >= FAULT_TEXT_BYTES):
-            yield from write(sys, serial, line.encode() + b"\r\n")
+        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (name, len(words)))
+        if status != OK or not sys.arg:
+            break
+        words += sys.arg
+    lines = fault_lines(words, is_cut=len(words) >= FAULT_TEXT_BYTES)
+    return b"".join([line.encode() + b"\r\n" for line in lines])
 
 
-def print_log(sys, serial):
-    """Print every record the logger holds."""
+def next_event(sys, serial):
+    """Return the line of what the supervisor has seen, nothing if there is no more."""
+    supervisor = sys.cap("supervisor")
+    status = yield sys.call(supervisor, supervisor_api.EVENT)
+    if status != OK:
+        if status != supervisor_api.EMPTY:
+            yield sys.reopen(supervisor)
+        return b""
+    event = sys.arg
+    text = event_text(event, SERVICES)
+    yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers
+    if event[2] != supervisor_api.STARVED:
+        serial.failed = event[1]
+    record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
+    return (record + "\r\n").encode()
+
+
+def next_record(sys):
+    """Return the line of the logger's next record, nothing if there is no more."""
     logger = sys.cap("logger")
-    while True:
-        status = yield sys.call(logger, logger_api.NEXT)
-        if status != OK:
-            if status != logger_api.EMPTY:
-                yield sys.reopen(logger)
-            return
-        line = logger_api.line_of(sys.arg, SERVICES) + "\r\n"
-        yield from write(sys, serial, line.encode())
+    status = yield sys.call(logger, logger_api.NEXT)
+    if status != OK:
+        if status != logger_api.EMPTY:
+            yield sys.reopen(logger)
+        return b""
+    return (logger_api.line_of(sys.arg, SERVICES) + "\r\n").encode()

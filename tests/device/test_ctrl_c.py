@@ -23,6 +23,7 @@ LED = 25
 PAUSE_MS = 25.0
 INJECT = "from kernel import inject; inject(kernel, kernel.number('console') << 5, {})"
 CRASH, SPIN = 1, 2
+ENDLESS = "while True: pass"
 PROMPT_MS = 1500
 KEYS = {"friendly": b"\x03", "raw": b"\x03\r\x01"}
 SHOWN = {"friendly": b">>> ", "raw": b"exit\r\n>"}
@@ -93,6 +94,21 @@ def test_ctrl_c_at_any_moment_of_the_prompt_harms_nothing(board: EmulatedBoard, 
         interrupt(board, chance)
         if number % 10 == 9:
             assert_alive(board, mode)
+    assert_services_go_on(board)
+
+
+@pytest.mark.parametrize("mode", ["friendly", "raw"])
+def test_ctrl_c_at_any_moment_of_a_program_ends_the_program_alone(
+    board: EmulatedBoard, mode: str
+) -> None:
+    chance = random.Random(SEED)
+    enter(board, mode)
+    for _ in range(COUNT // 8):
+        run(board, mode, ENDLESS)
+        board.run_for(ms=20)
+        interrupt(board, chance)
+        board.run_until(b"KeyboardInterrupt: ", timeout_ms=PROMPT_MS)
+    assert_alive(board, mode)
     assert_services_go_on(board)
 
 

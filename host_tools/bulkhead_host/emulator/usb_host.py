@@ -12,9 +12,17 @@ Prior art: `rp2040py.usb.cdc.USBCDC`, whose enumeration sequence this follows.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from rp2040py.peripherals.usb import INTE, INTR_DEV_SOF, SOF_RD, RPUSBController
+from rp2040py.peripherals.usb import (
+    EP0_IN_BUFFER_CONTROL,
+    EP15_OUT_BUFFER_CONTROL,
+    INTE,
+    INTR_DEV_SOF,
+    SOF_RD,
+    USB_BUF_CTRL_AVAILABLE,
+    RPUSBController,
+)
 from rp2040py.usb.cdc import extract_control_interface_number, extract_endpoint_numbers
 from rp2040py.usb.interfaces import (
     DataDirection,
@@ -45,6 +53,9 @@ class DeviceUsb(RPUSBController):
 
     A full-speed host sends a frame every millisecond. Its number runs with the clock; the
     interrupt is made only while the firmware has it enabled, so an idle board stays idle.
+
+    What an IN endpoint sends stays the controller's, as its buffer says, until the host has taken
+    it (4.1.2.5.4). `rp2040py` gives the buffer back at once, taken or not.
     """
 
     def __init__(self, rp2040: Any, name: str) -> None:
@@ -52,6 +63,34 @@ class DeviceUsb(RPUSBController):
         self._clock = rp2040.clock
         self._frame_alarm = rp2040.clock.create_alarm(self._frame)
         self.frame_interrupts = 0
+        self._taken = 0
+        self._unread: int | None = None
+        self._untaken = False
+
+    def set_reading(self, endpoint: int, *, is_reading: bool) -> None:
+        """Take what an IN endpoint sends, or leave its next packet with it."""
+        self._unread = None if is_reading else endpoint
+        if is_reading and self._untaken:
+            self._untaken = False
+            self._indicate_buffer_ready(endpoint, False)
+
+    def dpram_updated(self, offset: int, value: int) -> None:
+        """Send or receive what the firmware has put into a buffer, or made room for."""
+        taken = self._taken
+        super().dpram_updated(offset, value)
+        is_in = EP0_IN_BUFFER_CONTROL <= offset <= EP15_OUT_BUFFER_CONTROL and not offset & 4
+        if is_in and value & USB_BUF_CTRL_AVAILABLE and self._taken == taken:
+            self.rp2040.usb_dpram[offset + 1] |= USB_BUF_CTRL_AVAILABLE >> 8
+
+    def _indicate_buffer_ready(self, endpoint: int, out: bool) -> None:
+        if not out and endpoint == self._unread:
+            self._untaken = True
+            return
+        if not out:
+            self._taken += 1
+            control = EP0_IN_BUFFER_CONTROL + 8 * endpoint
+            self.rp2040.usb_dpram[control + 1] &= ~(USB_BUF_CTRL_AVAILABLE >> 8)
+        super()._indicate_buffer_ready(endpoint, out)
 
     def read_uint32(self, offset: int) -> int:
         """Read a register; reading SOF_RD acknowledges the frame (RP2040 datasheet 4.1.4)."""
@@ -164,6 +203,11 @@ class UsbHost:
             self.is_terminal_attached = is_attached
             if self.is_configured:
                 self._send_line_state()
+
+    def set_reading(self, *, is_reading: bool) -> None:
+        """Read the board's console, or leave what it writes where it is, as a stopped `cat`."""
+        usb = cast(DeviceUsb, self._usb)
+        usb.set_reading(self._in_endpoint, is_reading=is_reading)
 
     # Enumeration: address, configuration descriptor, configuration, line state.
 

@@ -1,7 +1,8 @@
-"""Fail a while after each start, with a traceback."""
+"""Print, and fail a while after each start, with a traceback."""
 
 
 def main(sys):
     """Live for a moment."""
+    print("\x04breaker is up" + 300 * ".")
     yield sys.sleep(300)
     raise ValueError("\x01\x04>OK")  # what the raw REPL says itself
