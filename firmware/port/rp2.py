@@ -15,7 +15,7 @@ from array import array
 import machine
 import micropython
 from kernel.layout import (
-    ARMED, IRQ_PENDING, PROMPT, SCHEDULED, STOPPED, STRUCK,
+    ARMED, IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_MASK
 from kernel.outputs import make_all_safe
@@ -45,6 +45,7 @@ _KEY = b"\x03"
 _KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
 _NONE = const(-1)
+_LEFT = const(-2)
 
 
 class Wake(io.IOBase):
@@ -100,6 +101,7 @@ class Port:
         self.listening.register(sys.stdin, select.POLLIN)
         self.console = self.outlet = None
         self.prompt = prompt
+        self.is_left = False  # a program runs that was started at the prompt and left
         self.guest = 0
         self.is_striking = False
         self.strikes_again = False
@@ -268,7 +270,9 @@ class Port:
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
+        self.is_left = False
         if self.prompt is not None:
+            self.prompt.port = self
             if guest == PROMPT:
                 self.prompt.leave_by(b"resume()\r")
             else:
@@ -299,6 +303,29 @@ class Port:
         if self.guest == PROMPT:
             micropython.kbd_intr(_CTRL_C)
 
+    def leave_program(self):
+        """Make a guest program of the one at the prompt, whose host has closed the port.
+
+        A Ctrl-C is input, by a character that nothing is; the REPL sets another at the end.
+        """
+        if self.console is not None:
+            self.guest = PROGRAM
+            self.is_left = True
+            micropython.kbd_intr(_LEFT)
+            self.console.fire()
+
+    def has_ended(self):
+        """Return whether a program that was left has ended: then the prompt is the guest."""
+        if self._character() != _NONE:
+            return False
+        self.is_left = False
+        self.guest = PROMPT
+        return True
+
+    @micropython.viper
+    def _character(self) -> int:
+        return ptr32(int(self.interrupt_character))[0]
+
     def leave_guest(self):
         """Begin the interrupt level above a guest: keep a Ctrl-C that was for it."""
         if self.pad():
@@ -312,8 +339,10 @@ class Port:
         if self.words[STOPPED]:
             self.words[STOPPED] = 0
             if self.guest != PROMPT:
+                waits = self.is_left and self._character() == _NONE
                 self.set_guest(PROMPT)
-                micropython.kbd_intr(_CTRL_C)
+                if not waits:
+                    micropython.kbd_intr(_CTRL_C)
             self.request()
             self.keyboard.type(_KEY)
 

@@ -71,9 +71,15 @@ class Keyboard(io.IOBase):
 
 
 class Prompt:
-    """MicroPython's REPL, as somebody who types there sees it."""
+    """MicroPython's REPL, as somebody who types there sees it.
+
+    `port` is the port once Bulkhead runs. A program that its host leaves running is a guest
+    program from then on: the console answers, a Ctrl-C leads to the prompt, and the end of the
+    program away from it.
+    """
 
     def __init__(self):
+        self.port = None
         self.keyboard = Keyboard()
         self.timer = machine.Timer(-1)
         self.look_handler = self.look
@@ -102,16 +108,27 @@ class Prompt:
         """See whether the port has been closed, and leave the prompt if so."""
         if not self.watches:
             return
+        port = self.port
+        if port is not None and port.is_left:
+            if port.has_ended():
+                self._leave()
+            return
         is_line_state = machine.mem16[_SETUP_REQUEST] == _SET_CONTROL_LINE_STATE
         if not is_line_state or machine.mem16[_SETUP_VALUE] & _DTR:
             self.was_open = True
             self.patience = 0
         elif self.patience:
             self.patience -= 1
-        elif self.was_open and self.cancels_line():
-            self.keyboard.type(_LEAVE_RAW_REPL + self.line)
-            self.line = _SOFT_RESET
-            self.patience = _PATIENCE
+        elif self.was_open:
+            if self.cancels_line():
+                self._leave()
+            elif port is not None:
+                port.leave_program()
+
+    def _leave(self):
+        self.keyboard.type(_LEAVE_RAW_REPL + self.line)
+        self.line = _SOFT_RESET
+        self.patience = _PATIENCE
 
     def cancels_line(self):
         """Type Ctrl-C and return whether the prompt reads it.

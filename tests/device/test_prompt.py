@@ -140,13 +140,16 @@ def test_service_that_hogs_the_prompt_is_killed_and_the_line_stays(board: Emulat
 
 
 def test_kill_leaves_a_program_at_the_prompt_its_ctrl_c(board: EmulatedBoard) -> None:
+    before = generations(board)
     prompt(board)
     board.write(SPIN.format("led").encode() + b"while True: pass\r\r")
     board.run_for(ms=600)
-    assert b"led faulted: BUDGET" in board.read()
+    assert b"faulted" not in board.read()
     board.write(b"\x03")
     board.run_until(b"KeyboardInterrupt: \r\n>>> ", timeout_ms=1000)
     assert evaluate(board, "1 + 1") == "2"
+    leave(board)
+    assert generations(board)["led"] == before["led"] + 1
 
 
 def test_closing_the_port_brings_the_loop_back(board: EmulatedBoard) -> None:
@@ -189,6 +192,32 @@ def test_program_left_running_is_not_disturbed_and_then_the_loop_is_back(
     board.run_until(b"done\r\n", timeout_ms=1500)
     board.run_for(ms=LEAVE_MS)
     board.console.set_terminal_attached(True)
+    assert has_reached_the_loop(board)
+
+
+def test_endless_program_that_was_left_is_a_guest_that_a_ctrl_c_ends(board: EmulatedBoard) -> None:
+    prompt(board)
+    board.write(b"while True: pass\r\r")
+    leave(board)
+    board.write(20 * b"what no program reads fills the line's buffer\n")
+    board.run_for(ms=500)
+    assert has_reached_the_loop(board)
+    board.write(b"\x03")
+    assert b"KeyboardInterrupt" in board.run_until(b">>> ", timeout_ms=PROMPT_MS)
+    assert evaluate(board, "5 + 5") == "10"
+    leave(board)
+    assert has_reached_the_loop(board)
+
+
+def test_program_that_was_left_ends_and_the_loop_is_back_though_the_port_is_open(
+    board: EmulatedBoard,
+) -> None:
+    prompt(board)
+    board.write(b"import time\rtime.sleep(1); print('do' + 'ne')\r")
+    leave(board)
+    assert has_reached_the_loop(board)
+    board.run_until(b"done\r\n", timeout_ms=1500)
+    board.run_for(ms=LEAVE_MS)
     assert has_reached_the_loop(board)
 
 
