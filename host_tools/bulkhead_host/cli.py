@@ -3,6 +3,7 @@
 Commands are loaded when first used, so that `bulkhead ps` does not pay for the emulator.
 """
 
+import errno
 import importlib
 import io
 import sys
@@ -50,6 +51,8 @@ COMMANDS = {
 
 
 _INTERRUPTED = 130  # as a shell tells it
+_MORE_ROOM = "make room on that disk, or name a place on another"
+_WAYS_OUT = {errno.ENOSPC: _MORE_ROOM, errno.EDQUOT: _MORE_ROOM}
 
 
 class LazyGroup(click.Group):
@@ -120,7 +123,7 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"bulkhead: {place}{error.strerror or error}", err=True)
-        click.echo("  try: bulkhead doctor", err=True)
+        click.echo(f"  try: {_WAYS_OUT.get(error.errno or 0, 'bulkhead doctor')}", err=True)
         tell_origin()
         sys.exit(DeviceBusy.exit_code if isinstance(error, PermissionError) else 1)
     except (click.Abort, KeyboardInterrupt):

@@ -6,7 +6,7 @@ An error names the file that was to be read or written: the system names none wh
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -53,6 +53,27 @@ def python_files(folder: Path) -> list[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file as UTF-8, as `write_whole` does."""
     write_whole(path, text.encode())
+
+
+def write_all(texts: Mapping[Path, str]) -> None:
+    """Write several text files, or none of those that were not there before.
+
+    Folders that were made for them are removed, too. Raises as `write_text` does.
+    """
+    made: list[Path] = []
+    missing = {one for path in texts for one in path.parents if not one.exists()}
+    try:
+        for path, text in texts.items():
+            is_new = not path.exists()
+            write_text(path, text)
+            made += [path] if is_new else []
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        for folder in sorted(missing, reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def append_text(path: Path, text: str) -> None:

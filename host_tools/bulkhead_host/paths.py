@@ -3,12 +3,13 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 
 
 def source_root() -> Path:
@@ -32,8 +33,27 @@ def cache_dir() -> Path:
     `BULKHEAD_CACHE` overrides the platform's user cache folder.
     """
     override = os.environ.get("BULKHEAD_CACHE")
-    folder = Path(override) if override else Path(platformdirs.user_cache_dir("bulkhead"))
+    if override:
+        folder = Path(override)
+    else:
+        folder = of_this_user(lambda: platformdirs.user_cache_dir("bulkhead"), "BULKHEAD_CACHE")
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def of_this_user(find: Callable[[], str], variable: str) -> Path:
+    """Return a folder of the user's home; raise `UsageError` that names `variable` without one.
+
+    A user that the system does not know, as in a container, has none where HOME is not set.
+    """
+    try:
+        folder = Path(find())
+    except RuntimeError:  # platformdirs knows no home
+        folder = Path()
+    if not folder.is_absolute():
+        raise UsageError(
+            "this user has no home folder", f"set HOME, or name a place with {variable}"
+        )
     return folder
 
 

@@ -12,17 +12,21 @@ from desk import Desk, bulkhead
 from small_system import BOARD, application
 
 from bulkhead_host.checks.text import check_text
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import (
     NotText,
     append_text,
     folder_whole,
     read_text,
+    write_all,
     write_new,
     write_text,
     write_whole,
 )
 from bulkhead_host.image.application import service_files
-from bulkhead_host.paths import source_root
+from bulkhead_host.image.mpy import compile_module
+from bulkhead_host.image.process import ProgramFailed
+from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.system.examine import examine
 
 # A locale that is not UTF-8, in all the ways by which Python goes by it.
@@ -187,6 +191,70 @@ def test_text_has_a_line_for_what_is_not_utf8(tmp_path: Path) -> None:
     write_whole(tmp_path / "x", b"one\ntwo\n\xff\n")
     with pytest.raises(NotText, match=r"x:3: it is not text in UTF-8"):
         read_text(tmp_path / "x")
+
+
+def test_of_several_files_all_are_written_or_none(tmp_path: Path) -> None:
+    old = tmp_path / "system.toml"
+    old.write_bytes(b"old")
+    made = {tmp_path / "a" / "b" / "x.py": "x", tmp_path / "a" / "y.py": "y", old: "new"}
+    with pytest.raises(IsADirectoryError):
+        write_all({**made, Path("/dev"): "z"})
+    assert [file.name for file in tmp_path.iterdir()] == ["system.toml"]
+    assert old.read_bytes() == b"new"  # each by itself is whole
+    write_all(made)
+    assert (tmp_path / "a" / "b" / "x.py").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_user_without_a_home_is_told_what_to_set(home: str | None, tmp_path: Path) -> None:
+    code = "import sys; from bulkhead_host.{0} import {1}; print({1}())"
+    environment = {name: value for name, value in os.environ.items() if "HOME" not in name}
+    for variable in ("BULKHEAD_CACHE", "BULKHEAD_KEY"):
+        environment.pop(variable, None)
+    if home is not None:
+        environment["HOME"] = home
+    nobody = "import pwd; pwd.getpwuid = lambda _: (_ for _ in ()).throw(KeyError())\n"
+    for module, function, variable in (
+        ("paths", "cache_dir", "BULKHEAD_CACHE"),
+        ("link.key", "key_file", "BULKHEAD_KEY"),
+    ):
+        command = [sys.executable, "-c", nobody + code.format(module, function)]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert "this user has no home folder" in done.stderr, done.stdout
+        named = {**environment, variable: str(tmp_path / variable)}
+        done = subprocess.run(command, env=named, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == str(tmp_path / variable)
+    assert [file.name for file in tmp_path.iterdir()] == ["BULKHEAD_CACHE"]
+
+
+@pytest.mark.parametrize("number", ["1e39", "-1e400", "1e39j", "3.5e38", "1E+50"])
+def test_a_number_that_no_board_holds_is_refused_by_its_line(folder: Path, number: str) -> None:
+    write_text(folder / "warm" / "service.py", SERVICE + f"\n\nLARGE = {number}\n")
+    done = bulkhead("check", str(folder))
+    assert done.returncode == 1
+    assert "service.py:8: error: " in done.stdout
+    assert "is more than a float of the board holds" in done.stdout
+    with pytest.raises(BulkheadError, match=r"services/warm/service.py:\d+: .* more than a float"):
+        compile_module(
+            service_files(folder / "warm", "warm")["services/warm/service.py"],
+            "services/warm/service.py",
+            architecture="armv6m",
+            mpy_cross=mpy_cross_program(),
+        )
+
+
+@pytest.mark.parametrize("number", ["3.4e38", "1e-50", "float('inf')", "'1e39'", "10**50"])
+def test_a_number_that_a_board_holds_is_right(folder: Path, number: str) -> None:
+    write_text(folder / "warm" / "service.py", SERVICE + f"\n\nNUMBER = {number}\n")
+    assert examine(folder, board=BOARD).errors == []
+
+
+def test_a_program_that_fails_is_told_by_what_was_wrong() -> None:
+    said = "[1/2] x\na.c:3: error: no such thing\nninja: build stopped: subcommand failed.\n"
+    assert ProgramFailed(["ninja"], 1, said).reason == "a.c:3: error: no such thing"
+    assert ProgramFailed(["ninja"], 1, "one\ntwo\n").reason == "two"
 
 
 # The check

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bulkhead_host import abi
-from bulkhead_host.system.manifest import KERNEL, RIGHTS, Application, Service
+from bulkhead_host.system.manifest import RIGHTS, Application, Service
+from bulkhead_host.system.names import KERNEL
 
 BOARD = "board"
 """The target of faults of the board itself."""

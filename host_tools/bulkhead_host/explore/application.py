@@ -13,8 +13,9 @@ from bulkhead_host.explore.embedding import Embedding
 from bulkhead_host.explore.liveness import Graph, Lasso
 from bulkhead_host.explore.search import Explorer, Result
 from bulkhead_host.explore.spec import Service, World
-from bulkhead_host.system.manifest import KERNEL, RIGHTS, Application
+from bulkhead_host.system.manifest import RIGHTS, Application
 from bulkhead_host.system.manifest import Service as Manifest
+from bulkhead_host.system.names import KERNEL
 
 # Services in one world: with more there are too many states.
 SERVICES_MAX = 4

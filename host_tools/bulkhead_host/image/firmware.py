@@ -155,7 +155,7 @@ class FirmwareBuild:
         except ProgramFailed as error:
             log = self.folder / "build.log"
             write_text(log, error.output)
-            raise BulkheadError(f"{error}: {error.last_line}", f"read {log}") from error
+            raise BulkheadError(f"{error}: {error.reason}", f"read {log}") from error
 
     def _environment(self) -> dict[str, str]:
         """Return an environment that fixes all that would make two builds differ."""

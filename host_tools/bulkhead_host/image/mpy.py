@@ -1,14 +1,18 @@
 """Compile modules to MicroPython's bytecode and native code."""
 
+import ast
 import re
 import tempfile
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.system import floats
 
 # A line number is a byte for each line of bytecode: 4 KB of the kernel's flash.
 _WITHOUT_LINES = ("kernel/", "port/", "bulkhead/")
+# What may be a number too large for a board.
+_EXPONENT = re.compile(rb"[\d.]e\+?\d\d", re.IGNORECASE)
 # mpy-cross reports an error as MicroPython does, with the temporary file's name.
 _TRACEBACK_LINE = re.compile(r'^ *File ".*", line (\d+)', re.MULTILINE)
 
@@ -21,6 +25,7 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
     are kept, except in kernel, port and user library, whose flash counts. Raises `BulkheadError`
     with the compiler's words.
     """
+    _check_floats(source, name)
     with tempfile.TemporaryDirectory(prefix="bulkhead-mpy-") as folder:
         given, made = Path(folder) / "module.py", Path(folder) / "module.mpy"
         given.write_bytes(source)
@@ -35,3 +40,15 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
                 f"{name} does not compile: {error.last_line}", f"mend {name}{place}"
             ) from error
         return made.read_bytes()
+
+
+def _check_floats(source: bytes, name: str) -> None:
+    """Refuse a number that MicroPython cannot freeze, by its line."""
+    if not _EXPONENT.search(source):
+        return
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # which the compiler tells
+        return
+    for line, text in floats.too_large(tree):
+        raise BulkheadError(f"{name}:{line}: {text}", floats.HINT)

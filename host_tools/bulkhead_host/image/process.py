@@ -1,8 +1,12 @@
 """Run the programs a build consists of, and keep what they said for the person who must act."""
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# How compilers, Python and the system begin to say what is wrong.
+_REASON = re.compile(r"\berror: |^\w*Error: |No space left on device", re.IGNORECASE)
 
 
 class ProgramFailed(Exception):
@@ -11,6 +15,14 @@ class ProgramFailed(Exception):
     def __init__(self, command: Sequence[str], code: int, output: str) -> None:
         super().__init__(f"{Path(command[0]).name} exited with code {code}")
         self.output = output
+
+    @property
+    def reason(self) -> str:
+        """Return the line that tells what is wrong, or else the last one."""
+        for line in self.output.splitlines():
+            if _REASON.search(line):
+                return line.strip()
+        return self.last_line
 
     @property
     def last_line(self) -> str:

@@ -13,6 +13,7 @@ import platformdirs
 
 from bulkhead_host.errors import UsageError
 from bulkhead_host.files import NotText, read_text, write_new
+from bulkhead_host.paths import of_this_user
 
 KEY_BYTES = 32
 ENVIRONMENT_VARIABLE = "BULKHEAD_KEY"
@@ -25,7 +26,10 @@ def key_file() -> Path:
     override = os.environ.get(ENVIRONMENT_VARIABLE)
     if override:
         return Path(override)
-    return Path(platformdirs.user_config_dir("bulkhead", appauthor=False)) / _NAME
+    folder = of_this_user(
+        lambda: platformdirs.user_config_dir("bulkhead", appauthor=False), ENVIRONMENT_VARIABLE
+    )
+    return folder / _NAME
 
 
 def device_key() -> bytes:

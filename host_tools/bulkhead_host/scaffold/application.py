@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bulkhead_host.errors import UsageError
-from bulkhead_host.files import write_text
+from bulkhead_host.files import write_all
 from bulkhead_host.system.boards import board_named
-from bulkhead_host.system.manifest import NAME
+from bulkhead_host.system.names import why_no_application
 
 _SYSTEM = """\
 # The application {name}: its board, and its services in start order.
@@ -50,10 +50,8 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
     an application's, or there is no such board.
     """
     name = folder.absolute().name
-    if not NAME.fullmatch(name):
-        raise UsageError(
-            f'"{name}" is no name for an application', "use a-z, 0-9 and _, a letter first"
-        )
+    if reason := why_no_application(name):
+        raise UsageError(*reason)
     board_named(board)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} exists already", "name another folder")
@@ -63,7 +61,10 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
         "pytest.ini": _PYTEST,
         ".gitignore": _GITIGNORE,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        write_text(folder / file, text.replace("{name}", name).replace("{board}", board))
+    write_all(
+        {
+            folder / file: text.replace("{name}", name).replace("{board}", board)
+            for file, text in texts.items()
+        }
+    )
     return [folder / file for file in texts]

@@ -1,19 +1,20 @@
 """Make a new service in an application: a copy of `services/template` under another name."""
 
-import keyword
 from pathlib import Path
 
 import tomlkit
 from tomlkit.items import Array
 
 from bulkhead_host.errors import UsageError
-from bulkhead_host.files import read_text, write_text
+from bulkhead_host.files import read_text, write_all
 from bulkhead_host.paths import source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.document import read_document
-from bulkhead_host.system.manifest import KERNEL, NAME
+from bulkhead_host.system.names import why_no_service
 
 TEMPLATE = "template"
+# Folders of an application that are no service's.
+_FOLDERS = {"tests": "its tests", "build": "what is built", "services": "its services"}
 
 _TEST = '''\
 """{name} on a board: an emulated one, or `pytest --bulkhead-target auto`."""
@@ -52,18 +53,15 @@ def new_service(application: Path, name: str) -> list[Path]:
     for path in (application / name, *texts):
         if path.exists():
             raise UsageError(f"{path} exists already", "choose another name")
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
-    write_text(system, changed)
+    write_all({**texts, system: changed})
     return [*texts, system]
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or keyword.iskeyword(name) or name in (KERNEL, "tests", "build"):
-        raise UsageError(
-            f'"{name}" is no name for a service', "use a-z, 0-9 and _, a letter first"
-        )
+    if reason := why_no_service(name):
+        raise UsageError(*reason)
+    if name in _FOLDERS:
+        raise UsageError(f"{name}/ is where an application has {_FOLDERS[name]}", "choose another")
     if (source_root() / "services" / name / "service.toml").is_file():
         raise UsageError(f"{name} is a service that ships", "choose another name")
 

@@ -8,7 +8,8 @@ from bulkhead_host import abi
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.hard import hard_problems
-from bulkhead_host.system.manifest import KERNEL, RIGHTS, SLOTS_MAX, Application, Service
+from bulkhead_host.system.manifest import RIGHTS, SLOTS_MAX, Application, Service
+from bulkhead_host.system.names import KERNEL
 from bulkhead_host.system.reading.pins import unfit_pins
 from bulkhead_host.system.safe import safe_problems
 from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems

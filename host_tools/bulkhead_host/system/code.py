@@ -18,6 +18,7 @@ from bulkhead_host.files import (
 )
 from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
+from bulkhead_host.system import floats
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
@@ -43,6 +44,7 @@ def check_code(
         for line, text, hint in beyond_manifest(tree, service.package, service.modules):
             report.add(file, line, text, hint)
         check_operands(tree, file, report)
+        _check_floats(tree, file, report)
         _check_apis(service, tree, file, names, report)
         if file != service.folder / "api.py":  # whose handles are those of its clients
             _check_handles(service, tree, file, report)
@@ -63,6 +65,11 @@ def check_code(
             f"{service.name} has no service.py",
             f"write {service.folder / 'service.py'} with main(sys) in it",
         )
+
+
+def _check_floats(tree: ast.Module, file: Path, report: Report) -> None:
+    for line, text in floats.too_large(tree):
+        report.add(file, line, text, floats.HINT)
 
 
 def _parsed(file: Path, report: Report) -> ast.Module | None:

@@ -5,7 +5,6 @@ looks at the system as a whole. What is wrong is read as something harmless, so 
 problems are found in one go; `examine.load_system` refuses a system that has any.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
 from bulkhead_host.system.imports import with_companions
+from bulkhead_host.system.names import NAME, why_no_service
 from bulkhead_host.system.policy import (
     POLICY_KEYS,
     Group,
@@ -49,13 +49,9 @@ SOURCES = {
 }
 """Sources of interrupt lines, and the keys of [[line]] that are for each."""
 
-KERNEL = "kernel"
 EVERY = "*"
 """Under [uses]: every other service of the application that takes calls; under [safe]: every pin
 that the service drives."""
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-"""A service's name: it is a Python package on the board, and a column on the screen."""
 
 BUDGET_MS_MAX = 60_000
 TIMER_US_MIN = 100
@@ -211,10 +207,8 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     name = table.text("name")
     if name and name != folder.name:
         table.problem("name", f'service.name is "{name}", and its folder is {folder.name}')
-    elif name and not NAME.fullmatch(name):
-        table.problem("name", f'"{name}" is no name for a service', "use a-z, 0-9 and _")
-    elif name == KERNEL:
-        table.problem("name", f'"{name}" is the kernel\'s own name', "choose another")
+    elif name and (reason := why_no_service(name)):
+        table.problem("name", *reason)
     has_period = "period_ms" in table.values or "period_budget_ms" in table.values
     service = Service(
         name=folder.name,
