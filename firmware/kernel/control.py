@@ -9,8 +9,8 @@ import struct
 from kernel import records
 from kernel.abi import (
     ATTENDING, CAPABILITY_FORMAT, CLOSING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
-    INSPECT_FORMAT, LINE_FORMAT, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL,
-    RETURNED, SLEEPING, STORM, TIMED, UNKNOWN,
+    INSPECT_FORMAT, LINE_FORMAT, MARK, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK,
+    PROTOCOL, RETURNED, SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.carried import caller_of
@@ -39,8 +39,13 @@ from kernel.trace import read
 import micropython
 
 
+_NO_TRAP = "no trap: a service yields what a method of `sys` returns"
+
+
 def give_way(w, frames, task, trap):
-    """Queue behind equals."""
+    """Queue behind equals. A number that a service has not from `sys` is mostly a YIELD."""
+    if trap and trap != MARK:
+        raise NoRight(_NO_TRAP)
     push_back(w, task)
     return 0
 
@@ -70,7 +75,7 @@ class Control:
 
     def unknown(self, _w, _frames, _task, _trap):
         """Fault a task whose trap word means nothing."""
-        raise NoRight("no trap: a service yields what a method of `sys` returns")
+        raise NoRight(_NO_TRAP)
 
     def attend(self, w, _frames, task, trap):
         """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""

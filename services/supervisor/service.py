@@ -38,7 +38,7 @@ from services.supervisor.api import (
     TRACE,
     UNKNOWN,
 )
-from services.supervisor.shares import busiest, controllers, used
+from services.supervisor.shares import above, controllers, spent, used
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
@@ -61,7 +61,7 @@ _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 _CPU_US_MASK = const(0x3FFFFFFF)
 _INJECTION_MAX = const(255)
 _OFFSET_MAX = const(0xFFFF)
-_MOST_PERCENT = const(50)  # of the processor: who has more keeps others off it
+_MOST_PERCENT = const(50)  # of the processor: more for others, and it is theirs
 _TASK_SHIFT = const(7)  # in the generation of an event STARVED
 
 # What a service does that has got through its beginning.
@@ -254,12 +254,13 @@ def stop_hung(sys, house, now):
                 house.used_us, house.used_ms = (yield from used(sys, house)), house.now()
             if before_us is None:  # who has the processor shows at the next look
                 continue
-            number, percent = busiest(house, before_us, house.used_ms - before_ms)
-            is_below = house.wards[number - 1].priority < ward.priority
-            if state == READY or is_below and percent > _MOST_PERCENT:
+            percents = spent(house, before_us, house.used_ms - before_ms)
+            # One in the midst of a step may have been put aside for others, or compute itself.
+            if state == READY or above(house, percents, ward.priority) > _MOST_PERCENT:
                 if not ward.is_starved:
                     ward.is_starved = True
-                    had = number << _TASK_SHIFT | percent
+                    percent = max(percents)
+                    had = percents.index(percent) + 1 << _TASK_SHIFT | percent
                     house.note(now, ward, STARVED, had, now - ward.progress_ms)
                     yield from tell_console(sys)
                 continue

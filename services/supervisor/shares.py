@@ -34,11 +34,15 @@ def used(sys, house):
     return found
 
 
-def busiest(house, before_us, ms):
-    """Return the number of the service that has used most in so many ms, and percent of them."""
-    number = most_us = 0
+def spent(house, before_us, ms):
+    """Return the percent of so many ms that each service has had the processor."""
+    percents = []
     for index, after_us in enumerate(house.used_us):
         spent_us = (after_us - before_us[index]) & _CPU_US_MASK
-        if spent_us >= most_us:
-            number, most_us = index + 1, spent_us
-    return number, min(most_us // (10 * max(ms, 1)), 100)
+        percents.append(min(spent_us // (10 * max(ms, 1)), 100))
+    return percents
+
+
+def above(house, percents, priority):
+    """Return the percent that all together have had who are more important than that."""
+    return sum([percents[ward.number - 1] for ward in house.wards if ward.priority < priority])

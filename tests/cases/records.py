@@ -446,9 +446,29 @@ def test_words_of_a_right_that_is_not_there_name_it_and_the_line(rig):
     rig.expect((", in refused_one" in words, told), (True, True))
 
 
-def test_words_of_what_is_no_trap_have_the_line_of_the_service(rig):
-    words = refused(rig, lambda sys: 31 << 8)
+def no_trap(rig, word):
+    words = refused(rig, lambda sys: word)
     rig.expect((", in refused_one" in words, "NoRight: no trap: a " in words), (True, True))
+
+
+def test_words_of_what_is_no_trap_have_the_line_of_the_service(rig):
+    no_trap(rig, 31 << 8)
+
+
+def test_a_small_number_is_no_trap(rig):
+    no_trap(rig, 5)
+
+
+def test_a_great_number_is_no_trap(rig):
+    no_trap(rig, 1 << 30)
+
+
+def test_a_negative_number_is_no_trap(rig):
+    no_trap(rig, -(1 << 30))
+
+
+def test_true_is_no_trap(rig):
+    no_trap(rig, True)
 
 
 def test_a_service_that_catches_what_was_refused_has_ended_all_the_same(rig):

@@ -71,6 +71,27 @@ def test_who_is_starved_after_it_has_begun_is_told_of_once_for_each_time(house: 
     assert [event[1:3] for event in house.events] == [("starved", STARVED)] * 2
 
 
+def test_who_is_put_aside_in_a_step_by_several_is_not_hung(house: House) -> None:
+    def hogging(sys: Any) -> Generator[int, int, None]:
+        yield sys.sleep(100)
+        for _ in range(60):
+            compute(house)
+            yield sys.sleep(0)
+        yield sys.recv()
+
+    def working(sys: Any) -> Generator[int, int, None]:
+        while True:
+            compute(house)
+            yield sys.sleep(1)
+
+    for name in ("one", "two"):
+        house.add(name, hogging, priority=2)
+    house.add("starved", working, priority=4, heartbeat_ms=300)
+    house.run(4000)
+    assert house.rig.fault("starved") == 0
+    assert [event[1:3] for event in house.events] == [("starved", STARVED)]
+
+
 def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: House) -> None:
     def spinning(sys: Any) -> Generator[int, int, None]:
         yield sys.sleep(10)
