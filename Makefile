@@ -12,6 +12,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9
+MUTATION := cosmic-ray==8.7.0 coverage==7.17.5
+# What runs in that environment finds this one's packages too.
+MUTATING := PYTHONPATH="$(CURDIR)/tests:$(CURDIR)/host_tools:$$($(BIN)/python -c \
+	'import sysconfig; print(sysconfig.get_path("purelib"))')" build/mutation/bin/python
 
 # A clone that was moved, or whose Python has gone, is set up again.
 ifneq ($(shell test -x $(BIN)/python && cat $(READY) 2>/dev/null),$(CURDIR))
@@ -51,6 +55,19 @@ explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.
 .PHONY: seeded
 seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
 	@cd tests && ../$(BIN)/python -m model.seeded $(ARGS)
+
+.PHONY: mutate
+mutate: $(READY) build/mutation ## Change the kernel at places drawn by a seed; judge each change.
+	@$(MUTATING) -m model.mutate $(ARGS)
+
+.PHONY: coverage
+coverage: $(READY) build/mutation ## Show what of the kernel the worlds of the model ring run.
+	@$(MUTATING) -m coverage run --branch --data-file=build/kernel.coverage \
+		--include='$(CURDIR)/firmware/kernel/*' -m model.explore --seconds 5 $(ARGS)
+	@$(MUTATING) -m coverage report --data-file=build/kernel.coverage --show-missing
+
+build/mutation: Makefile
+	@python3 -m venv $@ && $@/bin/pip install --quiet $(MUTATION) && touch $@
 
 .PHONY: verify
 verify: $(READY) ## Verify the kill protocol between instructions, with spin.

@@ -8,6 +8,7 @@ found, or where the text it stands for is no longer in the kernel, exactly once.
 """
 
 import argparse
+import functools
 import os
 import shutil
 import subprocess
@@ -66,18 +67,39 @@ def explore(root: Path, seconds: float) -> str:
 
 
 def simulate(root: Path) -> str:
-    """Return the first test of the simulator that fails on a kernel, empty if none does."""
+    """Return the first test of the simulator that fails on a kernel, empty if none does.
+
+    Raises RuntimeError where one fails on the kernel as it is: that would find everything.
+    """
+    wrong = _wrong_by_itself()
+    if wrong:
+        raise RuntimeError(f"it fails without a bug: {wrong}")
+    return _first_failure(root)
+
+
+@functools.cache
+def _wrong_by_itself() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        shutil.copytree(source_root() / "firmware", root / "firmware")
+        return _first_failure(root)
+
+
+def _first_failure(root: Path) -> str:
     shutil.copytree(source_root() / "tests", root / "tests", ignore=shutil.ignore_patterns("host"))
     for name in ("services", "host_tools", "board_configs"):
         (root / name).symlink_to(source_root() / name)
     shutil.copy(source_root() / "pyproject.toml", root)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider"]
+    python = source_root() / ".venv" / "bin" / "python"
+    command = [str(python), "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(root / "host_tools")}
     done = subprocess.run(
         [*command, "tests/sim"],
         **{"cwd": root, "env": environment, "capture_output": True, "text": True},  # type: ignore[call-overload]
         check=False,
     )
+    if done.returncode > 1:
+        raise RuntimeError(f"pytest cannot run: {done.stdout}{done.stderr}")
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return f"tests/sim: {failed[0].rpartition('::')[2][:70]}" if failed else ""
 
