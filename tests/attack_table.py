@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bulkhead_host.paths import source_root
 
-_CORPUS = Path(__file__).parent / "attacks" / "corpus.py"
+_FILES = ("corpus", "capabilities", "modules", "builtins_", "shared", "memory", "code")
 _ROW = re.compile(r"\| `(\w+)` \| ([^|]+) \| (stopped|reached) \| (\w+) \| (unharmed|harmed) \|")
-_TOOLS = ("reached", "after")
+_HELPERS = {"has_modules", "deeper"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,30 @@ def listed() -> list[Attack]:
 
 def written() -> dict[str, str]:
     """Return the attacks of the corpus, in order: name to aim."""
+    folder = Path(__file__).parent / "attacks"
     return {
         node.name: (ast.get_docstring(node) or "").rstrip(".")
-        for node in ast.parse(_CORPUS.read_text()).body
+        for file in _FILES
+        for node in ast.parse((folder / f"{file}.py").read_text()).body
         if isinstance(node, ast.FunctionDef)
         and not node.name.startswith("_")
-        and node.name not in _TOOLS
+        and node.name not in _HELPERS
     }
+
+
+def outcomes(said: str) -> dict[str, str]:
+    """Return what became of each attack, from what `stage.run_all` prints, in lines."""
+    found = re.findall(r"^attack (\w+): (.*?)\r?$", said, re.M)
+    return dict(found)
+
+
+def only_on_an_image() -> tuple[str, ...]:
+    """Return the attacks that MicroPython's own images do not stop."""
+    tree = ast.parse((Path(__file__).parent / "attacks" / "memory.py").read_text())
+    (value,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ON_AN_IMAGE"
+    )
+    names: tuple[str, ...] = ast.literal_eval(value)
+    return names

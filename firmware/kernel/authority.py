@@ -114,6 +114,11 @@ class Authority:
         if "builtins." + name not in self.modules[number - 1]:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
 
+    def check_globals(self, number, space):
+        """Raise if globals are a library's, in which a service's own function is called."""
+        if self._is_library(self._whose(number), space):
+            raise ImportError("globals of '%s' are not the service's" % space["__name__"])
+
     def hand_out(self, number, module, name, names, verdict):
         """Return what an import statement of task `number` gets of a module that it may import.
 

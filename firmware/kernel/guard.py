@@ -13,12 +13,11 @@ import micropython
 from kernel.layout import ARMED, RECORD_SHIFT, RUNNING_TASK
 from micropython import const
 
-GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "open")
+GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "locals", "open")
 # Of a number in a format: sizes beyond it wrap around on the way.
 _COUNT_DIGITS = const(5)
 _FORMS_KEPT = const(32)
 _CODES = "bBhHiIlLqQefdsx"
-_ARRAY_CODES = tuple("bBhHiIlLqQfd")
 # What no line of a service has in it: a frame's mark, and what terminals and tools obey.
 _CONTROLS = tuple([chr(code) for code in range(32) if code not in (9, 10)]) + ("\x7f",)
 
@@ -52,11 +51,12 @@ def install(words, authority, outlet=None):
             setattr(builtins, name, guarded(words, authority, name, getattr(builtins, name)))
     say = outlet.say if outlet else None
     setattr(builtins, "print", printing(words, print, say))  # noqa: B010
+    setattr(builtins, "globals", naming(words, authority, caller))  # noqa: B010
     setattr(builtins, "__import__", guard)  # noqa: B010
     space = globals()
     if "micropython" in space:  # the decorators' name: the compiler alone looks at it
         space.pop("micropython")
-    substitute(authority.substitutes, importing)
+    substitute(authority, importing)
 
 
 def guarded(words, authority, name, builtin):
@@ -71,6 +71,21 @@ def guarded(words, authority, name, builtin):
         return builtin(*operands, **named)
 
     return guard_builtin
+
+
+def naming(words, authority, builtin):
+    """Return what takes the place of `globals`: a library that calls it back gives nothing."""
+    check = authority.check_globals
+
+    @micropython.native
+    def guard_globals():
+        space = builtin()
+        number = words[RUNNING_TASK] >> RECORD_SHIFT
+        if number and words[ARMED]:
+            check(number, space)
+        return space
+
+    return guard_globals
 
 
 def printing(words, builtin, say):
@@ -119,8 +134,8 @@ def view(find):
     return View()
 
 
-def substitute(substitutes, importing):
-    """Fill in what services get in place of modules that would make objects of addresses.
+def substitute(authority, importing):
+    """Keep modules from services that would make objects of addresses, or put others in place.
 
     An image of ours has no type codes for that, and counts that wrap around are errors.
     """
@@ -145,20 +160,12 @@ def substitute(substitutes, importing):
     def with_format(function):
         return lambda form, *operands: function(vetted(form), *operands)
 
-    def array(code, *items):
-        if type(code) is not str or code not in _ARRAY_CODES:
-            raise ValueError("bad typecode")
-        # Taken out first: a length that is not true makes an array larger than its memory.
-        return make(code, *[_taken_out(item) for item in items])
-
-    make = importing("array").array
     functions = ("calcsize", "pack", "pack_into", "unpack", "unpack_from")
-    substitutes["struct"] = {name: with_format(getattr(struct, name)) for name in functions}
-    substitutes["array"] = {"array": array}
-
-
-def _taken_out(items):
-    return items if type(items) is bytes or type(items) is bytearray else list(items)
+    authority.substitutes["struct"] = {
+        name: with_format(getattr(struct, name)) for name in functions
+    }
+    # The array's type makes arrays of any code, and everybody who has an array has its type.
+    authority.withheld.add("array")
 
 
 def vet(form):

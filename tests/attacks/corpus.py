@@ -2,28 +2,11 @@
 
 An attack calls `reached` when it holds what it must not, or has changed what is not its own, and
 puts that back if it lasts. Its docstring is its line in the table of `firmware/README.md`. The
-module itself is loaded by the stage, so what it imports here no attack has imported.
+modules are loaded by the stage, so what they import no attack has imported.
 """
 
 import micropython
-
-REACHED = []
-
-
-def reached():
-    """Note that the attack has what it was after."""
-    REACHED.append(1)
-
-
-def after(step):
-    """Turn a function of the frame that needs no trap into a service, which then waits."""
-
-    def main(sys):
-        step(sys)
-        yield sys.recv()
-
-    return main
-
+from attacks.tools import KEPT, after, reached
 
 # --- capabilities and traps
 
@@ -308,9 +291,6 @@ def keep_a_memoryview(sys):
         if KEPT[1][0] == 1:
             reached()
     raise ValueError("to be started again")
-
-
-KEPT = []
 
 
 @micropython.viper

@@ -1,9 +1,11 @@
-"""Run one attack beside a victim and its client, and print what became of it."""
+"""Run attacks beside a victim and its client, and print what became of each."""
 
 import builtins
+import gc
 import sys
 
-from attacks import corpus
+from attacks import builtins_, capabilities, code, corpus, memory, modules, shared, tools
+from attacks import walk as walker
 from cases.ports import CasePort
 from cases.rig import Rig
 from kernel.abi import DROP_OLDEST, FAULT_NAMES, OK
@@ -11,7 +13,10 @@ from kernel.authority import Authority
 from kernel.guard import GUARDED, install
 from kernel.limits import TIME_MASK
 
-_RUN_MS = 120
+_FILES = (corpus, capabilities, modules, builtins_, shared, memory, code)
+READ_LENT, WRITE_LENT = 2, 3  # operations of the victim
+_SETTLED = set()  # what is sealed stays so
+_RUN_MS = 80
 _COMMON = (
     "bulkhead",
     "-bulkhead.session",
@@ -29,24 +34,43 @@ _COMMON = (
 _AGAIN = "keep_a_memoryview"  # the attack that takes two incarnations
 
 
+def run_all(names):
+    """Run attacks one after the other, in one process or since one boot."""
+    for name in names:
+        run(name)
+
+
+def attack_named(name):
+    """Return the attack and the rights that it has on the victim."""
+    for module in _FILES:
+        main = getattr(module, name, None)
+        if main is not None:
+            return main, "victim:call,send" if name in code.CALLERS else "victim:send"
+    raise ValueError(name)
+
+
 def run(name):
     """Run the attack `name`: prints whether it reached its aim, its fault, how the others fared.
 
     Whoever ends the main level has reached something too. The others are unharmed when the victim
     still answers its client, both in their first incarnation.
     """
-    del corpus.REACHED[:]
-    del corpus.KEPT[:]
-    before = {key: getattr(builtins, key, None) for key in ("__import__", "print") + GUARDED}
+    del tools.REACHED[:]
+    del tools.KEPT[:]
+    before = {
+        key: getattr(builtins, key, None) for key in ("__import__", "globals", "print") + GUARDED
+    }
     port = CasePort()
     rig = Rig(port)
     answers = []
+    main, uses = attack_named(name)
     rig.add("victim", victim, priority=3, mailbox=(4, DROP_OLDEST))
     rig.add("client", client(answers), priority=4, uses="victim:call")
-    rig.add("attacker", getattr(corpus, name), priority=5, budget_ms=60, uses="victim:send")
+    rig.add("attacker", main, priority=5, budget_ms=50, uses=uses)
     rig.add("starter", starter(name), priority=2, uses="kernel:control")
     kernel = rig.start()
     authority = Authority(kernel.table, _COMMON, ((),) * len(kernel.table))
+    authority.settled = _SETTLED
     install(kernel.words, authority)
     for module in tuple(sys.modules):
         authority.settle(module)
@@ -54,7 +78,7 @@ def run(name):
         began = port.now()
         rig.run(_RUN_MS)
         if (port.now() - began) & TIME_MASK < _RUN_MS * 1000:
-            corpus.reached()  # the main level has been left
+            tools.reached()  # the main level has been left
         seen = len(answers)
         rig.run(_RUN_MS)
     finally:
@@ -65,18 +89,62 @@ def run(name):
     fault = FAULT_NAMES[rig.fault("attacker")] or "none"
     unharmed = len(answers) > seen and set(answers) == {OK}
     unharmed = unharmed and rig.generation("victim") == rig.generation("client") == 1
-    print("reached" if corpus.REACHED else "stopped", fault, "unharmed" if unharmed else "harmed")
-    print(rig.words_of("attacker"))
+    aim = "reached" if tools.REACHED else "stopped"
+    print("\nattack %s: %s %s %s" % (name, aim, fault, "unharmed" if unharmed else "harmed"))
+    print(repr(rig.words_of("attacker")))
+    gc.collect()
+
+
+def walk(depth, milliseconds, seals=True):
+    """Run the walker until it has ended; print what it finds, a line each.
+
+    Without `seals` nothing that is shared is sealed.
+    """
+    before = {key: eval(key) for key in dir(builtins) if not key.startswith("_")}
+    importing = builtins.__import__
+    port = CasePort()
+    rig = Rig(port)
+    rig.add("victim", victim, priority=3, mailbox=(4, DROP_OLDEST))
+    rig.add(
+        "attacker",
+        walker.walker(depth, rig.finish),
+        priority=5,
+        budget_ms=1000,
+        uses="victim:send",
+    )
+    kernel = rig.start()
+    authority = Authority(kernel.table, _COMMON, ((),) * len(kernel.table))
+    authority.seals = seals
+    authority.settled = _SETTLED
+    install(kernel.words, authority)
+    for module in tuple(sys.modules):
+        authority.settle(module)
+    walker.BUILTINS.update({key: eval(key) for key in before})
+    try:
+        rig.run(milliseconds)
+    finally:
+        for key in ("__import__", "globals", "print") + GUARDED:
+            if key in before or key == "__import__":
+                setattr(builtins, key, before.get(key) or importing)
+        port.close()
+    for found in walker.FOUND:
+        print("found", found)
+    print(FAULT_NAMES[rig.fault("attacker")] or "none", rig.words_of("attacker"))
 
 
 def victim(sys):
-    """Answer what is called, take what is sent."""
-    yield sys.recv()
+    """Answer what is called, use what is lent, take what is sent."""
+    own = bytearray(16)
+    operation = yield sys.recv()
     while True:
         if sys.caller():
-            yield sys.reply_recv(OK, sys.arg)
+            if operation == READ_LENT:
+                yield sys.lease_read(0, own)
+            elif operation == WRITE_LENT:
+                yield sys.lease_write(0, b"written!")
+            operation = yield sys.reply_recv(OK, sys.arg)
         else:
-            yield sys.recv()
+            operation = yield sys.recv()
 
 
 def client(answers):
@@ -85,7 +153,7 @@ def client(answers):
     def main(sys):
         handle = sys.cap("victim")
         while True:
-            answers.append((yield sys.call(handle, 1, 7, 50)))
+            answers.append((yield sys.call(handle, 1, 7, 500)))
             yield sys.sleep(5)
 
     return main

@@ -8,4 +8,4 @@ def test_every_attack_has_its_row() -> None:
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(written()) >= 20
+    assert len(written()) >= 120

@@ -24,7 +24,7 @@ SERVICE = ("bulkhead", *WITHHELD, *GENERATED, "kernel.abi", "services.*.api", *P
 _COMPANIONS = {"asyncio": ("bulkhead.loop",)}
 # What a service would get around its manifest with, unless that lists `builtins.open`.
 FORBIDDEN_BUILTINS = frozenset(
-    {"__import__", "compile", "eval", "exec", "execfile", "help", "input", "open"}
+    {"__import__", "compile", "eval", "exec", "execfile", "help", "input", "locals", "open"}
 )
 
 

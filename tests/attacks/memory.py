@@ -1,0 +1,275 @@
+"""Attacks on memory: by type codes, by sizes that wrap around, by lengths that are lies."""
+
+from attacks.tools import KEPT, after, reached, refused
+
+# What only an image changes in MicroPython stops.
+ON_AN_IMAGE = (
+    "a_bytearray_with_more_than_its_length",
+    "keep_what_a_stream_is_given",
+    "look_at_memory_that_was_given_back",
+    "read_more_than_was_asked",
+)
+WRAPPED = "1073741823x" * 4 + "4x"  # the sum of whose sizes is 0 in 32 bits
+
+
+class Liar:
+    """Says a length, and has other items."""
+
+    def __init__(self, length, items):
+        self.length, self.items = length, items
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+@after
+def unpack_an_object(_sys):
+    """Make an object of an address."""
+    import struct
+
+    struct.unpack("O", struct.pack("I", id(KEPT)))
+    reached()
+
+
+@after
+def unpack_an_object_from_within(_sys):
+    """Make an object of an address within a buffer."""
+    import struct
+
+    struct.unpack_from("<IO", bytearray(64), 8)
+    reached()
+
+
+@after
+def pack_an_object(_sys):
+    """Learn an object's address by writing it into a buffer."""
+    import struct
+
+    struct.pack_into("O", bytearray(16), 0, KEPT)
+    reached()
+
+
+@after
+def pack_a_pointer(_sys):
+    """Pack and unpack a pointer."""
+    import struct
+
+    struct.unpack("P", struct.pack("P", 0x20000000))
+    reached()
+
+
+@after
+def unpack_a_text_at_an_address(_sys):
+    """Read memory as a text."""
+    import struct
+
+    struct.unpack("S", struct.pack("I", 0x10000000))
+    reached()
+
+
+@after
+def calculate_the_size_of_an_object(_sys):
+    """Ask for the size of objects, in every order of bytes."""
+    import struct
+
+    for order in ("", "@", "=", "<", ">", "!"):
+        for code in "OPS":
+            refused(ValueError, struct.calcsize, order + "2I" + code)
+
+
+@after
+def hide_the_code_in_bytes(_sys):
+    """Give a format as bytes, or as an object that derives from str."""
+    import struct
+
+    class Form(str):
+        pass
+
+    for form in (b"O", b"<P", Form("O"), bytearray(b"O"), memoryview(b"O")):
+        refused((ValueError, TypeError), struct.calcsize, form)
+
+
+@after
+def hide_the_code_behind_a_good_one(_sys):
+    """Give a format that was good, and one that is not, in turn."""
+    import struct
+
+    for _ in range(3):
+        struct.calcsize("2I")
+        refused(ValueError, struct.calcsize, "2I0O")
+
+
+@after
+def an_array_of_objects(_sys):
+    """Make an array of objects by their addresses."""
+    import array
+
+    array.array("O", [KEPT])
+    reached()
+
+
+@after
+def an_array_of_pointers(_sys):
+    """Make arrays of pointers, and of codes that there are not."""
+    import array
+
+    for code in ("P", "S", "x", "s", "", "OO", "\x00", "z"):
+        refused((ValueError, TypeError), array.array, code, [1])
+    raise ValueError("refused")
+
+
+@after
+def keep_the_array_type(_sys):
+    """Find the array type behind what makes arrays."""
+    import array
+
+    refused((ValueError, TypeError), type(array.array("I", [1])), "O", [KEPT])
+    raise ValueError("refused")
+
+
+@after
+def wrap_a_format_around(_sys):
+    """Have the sizes of a format sum up to nothing."""
+    import struct
+
+    for form in (WRAPPED, "I" + WRAPPED, "99999999999999999999s", "4294967296x"):
+        refused(ValueError, struct.calcsize, form)
+
+
+@after
+def read_beyond_a_buffer(_sys):
+    """Read behind a buffer by a format that wraps around."""
+    import struct
+
+    struct.unpack_from("1073741823xI" + WRAPPED, bytes(8))
+    reached()
+
+
+@after
+def write_beyond_a_buffer(_sys):
+    """Write behind a buffer by a format that wraps around."""
+    import struct
+
+    struct.pack_into("I" + WRAPPED, bytearray(8), 8, 0x55)
+    reached()
+
+
+@after
+def pack_more_than_its_size(_sys):
+    """Pack more bytes than the size that a format sums up to."""
+    import struct
+
+    struct.pack("99s" + WRAPPED, bytes(99))
+    reached()
+
+
+@after
+def an_array_over_all_memory(_sys):
+    """Make an array whose size wraps around to nothing."""
+    import array
+
+    refused(MemoryError, array.array, "I", Liar(1 << 30, ()))
+    raise ValueError("refused")
+
+
+@after
+def an_array_with_more_than_its_length(_sys):
+    """Fill an array with more items than their length says."""
+    import array
+
+    made = array.array("B", Liar(2, range(64)))
+    if len(made) == 64:
+        return
+    reached()
+
+
+@after
+def a_bytearray_with_more_than_its_length(_sys):
+    """Fill a bytearray with more items than their length says."""
+    bytearray(Liar(2, range(64)))
+    reached()
+
+
+@after
+def a_list_beyond_memory(_sys):
+    """Multiply a list until its size wraps around."""
+    made = [0] * 4 * (1 << 30)
+    made[1 << 20] = 1
+    reached()
+
+
+@after
+def a_tuple_beyond_memory(_sys):
+    """Multiply a tuple until its size wraps around."""
+    made = (0,) * 4 * (1 << 30)
+    made[1 << 20]
+    reached()
+
+
+@after
+def a_text_beyond_memory(_sys):
+    """Multiply texts and bytes until their size wraps around."""
+    for piece in ("abcd", b"abcd"):
+        refused(MemoryError, lambda piece=piece: piece * (1 << 30))
+
+
+@after
+def a_bytearray_of_negative_size(_sys):
+    """Make buffers of negative and of huge size."""
+    for size in (-1, -16, 1 << 30, 1 << 28):
+        refused((MemoryError, ValueError, OverflowError), bytearray, size)
+
+
+@after
+def keep_what_a_stream_is_given(_sys):
+    """Keep the memory that a stream of its own was given to write."""
+    from io import IOBase
+
+    class Stream(IOBase):
+        def write(self, data):
+            KEPT.append(data)
+            return len(data)
+
+    text = "".join([chr(97 + n) for n in range(20)])
+    print(text, file=Stream())
+    KEPT[0][0] = 88
+    if text[0] != "a":
+        reached()
+
+
+@after
+def read_more_than_was_asked(_sys):
+    """Tell that it has read more than there is room for."""
+    from io import IOBase
+
+    class Stream(IOBase):
+        def write(self, data):
+            KEPT.append(len(data))
+            return 1000
+
+    print("x" * 64, file=Stream())
+    reached()
+
+
+@after
+def look_at_memory_that_was_given_back(_sys):
+    """Look through a memoryview at what was a buffer's before it grew."""
+    data = bytearray(32)
+    view = memoryview(data)
+    data.extend(bytes(400))
+    for number in range(40):
+        KEPT.append(bytearray(b"%32d" % number))
+    view[0] = 88
+    if [one for one in KEPT if one[0] == 88]:
+        reached()
+
+
+@after
+def write_a_constant(_sys):
+    """Write into bytes and texts by a memoryview."""
+    view = memoryview(b"constant")
+    view[0] = 88
+    reached()
