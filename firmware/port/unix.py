@@ -2,9 +2,9 @@
 
 It has no hardware interrupts; lines of source `console` and `test` are fired by software. The
 kill is the SIGINT that a Ctrl-C at a terminal would be; MicroPython cannot send itself one, so a
-shell that reads a fifo does, a fraction of a millisecond later. The clock is a word that the tick
-thread keeps, exact to a tick; it counts the time this process was let run, so a busy machine does
-not use up a service's budget.
+shell that reads a fifo does, and says so in another. The clock is a word that the tick thread
+keeps, exact to a tick: each of its rounds is a tick at most, and while a step runs it counts the
+processor's time, so that a busy machine makes this board slow and does not use up a budget.
 """
 
 import _thread
@@ -35,11 +35,16 @@ from port.soft import SoftLine, SoftPins
 # after the kill it was meant for would be an operator's.
 _STRIKE_AGAIN_US = const(150_000)
 _PAD_MS = const(300)
-# Of a longer gap between two ticks no more than this counts: the process was not running.
-_CREDIT_US = const(2_000)
+# A signal that has been sent is taken within microseconds.
+_PAD_BRANCHES = const(20_000)
+# A step that sleeps uses no processor: this share of the wall's time counts all the same.
+_ASLEEP_SHARE = const(8)
 
-# The shell ends, and removes the fifo, when this process ends and so closes its side.
-_STRIKER = "mkfifo %s; (while read _; do kill -INT $PPID; done <%s; rm -f %s) &"
+# The shell ends, and removes the fifos, when this process ends and so closes its side.
+_STRIKER = (
+    "mkfifo {0} {0}.done; (while read _; do kill -INT $PPID; echo; done <{0} >{0}.done;"
+    " rm -f {0} {0}.done) &"
+)
 
 
 class Port:
@@ -56,8 +61,10 @@ class Port:
         self.uptime_us = 0
         self.kept = None
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
-        os.system(_STRIKER % (fifo, fifo, fifo))
+        os.system(_STRIKER.format(fifo))
         self.striker = open(fifo, "wb")
+        self.struck = open(fifo + ".done", "rb")
+        self.sent = self.landed = 0  # signals asked for, and those that have been sent
         self.interrupt = self._caught()
         self.kernel = None
         self.enter = None
@@ -120,8 +127,9 @@ class Port:
         """
         try:  # before anything else: the signal comes when it likes
             self.clock_stands = True
-            end = time.ticks_add(time.ticks_ms(), _PAD_MS)
-            while time.ticks_diff(end, time.ticks_ms()) > 0:
+            while self.has_thread and self.landed != self.sent:
+                pass
+            for _ in range(_PAD_BRANCHES):
                 pass
             landed = False
         except KeyboardInterrupt:
@@ -189,7 +197,11 @@ class Port:
         line.bind(resume)
 
     def strike(self):
-        """Have a signal raise KeyboardInterrupt in whatever runs when it comes."""
+        """Have a signal raise KeyboardInterrupt in whatever runs when it comes.
+
+        The tick thread is told when it has been sent.
+        """
+        self.sent += 1
         self.striker.write(b"\n")
 
     def is_operators(self, error):
@@ -252,13 +264,20 @@ class Port:
         w = self.words
         clock = self.clock
         seen = time.ticks_us()
+        worked = time.ticks_cpu()
         while True:
             time.sleep_us(TICK_US)
-            before = seen
-            seen = time.ticks_us()
+            while self.landed != self.sent:
+                self.landed += len(self.struck.read(1))
+            before, worked_before = seen, worked
+            seen, worked = time.ticks_us(), time.ticks_cpu()
             if self.clock_stands:
                 continue
-            gone_us = min(time.ticks_diff(seen, before), _CREDIT_US)
+            gone_us = time.ticks_diff(seen, before)
+            if w[ARMED] and w[RUNNING_TASK]:
+                worked_us = time.ticks_diff(worked, worked_before)
+                gone_us = max(worked_us, gone_us // _ASLEEP_SHARE)
+            gone_us = min(gone_us, TICK_US)
             self.uptime_us += gone_us
             now = (clock[0] + gone_us) & TIME_MASK
             clock[0] = now
