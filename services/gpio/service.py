@@ -31,6 +31,7 @@ _MODES = (
     (Pin.OUT, None),
     (Pin.OPEN_DRAIN, None),
 )
+_INPUTS = const(3)  # that they begin with
 _PULLS = {"none": None, "up": Pin.PULL_UP, "down": Pin.PULL_DOWN}
 _BITS_MAX = const(0x3FFFFFF)
 _STASH_MAX = const(256)
@@ -47,6 +48,7 @@ class Pins:
     def __init__(self, sys, lines):
         places = dict(PINS)[sys.name()]
         self.pins = [Pin(place) for place in places]
+        self.modes = bytearray(len(places))  # of the api, plus 1; 0 while no client has set one
         self.pulls = {}
         self.edges = []
         for line in lines:
@@ -59,6 +61,18 @@ class Pins:
         """Make every pin an input."""
         for index, pin in enumerate(self.pins):
             pin.init(Pin.IN, self.pulls.get(index))
+            self.modes[index] = 0
+
+    def take_up(self):
+        """Have every pin be what it was, at its level: code that failed may have lain between."""
+        for index, pin in enumerate(self.pins):
+            mode = self.modes[index]
+            if mode > _INPUTS:
+                pin.init(_MODES[mode - 1][0], None, value=pin.value())
+            elif mode:
+                pin.init(*_MODES[mode - 1])
+            else:
+                pin.init(Pin.IN, self.pulls.get(index))
 
     def of(self, index):
         """Return the edges of a pin, None if it has no line."""
@@ -68,14 +82,16 @@ class Pins:
         return None
 
     def export_state(self):
-        """Return what a restart, or an update, hands over; modes and levels are in the chip."""
-        return b"".join([edges.packed() for edges in self.edges])
+        """Return what a restart, or an update, hands over; levels are in the chip."""
+        return b"".join([edges.packed() for edges in self.edges]) + bytes(self.modes)
 
     def import_state(self, _version, state):
         """Go on with what another incarnation, or version, had."""
         at = 0
         for edges in self.edges:
             at = edges.unpack(state, at)
+        for index, mode in enumerate(state[at : at + len(self.modes)]):
+            self.modes[index] = mode
 
     def pause_ms(self):
         """Return the milliseconds until a line's window is to end, None if there is none."""
@@ -87,7 +103,9 @@ def main(sys):
     """Serve `api`."""
     pins = Pins(sys, lines_of(sys.name()))
     is_handed_over = sys.carry_over(pins)
-    if not is_handed_over:
+    if is_handed_over:
+        pins.take_up()
+    else:
         pins.begin()
         if (yield sys.unstash()) == OK:
             yield from resume(sys, pins, sys.arg)
@@ -119,6 +137,7 @@ def lines_of(name):
 def resume(sys, pins, state):
     """Take over the subscribers of an incarnation that has failed; edges were missed since."""
     pins.import_state(0, state)
+    pins.begin()  # nobody has set a mode of this incarnation
     for edges in pins.edges:
         edges.wake()
         for number in edges.subscribers:
@@ -207,6 +226,7 @@ def answer(pins, operation, arg):
         result = pin.value()
     elif operation == MODE and type(value) is int and 0 <= value < len(_MODES):
         pin.init(*_MODES[value])
+        pins.modes[index] = value + 1
     else:
         status = REFUSED
     return status, result

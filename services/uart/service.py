@@ -84,7 +84,10 @@ def main(sys):
         buffers = {"rxbuf": _RECEIVE_BYTES, "txbuf": _SEND_BYTES}
         port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **buffers)
         setattr(outlasting, _PORT % number, port)
-    if not sys.carry_over(reader):
+    if sys.carry_over(reader):
+        if hasattr(Pin, "ALT_UART"):  # where code that failed lay between, tx is held as safe
+            Pin(tx, Pin.ALT, alt=Pin.ALT_UART)
+    else:
         set_up(port, baudrate, 8, NO_PARITY, 1)
         if (yield sys.unstash()) == OK:
             set_up(port, *sys.arg)
