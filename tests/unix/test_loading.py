@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 600
 
 _SLOW = """
 from cases.ports import CasePort
