@@ -78,10 +78,8 @@ class Outlet:
         Compiled code, as all that it calls: no kill lands in it, and no other service in between.
         """
         self._add(text.replace("\n", "\r\n").encode())
-        if not self.is_held():
-            self.flush()
-        if self.used:
-            self.port.console.fire()
+        if not (self.is_held() or self.flush()):
+            self.port.console.fire()  # its driver writes, and the rest goes with that
 
     @micropython.native
     def _add(self, data):

@@ -198,7 +198,8 @@ def main(sys):
         status = yield sys.recv(pause_ms)
         has_all = has_all and status != NOTIFIED
         if status == NOTIFIED and sys.bits() & _INPUT:
-            while serial.more():
+            yield from put(sys, serial, b"", 0)
+            while not serial.is_held and serial.more():
                 frame = serial.read_line()
                 if serial.wants_prompt:
                     serial.wants_prompt = False
