@@ -199,7 +199,10 @@ def _traceback(kernel, error):
     """Return the traceback of `error` as bytes, its end if it is long."""
     try:
         stream = io.BytesIO()
-        kernel.port.print_exception(error, stream)
+        try:
+            kernel.port.print_exception(error, stream)
+        except Exception:  # its own text has failed: where it came from is there
+            stream.write(_name(error))
         return stream.getvalue()[-FAULT_TEXT_BYTES:]
     except MemoryError:
         return b""

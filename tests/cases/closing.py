@@ -223,6 +223,23 @@ def test_what_was_raised_is_written_by_the_task_itself(rig):
         raise AssertionError(words)
 
 
+def test_text_that_fails_leaves_where_it_came_from(rig):
+    class Broken(Exception):
+        def __repr__(self):
+            return self.__repr__()
+
+        __str__ = __repr__
+
+    def bad(sys):
+        yield sys.sleep(1)
+        raise Broken
+
+    controlled(rig, lambda sys, _kernel: until(sys, is_down(rig, "bad")), ("bad", bad, {}))
+    words = rig.words_of("bad")
+    if "in bad" not in words or "Broken" not in words:
+        raise AssertionError(words)
+
+
 def raises(rig, error_of):
     """Have a service raise what `error_of()` makes, and its text asked for while it closes."""
 
