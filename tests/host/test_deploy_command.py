@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from desk import bulkhead
 
 from bulkhead_host.emulator.board import EmulatedBoard
@@ -26,12 +27,15 @@ def test_a_missing_board_is_exit_code_3() -> None:
     assert (done.returncode, done.stdout) == (3, "")
 
 
-def test_the_board_gets_the_users_key(tmp_path: Path) -> None:
+def test_the_board_gets_the_users_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a port may be named from here, wherever the tool runs
     modules = tmp_path / "modules"
     modules.mkdir()
     (modules / "bulkhead_key.mpy").write_bytes(b"bulkhead device key:" + bytes(32))
-    with BoardServer(EmulatedBoard(image=stock_image().path), PtyPort()) as server:
-        done = deploy(server.port.name, modules, timeout_s=60)
+    with BoardServer(
+        EmulatedBoard(image=stock_image().path), PtyPort(link=Path("port"))
+    ) as server:
+        done = deploy("port", modules, timeout_s=60)
         assert done.copied == ("bulkhead_key.mpy",)
         flash = server.call(lambda board: bytes(board.chip.flash))
     assert device_key() in flash

@@ -85,11 +85,7 @@ def columns(names: Iterable[str], found: Sequence[Edge]) -> list[list[str]]:
     A circle, which only messages to mailboxes can make, is cut where it would add columns.
     """
     place = dict.fromkeys(names, 0)
-    downward = [
-        (one.source, one.target)
-        for one in found
-        if one.kinds != ("notify",) and {one.source, one.target} <= place.keys()
-    ]
+    downward = [(one.source, one.target) for one in found if one.kinds != ("notify",)]
     for _ in range(len(place)):
         for source, target in downward:
             place[target] = min(max(place[target], place[source] + 1), len(place) - 1)
@@ -98,7 +94,9 @@ def columns(names: Iterable[str], found: Sequence[Edge]) -> list[list[str]]:
 
 
 def svg(table: Table, found: Sequence[Edge], *, title: str) -> str:
-    """Return the drawing; `title` names the board."""
+    """Return the drawing of what the table has; `title` names the board."""
+    known = set(table.names)
+    found = [one for one in found if {one.source, one.target} <= known]
     places = {
         name: (_MARGIN + _COLUMN * column, 2 * _MARGIN + _ROW * row + _ROW // 2 * (column % 2))
         for column, names in enumerate(columns(table.names, found))
