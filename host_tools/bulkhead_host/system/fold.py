@@ -26,7 +26,10 @@ from bulkhead_host.system.paste import paste
 from bulkhead_host.system.quicken import quicken
 
 # The modules whose constants are folded, by import name.
-CONSTANT_MODULES = ("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window")
+CONSTANT_MODULES = (
+    *("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window"),
+    "port.rp2_crash",
+)
 # Re-exports constants of `kernel.abi` for services.
 USER_LIBRARY = "bulkhead"
 
