@@ -62,10 +62,10 @@ _SCHEDULING = (
     ),
     _kernel("caught-kill-forgiven", "budgets", "        if not landed:", "        if landed:"),
     _kernel(
-        "period-a-moment-short",
+        "period-without-end",
         "budgets",
-        "0 < left_ms <= period_ms",
-        "0 < left_ms < period_ms",
+        "    if period_ms and 0 < left_ms <= period_ms:",
+        "    if 0:",
     ),
     _kernel("queue-never-empty", "ready", "    if task == last:\n", "    if 0:\n"),
     _kernel("tail-removed", "ready", "        w[TAILS + priority] = before\n", "        pass\n"),

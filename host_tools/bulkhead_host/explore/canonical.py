@@ -139,6 +139,8 @@ class _Words:
         particulars = world.words[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
         self.cpu_us = task + layout.CPU_US
         self.period_ms = world.words[particulars + layout.PERIOD_MS]
+        self.number = task >> layout.RECORD_SHIFT
+        self.ending = particulars + layout.ENDING
         self.period_end_ms = particulars + layout.PERIOD_END_MS
         fields = (layout.FAULT, layout.DROPPED, layout.USED_BYTES)
         self.counters = (
@@ -189,6 +191,7 @@ class Canon:
         w, layout, kernel = world.words, self.layout, world.kernel
         self.clock = world.port.clock.us & TIME_MASK
         self.has_passed = False
+        self._charge()
         self._globals()
         self._capabilities()
         for task in world.tasks:
@@ -230,6 +233,15 @@ class Canon:
                 self.has_passed = True
                 ahead = 0
         return (self.start + max(ahead, earliest)) & TIME_MASK
+
+    def _charge(self) -> None:
+        """Charge the running task with the time of its step so far, which NOW is to forget."""
+        w, layout = self.world.words, self.layout
+        running = w[layout.RUNNING_TASK]
+        spent = (self.clock - w[layout.NOW]) & TIME_MASK
+        if self.world.kind in (PARKED, NESTED) and running and UNIT_US <= spent < _HALF:
+            limit = self.words_of[running].cpu_limit
+            w[limit] = (w[limit] - spent) & TIME_MASK
 
     def _globals(self) -> None:
         world = self.world
@@ -288,7 +300,9 @@ class Canon:
         w = self.world.words
         left_us = (w[at.cpu_limit] - w[at.cpu_us]) & TIME_MASK
         left_ms = (w[at.period_end_ms] - self.clock // UNIT_US) & TIME_MASK
-        is_over = not 0 < left_ms <= at.period_ms or state in self.down
+        closes = w[at.ending] & self.layout.LAST_STEP
+        begins = closes or state in self.down or self._kind(at.number) == _BEGINS
+        is_over = begins or not 0 < left_ms <= at.period_ms
         w[at.cpu_limit] = 0 if is_over else left_us
         w[at.period_end_ms] = self.start // UNIT_US + (0 if is_over else left_ms)
 

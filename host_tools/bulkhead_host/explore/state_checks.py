@@ -48,6 +48,7 @@ class StateChecks:
             self._priority(task)
             self._ends(task)
             self._outputs(task)
+            self._period(task)
         self._lines()
         self._capabilities()
         return self.wrong
@@ -222,6 +223,21 @@ class StateChecks:
             w[task + layout.MAIL_COUNT] <= w[box] and w[box + layout.MAIL_FIRST] < w[box]
         ):
             self._say(f"the mailbox of {self.name(task)} is torn")
+
+    def _period(self, task: int) -> None:
+        """Check that who has used up the budget of a period that goes on has no other step."""
+        w, layout = self.w, self.layout
+        particulars = w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        period_ms = w[particulars + layout.PERIOD_MS]
+        now_ms = self.world.port.uptime_ms()
+        goes_on = 0 < (w[particulars + layout.PERIOD_END_MS] - now_ms) & _TIME_MASK <= period_ms
+        left_us = (w[task + layout.CPU_LIMIT] - w[task + layout.CPU_US]) & _TIME_MASK
+        is_used_up = left_us == 0 or left_us >= _HALF
+        may_be = (*self.down, self.abi.RUNNING)
+        closes = w[particulars + layout.ENDING] & layout.LAST_STEP
+        is_free = closes or w[task + layout.STATE] in may_be
+        if period_ms and goes_on and is_used_up and not is_free:
+            self._say(f"{self.name(task)} goes on beyond the budget of its period")
 
     def _outputs(self, task: int) -> None:
         """Check that outputs are safe while their task is down, and its own once it runs."""

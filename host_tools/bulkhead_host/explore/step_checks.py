@@ -5,7 +5,7 @@ from typing import Any
 from bulkhead_host.explore.canonical import KEPT_RESULT
 from bulkhead_host.explore.choices import FAULT, WAIT, Choice
 from bulkhead_host.explore.embedding import Embedding
-from bulkhead_host.explore.stand_ins import NONE_WORD
+from bulkhead_host.explore.stand_ins import NONE_WORD, TIME_MASK
 
 _HALF = 0x20000000
 _REPLIES = ("reply", "reply_recv", "reply_to")
@@ -72,6 +72,7 @@ class StepChecks:
             if result != KEPT_RESULT or is_written or w[frame.at] != NONE_WORD:
                 self._say(f"{self._name(task)} was ready, and its result was written")
         self._check_bits(task, state, result)
+        self._check_period(task)
         if task == self.actor or state not in self.runs or self._begins_anew(task):
             return
         if was in self.bound:
@@ -81,6 +82,22 @@ class StepChecks:
             self._say(f"{self._name(task)}'s recv timed out too early")
         if was == abi.SLEEPING and not self._is_due(task):
             self._say(f"{self._name(task)} slept too short")
+
+    def _check_period(self, task: int) -> None:
+        """Check that a period, with a budget of its own, begins only when the last is over."""
+        layout, w, before = self.layout, self.w, self.before
+        particulars = w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        period_ms = w[particulars + layout.PERIOD_MS]
+        end_ms = before[particulars + layout.PERIOD_END_MS]
+        goes_on = 0 < (end_ms - self.world.port.uptime_ms()) & TIME_MASK <= period_ms
+        if period_ms and goes_on and w[particulars + layout.PERIOD_END_MS] != end_ms:
+            self._say(f"a period of {self._name(task)} begins before the last is over")
+
+    def _has_used_up_its_period(self, task: int) -> bool:
+        layout, before = self.layout, self.before
+        particulars = self.w[layout.PARTICULARS] + (task >> layout.PARTICULAR_SHIFT)
+        left_us = (before[task + layout.CPU_LIMIT] - before[task + layout.CPU_US]) & TIME_MASK
+        return bool(self.w[particulars + layout.PERIOD_MS] and (left_us <= 1 or left_us >= _HALF))
 
     def _is_due(self, task: int) -> bool:
         passed = self.world.port.now() - self.before[task + self.layout.DEADLINE]
@@ -193,5 +210,7 @@ class StepChecks:
         if has_caught:
             if result != FAULT:
                 self._say("a step that caught its kill goes on")
+        elif result == FAULT and self._has_used_up_its_period(actor):
+            return
         elif choice.expects is not None and not choice.expects(self.world, before, actor, result):
             self._say(f"{choice.label} gave {result}")
