@@ -158,6 +158,8 @@ READING: tuple[int, ...] = _link.READING
 
 # services/updater/api.py
 UPDATE_BEGIN: int = _update.BEGIN
+UPDATE_BEGIN_STRUCT = struct.Struct(_update.BEGIN_FORMAT)
+UPDATE_OLDER: int = _update.OLDER
 UPDATE_ADD: int = _update.ADD
 UPDATE_DATA: int = _update.DATA
 UPDATE_COMMIT: int = _update.COMMIT

@@ -7,7 +7,7 @@ that goes.
 
 from micropython import const
 
-BEGIN = const(1)  # lent: probation_ms u16 -> OK; BUSY while an update is on trial
+BEGIN = const(1)  # lent: BEGIN_FORMAT -> OK; BUSY while an update is on trial
 ADD = const(2)  # lent: a signed head (`bulkhead_slots`) -> OK; REFUSED_BY, arg: why
 DATA = const(3)  # lent: offset u32, a piece of the files of the service added last -> as ADD
 COMMIT = const(4)  # -> OK: the trial begins; REFUSED_BY
@@ -15,6 +15,9 @@ STATE = const(5)  # -> OK, arg: bytes of STATE_FORMAT, then why it failed
 LIST = const(6)  # lent: a service's name -> OK, arg: bytes, see `_listed` of the service
 ROLLBACK = const(7)  # lent: names, NUL between them -> as COMMIT
 AGAIN = const(8)  # as ROLLBACK, but to the code that is in use: as an update to the same would
+
+BEGIN_FORMAT = "<HB"  # probation_ms; options
+OLDER = const(1)  # option: also code whose version is lower than that in use
 
 REFUSED_BY = const(1)
 BUSY = const(2)

@@ -18,6 +18,12 @@ from services.updater.api import REFUSED_BY
 
 _BYTES_MAX = const(65536)  # of one service's code
 _SELF = "updater"
+_FEATURES = const(2)
+_ARCHITECTURE_SHIFT = const(2)
+# What a manifest lists whose service may have native code.
+_COMPILERS = (
+    "micropython", "micropython.native", "micropython.viper", "micropython.asm_thumb",
+)  # fmt: skip
 _EEXIST = const(17)
 ENOSPC = const(28)  # of littlefs; the module errno has no name for it
 
@@ -48,6 +54,7 @@ class Order:
         self.file = None
         self.files = iter(head.files)
         self.left = 0
+        self.begun = b""  # of a module
         self.state = hashlib.sha256()
         self.is_whole = False
         self.is_new = True
@@ -78,10 +85,25 @@ class Order:
                 self.close()
                 module, self.left = next(self.files)
                 self.file = open("%s/%s" % (folder(self.name, self.slot), module), "wb")
+                self.begun = b""
+            self._look_at(data)
             self.file.write(data[: self.left])
             count = min(len(data), self.left)
             data = data[count:]
             self.left -= count
+
+    def _look_at(self, data):
+        """Refuse native code that the manifest does not name. Raises BadHead.
+
+        The third byte of a `.mpy` says for what processor, 0 for none (`py/persistentcode.h`).
+        """
+        if len(self.begun) <= _FEATURES:
+            self.begun += bytes(data[: min(self.left, _FEATURES + 1 - len(self.begun))])
+            if len(self.begun) > _FEATURES and self.begun[_FEATURES] >> _ARCHITECTURE_SHIFT:
+                if not [name for name in MODULES[self.number - 1] if name in _COMPILERS]:
+                    raise BadHead(
+                        "the code of %s is native, and its manifest names none" % self.name
+                    )
 
     def close(self):
         """Have the flash hold what was written."""

@@ -47,6 +47,7 @@ class Update:
         self.reason = ""
         self.refused = 0
         self.probation_ms = _PROBATION_MS
+        self.takes_older = 0
         self.lent = bytearray(_LENT_MAX)
 
     def fail(self, reason):
@@ -135,7 +136,8 @@ def change(update, operation, data):
         update.orders = []
         update.reason = ""
         update.phase = api.TAKING
-        update.probation_ms = unpack("<H", data)[0]
+        update.probation_ms, options = unpack(api.BEGIN_FORMAT, data)
+        update.takes_older = options & api.OLDER
     elif operation == api.ADD and update.phase == api.TAKING:
         signed = bytes(data)
         if update.orders and update.orders[-1].signed == signed:
@@ -143,6 +145,9 @@ def change(update, operation, data):
         order = Order(signed, KEY)
         if order.head.name in [other.head.name for other in update.orders]:
             raise BadHead("%s is in the update twice" % order.head.name)
+        if order.version < order.old_version and not update.takes_older:
+            text = "%s has version %d here, and the update is the older version %d"
+            raise BadHead(text % (order.name, order.old_version, order.version))
         order.open()
         update.orders.append(order)
     elif operation == api.DATA and update.phase == api.TAKING and update.orders:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from power import FILE_SYSTEM, PowerMeter
@@ -15,7 +16,8 @@ from power import FILE_SYSTEM, PowerMeter
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.update import Targets, prepare
 from bulkhead_host.emulator import EmulatedBoard
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.image import bundle as bundles
 from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client, UpdateRefused
 from bulkhead_host.link.emulated import BoardTransport
@@ -292,6 +294,34 @@ def test_reset_during_the_probation_brings_the_old_code_and_after_it_the_new(
     bench.board.reset()
     bench.wait_for("version 12 from 0", since)
     assert bench.listed().version == 12
+
+
+def test_an_older_version_takes_a_word_for_it(bench: Bench) -> None:
+    older = bench.bundle(bench.variant(bench.listed().version + 1))
+    bench.update(bench.bundle(bench.variant(older.version + 1)))
+    now = bench.listed()
+    with pytest.raises(UpdateRefused, match=f"the older version {older.version}"):
+        bench.update(older)
+    assert bench.listed() == now
+    bench.update(replace(older, may_be_older=True))
+    assert bench.listed().version == older.version
+
+
+def test_native_code_that_no_manifest_names_is_refused_by_tool_and_board(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = bench.listed()
+    folder = bench.variant(now.version + 1)
+    service = folder / "counter" / "service.py"
+    native = "import micropython\n\n@micropython.native\ndef fast():\n    return 1\n"
+    service.write_text(service.read_text() + native)
+    with pytest.raises(UsageError, match="native code in service"):
+        bench.bundle(folder)
+    everything = SimpleNamespace(intersection=lambda _modules: True)
+    monkeypatch.setattr(bundles, "COMPILERS", everything)
+    with pytest.raises(UpdateRefused, match="the code of counter is native"):
+        bench.update(bench.bundle(folder))
+    assert bench.listed() == now
 
 
 def test_slot_that_is_damaged_is_not_used(bench: Bench) -> None:

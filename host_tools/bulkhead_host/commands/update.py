@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class UpdateOptions:
     wants_list: bool
     wants_json: bool
     wants_watch: bool
+    takes_older: bool
     image: Path | None
 
 
@@ -129,9 +130,9 @@ TARGET is a service, its folder, or the folder of an application: then it is eve
 code is not what the board has. All of them change, or none does. Only code changes: what a
 manifest says is flashed with the image.
 
-The board checks the signature, keeps the messages and the state that a service hands over, and
-puts the old code back when the new does not start, or fails often in its probation. A reset in
-that time brings the old code back, too.
+The board checks the signature, takes no version lower than it has without --older, keeps the
+messages and the state that a service hands over, and puts the old code back when the new does not
+start, or fails often in its probation. A reset in that time brings the old code back, too.
 """
 
 
@@ -155,6 +156,12 @@ that time brings the old code back, too.
     "wants_watch",
     is_flag=True,
     help="Go on, and replace each service whose files are saved, until Ctrl-C.",
+)
+@click.option(
+    "--older",
+    "takes_older",
+    is_flag=True,
+    help="Put a version in place that is lower than the board's, which it refuses otherwise.",
 )
 @click.option("--list", "wants_list", is_flag=True, help="List the code that each service has.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the list as JSON, for programs.")
@@ -185,6 +192,8 @@ def _do(options: UpdateOptions) -> None:
             _print(listed, wants_json=options.wants_json)
             return
         bundles = prepare(client, find_targets(options.targets, options.application))
+        if options.takes_older:
+            bundles = [replace(bundle, may_be_older=True) for bundle in bundles]
         if not bundles:
             click.echo("nothing to update: the board has this code")
             return

@@ -18,6 +18,12 @@ from bulkhead_host.system.generate import manifest_digest
 from bulkhead_host.system.manifest import Application, Service
 
 FORMAT = "bulkhead-update 1"
+COMPILERS = frozenset(
+    {"micropython", "micropython.native", "micropython.viper", "micropython.asm_thumb"}
+)
+"""What a manifest lists whose service may have native code; the board has the same list."""
+_FEATURES = 2  # byte of a `.mpy`: above its lowest two bits is for what processor, 0 for none
+
 HEAD_BYTES_MAX = 330
 """What one request of the link holds."""
 
@@ -25,7 +31,8 @@ HEAD_BYTES_MAX = 330
 def make_bundle(application: Application, board: Board, name: str, *, key: bytes) -> Bundle:
     """Compile and sign the code of the service `name` of an application that is checked.
 
-    Raises `UsageError` when the application has no such service, or it has too many modules.
+    Raises `UsageError` when the application has no such service, it has too many modules, or
+    native code that its manifest does not name.
     """
     service = service_named(application, name)
     sources = service_files(service.folder, name)
@@ -35,6 +42,12 @@ def make_bundle(application: Application, board: Board, name: str, *, key: bytes
         )
         for path, source in sorted(sources.items())
     }
+    native = [module for module, content in modules.items() if content[_FEATURES] >> 2]
+    if native and not COMPILERS.intersection(service.modules):
+        raise UsageError(
+            f"{name} has native code in {native[0]}, and its manifest names none",
+            'modules = ["micropython.native"]',
+        )
     data = b"".join(modules.values())
     code = code_digest(sources)
     lines = [

@@ -98,13 +98,17 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """New code of one service: its signed head, and its files one after the other."""
+    """New code of one service: its signed head, and its files one after the other.
+
+    A version lower than the board's is taken only of one that `may_be_older`.
+    """
 
     name: str
     version: int
     code: str
     head: bytes
     data: bytes
+    may_be_older: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +184,8 @@ def begin_update(
     """Send new code and have it tried; do not wait for what comes of it. See `send_update`."""
     whole = sum(len(bundle.data) for bundle in bundles)
     taken = 0
-    client.update(abi.UPDATE_BEGIN, _PROBATION_STRUCT.pack(probation_ms))
+    options = abi.UPDATE_OLDER if any(bundle.may_be_older for bundle in bundles) else 0
+    client.update(abi.UPDATE_BEGIN, abi.UPDATE_BEGIN_STRUCT.pack(probation_ms, options))
     for bundle in bundles:
         client.update(abi.UPDATE_ADD, bundle.head)
         for offset in range(0, len(bundle.data), PIECE_BYTES):
