@@ -38,7 +38,9 @@ from services.supervisor.api import (
     TRACE,
     UNKNOWN,
 )
-from services.supervisor.shares import above, controllers, spent, used
+from services.supervisor.shares import (
+    WAITING, above, controllers, spent, state_of_last, used,
+)  # fmt: skip
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
@@ -249,6 +251,8 @@ def stop_hung(sys, house, now):
         state = row[_STATE]
         if not ward.is_hung(now, state, row[_STEPS]):
             continue
+        if state in WAITING:
+            state = yield from state_of_last(sys, row)
         if state in (READY, RUNNING):
             if house.used_us is None:
                 house.used_us, house.used_ms = (yield from used(sys, house)), house.now()

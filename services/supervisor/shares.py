@@ -2,13 +2,19 @@
 
 from struct import unpack
 
-from kernel.abi import INSPECT_FORMAT, MAY_CONTROL
+from kernel.abi import AWAITING, CALLING, INSPECT_FORMAT, MAY_CONTROL, SENDING, SERVED
 from micropython import const
 
-# A field of INSPECT_FORMAT, in us modulo 2**30; one of a row of SERVICES.
+# Who is in such a state waits for another.
+WAITING = (AWAITING, CALLING, SENDING, SERVED)
+
+# Fields of INSPECT_FORMAT, and one of a row of SERVICES.
+_STATE = const(1)
 _CPU_US = const(9)
+_PEER = const(12)
 _CPU_US_MASK = const(0x3FFFFFFF)
 _USES = const(5)
+_CHAIN_MAX = const(16)
 
 
 def controllers(rows):
@@ -23,6 +29,19 @@ def controlling(row):
     """Return the badges with which a row of the system's table may control services."""
     uses = row[_USES]
     return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
+
+
+def state_of_last(sys, row):
+    """Return the state of the one that others wait for, from what INSPECT says of the first.
+
+    It runs at their priority: one that does not get the processor keeps all of them from going on.
+    """
+    for _ in range(_CHAIN_MAX):
+        if row[_STATE] not in WAITING or not row[_PEER]:
+            break
+        yield sys.inspect(sys.cap("kernel"), row[_PEER])
+        row = unpack(INSPECT_FORMAT, sys.arg)
+    return row[_STATE]
 
 
 def used(sys, house):

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from supervised import CONTROL, EVENT, EXCUSE, INJECT, NO_RIGHT, ROW, STARVED, House, failing
+from supervised import CONTROL, EVENT, EXCUSE, INJECT, NO_RIGHT, ROW, STARVED, House, Main, failing
 
 from bulkhead.link import HOLD, RESET
 from cases.rig import idle
@@ -90,6 +90,65 @@ def test_who_is_put_aside_in_a_step_by_several_is_not_hung(house: House) -> None
     house.run(4000)
     assert house.rig.fault("starved") == 0
     assert [event[1:3] for event in house.events] == [("starved", STARVED)]
+
+
+@pytest.mark.parametrize("relays", [0, 1, 2])
+def test_who_waits_for_one_that_never_ran_is_not_hung_either(house: House, relays: int) -> None:
+    def hogging(sys: Any) -> Generator[int, int, None]:
+        yield sys.sleep(100)
+        for _ in range(100):
+            compute(house)
+            yield sys.sleep(0)
+        yield sys.recv()
+
+    def serving(sys: Any) -> Generator[int, int, None]:
+        yield sys.recv()
+        while True:
+            yield sys.reply_recv(OK)
+
+    def asking(sys: Any) -> Generator[int, int, None]:
+        yield sys.sleep(95)
+        while True:
+            yield sys.call(sys.cap(f"relay{relays - 1}" if relays else "server"), 1, None, 60_000)
+            yield sys.sleep(1)
+
+    house.add("hog", hogging, priority=2)
+    house.add("server", serving, priority=5)
+    for number in range(relays):
+        target = f"relay{number - 1}" if number else "server"
+        house.add(f"relay{number}", chained(target), priority=5, uses=f"{target}:call")
+    target = f"relay{relays - 1}" if relays else "server"
+    house.add("asker", asking, priority=4, heartbeat_ms=300, uses=f"{target}:call")
+    house.run(4000)
+    assert house.rig.fault("asker") == 0
+    assert [event[1:3] for event in house.events] == [("asker", STARVED)]
+
+
+def chained(target: str) -> Main:
+    """Return a service that hands each call on."""
+
+    def main(sys: Any) -> Generator[int, int, None]:
+        yield sys.recv()
+        while True:
+            yield sys.call(sys.cap(target), 1, None, 60_000)
+            yield sys.reply_recv(OK)
+
+    return main
+
+
+def test_who_waits_for_one_that_sleeps_is_hung(house: House) -> None:
+    def sleeping(sys: Any) -> Generator[int, int, None]:
+        while True:
+            yield sys.recv()
+            yield sys.sleep(60_000)
+
+    def asking(sys: Any) -> Generator[int, int, None]:
+        yield sys.call(sys.cap("sleeper"), 1, None, 60_000)
+
+    house.add("sleeper", sleeping)
+    house.add("asker", asking, heartbeat_ms=300, uses="sleeper:call")
+    house.run(800)
+    assert [event[1:3] for event in house.events] == [("asker", HEARTBEAT)]
 
 
 def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: House) -> None:
