@@ -84,6 +84,7 @@ ROWS = {
     ),
     "sleep": (timed(lambda sys, v: sys.sleep(v), none=False),),
     "acknowledge": (handles(lambda sys, v: sys.acknowledge(v)),),
+    "write": (handles(lambda sys, v: sys.write(v, b"")),),
     "hand_over": (handles(lambda sys, v: sys.hand_over(v)),),
     "reopen": (handles(lambda sys, v: sys.reopen(v)),),
     "copy": (handles(lambda sys, v: sys.copy(v)),),
@@ -318,6 +319,10 @@ def test_operands_of_sleep(rig):
 
 def test_operands_of_acknowledge(rig):
     make_all(rig, "acknowledge")
+
+
+def test_operands_of_write(rig):
+    make_all(rig, "write")
 
 
 def test_operands_of_hand_over(rig):
