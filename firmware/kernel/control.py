@@ -177,15 +177,17 @@ class Control:
         kernel = self.kernel
         w = kernel.words
         target = self._target(task, trap)
+        w[task + RESULT] = UNKNOWN
+        if trap & TIMED:
+            if target:
+                w[RUNNING_TASK] = target
+                kernel.port.panic(w[task + REGISTER_TIMEOUT])
+            return task
         kind = kernel.frames[task >> RECORD_SHIFT].arg
         if kind is None:
             kind = NO_FAULT
         if type(kind) is not int or not NO_FAULT <= kind <= RETURNED:
             raise BadMessage("stop needs a kind of fault, or None")
-        w[task + RESULT] = UNKNOWN
-        if target and trap & TIMED:
-            w[RUNNING_TASK] = target
-            kernel.port.panic(w[task + REGISTER_TIMEOUT])
         if not target or target == task or w[target + STATE] in (DORMANT, FAULTED):
             return task
         if is_closing(w, target):

@@ -7,8 +7,9 @@ import pytest
 from supervised import House
 
 from bulkhead.link import HOLD, RELEASE
-from cases.rig import idle
-from kernel.abi import ATTENDING, DEGRADED, HELD
+from cases.ports import CasePort
+from cases.rig import Rig, control, idle
+from kernel.abi import ATTENDING, DEGRADED, HELD, ORDERED
 
 
 @pytest.fixture
@@ -109,3 +110,22 @@ def test_a_hard_driver_that_is_held_in_the_pause_is_started_when_it_is_released(
     house.run(20)
     assert house.rig.state("stop") == ATTENDING
     assert house.port.pins.level(POWER) == 1
+
+
+def test_an_ordered_reset_makes_outputs_safe_whatever_the_order_was_given_with() -> None:
+    rig = Rig(CasePort())
+
+    def driver(sys: Any) -> Generator[int, int, None]:
+        rig.port.pins.set_up(POWER, 1)
+        yield sys.recv()
+
+    def script(sys: Any, kernel: int) -> Generator[int, int, None]:
+        yield sys.sleep(5)
+        assert rig.port.pins.level(POWER) == 1
+        sys.arg = ("", 3)  # as the supervisor has it of its caller
+        yield sys.reset_board(kernel, 1, ORDERED)
+
+    with pytest.raises(SystemExit, match="reset"):
+        control(rig, script, ("driver", driver, {"outputs": (POWER, 0)}))
+    assert rig.port.was_reset
+    assert rig.port.pins.level(POWER) == 0
