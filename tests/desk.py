@@ -12,7 +12,7 @@ from pathlib import Path
 from fake_board import FakeBoard
 
 PROGRAM = str(Path(sys.executable).parent / "bulkhead")
-WAIT_S = 600
+WAIT_S = 300
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from bulkhead_host.image.cache import locked
 from bulkhead_host.image.packages import Purpose, has_program, install_missing
 from bulkhead_host.paths import cache_dir
 
-TIMEOUT_S = 600
+TIMEOUT_S = 300
 PACKAGES = {"chromium": has_program("chromium"), "chromium-driver": has_program("chromedriver")}
 PURPOSE = Purpose(what="testing the dashboard", instead="test on Debian")
 # The last four keep it from asking the network for what nobody here wants.

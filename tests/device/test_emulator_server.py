@@ -16,7 +16,7 @@ from bulkhead_host.errors import UsageError
 
 TOOLS = Path(sys.executable).parent
 TOOL_TIMEOUT_S = 300
-READ_TIMEOUT_S = 600
+READ_TIMEOUT_S = 300
 
 
 def tool(*words: str | Path) -> str:

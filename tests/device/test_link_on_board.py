@@ -42,7 +42,7 @@ from pytest_bulkhead import Board
 
 BIN = Path(sys.executable).parent
 BULKHEAD = str(BIN / "bulkhead")
-WAIT_S = 600
+WAIT_S = 300
 HOSTILE_LINES = int(os.environ.get("BULKHEAD_HOSTILE_LINES", "100"))
 HEARTBEAT_S = 5
 """Device seconds in which a hung blink is found, by heartbeat_ms in its service.toml, and back."""

@@ -27,7 +27,7 @@ BIN = Path(sys.executable).parent
 README = source_root() / "host_tools" / "README.md"
 ROWS = re.findall(r"^\| `((?:mpremote|ampy) [^`]+)` \| (.*) \|$", README.read_text(), re.MULTILINE)
 LED = 25
-WAIT_S = 600
+WAIT_S = 300
 NOTE = "what is kept\n" * 100
 RESETS = 10
 """A board is asked that often, 2 s each time, until it is back from a reset."""

@@ -17,7 +17,7 @@ from processes import started
 from bulkhead_host.dashboard.server import SILENT_MAX
 
 JSON = {"Content-Type": "application/json"}
-TIMEOUT_S = 600
+TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, kw_only=True)

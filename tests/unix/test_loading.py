@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-_TIMEOUT_S = 600
+_TIMEOUT_S = 300
 
 _SLOW = """
 from cases.ports import CasePort

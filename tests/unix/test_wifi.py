@@ -9,7 +9,7 @@ import pytest
 from unix_console import unix_application
 
 TESTS = Path(__file__).parents[1]
-_TIMEOUT_S = 600  # of the wall, for a hang: on a loaded machine it takes its time
+_TIMEOUT_S = 300  # of the wall, for a hang: on a loaded machine it takes its time
 
 
 @pytest.fixture(scope="module")
