@@ -68,7 +68,8 @@ def main() -> int:
         "--shrink", action="store_true", help="of as few kinds of step as possible"
     )
     args = parser.parse_args()
-    status = 0
+    status = states = steps = violated = 0
+    seconds = 0.0
     for name in args.worlds or WORLDS:
         explorer = Explorer(WORLDS[name], args.root, is_quick=not args.long)
         if args.replay is not None:
@@ -84,6 +85,10 @@ def main() -> int:
             found_max = 1 if args.first else 30
             result = explorer.run(seconds_max=args.seconds, found_max=found_max)
         print(line(name, result), flush=True)
+        states += result.states
+        steps += result.steps
+        seconds += result.seconds
+        violated += len(result.found)
         if args.live and result.is_exhausted and not result.found:
             for lasso in graph.judge():
                 status = 1
@@ -91,6 +96,12 @@ def main() -> int:
         for found in result.found.values():
             status = 1
             print(trace(name, explorer, shrink(explorer, found) if args.shrink else found))
+    if args.replay is None:
+        count = len(args.worlds or WORLDS)
+        print(
+            f"{count} worlds, {states} states, {steps} steps in {seconds:.0f} s,"
+            f" {steps / max(seconds, 1e-9):.0f} steps/s, {violated} violated"
+        )
     return status
 
 
