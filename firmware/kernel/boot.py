@@ -22,7 +22,8 @@ from kernel.layout import (
     MAIL_ITEMS, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, PARTICULARS, PARTICULAR_SHIFT,
     PARTICULAR_WORDS, PERIOD_BUDGET_US, PERIOD_MS, POST_SET, POST_WORDS, PRIORITY, QUIET,
     QUOTA_BYTES, RECORD, RECORD_SHIFT, RIGHTS_SHIFT, ROW_BUDGET_US, ROW_LINES, ROW_MAILBOX,
-    ROW_NAME, ROW_PRIORITY, ROW_USES, SLOT_SHIFT, TASKS_END, TRACE_AT, TRACE_END, TRACE_RECORD,
+    ROW_NAME, ROW_PRIORITY, ROW_USES, SLOT_SHIFT, STACK, TASKS_END, TRACE_AT, TRACE_END,
+    TRACE_RECORD,
 )  # fmt: skip
 from kernel.levels import enter_interrupt_level
 from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
@@ -136,6 +137,7 @@ def _lay_out(kernel):
         free += LINE * len(row[ROW_LINES])
     w[LINES_END] = free
     free += POST_WORDS
+    w[w[LINES_END] + STACK] = kernel.port.stack
     if _has_hard(table):
         w[w[LINES_END] + POST_SET] = free
         free += 2 * (len(table) + 1)

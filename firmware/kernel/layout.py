@@ -109,7 +109,7 @@ LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
 
 # --- a line: one interrupt source --------------------------------------------------------
-LINE = const(22)
+LINE = const(23)
 LINE_OWNER = const(0)
 LINE_BITS = const(1)
 LINE_RATE = const(2)  # most a second, from the manifest
@@ -127,6 +127,7 @@ LINE_STEP_AT = const(13)  # us: when its owner's hard step began
 LINE_LATENCY = const(14)  # firings served by latency: below 32, 64, ... 2,048 us, and the rest
 LATENCY_BUCKETS = const(8)
 LATENCY_SHIFT = const(5)
+LINE_STACK = const(22)  # the port's: where the words on the stack are, of a hard line
 FIRED = const(1)
 QUIET = const(2)
 
@@ -134,7 +135,23 @@ QUIET = const(2)
 # A header, then, if there is a hard driver, two sets of a word of bits for each task.
 POSTED = const(0)  # 1 when there are any
 POST_SET = const(1)  # offset of the set that is written to, 0 without a hard driver
-POST_WORDS = const(2)
+STACK = const(2)  # the port's: address of the words that share out the stack, 0 without
+POST_WORDS = const(3)
+
+# --- the stack: the port's words, at the address in STACK ---------------------------------
+STACK_THREAD = const(0)  # address of MicroPython's state of the thread, `py/mpstate.h`
+STACK_MOST = const(1)  # bytes that the interrupt level may use, whatever is below it
+STACK_EACH = const(2)  # bytes for what the dispatcher resumes
+STACK_SAVED = const(3)  # the limit of what is preempted
+STACK_FULL = const(4)  # bytes there are
+STACK_ENTRY_MOST = const(5)  # bytes in use, above which there is no room for the interrupt level
+STACK_QUEUE = const(6)  # address of the byte that counts the interpreter's queue of callbacks
+STACK_WORDS = const(7)
+# of the state of the thread: words
+STACK_TOP = const(0)
+STACK_LIMIT = const(1)  # bytes in use, at which a call raises
+STACK_LOCKS = const(2)  # in its lower half: twice how often the heap is locked
+STACK_LANDING = const(5)  # the newest place for an exception to land, which is on the stack
 
 # --- a capability ------------------------------------------------------------------------
 CAPABILITY_SHIFT = const(2)

@@ -23,6 +23,8 @@ from kernel.layout import (
     ARMED, CPU_US, DEADLINES, ENDING, IRQ_PENDING, LAST_STEP, NEXT_DEADLINE, NOW, OUTER,
     PARTICULARS, PARTICULAR_SHIFT, PROMPT, RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE,
     STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END, RECORD_SHIFT, RESUMED,
+    LINES_END, STACK, STACK_EACH, STACK_ENTRY_MOST, STACK_LANDING, STACK_LIMIT, STACK_LOCKS,
+    STACK_MOST, STACK_SAVED, STACK_THREAD, STACK_TOP,
 )  # fmt: skip
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
@@ -90,7 +92,9 @@ def enter_interrupt_level(kernel):
 
     Called by the interpreter at a branch of whatever runs. If that is the kernel itself (idle,
     or in the fault path), or a task that has been struck, there is nothing to do: the kernel's
-    loop looks next. Allocates nothing.
+    loop looks next. Where the preempted task has left too little of the stack, or has locked the
+    heap, it waits: the tick asks again. Calls nothing before it has raised the limit of the stack,
+    which may be used up. Allocates nothing.
     """
     w = ptr32(kernel.words)
     w[SCHEDULED] = 0
@@ -99,6 +103,17 @@ def enter_interrupt_level(kernel):
     if armed == 0 or w[STRUCK]:
         w[ARMED] = armed
         return
+    stack = w[w[LINES_END] + STACK]
+    if stack:
+        share = ptr32(stack)
+        thread = ptr32(share[STACK_THREAD])
+        used = thread[STACK_TOP] - thread[STACK_LANDING]
+        if used > share[STACK_ENTRY_MOST] or thread[STACK_LOCKS] & 0xFFFE:
+            w[ARMED] = armed
+            return
+        share[STACK_SAVED] = thread[STACK_LIMIT]
+        used += share[STACK_EACH]
+        thread[STACK_LIMIT] = used if used < share[STACK_MOST] else share[STACK_MOST]
     outer = w[RUNNING_TASK]
     clock = ptr32(kernel.clock)
     now = clock[0] & TIME_MASK
@@ -134,6 +149,9 @@ def enter_interrupt_level(kernel):
     w[STEP_DEADLINE] = (end + remaining) & TIME_MASK
     if outer == 0:
         kernel.port.back_to_guest()
+    stack = w[w[LINES_END] + STACK]
+    if stack:
+        ptr32(ptr32(stack)[STACK_THREAD])[STACK_LIMIT] = ptr32(stack)[STACK_SAVED]
     w[ARMED] = armed
 
 

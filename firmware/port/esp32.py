@@ -135,6 +135,7 @@ class Port:
     """The contract of `firmware/port/README.md` on an ESP32."""
 
     name = "esp32"
+    stack = 0  # MicroPython keeps no limit here that the port knows
     copy = staticmethod(copy)
     length = staticmethod(length)
     outputs = staticmethod(outputs)

@@ -15,7 +15,7 @@ from array import array
 import machine
 import micropython
 from kernel.layout import (
-    ARMED, IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STOPPED, STRUCK,
+    ARMED, IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STACK_MOST, STACK_QUEUE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import TICK_US, TIME_MASK
 from kernel.outputs import make_all_safe
@@ -24,10 +24,11 @@ from port.memory import copy, find_collecting, find_interrupt_character, length
 from uctypes import addressof
 
 from port.rp2_crash import keep, see_nothing, take
-from port.rp2_lines import ConsoleLine, PinLine, put_pins
+from port.rp2_lines import QUEUE_MOST, ConsoleLine, PinLine, put_pins
 from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
+from port.rp2_stack import Stack
 from port.rp2_tick import FAR_MS, find_period, set_tick, ticker
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
@@ -41,6 +42,8 @@ _IDLE_WITHOUT_TICK_US = const(3_000)
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _KEY = b"\x03"
+_MEMORY = machine.mem32
+_BYTES = machine.mem8
 
 _KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
@@ -114,6 +117,11 @@ class Port:
         self.kernel = None
         self.enter = None
         self.words = None
+        self.shares = None
+        self.stack = 0
+        self.limit_at = 0
+        self.queue = 0
+        self.most = 0
         self.tick_handler = None  # made once, at boot: making a closure allocates
         self.interrupt = None
         try:
@@ -132,6 +140,13 @@ class Port:
         collecting = find_collecting(_SRAM, _SRAM_END)
         period = find_period(self.timer) or addressof(self.period)
         self.tick_handler = ticker(self, addressof(kernel.words), collecting, period)
+        self.shares = Stack(collecting)
+        self.stack = self.shares.address
+        self.limit_at = self.shares.limit_at
+        self.queue = self.shares.words[STACK_QUEUE]
+        self.most = self.shares.words[STACK_MOST]
+        for handler in (enter, self.tick_handler, Port.look):
+            self.shares.unchecked(handler)
         self.stop_tick()  # from here on the alarm is the tick's
         self.wake.words = kernel.words
 
@@ -182,17 +197,24 @@ class Port:
     def request(self):
         """Have the interpreter enter the interrupt level at its next branch."""
         w = self.words
+        if self.has_queued():  # an exception here would take the place of one that is under way
+            return
         w[SCHEDULED] = 1
         try:
             schedule(self.enter, self.kernel)
-        except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+        except RuntimeError:  # where the queue's length is not known: the next tick asks again
             w[SCHEDULED] = 0
+
+    @micropython.native
+    def has_queued(self):
+        """Tell whether the interpreter's queue of callbacks is nearly full. Any context."""
+        return self.queue and _BYTES[self.queue] >= QUEUE_MOST
 
     @micropython.native
     def look_soon(self):
         """Have console input looked for at the next branch."""
         console = self.console
-        if console is not None and not console.masked:
+        if console is not None and not console.masked and not self.has_queued():
             try:
                 schedule(self.look_handler, None)
             except RuntimeError:  # the interpreter's queue is full: the next look comes
@@ -211,11 +233,18 @@ class Port:
         if w[STRUCK]:
             w[ARMED] = armed
             return
+        limit_at = self.limit_at  # first of all: what was interrupted may have used its share
+        limit = 0
+        if limit_at:
+            limit = _MEMORY[limit_at]
+            _MEMORY[limit_at] = self.most
         landed = self.pad()
         found = self._look()
         w[ARMED] = armed
         if landed:
             self.strike()
+        if limit_at:
+            _MEMORY[limit_at] = limit
         if found:
             self.enter(self.kernel)
 
@@ -271,10 +300,11 @@ class Port:
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
         self.is_left = False
+        self.shares.share(guest)
         if self.prompt is not None:
             self.prompt.port = self
             if guest == PROMPT:
-                self.prompt.leave_by(b"resume()\r")
+                self.prompt.leave_by(b"from bulkhead_resume import resume;resume()\r")
             else:
                 self.prompt.stay()
         self.mind_interrupt_character()

@@ -17,7 +17,8 @@ from kernel.abi import NOTIFIED
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED, STOPPED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STACK, LINE_STEP_AT, LINES_END, REGISTER_BITS,
+    SCHEDULED, STACK, STACK_FULL, STACK_LIMIT, STACK_QUEUE, STACK_THREAD, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
@@ -30,6 +31,8 @@ _CLEAR = const(0x3000)
 # priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
 _NVIC_IPR3 = const(0xE000E40C)
 _PINS_FIRST = const(0x4000)
+# Of the 8 callbacks that MicroPython's queue holds: one interrupt within another finds a place.
+QUEUE_MOST = const(7)
 _PINS_LIKE_ALL = const(0x8000)
 
 
@@ -52,10 +55,16 @@ def handler(words, line, enter, kernel):
         w[at + LINE_FIRED] = 1
         w[IRQ_PENDING] = 1
         if w[SCHEDULED] == 0:
+            share = w[w[LINES_END] + STACK]
+            if share:
+                queue = ptr32(share)[STACK_QUEUE]
+                if queue:
+                    if ptr8(queue)[0] >= QUEUE_MOST:  # the next tick asks again
+                        return
             w[SCHEDULED] = 1
             try:
                 schedule(enter, kernel)
-            except RuntimeError:  # the interpreter's queue is full: the next tick asks again
+            except RuntimeError:  # where the queue's length is not known
                 w[SCHEDULED] = 0
 
     return fire
@@ -93,8 +102,13 @@ def hard_handler(record, pad, on_trap):
             return
         w[LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
         w[LINE_MASKED] = FIRED
+        share = ptr32(w[LINE_STACK])
+        thread = ptr32(share[STACK_THREAD])
+        limit = thread[STACK_LIMIT]
+        thread[STACK_LIMIT] = share[STACK_FULL]  # what was interrupted may have used its share
         if w[LINE_HARD] == 0:
             on_trap(NOT_ATTENDING, 0, None)
+            thread[STACK_LIMIT] = limit
             return
         ptr32(w[LINE_BITS_AT])[0] = w[LINE_BITS]
         landed = 0
@@ -109,6 +123,7 @@ def hard_handler(record, pad, on_trap):
                 status = int(on_trap(resume(status), landed, None))
         except BaseException as error:
             on_trap(RAISED, landed, error)
+        thread[STACK_LIMIT] = limit
 
     return fire, bind
 
@@ -127,6 +142,8 @@ class Line:
             w[offset + LINE_BITS_AT] = addressof(w) + 4 * (w[offset + LINE_OWNER] + REGISTER_BITS)
             record = addressof(w) + 4 * offset
             self.handler, self.bind = hard_handler(record, time.sleep_ms, on_trap)
+            w[offset + LINE_STACK] = kernel.port.shares.words_at
+        kernel.port.shares.unchecked(self.handler)
         self.mask()
 
     @micropython.viper

@@ -9,8 +9,9 @@ import machine
 import micropython
 from kernel.abi import KILLS_CAUGHT
 from kernel.layout import (
-    ARMED, BUDGET_US, DEADLINES, GENERATION, NEXT_DEADLINE, NOW, OUTER, PRIORITY, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STRUCK,
+    ARMED, BUDGET_US, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY,
+    READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STACK_LIMIT, STATE,
+    STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
@@ -32,6 +33,7 @@ _HARD_TIMERS = sys.implementation.version[:2] >= (1, 26)
 # A tick that is to come before its time is asked for some microseconds after its own alarm, so
 # that it would come too early by as much.
 _LATE_US = const(20)
+_NO_LIMIT = const(0x3FFFFFFF)
 
 # Console input is looked for when these bits of the clock are 0: every 16 ms, for a tick or two.
 _LOOK = const(0x3C00)
@@ -54,6 +56,12 @@ def ticker(port, words, collecting, period):
         w = ptr32(words)
         now = ptr32(_TIMERAWL)[0] & TIME_MASK
         ptr32(period)[0] = TICK_US  # until the next one
+        # All of the stack there is: what was interrupted may have used its share.
+        thread = ptr32(int(collecting) - 8)
+        limit = 0
+        if collecting:
+            limit = thread[STACK_LIMIT]
+            thread[STACK_LIMIT] = _NO_LIMIT
         if now & _LOOK == 0:
             port.look_soon()
         task = w[RUNNING_TASK] if w[ARMED] else 0
@@ -66,6 +74,8 @@ def ticker(port, words, collecting, period):
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             if w[SCHEDULED] == 0:
                 port.request()
+        elif w[IRQ_PENDING] and w[SCHEDULED] == 0:  # there was no way to run on top before
+            port.request()
         if task:
             if (now - w[SLICE_END]) & TIME_HALF == 0 and w[OUTER] + w[SCHEDULED] == 0:
                 if w[READY_BITS] & (1 << w[task + PRIORITY]):
@@ -86,6 +96,8 @@ def ticker(port, words, collecting, period):
                 port.strike()
             elif left < TICK_US:  # a budget ends before the next tick: that one comes earlier
                 ptr32(period)[0] = left + _LATE_US
+        if collecting:
+            thread[STACK_LIMIT] = limit
 
     return tick
 

@@ -89,6 +89,7 @@ class SimPort:
     """The port's contract on simulated time."""
 
     name = "sim"
+    stack = 0  # MicroPython keeps no limit here that the port knows
 
     def __init__(self, *, seed=0, chance=0.0, crash_memory=None):
         self.clock = Clock()

@@ -51,6 +51,7 @@ class Port:
     """The contract of `firmware/port/README.md` on a unix system."""
 
     name = "unix"
+    stack = 0  # MicroPython keeps no limit here that the port knows
     copy = staticmethod(copy)
     length = staticmethod(length)
 

@@ -74,7 +74,7 @@ port.start_tick()
 
 @micropython.native
 def type_and_look(_):
-    port.keyboard.type(b"\\x03")
+    port.strike()  # as a Ctrl-C: no budget is over
     port.look(None)
 
 caught = False
@@ -153,3 +153,109 @@ at = rig.kernel.words[TASKS_END] + LINE_LATENCY
 print(sum(rig.kernel.words[at : at + 8]) >= 70, sum(rig.kernel.words[at + 4 : at + 8]))
 """
     assert execute(rig_board, source) == "True 0\n"
+
+
+RECURSION = """
+import micropython
+
+def endless(depth):
+    return endless(depth + 1)
+
+def catching(sys):
+    yield sys.sleep(5)
+    while True:
+        try:
+            endless(0)
+        except RuntimeError:
+            pass
+
+def deepest(depth, ms):
+    try:
+        return deepest(depth + 1, ms)
+    except RuntimeError:
+        burn_us(rig, ms * 1000)
+        return depth
+"""
+
+
+def test_recursion_without_end_that_is_caught_is_killed(rig_board: EmulatedBoard) -> None:
+    """MicroPython refuses no tick and no line for want of stack."""
+    source = """
+new_rig()
+rig.add("catching", catching, priority=5)
+rig.run(60)
+print(told("other", "catching"), rig.count >= 9)
+"""
+    assert execute(rig_board, RECURSION + source) == "['', 'BUDGET'] True\n"
+
+
+def test_services_run_on_top_of_what_has_used_its_stack_up(rig_board: EmulatedBoard) -> None:
+    """Also one that recurses itself: it has as much above a deep guest as anywhere."""
+    source = """
+depths = []
+
+def recursive(sys):
+    while True:
+        yield sys.sleep(10)
+        depths.append(deepest(0, 0))
+
+new_rig()
+rig.add("recursive", recursive, priority=4)
+rig.add("catching", catching, priority=5)
+rig.run(4)
+port.start_tick()
+depth = deepest(0, 70)
+print(depth >= 31, told("other", "recursive", "catching"), rig.count >= 12)
+print(len(depths) >= 5, max(depths) - min(depths) <= 1, min(depths) >= 10)
+port.close()
+"""
+    said = execute(rig_board, RECURSION + source)
+    assert said == "True ['', '', 'BUDGET'] True\nTrue True True\n"
+
+
+def test_services_wait_while_a_program_has_locked_the_heap(rig_board: EmulatedBoard) -> None:
+    source = """
+new_rig()
+rig.add("busy", other, priority=2)
+rig.run(10)
+port.start_tick()
+before = rig.count
+micropython.heap_lock()
+burn_us(rig, 60_000)
+locked = rig.count - before
+micropython.heap_unlock()
+burn_us(rig, 30_000)
+print(locked, rig.count - before >= 10, told("other", "busy"))
+port.close()
+"""
+    assert execute(rig_board, source) == "0 True ['', '']\n"
+
+
+def test_a_program_at_a_full_heap_gets_its_own_exceptions(rig_board: EmulatedBoard) -> None:
+    """No exception of an interrupt takes the place of one that is under way."""
+    source = """
+import gc
+new_rig()
+rig.run(10)
+port.start_tick()
+seen = set()
+kept = []
+try:
+    while True:
+        kept.append(bytearray(4_000))
+except MemoryError:
+    pass
+start = port.now()
+while (port.now() - start) & 0x3FFFFFFF < 60_000:
+    try:
+        kept = [kept]
+    except BaseException as error:
+        seen.add(type(error))
+        kept = kept[0] if len(kept) == 1 else kept
+kept = None
+gc.collect()
+print(seen, told("other"), rig.count > 8)
+port.close()
+"""
+    said = execute(rig_board, source)
+    assert said in ("{<class 'MemoryError'>} [''] True\n", "set() [''] True\n")

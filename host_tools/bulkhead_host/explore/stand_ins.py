@@ -47,6 +47,7 @@ class ModelPort:
     """The port's contract, as far as one step of the kernel uses it."""
 
     name = "model"
+    stack = 0
     console = None
 
     def __init__(self, soft_line: Any, scheduled: int, start_us: int) -> None:

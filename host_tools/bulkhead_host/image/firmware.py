@@ -73,12 +73,14 @@ class FirmwareBuild:
     def _remove_since(self, marker: Path) -> None:
         """Remove all that an earlier run wrote which did not end; it may be half written.
 
-        Ninja's own records stay: they are journals, which it repairs by itself.
+        Ninja's own records stay: they are journals, which it repairs by itself. So does the copy
+        of the sources, which is whole.
         """
         started = marker.stat().st_mtime
         for path in list(self.folder.rglob("*")):
             is_record = path.name in (".ninja_log", ".ninja_deps")
-            if path.is_file() and not is_record and path.stat().st_mtime >= started:
+            stays = is_record or self.micropython in path.parents
+            if path.is_file() and not stays and path.stat().st_mtime >= started:
                 path.unlink()
 
     def _compile_modules(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -107,6 +107,9 @@ _COPIED = """\
 static mp_uint_t iobase_read(
 """
 
+STACK_BYTES = 20 * 1024
+"""What `firmware/port/rp2_stack.py` shares out. MicroPython's own is 8 KB."""
+
 CHANGES = (
     # Type codes of objects, strings and pointers by their address.
     Change(path="py/binary.c", before=_CODES, after="", times=2),
@@ -164,6 +167,17 @@ CHANGES = (
         path="ports/rp2/main.c",
         before="    soft_reset_exit:\n",
         after='    soft_reset_exit:\n        pyexec_file_if_exists("bulkhead_end.py");\n',
+    ),
+    # A stack of STACK_BYTES: its upper part is the scratch banks, below are the last of the heap.
+    Change(
+        path="ports/rp2/memmap_mp_rp2040.ld",
+        before="__GcHeapEnd = ORIGIN(RAM) + LENGTH(RAM);",
+        after=f"__GcHeapEnd = ORIGIN(SCRATCH_Y) + LENGTH(SCRATCH_Y) - {STACK_BYTES};",
+    ),
+    Change(
+        path="ports/rp2/memmap_mp_rp2040.ld",
+        before="__StackBottom = __StackTop - SIZEOF(.stack_dummy);",
+        after=f"__StackBottom = __StackTop - {STACK_BYTES};",
     ),
     # The globals of a function: those of the module that it is of, and all that imports.
     Change(path="py/objfun.c", before=_GLOBALS, after=""),
