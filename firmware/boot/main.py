@@ -2,7 +2,8 @@
 
 The main level is the guest program's, if there is one, until it ends; then the kernel's own
 loop has it. A Ctrl-C leads to the prompt, with the services going on at the interrupt level;
-`resume()`, which the port types when the host closes the serial port, leads back.
+`resume()` leads back. The port types it when the host closes the serial port, in a form that no
+name assigned at the prompt can break.
 """
 
 import sys
@@ -49,32 +50,52 @@ def guest_program():
         return GUEST
 
 
-def run_guest(name, source):
-    """Run a program as MicroPython runs a main.py, with the services above it."""
-    kernel.port.start_tick()
-    run(kernel)  # services load what they import: their stack would come on top of the program's
-    lend_main_level(kernel, PROGRAM)
-    try:
-        exec(compile(source, name, "exec"), {"__name__": "__main__"})
-    except Exception as error:
-        sys.print_exception(error)
+def way_back(kernel, program):
+    """Return `resume`, a closure: no name that is assigned at the prompt is in its way."""
+    port = kernel.port
+    enter, lend, loop, show = run, lend_main_level, main_level, sys.print_exception
+    translate, execute = compile, exec
+    interrupt, end, any_other = KeyboardInterrupt, SystemExit, BaseException
+    programs = [program]
+
+    def run_guest(name, source):
+        """Run a program as MicroPython runs a main.py, with the services above it."""
+        port.start_tick()
+        enter(kernel)  # services load what they import: first, while nothing else is to be done
+        lend(kernel, PROGRAM)
+        try:
+            execute(translate(source, name, "exec"), {"__name__": "__main__"})
+        except interrupt:
+            raise
+        except end:  # by sys.exit(): it has ended
+            pass
+        except any_other as error:
+            show(error)
+
+    def resume():
+        """Run the guest program, from its beginning, until it ends; then the kernel's own loop.
+
+        However it is left, the prompt is the guest afterwards.
+        """
+        try:
+            if programs[0]:
+                run_guest(*programs[0])
+                programs[0] = None
+            loop(kernel)
+        except interrupt:
+            lend(kernel, PROMPT)
+            raise
+        port.let_interrupt()
+
+    return resume
 
 
-def resume():
-    """Run the guest program, from its beginning, until it ends; then the kernel's own loop.
+class WayBack:
+    """Stands for a module, which is found whatever names are assigned."""
 
-    However it is left, the prompt is the guest afterwards.
-    """
-    try:
-        if guests[0]:
-            run_guest(*guests[0])
-            guests[0] = None
-        main_level(kernel)
-    except KeyboardInterrupt:
-        lend_main_level(kernel, PROMPT)
-        raise
-    kernel.port.let_interrupt()
+    resume = way_back(kernel, guest_program())
 
 
-guests = [guest_program()]
+resume = WayBack.resume
+sys.modules["bulkhead_resume"] = WayBack  # type: ignore[assignment]
 resume()

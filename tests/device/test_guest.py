@@ -172,3 +172,18 @@ def test_an_asyncio_program_runs_as_it_is_and_so_do_the_services(boot: Boot) -> 
     board.run_for(ms=500)
     assert 7 <= edges(board, GUEST_PIN, ms=2000) <= 9
     assert edges(board, LED, ms=1100) >= 2
+
+
+def test_program_that_exits_has_ended_and_no_name_is_in_the_way_back(boot: Boot) -> None:
+    board = boot("import sys\n\n\ndef main():\n    sys.exit()\n\n\nmain()\n")
+    board.run_for(ms=500)
+    resets = board.chip.reset_count
+    assert edges(board, LED, ms=1100) >= 2
+    board.write(b"\x03")
+    board.run_until(b">>> ", timeout_ms=100)
+    board.write(b"resume = kernel = sys = run = KeyboardInterrupt = 1\r")
+    board.run_until(b">>> ", timeout_ms=500)
+    with closed_port(board):
+        board.run_for(ms=300)
+    assert set(generations(board).values()) == {1}
+    assert board.chip.reset_count == resets

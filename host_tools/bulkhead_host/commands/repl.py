@@ -12,7 +12,7 @@ from bulkhead_host.link.ports import find_address, open_address
 from bulkhead_host.link.tool import command as tool_command
 from bulkhead_host.messages import teller
 
-_RESUME = b"\r\x03resume()\r"
+_RESUME = b"\r\x03from bulkhead_resume import resume;resume()\r"
 _ANSWER_TIMEOUT_S = 1.0
 _MESSAGE = "the services go on; Ctrl-] leaves"
 
