@@ -23,7 +23,7 @@ def main(sys):
     if operation == _TRAP:
         yield 31 << 8
     if operation == _HANG:
-        yield sys.sleep(60_000)
+        yield sys.sleep(sys.arg)
     while operation == _SPIN:
         pass
     while operation == _CATCH:
