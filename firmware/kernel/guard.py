@@ -115,7 +115,7 @@ def printable(values, sep=" ", end="\n"):
 
 def _harmless(text):
     """Return a text with `?` for control characters but line feeds and tabs."""
-    if text and (min(text) < " " or "\x7f" in text):  # looking for each takes 1 ms
+    if text and (min(text.encode()) < 32 or "\x7f" in text):  # looking for each takes 1 ms
         for control in _CONTROLS:
             text = text.replace(control, "?")
     return text
