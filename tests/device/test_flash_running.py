@@ -22,6 +22,7 @@ APPLICATION = Path(__file__).parents[1] / "cases" / "desk_app"
 TRIES = int(os.environ.get("BULKHEAD_FLASHES", "1"))
 GUEST = "import time, machine\ntime.sleep_ms(300)\nmachine.bootloader()\n"
 PROGRAM = b"import machine\nmachine.bootloader()\x04"
+WAIT_S = 120
 REACHED_MS = 2500
 """For a prompt beside what hogs the board, and the 10 ms of the boot ROM's watchdog."""
 
@@ -59,15 +60,17 @@ def test_flash_puts_a_new_image_on_a_board_that_runs(
         drive = tmp_path / f"drive{attempt}"
         board = EmulatedBoard(image=images[0], drive=drive, report=lambda _: None)
         with BoardServer(board, PtyPort()) as server:
-            server.call(lambda board: board.run_for(ms=1000))
+            server.call(lambda board: board.run_for(ms=1000), timeout_s=WAIT_S)
             if state != "runs":
                 keys = b"\x03" if state == "prompt" else b"\x03\x01"
-                server.call(partial(EmulatedBoard.write, data=keys))
-                server.call(lambda board: board.run_for(ms=500))
+                server.call(partial(EmulatedBoard.write, data=keys), timeout_s=WAIT_S)
+                server.call(lambda board: board.run_for(ms=500), timeout_s=WAIT_S)
             done = bulkhead("flash", str(images[1]), "--drive", str(drive), port=server.port.name)
             assert done.returncode == 0, done.stderr
-            server.call(lambda board: board.write(b"\x03\x02"))
-            said = server.call(lambda board: board.run_until(b">>> ", timeout_ms=3000))
+            server.call(lambda board: board.write(b"\x03\x02"), timeout_s=WAIT_S)
+            said = server.call(
+                lambda board: board.run_until(b">>> ", timeout_ms=3000), timeout_s=WAIT_S
+            )
             assert b"MicroQython" in said
         shutil.rmtree(drive, ignore_errors=True)
 

@@ -58,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardServer]:
     (folder / "system.toml").write_text(system.replace(', "spinner"', ""))
     image = build(BuildOptions(application=folder, output=folder / "desk.uf2")).path
     with BoardServer(EmulatedBoard(image=image, report=lambda _: None), PtyPort()) as served:
-        served.call(lambda board: board.run_for(ms=1000))
+        served.call(lambda board: board.run_for(ms=1000), timeout_s=WAIT_S)
         yield served
 
 
