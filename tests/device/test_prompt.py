@@ -223,7 +223,7 @@ def test_program_that_was_left_ends_and_the_loop_is_back_though_the_port_is_open
 
 def test_prompt_without_resume_is_left_by_a_soft_reset(board: EmulatedBoard) -> None:
     prompt(board)
-    board.write(b"del resume\r")
+    board.write(b"import sys; del sys.modules['bulkhead_resume']\r")
     board.run_for(ms=LEAVE_MS)
     board.console.set_terminal_attached(False)
     board.run_until(b"soft reboot\r\n", timeout_ms=4000)
