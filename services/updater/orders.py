@@ -4,7 +4,7 @@ import hashlib
 import os
 from binascii import hexlify
 
-from bulkhead import OK
+from bulkhead import OK, REFUSED
 from bulkhead_key import KEY
 from bulkhead_slots import (
     FOLDER, HEAD, SHIPPED, SLOTS, BadHead, Head, check_slot, folder, read_head, read_record,
@@ -191,10 +191,13 @@ def in_use(number):
     return SHIPPED, VERSIONS[number - 1]
 
 
-def listed(name):
+def listed(data):
     """Return the status and what LIST says: version, code and slot in use, version before."""
     try:
+        name = str(data, "utf-8")
         number = number_of(name)
+    except UnicodeError:  # what is lent is no text
+        return REFUSED, None
     except BadHead as error:
         return REFUSED_BY, str(error)
     slot, version = in_use(number)

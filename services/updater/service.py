@@ -115,7 +115,7 @@ def answer(update, operation, data):
         head = bytes((update.phase, 0, update.refused & 0xFF, update.refused >> 8 & 0xFF))
         return OK, head + update.reason.encode()[:200]
     if operation == api.LIST:
-        return listed(str(data, "utf-8"))
+        return listed(data)
     if update.phase in (api.STARTING, api.PROBATION):
         return api.BUSY, None
     try:

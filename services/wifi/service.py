@@ -14,7 +14,9 @@ from services.wifi.api import (
     CONNECTED,
     CONNECTING,
     DISCONNECT,
+    NAME_BYTES_MAX,
     OFF,
+    PASSWORD_BYTES_MAX,
     PAUSING,
     STATUS,
     WAIT,
@@ -144,10 +146,15 @@ def answer(station, operation, arg):
     if operation == WAIT:
         return OK, station.address()
     if operation == CONNECT and type(arg) is tuple and len(arg) == 2:
-        if type(arg[0]) is str and arg[0] and type(arg[1]) is str:
+        if is_text(arg[0], NAME_BYTES_MAX) and arg[0] and is_text(arg[1], PASSWORD_BYTES_MAX):
             station.connect(*arg)
             return OK, None
     elif operation == DISCONNECT:
         station.disconnect()
         return OK, None
     return REFUSED, None
+
+
+def is_text(value, bytes_max):
+    """Tell whether a value is a text of at most so many bytes."""
+    return type(value) is str and len(value.encode()) <= bytes_max

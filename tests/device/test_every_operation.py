@@ -39,26 +39,10 @@ START = (
 # and mqtt and wifi are for boards with a network.
 CALLED = [name for name in START if name != "console" and (SHIPPED / name / "api.py").is_file()]
 PLAIN = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        1,
-        2,
-        255,
-        256,
-        65_536,
-        (1 << 30) - 1,
-        1 << 31,
-        1 << 64,
-        -(1 << 64),
-    ),
-    *(1.5, float("nan"), float("inf"), "", "x", "/", "../..", "\0\n", "x" * 256),
-    *(b"", b"x", bytes(256), (), (1,), tuple(range(16))),
+    *(None, True, 0, -1, 1, 255, 256, 1 << 31, 1 << 64, -(1 << 64), 1.5, float("nan")),
+    *("", "../..", "\0\n", "x" * 256, b"", bytes(256), (), (1,), tuple(range(16))),
 )
-ITEMS = (None, -1, 0, 1, 1 << 31, 1 << 64, 2.5, "", b"abc")
+ITEMS = (None, -1, 1, 1 << 31, 2.5, "", b"abc")
 TIMEOUT_MS = 20
 """A call that waits for an event, or asks to, is not waited for longer."""
 
@@ -84,7 +68,7 @@ def values(shape):
 
 
 def main(sys):
-    lent = bytearray(16)
+    lent = bytearray(b"\\xff\\x00\\x81abc" * 8)
     asked = 0
     for name, operations in CALLS:
         handle = sys.cap(name)
@@ -97,8 +81,8 @@ def main(sys):
                     while (yield sys.reopen(handle)) == DEAD:
                         yield sys.sleep(20)
                 asked += 1
-            for rights in (READABLE, WRITABLE, READABLE | WRITABLE):
-                for value in (None, 0, 5, (1, 2), (0, 1 << 31), "x"):
+            for rights in (READABLE, READABLE | WRITABLE):
+                for value in (None, 5, (0, 1 << 31)):
                     yield sys.call_lending(handle, operation, lent, rights, value, {timeout_ms})
     text = "asked %d times, all done" % asked
     yield sys.send(sys.cap("logger"), INFO, text)

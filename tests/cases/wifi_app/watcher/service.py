@@ -14,6 +14,8 @@ def main(sys):
     yield from until(sys, wifi, lambda state: state != CONNECTED)
     yield from say(sys, "back", (yield sys.call(wifi, WAIT, None, _LONG_MS)))
     yield from say(sys, "nonsense", (yield sys.call(wifi, CONNECT, ("home",))))
+    yield from say(sys, "long", (yield sys.call(wifi, CONNECT, ("n" * 33, ""))))
+    yield from say(sys, "longer", (yield sys.call(wifi, CONNECT, ("home", "p" * 65))))
     yield from say(sys, "elsewhere", (yield sys.call(wifi, CONNECT, ("nowhere", ""))))
     yield from until(sys, wifi, lambda state: state == PAUSING)
     yield from say(sys, "no network", (yield sys.call(wifi, WAIT, None, 100)), "")
