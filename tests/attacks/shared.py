@@ -5,12 +5,13 @@ from bulkhead import Frame, NoCapability
 from bulkhead import value as library
 
 
-@after
 def patch_a_method_of_the_frame(sys):
     """Replace each method of the frame's class."""
     for name in dir(type(sys)):
         if not name.startswith("__"):
             refused(AttributeError, setattr, type(sys), name, reached)
+        yield sys.sleep(0)
+    yield sys.recv()
 
 
 @after
@@ -139,26 +140,28 @@ def change_the_class_of_the_frame(sys):
         reached()
 
 
-@after
 def find_other_frames(sys):
     """Find the frames of others from its own."""
     own = sys.handles
-    for name in dir(sys):
+    for name in list(sys.__dict__):
         value = None if name.startswith("__") else getattr(sys, name)
         if type(value) is type(sys) or type(value) is list:
             reached()
         if type(value) is dict and value is not own:
             reached()
+        yield sys.sleep(0)
+    yield sys.recv()
 
 
-@after
 def find_the_kernel_in_the_frame(sys):
     """Find objects of the kernel among the attributes of its frame."""
-    for name in dir(sys):
+    for name in list(sys.__dict__):
         value = getattr(sys, name)
         for inner in ("words", "generators", "frames", "table", "port", "dispatch", "sources"):
             if hasattr(value, inner):
                 reached()
+        yield sys.sleep(0)
+    yield sys.recv()
 
 
 @after
