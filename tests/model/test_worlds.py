@@ -10,8 +10,8 @@ from model.worlds import WORLDS
 
 # Worlds too large for every run, and after how many seconds of processor time they are cut.
 LONG = {
-    **{"all": 10.0, "awaits": 10.0, "kills": 12.0, "hard": 12.0, "copies": 10.0, "outputs": 10.0},
-    **{"doomed": 8.0, "nested": 10.0},
+    **{"all": 6.0, "awaits": 8.0, "kills": 10.0, "hard": 8.0, "copies": 6.0, "outputs": 8.0},
+    **{"doomed": 6.0, "nested": 8.0},
 }
 
 
