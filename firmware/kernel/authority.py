@@ -233,7 +233,7 @@ class Authority:
         if self.guarded is None:
             self._load_guarded()
         for module in self.guarded:
-            if module is home:
+            if module is home or module.__name__ == "_" + home.__name__:  # `rp2` is made of `_rp2`
                 continue
             for known in module.__dict__.values():
                 if known is value and type(value) not in (int, str, tuple):

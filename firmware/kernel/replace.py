@@ -260,7 +260,7 @@ def export(kernel, target, trial, version):
             state = admit(state)
         trial.handed = version, state
 
-    error = own_step(kernel, target, give, kernel.words[target + BUDGET_US])
+    error = own_step(kernel, target, give, LOAD_BUDGET_US)  # a state may be large
     if error is None:
         return None
     if isinstance(error, KeyboardInterrupt):

@@ -16,8 +16,10 @@ _NO_SERVICES = ("_thread",)
 
 def wrong_names(source: Source) -> Iterator[Finding]:
     """Find names without a value, and modules that no service runs with."""
+    programs = [span for node in ast.walk(source.tree) if (span := _other_language(node))]
     for message in Checker(source.tree, str(source.file), builtins=_BUILTINS).messages:
-        if isinstance(message, _WRONG):
+        is_other = any(message.lineno in span for span in programs)
+        if isinstance(message, _WRONG) and not is_other:
             yield Finding(line=message.lineno, text=message.message % message.message_args)
     yield from _wrong_imports(source)
     for function, frame in source.with_frames():
@@ -30,6 +32,15 @@ def wrong_names(source: Source) -> Iterator[Finding]:
                             text=f"the frame has no {attribute}",
                             next_step="see services/README.md for what a service can ask for",
                         )
+
+
+def _other_language(node: ast.AST) -> range | None:
+    """Return the lines of a function that is no Python: a PIO program, or assembler."""
+    if isinstance(node, ast.FunctionDef):
+        for decorator in node.decorator_list:
+            if "asm_" in ast.unparse(decorator):
+                return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return None
 
 
 def _wrong_imports(source: Source) -> Iterator[Finding]:
