@@ -89,13 +89,17 @@ class Ring:
         return None
 
     def packed(self, bytes_max):
-        """Return all of it as bytes; records that they do not hold are lost, as in a full ring."""
-        while sum([_RECORD_BYTES + len(record[_TEXT].encode()) for record in self.records]) > (
-            bytes_max - _HEAD_BYTES_MAX
-        ):
-            seen = self._seen()
-            old = [record for record in self.records if record[_SEQUENCE] <= seen]
-            self._drop(old or self.records)
+        """Return all of it as bytes; the oldest records that they do not hold are lost.
+
+        In one walk: an update gives this one step.
+        """
+        sizes = [_RECORD_BYTES + len(record[_TEXT].encode()) for record in self.records]
+        over = sum(sizes) - (bytes_max - _HEAD_BYTES_MAX)
+        for size in sizes:
+            if over <= 0:
+                break
+            over -= size
+            self._lose(self.records[0])
         rows = [pack(_HEAD, self.sequence, len(self.readers))]
         for reader in self.readers.values():
             rows.append(pack(_READER, reader.number, reader.seen, len(reader.lost)))
@@ -136,7 +140,10 @@ class Ring:
         for record in among:
             counts[record[_NUMBER]] = counts.get(record[_NUMBER], 0) + 1
         most = max(counts.values())
-        record = next(iter([one for one in among if counts[one[_NUMBER]] == most]))
+        self._lose(next(iter([one for one in among if counts[one[_NUMBER]] == most])))
+
+    def _lose(self, record):
+        """Let go of a record, and count it for the readers that have not seen it."""
         number = record[_NUMBER]
         self.records.remove(record)
         for reader in self.readers.values():
