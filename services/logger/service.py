@@ -12,7 +12,7 @@ from services.logger.ring import Ring
 
 _NEWS = const(4)  # the bits below are the console's own line, and the supervisor's
 _PAIR = const(2)
-_STATE_BYTES = const(4096)  # that an update hands over
+_STATE_BYTES = const(1024)  # that an update hands over: a heap in pieces has no more in one
 
 
 class Log:
