@@ -148,7 +148,7 @@ def test_a_warning_is_no_failure(folder: Path) -> None:
     (wrong,) = (wrong for wrong in WRONG if wrong.is_warning)
     result = CliRunner().invoke(command, [str(write(folder, wrong.files))])
     assert result.exit_code == 0
-    assert "shop/till/service.toml:8: warning: priority inversion" in result.stdout
+    assert "shop/till/service.toml:7: warning: priority inversion" in result.stdout
 
 
 def test_a_folder_without_an_application_is_a_usage_error(tmp_path: Path) -> None:
