@@ -21,7 +21,7 @@ from time import ticks_diff, ticks_us
 log = []
 ready = Pin(4, Pin.OUT, value=0)
 
-def spinner(sys):
+def spinner(task):
     while not kernel.words[STOPPED]:
         pass
     yield

@@ -19,7 +19,7 @@ def application(folder: Path, **services: str) -> Path:
         (folder / name / "service.toml").write_text(
             f'[service]\nname = "{name}"\npriority = {priority}\n{rest}\n'
         )
-        (folder / name / "service.py").write_text("def main(sys):\n    yield sys.recv()\n")
+        (folder / name / "service.py").write_text("def main(task):\n    yield task.recv()\n")
     names = ", ".join(f'"{name}"' for name in services)
     (folder / "system.toml").write_text(
         f'[system]\nname = "app"\nboard = "{BOARD}"\nstart = [{names}]\n'

@@ -102,9 +102,9 @@ class House:
     ) -> int:
         """Add a service that notes its starts; return its number."""
 
-        def noting(sys: Any) -> Generator[int, int, None]:
+        def noting(task: Any) -> Generator[int, int, None]:
             self.starts.append((name, self.port.uptime_ms()))
-            yield from main(sys)
+            yield from main(task)
 
         self.rig.add(name, noting, priority=priority, uses=uses, budget_ms=budget_ms)
         self.policy(name, **policy)
@@ -114,19 +114,19 @@ class House:
         """Have the console give an order at that time."""
         self.orders.append((at_ms, CONTROL, (name, verb)))
 
-    def console(self, sys: Any) -> Generator[int, int, None]:
-        supervisor = sys.cap("supervisor")
+    def console(self, task: Any) -> Generator[int, int, None]:
+        supervisor = task.cap("supervisor")
         while True:
             left = self.orders[0][0] - self.port.uptime_ms() if self.orders else HOUR_MS
             if left <= 0:
                 _, operation, value = self.orders.pop(0)
-                status = yield sys.call(supervisor, operation, value)
-                self.answers.append((status, sys.arg))
+                status = yield task.call(supervisor, operation, value)
+                self.answers.append((status, task.arg))
                 continue
-            if (yield sys.recv(timeout_ms=left)) == NOTIFIED:
-                yield sys.reopen(supervisor)
-                while (yield sys.call(supervisor, EVENT)) == OK:
-                    self.events.append(sys.arg)
+            if (yield task.recv(timeout_ms=left)) == NOTIFIED:
+                yield task.reopen(supervisor)
+                while (yield task.call(supervisor, EVENT)) == OK:
+                    self.events.append(task.arg)
 
     def run(self, ms: int) -> None:
         """Run for simulated milliseconds."""
@@ -159,6 +159,6 @@ class House:
         return state
 
 
-def failing(sys: Any) -> Generator[int, int, None]:
-    yield sys.sleep(1)
+def failing(task: Any) -> Generator[int, int, None]:
+    yield task.sleep(1)
     raise ValueError

@@ -19,13 +19,13 @@ from bulkhead import OK
 from services.led.api import TOGGLE
 
 
-def main(sys):
-    led = sys.cap("led")
+def main(task):
+    led = task.cap("led")
     while True:
-        yield sys.call(led, TOGGLE)
-        yield sys.sleep(500)
+        yield task.call(led, TOGGLE)
+        yield task.sleep(500)
 """
-SERVER = "def main(sys):\n    while True:\n        yield sys.recv()\n"
+SERVER = "def main(task):\n    while True:\n        yield task.recv()\n"
 FILES = ('code = "files"', 'modules = ["os", "vfs", "builtins.open"]')
 MARKED_START = f"start = {START}  #!"
 
@@ -229,7 +229,7 @@ WRONG = (
           "till (priority 1) waits for logger (priority 2), whose steps",
           {"till/service.toml": manifest("till", "priority = 1", "budget_ms = 5",
                                          uses='logger = ["call"]  #!'),
-           "till/service.py": SERVICE.replace('sys.cap("led")', 'sys.cap("logger")').replace(
+           "till/service.py": SERVICE.replace('task.cap("led")', 'task.cap("logger")').replace(
                "services.led.api import TOGGLE", "services.logger.api import NEXT as TOGGLE")},
           is_warning=True),
     till("pause of nothing", "service.pause_first_ms is 5, and must be an integer from 10",
@@ -293,14 +293,14 @@ WRONG = (
                   till__service_toml=manifest(uses='watchdog = ["send"]  #!\nled = ["call"]'))),
     system("a watchdog with nothing to watch", "the watchdog has nothing to watch",
            '"till"]', '"till",\n"watchdog"  #!\n]'),
-    code("syntax error", "invalid syntax", "def main(sys)  #!\n    yield\n"),
+    code("syntax error", "invalid syntax", "def main(task)  #!\n    yield\n"),
     code("syntax that MicroPython lacks", "it does not compile for MicroPython: SyntaxError",
-         "def main(sys):\n    match (yield):  #!\n        case _:\n            pass\n"),
-    code("no main", "it has no main(sys)", '"""Nothing."""\n'),
-    code("main without yield", "main(sys) must be a generator function or an async def",
-         "def main(sys):  #!\n    lambda: (yield)\n    sys.sleep(1)\n"),
+         "def main(task):\n    match (yield):  #!\n        case _:\n            pass\n"),
+    code("no main", "it has no main(task)", '"""Nothing."""\n'),
+    code("main without yield", "main(task) must be a generator function or an async def",
+         "def main(task):  #!\n    lambda: (yield)\n    task.sleep(1)\n"),
     code("main of two arguments", "main takes 2 arguments, and is called with one",
-         "def main(sys, led):  #!\n    yield sys.recv()\n"),
+         "def main(task, led):  #!\n    yield task.recv()\n"),
     code("module not in the manifest", "import of 'machine.Pin' is not in its service.toml",
          f"from machine import Pin  #!\n\n\n{SERVER}"),
     code("the kernel", "import of 'kernel.ipc' is not in its service.toml",
@@ -318,35 +318,35 @@ WRONG = (
     till("pin by its other name", "pin gp25 belongs to led and to till (led is the same pin)",
          manifest("till", 'pins = ["gp25"]  #!')),
     code("a capability not granted", "no capability 'motor': name it under [uses] in service.toml",
-         'def main(sys):\n    yield sys.notify(sys.cap("motor"), 1)  #!\n'),
+         'def main(task):\n    yield task.notify(task.cap("motor"), 1)  #!\n'),
     Wrong("a call without the right", "till/service.py", "no right to call led: the manifest",
           {"till/service.toml": manifest(uses='led = ["notify"]'),
            "till/service.py": SERVICE.replace("TOGGLE)", "TOGGLE)  #!")}),
     code("a send without the right", "no right to send led: the manifest",
-         'def main(sys):\n    yield sys.send(sys.cap("led"), 1)  #!\n'),
+         'def main(task):\n    yield task.send(task.cap("led"), 1)  #!\n'),
     code("an operation above the last", "the operation is 192, and has to be",
-         'def main(sys):\n    yield sys.call(sys.cap("led"), 192)  #!\n'),
+         'def main(task):\n    yield task.call(task.cap("led"), 192)  #!\n'),
     code("an operation below the first", "the operation is -1, and has to be",
-         'def main(sys):\n    yield sys.call(sys.cap("led"), -1)  #!\n'),
+         'def main(task):\n    yield task.call(task.cap("led"), -1)  #!\n'),
     code("an operation that is no number", "the operation is 'set', and has to be",
-         'def main(sys):\n    yield sys.call(sys.cap("led"), "set")  #!\n'),
+         'def main(task):\n    yield task.call(task.cap("led"), "set")  #!\n'),
     code("a status above the last", "the status is 192, and has to be",
-         'def main(sys):\n    yield sys.reply(192)  #!\n'),
+         'def main(task):\n    yield task.reply(192)  #!\n'),
     code("a status that is a bool", "the status is True, and has to be",
-         'def main(sys):\n    yield sys.reply_recv(True)  #!\n'),
+         'def main(task):\n    yield task.reply_recv(True)  #!\n'),
     code("a sleep of 25 days", "the pause is 2147483648, and has to be",
-         'def main(sys):\n    yield sys.sleep(2 ** 31)  #!\n'),
+         'def main(task):\n    yield task.sleep(2 ** 31)  #!\n'),
     code("a sleep of half a millisecond", "the pause is 0.5, and has to be",
-         'def main(sys):\n    yield sys.sleep(0.5)  #!\n'),
+         'def main(task):\n    yield task.sleep(0.5)  #!\n'),
     code("a timeout of 25 days", "the timeout is 2147483648, and has to be",
-         'def main(sys):\n    yield sys.recv(timeout_ms=1 << 31)  #!\n'),
+         'def main(task):\n    yield task.recv(timeout_ms=1 << 31)  #!\n'),
     Wrong("the kernel's bits", "till/service.py", "the bits is 67108864, and has to be",
           {"till/service.toml": manifest(uses='led = ["notify"]'),
            "till/service.py":
-           'def main(sys):\n    yield sys.notify(sys.cap("led"), 1 << 26)  #!\n'}),
+           'def main(task):\n    yield task.notify(task.cap("led"), 1 << 26)  #!\n'}),
     Wrong("a constant that no operation is", "till/service.py", "the operation is 200, and has to",
           {"till/service.py": "from micropython import const\n\nSET = const(200)\n\n\n"
-           'def main(sys):\n    yield sys.call(sys.cap("led"), SET)  #!\n'}),
+           'def main(task):\n    yield task.call(task.cap("led"), SET)  #!\n'}),
     Wrong("an api with an operation too high", "till/api.py", "the operation SET is 192, and",
           {"till/api.py": "from micropython import const\n\nSET = const(192)  # -> OK #!\n"}),
     Wrong("no code", "till/service.toml", "till has no service.py",

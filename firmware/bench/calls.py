@@ -1,7 +1,7 @@
 """A call and its reply, on a running kernel with its tick.
 
-Between start and stop: `_CALLS` times `yield sys.call(server, ECHO, number)` in the client's own
-loop, the loop's cost included. The server is one `yield sys.reply_recv(OK, sys.arg)` in a loop.
+Between start and stop: `_CALLS` times `yield task.call(server, ECHO, number)` in the client's own
+loop, the loop's cost included. The server is one `yield task.reply_recv(OK, task.arg)` in a loop.
 Both are at the same priority, so that nothing is lent, unless the figure says so.
 `await_extra_us` is what a trap costs more when it is awaited: a call and its reply are two.
 """
@@ -20,24 +20,24 @@ _ECHO = const(1)
 _PRIORITY = const(4)
 
 
-def server(sys):
+def server(task):
     """Answer every message with its own value."""
-    yield sys.recv()
+    yield task.recv()
     while True:
-        yield sys.reply_recv(OK, sys.arg)
+        yield task.reply_recv(OK, task.arg)
 
 
-async def async_server(sys):
+async def async_server(task):
     """Answer every message with its own value, awaiting."""
-    await sys.recv()
+    await task.recv()
     while True:
-        await sys.reply_recv(OK, sys.arg)
+        await task.reply_recv(OK, task.arg)
 
 
-def idle(sys):
+def idle(task):
     """Sleep a second at a time."""
     while True:
-        yield sys.sleep(1000)
+        yield task.sleep(1000)
 
 
 def measure(idle_tasks=0, server_priority=_PRIORITY):
@@ -45,17 +45,17 @@ def measure(idle_tasks=0, server_priority=_PRIORITY):
     stage = Stage()
     result = [0.0, 0.0]
 
-    def client(sys):
-        handle = sys.cap("server")
-        yield sys.sleep(1)  # the others begin and wait
+    def client(task):
+        handle = task.cap("server")
+        yield task.sleep(1)  # the others begin and wait
         start = ticks_us()
         for number in range(_CALLS):
-            yield sys.call(handle, _ECHO, number)
+            yield task.call(handle, _ECHO, number)
         result[0] = ticks_diff(ticks_us(), start) / _CALLS
         gc.collect()
         before = gc.mem_alloc()
         for number in range(_CALLS):
-            yield sys.call(handle, _ECHO, number)
+            yield task.call(handle, _ECHO, number)
         result[1] = (gc.mem_alloc() - before) / _CALLS
         stage.finish()
 
@@ -74,18 +74,18 @@ def measure_awaiting():
     stage = Stage()
     result = [0.0, 0.0]
 
-    async def client(sys):
-        handle = sys.cap("server")
-        await sys.sleep(1)
-        await sys.call(handle, _ECHO, 0)  # keeps the end of an await that was OK
+    async def client(task):
+        handle = task.cap("server")
+        await task.sleep(1)
+        await task.call(handle, _ECHO, 0)  # keeps the end of an await that was OK
         start = ticks_us()
         for number in range(_CALLS):
-            await sys.call(handle, _ECHO, number)
+            await task.call(handle, _ECHO, number)
         result[0] = ticks_diff(ticks_us(), start) / _CALLS
         gc.collect()
         before = gc.mem_alloc()
         for number in range(_CALLS):
-            await sys.call(handle, _ECHO, number)
+            await task.call(handle, _ECHO, number)
         result[1] = (gc.mem_alloc() - before) / _CALLS
         stage.finish()
 

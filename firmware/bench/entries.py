@@ -18,12 +18,12 @@ def main():
     stage = Stage()
     used = [0]
 
-    def sleeper(sys):
-        yield sys.sleep(2)
+    def sleeper(task):
+        yield task.sleep(2)
         gc.collect()
         before = gc.mem_alloc()
         for _ in range(_ENTRIES):
-            yield sys.sleep(2)
+            yield task.sleep(2)
         used[0] = gc.mem_alloc() - before
         stage.finish()
 

@@ -1,6 +1,6 @@
 """A service with a 10 ms period beside 20 less important ones that each burn 10 ms at a time.
 
-A gap is the time from one return of the periodic service's `yield sys.sleep(10)` to the next.
+A gap is the time from one return of the periodic service's `yield task.sleep(10)` to the next.
 """
 
 from time import ticks_diff, ticks_us
@@ -19,15 +19,15 @@ def main():
     stage = Stage()
     gaps = []
 
-    def hog(sys):
+    def hog(task):
         while not stage.is_finished:
             burn()
-            yield sys.sleep(0)
+            yield task.sleep(0)
 
-    def periodic(sys):
+    def periodic(task):
         last = ticks_us()
         while len(gaps) < _SAMPLES:
-            yield sys.sleep(PERIOD_MS)
+            yield task.sleep(PERIOD_MS)
             now = ticks_us()
             gaps.append(ticks_diff(now, last))
             last = now

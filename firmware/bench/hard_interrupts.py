@@ -26,19 +26,19 @@ def main():
     """Take EDGES edges."""
     stage = Stage()
 
-    def driver(sys):
-        edge = sys.cap("edge")
+    def driver(task):
+        edge = task.cap("edge")
         toggle = Pin(ANSWER_PIN, Pin.OUT, value=0).toggle
         ready = Pin(READY_PIN, Pin.OUT, value=0)
-        yield sys.acknowledge(edge)
+        yield task.acknowledge(edge)
         ready.on()
         for _ in range(EDGES):
-            yield sys.recv()
+            yield task.recv()
             toggle()
-            yield sys.acknowledge(edge)
+            yield task.acknowledge(edge)
         stage.finish()
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     def busy(_sys):
         numbers = [n * 7919 % _NUMBERS for n in range(_NUMBERS)]

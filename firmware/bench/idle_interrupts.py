@@ -10,10 +10,10 @@ from bench.stage import row
 _SLEEPS_MS = (1, 1, 2, 7)
 
 
-def sleeper(sys):
+def sleeper(task):
     """Sleep, as long as there are edges."""
     for number in range(EDGES):
-        yield sys.sleep(_SLEEPS_MS[number & 3])
+        yield task.sleep(_SLEEPS_MS[number & 3])
 
 
 def main():

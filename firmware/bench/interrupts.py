@@ -2,7 +2,7 @@
 
 The host makes the edges and measures with the emulator's clock, to the cycle: from the falling
 edge on `EDGE_PIN` to the change of `ANSWER_PIN`, which the driver toggles as the first thing after
-its `yield sys.recv()`. The toggle itself, a call of a bound C method, is included. The edges come
+its `yield task.recv()`. The toggle itself, a call of a bound C method, is included. The edges come
 at every phase of the tick; a driver's other work is done and its line unmasked well before each.
 """
 
@@ -21,7 +21,7 @@ LOWEST_PRIORITY = const(7)
 _SPIN_US = const(300_000)
 
 
-def spinner(sys):
+def spinner(task):
     """Never yield."""
     while True:
         pass
@@ -32,16 +32,16 @@ def take_edges(other):
     """Take EDGES edges beside another service, given as a row."""
     stage = Stage()
 
-    def driver(sys):
-        edge = sys.cap("edge")
+    def driver(task):
+        edge = task.cap("edge")
         toggle = Pin(ANSWER_PIN, Pin.OUT, value=0).toggle
         ready = Pin(READY_PIN, Pin.OUT, value=0)
-        yield sys.acknowledge(edge)
+        yield task.acknowledge(edge)
         ready.on()
         for _ in range(EDGES):
-            yield sys.recv()
+            yield task.recv()
             toggle()
-            yield sys.acknowledge(edge)
+            yield task.acknowledge(edge)
         stage.finish()
 
     edge = ("edge", "pin", EDGE_PIN, "falling none", 1000)

@@ -49,34 +49,34 @@ def measure(at_interrupt_level):
     witness = Witness(stage)
     over = []
 
-    def hog(sys):
+    def hog(task):
         witness.note()
         while True:
             pass
         yield
 
-    def base(sys):
+    def base(task):
         while at_interrupt_level and not stage.is_finished:
             pass
-        yield sys.recv()
+        yield task.recv()
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, _BASE)
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, _BASE)
         while len(over) < _KILLS:
-            yield sys.sleep(2)
+            yield task.sleep(2)
             sleep_us(len(over) * _PHASE_STEP_US % 1000)
-            yield sys.start(kernel, _HOG)
-            yield sys.recv()
+            yield task.start(kernel, _HOG)
+            yield task.recv()
             over.append(ticks_diff(ticks_us(), witness.deadline))
-            number = yield sys.next_fault(kernel)
-            yield sys.inspect(kernel, number)
-            kind = unpack(INSPECT_FORMAT, sys.arg)[_FAULT_FIELD]
+            number = yield task.next_fault(kernel)
+            yield task.inspect(kernel, number)
+            kind = unpack(INSPECT_FORMAT, task.arg)[_FAULT_FIELD]
             if number != _HOG or kind != BUDGET or witness.on_top != at_interrupt_level:
                 raise ValueError("task %d ended with fault %d" % (number, kind))
         stage.finish()
         while True:  # a supervisor that returned would be started again
-            yield sys.recv()
+            yield task.recv()
 
     stage.perform([
         row("supervisor", supervisor, 0, (CONTROL,)),

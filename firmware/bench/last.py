@@ -3,9 +3,9 @@
 from bench.notes import NOTES
 
 
-def main(sys):
+def main(task):
     """Wait until every victim is back."""
-    yield sys.sleep(NOTES.end_ms())
+    yield task.sleep(NOTES.end_ms())
     NOTES.finish()
     while True:
-        yield sys.recv()
+        yield task.recv()

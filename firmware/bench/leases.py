@@ -1,6 +1,6 @@
 """1 KiB through a lease, on a running kernel with its tick, beside a plain copy of as much.
 
-Between start and stop: `_CALLS` times `yield sys.call_lending(server, READ, data, READABLE)` in
+Between start and stop: `_CALLS` times `yield task.call_lending(server, READ, data, READABLE)` in
 the client's loop; the server reads all of it with one `lease_read` and replies. The plain copy is
 `into[:] = data` in a loop, both bytearrays.
 """
@@ -20,13 +20,13 @@ _READ = const(1)
 _PRIORITY = const(4)
 
 
-def server(sys):
+def server(task):
     """Read what every caller lends, and reply."""
     into = bytearray(_BYTES)
-    yield sys.recv()
+    yield task.recv()
     while True:
-        yield sys.lease_read(0, into)
-        yield sys.reply_recv(OK, None)
+        yield task.lease_read(0, into)
+        yield task.reply_recv(OK, None)
 
 
 def measure():
@@ -34,18 +34,18 @@ def measure():
     stage = Stage()
     result = [0.0, 0.0]
 
-    def client(sys):
-        handle = sys.cap("server")
+    def client(task):
+        handle = task.cap("server")
         data = bytearray(_BYTES)
-        yield sys.sleep(1)
+        yield task.sleep(1)
         start = ticks_us()
         for _ in range(_CALLS):
-            yield sys.call_lending(handle, _READ, data, READABLE)
+            yield task.call_lending(handle, _READ, data, READABLE)
         result[0] = ticks_diff(ticks_us(), start) / _CALLS
         gc.collect()
         before = gc.mem_alloc()
         for _ in range(_CALLS):
-            yield sys.call_lending(handle, _READ, data, READABLE)
+            yield task.call_lending(handle, _READ, data, READABLE)
         result[1] = (gc.mem_alloc() - before) / _CALLS
         stage.finish()
 

@@ -59,12 +59,12 @@ def measure_task():
     stage = Stage()
     used = [0]
 
-    def service(sys):
+    def service(task):
         while True:
-            yield sys.recv()
+            yield task.recv()
 
-    def last(sys):
-        yield sys.sleep(1)
+    def last(task):
+        yield task.sleep(1)
         used[0] = in_use()
         stage.finish()
 

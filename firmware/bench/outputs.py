@@ -44,10 +44,10 @@ def perform(fails, at_interrupt_level):
     stage = Stage()
     lefts = []
 
-    def driver(sys):
+    def driver(task):
         mark = Pin(_MARKER, Pin.OUT, value=0).on
         Pin(LED, Pin.OUT, value=1)
-        yield sys.sleep(1)
+        yield task.sleep(1)
         lefts.append(ticks_diff(stage.kernel.words[STEP_DEADLINE], ticks_us()))
         error = ValueError()
         mark()
@@ -55,23 +55,23 @@ def perform(fails, at_interrupt_level):
             pass
         raise error
 
-    def base(sys):
+    def base(task):
         while at_interrupt_level and not stage.is_finished:
             pass
-        yield sys.recv()
+        yield task.recv()
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, _BASE)
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, _BASE)
         while len(lefts) < _RUNS:
-            yield sys.sleep(2)
+            yield task.sleep(2)
             sleep_us(len(lefts) * _PHASE_STEP_US % 1000)
-            yield sys.start(kernel, _DRIVER)
-            yield sys.recv()
-            yield sys.next_fault(kernel)
+            yield task.start(kernel, _DRIVER)
+            yield task.recv()
+            yield task.next_fault(kernel)
         stage.finish()
         while True:  # a supervisor that returned would be started again
-            yield sys.recv()
+            yield task.recv()
 
     budget_us = LONG_BUDGET_US if fails else _BUDGET_US
     stage.perform([

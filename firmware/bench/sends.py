@@ -1,7 +1,7 @@
 """A message through a mailbox, on a running kernel with its tick.
 
-Between start and stop: `_MESSAGES` times `yield sys.send(server, NEWS, number)` in the sender's
-loop, and as many `yield sys.recv()` in the receiver's, to the last message's receipt. Both are at
+Between start and stop: `_MESSAGES` times `yield task.send(server, NEWS, number)` in the sender's
+loop, and as many `yield task.recv()` in the receiver's, to the last message's receipt. Both are at
 the same priority; the mailbox holds eight and blocks the sender when it is full, so the sender
 fills it, the receiver empties it, and so on.
 """
@@ -25,24 +25,24 @@ def measure():
     stage = Stage()
     result = [0.0, 0.0]
 
-    def receiver(sys):
-        yield sys.recv()
+    def receiver(task):
+        yield task.recv()
         start = ticks_us()
         for _ in range(_MESSAGES):
-            yield sys.recv()
+            yield task.recv()
         result[0] = ticks_diff(ticks_us(), start) / _MESSAGES
         gc.collect()
         before = gc.mem_alloc()
         for _ in range(_MESSAGES):
-            yield sys.recv()
+            yield task.recv()
         result[1] = (gc.mem_alloc() - before) / _MESSAGES
         stage.finish()
 
-    def sender(sys):
-        handle = sys.cap("server")
+    def sender(task):
+        handle = task.cap("server")
         for number in range(2 * _MESSAGES + 1):
-            yield sys.send(handle, _NEWS, number)
-        yield sys.recv()
+            yield task.send(handle, _NEWS, number)
+        yield task.recv()
 
     stage.perform([
         row("server", receiver, _PRIORITY, mailbox=(_DEPTH, BLOCK)),

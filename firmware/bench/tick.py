@@ -28,14 +28,14 @@ def main():
     stage = Stage()
     ticked = [0]
 
-    def service(sys):
-        yield sys.sleep(0)
+    def service(task):
+        yield task.sleep(0)
         ticked[0] = compute()
         stage.finish()
 
-    def listener(sys):
-        yield sys.acknowledge(sys.cap("input"))
-        yield sys.recv()
+    def listener(task):
+        yield task.acknowledge(task.cap("input"))
+        yield task.recv()
 
     plain = compute()
     console = ("input", "console", 0, "rising none", 1000)

@@ -80,20 +80,20 @@ def measure(work):
     stage = Stage()
     late = [0]
 
-    def periodic(sys):
+    def periodic(task):
         while not stage.is_finished:
             due = ticks_add(ticks_us(), _PERIOD_MS * 1000)
-            yield sys.sleep(_PERIOD_MS)
+            yield task.sleep(_PERIOD_MS)
             late[0] = max(late[0], ticks_diff(ticks_us(), due))
-        yield sys.recv()
+        yield task.recv()
 
-    def worker(sys):
-        yield sys.sleep(10)
+    def worker(task):
+        yield task.sleep(10)
         late[0] = 0
         work()
-        yield sys.sleep(10)
+        yield task.sleep(10)
         stage.finish()
-        yield sys.recv()
+        yield task.recv()
 
     stage.perform((row("periodic", periodic, 1), row("worker", worker, 5)))
     return late[0]

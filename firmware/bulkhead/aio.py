@@ -1,6 +1,6 @@
 """The frame of a service whose `main` is an `async def`: its traps are awaited.
 
-    status = await sys.call(led, TOGGLE)
+    status = await task.call(led, TOGGLE)
 
 In an image the build turns the commonest traps into ones that are yielded (`system/quicken.py` of
 the host tools), which costs nothing. The others, and all where code is not built, go through here:
@@ -73,7 +73,7 @@ def _awaited(method):
 
 
 class AsyncFrame(Frame):
-    """One incarnation's frame, the `sys` that `async def main(sys)` gets: see `Frame`.
+    """One incarnation's frame, the `task` that `async def main(task)` gets: see `Frame`.
 
     It has the attributes of a Frame and no more, or the kernel would not find `arg` the short way
     (`kernel/window.py`): so the awaitable is among the handles.

@@ -2,10 +2,10 @@
 
 Every method returns the trap word, to be yielded at once:
 
-    status = yield sys.call(led, TOGGLE)
+    status = yield task.call(led, TOGGLE)
 
 The yield's value is the trap's result. Statuses 0 to 191 are the peer's own; the kernel's
-(TIMEOUT, DEAD, NOTIFIED, FULL, UNKNOWN) begin at 192. A value travels in `sys.arg`, both ways.
+(TIMEOUT, DEAD, NOTIFIED, FULL, UNKNOWN) begin at 192. A value travels in `task.arg`, both ways.
 No method allocates. A timeout is milliseconds, below 2**31, which is 24 days; one that is negative
 is over at once, as 0 is. An operand that cannot be is a BadOperand, which ends the service with a
 SYSCALL fault that names it.
@@ -42,7 +42,7 @@ class BadOperand(BaseException):
 
 
 class Frame:
-    """One incarnation's frame, the `sys` that `main(sys)` gets."""
+    """One incarnation's frame, the `task` that `main(task)` gets."""
 
     arg = None
     buffer = None

@@ -33,32 +33,32 @@ class InjectedCrash(Exception):
     """What an injected crash raises."""
 
 
-def stand_in(kind, generator, sys, uses, lines, timed, stop):
+def stand_in(kind, generator, task, uses, lines, timed, stop):
     """Return what stands in for `generator`, None where the service cannot fail in that way.
 
-    `sys` is the service's frame, `uses` what its manifest grants, as in the system's table, and
+    `task` is the service's frame, `uses` what its manifest grants, as in the system's table, and
     `lines` its interrupt lines. `timed` is TIMED where the service waits with a timeout. `stop`
     has the board stand still for microseconds.
     """
     if DROP_REPLY <= kind <= KILL_IN_CALL:
-        return at_reply(kind, generator, sys)
+        return at_reply(kind, generator, task)
     if kind == FLOOD:
-        return first(generator, sys, lambda: flood(sys, uses))
+        return first(generator, task, lambda: flood(task, uses))
     if kind == KILL_IN_START:
         return in_start(generator)
     if kind == LOST_INTERRUPT:
-        return lines and without_interrupt(generator, sys, lines, timed)
+        return lines and without_interrupt(generator, task, lines, timed)
     if kind == CLOCK_JUMP:
-        return first(generator, sys, lambda: stop(_JUMP_US))
+        return first(generator, task, lambda: stop(_JUMP_US))
     misdeed = MISDEEDS.get(kind)
-    return misdeed and instead(misdeed, generator, sys, uses)
+    return misdeed and instead(misdeed, generator, task, uses)
 
 
-def instead(misdeed, generator, sys, uses):
+def instead(misdeed, generator, task, uses):
     """Commit a misdeed in place of all that the service would do."""
     try:
         yield
-        traps = misdeed(sys, uses)
+        traps = misdeed(task, uses)
         if traps:
             yield from traps
     finally:
@@ -72,19 +72,19 @@ def in_start(generator):
     raise InjectedCrash("killed in its start")
 
 
-def first(generator, sys, misdeed):
+def first(generator, task, misdeed):
     """Commit a misdeed before the service's next step, then go on as if nothing had been."""
     result = yield
     try:
-        arg = sys.arg
-        registers = list(sys.registers)
+        arg = task.arg
+        registers = list(task.registers)
         yield YIELD | MARK
         traps = misdeed()
         if traps:
             yield from traps
-        sys.arg = arg
+        task.arg = arg
         for index, register in enumerate(registers):
-            sys.registers[index] = register
+            task.registers[index] = register
         yield from marked(generator, generator.send(result))
     except StopIteration:
         return
@@ -92,27 +92,27 @@ def first(generator, sys, misdeed):
         generator.close()
 
 
-def without_interrupt(generator, sys, lines, timed):
+def without_interrupt(generator, task, lines, timed):
     """Go on, but take the next interrupt in the service's place, and let the line fire again."""
     result = yield
     trap = RECV | timed
     try:
-        timeout_ms = sys.registers[0]
-        while result != NOTIFIED or not sys.bits() & (1 << len(lines)) - 1:
+        timeout_ms = task.registers[0]
+        while result != NOTIFIED or not task.bits() & (1 << len(lines)) - 1:
             trap = generator.send(result)
-            timeout_ms = sys.registers[0]
+            timeout_ms = task.registers[0]
             result = yield trap
-        bits = sys.bits()
+        bits = task.bits()
         yield YIELD | MARK
         for index, line in enumerate(lines):
             if bits >> index & 1:
-                yield sys.acknowledge(sys.handles[line[0]])
+                yield task.acknowledge(task.handles[line[0]])
         rest = bits >> len(lines) << len(lines)
         if rest:  # what others have notified is the service's
-            sys.registers[3] = rest
+            task.registers[3] = rest
             trap = generator.send(NOTIFIED)
         else:
-            sys.registers[0] = timeout_ms
+            task.registers[0] = timeout_ms
         yield from marked(generator, trap)
     except StopIteration:
         return
@@ -131,17 +131,17 @@ def marked(generator, trap):
         trap = generator.send(result)
 
 
-def at_reply(kind, generator, sys):
+def at_reply(kind, generator, task):
     """Go on, but do wrong at the next reply that somebody waits for."""
     result = yield
     try:
         while True:
             trap = generator.send(result)
-            caller = answered(sys, trap)
+            caller = answered(task, trap)
             if caller:
                 break
             result = yield trap
-        timeout_ms = sys.registers[0]
+        timeout_ms = task.registers[0]
         yield YIELD | MARK
         rest = YIELD if trap & _TRAP == REPLY else RECV | trap & TIMED
         if kind == KILL_IN_CALL:
@@ -149,21 +149,21 @@ def at_reply(kind, generator, sys):
         if kind == DROP_REPLY:
             trap = rest
         elif kind == WRONG_REPLY:
-            sys.arg = b"nonsense"
+            task.arg = b"nonsense"
             trap = trap & ~0xFF | NONSENSE
         elif kind == DOUBLE_REPLY:
-            arg = sys.arg
+            arg = task.arg
             yield trap if rest == YIELD else trap & 0xFF | REPLY
-            yield sys.reply_to(caller, trap & 0xFF, arg)
+            yield task.reply_to(caller, trap & 0xFF, arg)
             trap = rest
         elif kind == LATE_REPLY:
-            yield sys.sleep(_LATE_MS)
+            yield task.sleep(_LATE_MS)
         else:
-            received, sys.registers[1] = sys.caller(), caller
+            received, task.registers[1] = task.caller(), caller
             yield REPLY_FAULT
-            sys.registers[1] = received
+            task.registers[1] = received
             trap = rest
-        sys.registers[0] = timeout_ms
+        task.registers[0] = timeout_ms
         yield from marked(generator, trap)
     except StopIteration:
         return
@@ -171,44 +171,44 @@ def at_reply(kind, generator, sys):
         generator.close()
 
 
-def answered(sys, trap):
+def answered(task, trap):
     """Return the token of whom a trap replies to, 0 when it does not, or nobody waits."""
     if trap & (_TRAP | TIMED) == REPLY | TIMED:
-        return sys.registers[0]
+        return task.registers[0]
     if trap & _TRAP == REPLY or trap & _TRAP == REPLY_RECV:
-        return sys.caller()
+        return task.caller()
     return 0
 
 
-def crash(sys, uses):
+def crash(task, uses):
     """Raise."""
     raise InjectedCrash("injected by the operator")
 
 
-def flood(sys, uses):
+def flood(task, uses):
     """Use every capability as often and as fast as it goes."""
     for _ in range(_FLOOD_ROUNDS):
-        for handle, rights in _reached(sys, uses):
-            yield use(sys, handle, rights)
+        for handle, rights in _reached(task, uses):
+            yield use(task, handle, rights)
 
 
-def give_up(sys, uses):
+def give_up(task, uses):
     """Return."""
 
 
-def spin(sys, uses):
+def spin(task, uses):
     """Never yield."""
     while True:
         pass
 
 
-def spin_in_c(sys, uses):
+def spin_in_c(task, uses):
     """Never yield, in C calls each longer than the budget of most."""
     while True:
         sum(range(_LONG))
 
 
-def catch_kill(sys, uses):
+def catch_kill(task, uses):
     """Never yield, catch the kill for it, and go on."""
     try:
         while True:
@@ -218,19 +218,19 @@ def catch_kill(sys, uses):
     yield SLEEP
 
 
-def hang(sys, uses):
+def hang(task, uses):
     """Sleep without end."""
     yield SLEEP
 
 
-def leak(sys, uses):
+def leak(task, uses):
     """Allocate without end."""
     kept = []
     while True:
         kept.append(bytearray(_LEAK_BYTES))
 
 
-def fill_memory(sys, uses):
+def fill_memory(task, uses):
     """Fill the heap to the last block, make a trap with it full, and ask for more."""
     kept = []
     size = _LEAK_BYTES
@@ -245,55 +245,55 @@ def fill_memory(sys, uses):
     raise MemoryError
 
 
-def forge(sys, uses):
+def forge(task, uses):
     """Use a handle that it never got."""
-    yield sys.call(SLOT_MASK << HANDLE_SHIFT, NONSENSE)
+    yield task.call(SLOT_MASK << HANDLE_SHIFT, NONSENSE)
 
 
-def use_stale(sys, uses):
+def use_stale(task, uses):
     """Give a capability up and use its handle after that."""
-    for name, handle in sys.handles.items():
+    for name, handle in task.handles.items():
         if name:
-            yield sys.delete(handle)
+            yield task.delete(handle)
             yield handle | ACKNOWLEDGE
 
 
-def use_revoked(sys, uses):
+def use_revoked(task, uses):
     """Copy a capability, revoke the copy and use it: raise what that was answered with."""
-    for handle, rights in _reached(sys, uses):
-        yield sys.reopen(handle)
-        yield sys.copy(handle)
-        copy = sys.arg
-        yield sys.revoke(handle)
-        status = yield use(sys, copy, rights)
+    for handle, rights in _reached(task, uses):
+        yield task.reopen(handle)
+        yield task.copy(handle)
+        copy = task.arg
+        yield task.revoke(handle)
+        status = yield use(task, copy, rights)
         raise InjectedCrash("a revoked handle answers %d" % status)
 
 
-def trap_wrongly(sys, uses):
+def trap_wrongly(task, uses):
     """Make a trap that means nothing."""
     yield (1 << TRAP_SHIFT) * 31
 
 
-def send_list(sys, uses):
+def send_list(task, uses):
     """Send what no message may hold."""
-    for handle, rights in _reached(sys, uses):
+    for handle, rights in _reached(task, uses):
         if rights & (MAY_CALL | MAY_SEND):
-            yield sys.reopen(handle)  # a dead one would answer before it looks at the list
-            yield use(sys, handle, rights, [])
+            yield task.reopen(handle)  # a dead one would answer before it looks at the list
+            yield use(task, handle, rights, [])
 
 
-def use(sys, handle, rights, arg=None):
+def use(task, handle, rights, arg=None):
     """Return a trap through a capability that has one of the rights."""
     if rights & MAY_SEND:
-        return sys.send(handle, NONSENSE, arg, 1)
+        return task.send(handle, NONSENSE, arg, 1)
     if rights & MAY_CALL:
-        return sys.call(handle, NONSENSE, arg, _USE_MS)
-    return sys.notify(handle, 0)
+        return task.call(handle, NONSENSE, arg, _USE_MS)
+    return task.notify(handle, 0)
 
 
-def _reached(sys, uses):
+def _reached(task, uses):
     return [
-        (sys.handles[name], rights)
+        (task.handles[name], rights)
         for name, _, rights, _ in uses
         if rights & (MAY_CALL | MAY_SEND | MAY_NOTIFY)
     ]

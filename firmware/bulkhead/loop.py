@@ -1,12 +1,12 @@
 """An asyncio program as a service: its loop waits in the kernel, and its tasks await traps.
 
-    async def main(sys):
-        await run(sys, program(sys))
+    async def main(task):
+        await run(task, program(task))
 
 takes the place of `asyncio.run(program())`. The tasks, events, locks and streams are MicroPython's
 own; only the loop is another: where asyncio would wait or go on to the next task, this one
 receives, so that others run, messages are answered, and each step of a task is a step of the
-service. A task that awaits a trap, `await sys.call(led, TOGGLE)`, holds the others up until it
+service. A task that awaits a trap, `await task.call(led, TOGGLE)`, holds the others up until it
 has its result, as a call of a blocking function would.
 
 asyncio keeps its queue in its module: one service of a system may run it (`bulkhead check`).
@@ -27,50 +27,50 @@ def refuse(_operation, _arg):
     return REFUSED, None
 
 
-def run(sys, program, answer=refuse):
+def run(task, program, answer=refuse):
     """Run a coroutine with all its tasks until it ends; return its result, or raise its exception.
 
-    `answer(operation, sys.arg)` is called for each message, and for a notification with NOTIFIED
+    `answer(operation, task.arg)` is called for each message, and for a notification with NOTIFIED
     and its bits; it returns a status and a value, which go to who has called.
     """
     new_event_loop()
     main = create_task(program)
     while True:
-        yield from _receive(sys, answer)
-        task = core._task_queue.peek()
-        if task is None or ticks_diff(task.ph_key, ticks_ms()) > 0:
+        yield from _receive(task, answer)
+        due = core._task_queue.peek()
+        if due is None or ticks_diff(due.ph_key, ticks_ms()) > 0:
             continue
         core._task_queue.pop()
-        core.cur_task = task
-        thrown = task.data
-        error = yield from _step(task, thrown)
-        if error is not None and task is main:
+        core.cur_task = due
+        thrown = due.data
+        error = yield from _step(due, thrown)
+        if error is not None and due is main:
             core.cur_task = None
-            task.state = False
+            due.state = False
             if isinstance(error, StopIteration):
                 return error.value
             raise error
         if error is not None:
-            _end(task, thrown if task.state is None else error)
+            _end(due, thrown if due.state is None else error)
 
 
-def _receive(sys, answer):
+def _receive(task, answer):
     """Wait until a task is due, or for a message, and answer that."""
     pause_ms = None
     if core._io_queue.map:
         core._io_queue.wait_io_event(0)
         pause_ms = _POLL_MS
-    task = core._task_queue.peek()
-    if task is not None:
-        due_ms = max(0, ticks_diff(task.ph_key, ticks_ms()))
+    due = core._task_queue.peek()
+    if due is not None:
+        due_ms = max(0, ticks_diff(due.ph_key, ticks_ms()))
         pause_ms = due_ms if pause_ms is None else min(pause_ms, due_ms)
-    operation = yield from sys.recv(pause_ms)
+    operation = yield from task.recv(pause_ms)
     if operation == TIMEOUT:
         return
-    caller = sys.caller()
-    status, value = answer(operation, sys.bits() if operation == NOTIFIED else sys.arg)
+    caller = task.caller()
+    status, value = answer(operation, task.bits() if operation == NOTIFIED else task.arg)
     if caller:
-        yield from sys.reply_to(caller, status, value)
+        yield from task.reply_to(caller, status, value)
 
 
 def _step(task, thrown):

@@ -77,7 +77,7 @@ def make_generator(main, frame):
     """Return the generator of a service: the kernel resumes and closes no other object."""
     generator = main(frame)
     if type(generator) not in GENERATORS:
-        raise TypeError("main(sys) must be a generator function or an async def: no yield in it")
+        raise TypeError("main(task) must be a generator function or an async def: no yield in it")
     return generator
 
 

@@ -12,13 +12,13 @@ _FULL = const(65535)
 _REFERENCE_MV = const(3300)
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    inputs = [ADC(Pin(place)) for place in dict(PINS)[sys.name()]]
-    operation = yield sys.recv()
+    inputs = [ADC(Pin(place)) for place in dict(PINS)[task.name()]]
+    operation = yield task.recv()
     while True:
-        status, value = answer(inputs, operation, sys.arg)
-        operation = yield sys.reply_recv(status, value)
+        status, value = answer(inputs, operation, task.arg)
+        operation = yield task.reply_recv(status, value)
 
 
 def answer(inputs, operation, arg):

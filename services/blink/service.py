@@ -11,33 +11,33 @@ _HALF_PERIODS_MS = (500, 250, 100)
 _REPORT_EVERY = 20
 
 
-def main(sys):
+def main(task):
     """Toggle the LED for ever, and tell the temperature now and then."""
-    led = sys.cap("led")
-    button = sys.cap("button")
-    thermometer = sys.cap("thermometer")
-    logger = sys.cap("logger")
+    led = task.cap("led")
+    button = task.cap("button")
+    thermometer = task.cap("thermometer")
+    logger = task.cap("logger")
     presses = 0
     toggles = 0
     while True:
-        status = yield sys.call(led, led_api.TOGGLE)
+        status = yield task.call(led, led_api.TOGGLE)
         if status == DEAD:
-            yield sys.reopen(led)
-        status = yield sys.call(button, button_api.PRESSES)
+            yield task.reopen(led)
+        status = yield task.call(button, button_api.PRESSES)
         if status == DEAD:
-            yield sys.reopen(button)
-        elif status == OK and sys.arg != presses:
-            presses = sys.arg
-            yield sys.send(logger, logger_api.INFO, "button pressed, next pace")
+            yield task.reopen(button)
+        elif status == OK and task.arg != presses:
+            presses = task.arg
+            yield task.send(logger, logger_api.INFO, "button pressed, next pace")
         if toggles % _REPORT_EVERY == 0:
-            status = yield sys.call(thermometer, thermometer_api.READ)
+            status = yield task.call(thermometer, thermometer_api.READ)
             if status == DEAD:
-                yield sys.reopen(thermometer)
+                yield task.reopen(thermometer)
                 toggles -= 1  # ask it at the next toggle
             elif status == OK:
-                text = "the chip is at %d.%02d C" % (sys.arg // 100, sys.arg % 100)
-                status = yield sys.send(logger, logger_api.INFO, text)
+                text = "the chip is at %d.%02d C" % (task.arg // 100, task.arg % 100)
+                status = yield task.send(logger, logger_api.INFO, text)
         if status == DEAD:
-            yield sys.reopen(logger)
+            yield task.reopen(logger)
         toggles += 1
-        yield sys.sleep(_HALF_PERIODS_MS[presses % len(_HALF_PERIODS_MS)])
+        yield task.sleep(_HALF_PERIODS_MS[presses % len(_HALF_PERIODS_MS)])

@@ -74,43 +74,43 @@ class Button:
         self.holds += 1
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    edge = sys.cap("edge")
+    edge = task.cap("edge")
     pin = Pin(BUTTON)
     button = Button(pin.value() == 0)
-    sys.carry_over(button)
+    task.carry_over(button)
     if not button.is_settling:
-        yield sys.acknowledge(edge)
+        yield task.acknowledge(edge)
     while True:
         pause_ms = button.pause_ms()
-        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
+        operation = TIMEOUT if pause_ms == 0 else (yield task.recv(pause_ms))
         if operation == NOTIFIED:
             button.settle()
         elif operation == TIMEOUT and button.is_settling:
-            yield sys.acknowledge(edge)  # before the look: a later edge is not forgotten
+            yield task.acknowledge(edge)  # before the look: a later edge is not forgotten
             if button.take(pin.value() == 0):
-                yield from tell(sys, button)
+                yield from tell(task, button)
         elif operation == TIMEOUT:
             button.hold()
-            yield from tell(sys, button)
+            yield from tell(task, button)
         elif operation == WAIT:
-            badge = sys.badge()
+            badge = task.badge()
             if len(button.waiters) < WAITERS_MAX or badge in button.waiters:
-                button.waiters[badge] = sys.caller()
+                button.waiters[badge] = task.caller()
             else:
-                yield sys.reply(BUSY)
+                yield task.reply(BUSY)
         else:
             status, value = answer(button, operation)
-            yield sys.reply(status, value)
+            yield task.reply(status, value)
 
 
-def tell(sys, button):
+def tell(task, button):
     """Answer those who wait."""
     waiters = button.waiters
     button.waiters = {}
     for token in waiters.values():
-        yield sys.reply_to(token, OK, (button.presses, button.holds))
+        yield task.reply_to(token, OK, (button.presses, button.holds))
 
 
 def answer(button, operation):

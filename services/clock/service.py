@@ -76,27 +76,27 @@ class Clock:
         return min(max(self.alarms[0][0] - self.now_ms(), 0), _LOOK_MS)
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     clock = Clock()
-    if not sys.carry_over(clock) and (yield sys.unstash()) == OK:
-        clock.import_state(0, sys.arg)
+    if not task.carry_over(clock) and (yield task.unstash()) == OK:
+        clock.import_state(0, task.arg)
     kept = None
     while True:
         pause_ms = clock.pause_ms()
-        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
+        operation = TIMEOUT if pause_ms == 0 else (yield task.recv(pause_ms))
         if operation == TIMEOUT:
             if clock.pause_ms() == 0:
                 _, number, bits = clock.alarms.pop(0)
-                yield sys.notify(sys.cap(SERVICES[number - 1][0]), bits)
-        elif operation == ALARM and is_alarm(sys.arg):
-            yield from take_alarm(sys, clock, *sys.arg)
-        elif sys.caller():
-            status, value = answer(clock, operation, sys.arg, sys.badge())
-            yield sys.reply(status, value)
+                yield task.notify(task.cap(SERVICES[number - 1][0]), bits)
+        elif operation == ALARM and is_alarm(task.arg):
+            yield from take_alarm(task, clock, *task.arg)
+        elif task.caller():
+            status, value = answer(clock, operation, task.arg, task.badge())
+            yield task.reply(status, value)
         state = clock.export_state()
         if state != kept:  # also what was given back, which is given once
-            yield sys.stash(state)
+            yield task.stash(state)
             kept = state
 
 
@@ -112,22 +112,22 @@ def is_alarm(arg):
     return is_time(arg[0]) and type(arg[1]) is int and 0 < arg[1] <= _BITS_MAX
 
 
-def take_alarm(sys, clock, at_ms, bits):
+def take_alarm(task, clock, at_ms, bits):
     """Take an alarm of the caller received last, and answer it."""
-    number = sys.badge()
+    number = task.badge()
     try:
-        handle = sys.cap(SERVICES[number - 1][0])
+        handle = task.cap(SERVICES[number - 1][0])
     except (NoCapability, IndexError):
-        yield sys.reply(NO_RIGHT)
+        yield task.reply(NO_RIGHT)
         return
     if len(clock.alarms) == ALARMS_MAX:
-        yield sys.reply(NO_ROOM)
+        yield task.reply(NO_ROOM)
         return
-    token = sys.caller()
-    yield sys.reopen(handle)  # names the incarnation that asks
+    token = task.caller()
+    yield task.reopen(handle)  # names the incarnation that asks
     clock.alarms.append((at_ms, number, bits))
     clock.alarms.sort()
-    yield sys.reply_to(token, OK)
+    yield task.reply_to(token, OK)
 
 
 def answer(clock, operation, arg, number):

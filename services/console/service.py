@@ -146,76 +146,76 @@ class Link:
         serial.line[: len(state) - at] = state[at:]
 
 
-def put(sys, serial, data, tries_max):
+def put(task, serial, data, tries_max):
     """Write what the line takes of `data`, and return the rest.
 
     Gives up when the host has taken nothing for that many tries, a millisecond between two, or
     when the prompt has the line.
     """
-    line = sys.cap(_LINE)
+    line = task.cap(_LINE)
     start = 0
     tries = 0
     while True:
-        status = yield sys.write(line, data, start)
+        status = yield task.write(line, data, start)
         serial.is_held = status != OK
-        count = sys.count()
+        count = task.count()
         start += count
         if start == len(data) or serial.is_held or tries == tries_max:
             return data[start:]
         tries = 0 if count else tries + 1
         if not count:
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
 
-def write(sys, serial, data):
+def write(task, serial, data):
     """Write an answer, behind a line that has begun; what nobody takes of it is lost."""
-    serial.text = yield from put(sys, serial, serial.text, _ANSWER_TRIES)
+    serial.text = yield from put(task, serial, serial.text, _ANSWER_TRIES)
     if not serial.text:
-        data = yield from put(sys, serial, data, _ANSWER_TRIES)
+        data = yield from put(task, serial, data, _ANSWER_TRIES)
     serial.lost += len(data)
 
 
-def say(sys, serial, text):
+def say(task, serial, text):
     """Begin to print a text; return whether the line has taken all of it."""
-    serial.text = yield from put(sys, serial, text, _TEXT_TRIES)
+    serial.text = yield from put(task, serial, text, _TEXT_TRIES)
     return not serial.text
 
 
-def main(sys):
+def main(task):
     """Serve the link until stopped."""
     state = Link()
-    sys.carry_over(state)
+    task.carry_over(state)
     serial, gate, watch = state.serial, state.gate, state.watch
-    line = sys.cap(_LINE)
-    yield sys.acknowledge(line)
+    line = task.cap(_LINE)
+    yield task.acknowledge(line)
     has_all = False
     while True:
         if not has_all:
-            has_all = yield from print_news(sys, serial)
+            has_all = yield from print_news(task, serial)
         pause_ms = watch.pause_ms()
         if not (has_all or serial.is_held) and (pause_ms is None or pause_ms > _AGAIN_MS):
             pause_ms = _AGAIN_MS
-        status = yield sys.recv(pause_ms)
+        status = yield task.recv(pause_ms)
         has_all = has_all and status != NOTIFIED
-        if status == NOTIFIED and sys.bits() & _INPUT:
-            yield from put(sys, serial, b"", 0)
+        if status == NOTIFIED and task.bits() & _INPUT:
+            yield from put(task, serial, b"", 0)
             while not serial.is_held and serial.more():
                 frame = serial.read_line()
                 if serial.wants_prompt:
                     serial.wants_prompt = False
-                    yield sys.hand_over(line)
+                    yield task.hand_over(line)
                     break
                 if frame:
-                    yield from answer(sys, serial, gate, watch, frame)
-                yield sys.sleep(1)  # a burst takes many steps, each within the budget
-        yield sys.acknowledge(line)
+                    yield from answer(task, serial, gate, watch, frame)
+                yield task.sleep(1)  # a burst takes many steps, each within the budget
+        yield task.acknowledge(line)
         if watch.is_due():
-            yield from put(sys, serial, b"", 0)
+            yield from put(task, serial, b"", 0)
             if serial.is_held:  # whoever wished for it has left the line to somebody else
                 watch.interval_ms = 0
             else:
                 serial.answers = watch.answers
-                yield from send_table(sys, serial, gate, watch.sequence)
+                yield from send_table(task, serial, gate, watch.sequence)
 
 
 class Watch:
@@ -271,49 +271,49 @@ def admitted(gate, frame):
     return NO_SESSION, kind, payload
 
 
-def answer(sys, serial, gate, watch, frame):
+def answer(task, serial, gate, watch, frame):
     """Do what one request asks, if it may be done."""
     sequence = frame[1]
     status, kind, payload = admitted(gate, frame)
     serial.answers = gate.answers
     if status != OK and kind == link.ORDER:
-        yield from send(sys, serial, link.STATUS, sequence, gate.refusal(status, payload))
+        yield from send(task, serial, link.STATUS, sequence, gate.refusal(status, payload))
     elif status != OK:
-        yield from send_status(sys, serial, sequence, status)
+        yield from send_status(task, serial, sequence, status)
     elif kind == link.HELLO:
         names = "\0".join((VERSION, BOARD, APPLICATION, "")).encode()
         now = time.ticks_ms()
         head = struct.pack(link.HELLO_FORMAT, ABI, len(SERVICES), now, gate.access, gate.mark)
-        yield from send(sys, serial, link.HELLO_IS, sequence, head + names)
+        yield from send(task, serial, link.HELLO_IS, sequence, head + names)
     elif kind == link.CHALLENGE and len(payload) == NONCE_BYTES:
         opened = gate.open(payload, urandom(NONCE_BYTES))
-        yield from send(sys, serial, link.CHALLENGE_IS, sequence, opened)
+        yield from send(task, serial, link.CHALLENGE_IS, sequence, opened)
     elif kind == link.TABLE:
-        yield from send_table(sys, serial, gate, sequence)
+        yield from send_table(task, serial, gate, sequence)
     elif kind == link.WATCH and len(payload) == 4:
         watch.begin(sequence, gate.answers, *struct.unpack("<HH", payload))
     elif kind in (link.INJECT, link.CONTROL) and payload:
         if kind == link.CONTROL and payload == _RESET:
-            yield from send_status(sys, serial, sequence, OK)
-            yield sys.sleep(_FAREWELL_MS)  # until the host has taken it
+            yield from send_status(task, serial, sequence, OK)
+            yield task.sleep(_FAREWELL_MS)  # until the host has taken it
         operation = supervisor_api.INJECT if kind == link.INJECT else supervisor_api.CONTROL
-        supervisor = sys.cap("supervisor")
-        status = yield sys.call(supervisor, operation, (text(payload[1:]), payload[0]))
+        supervisor = task.cap("supervisor")
+        status = yield task.call(supervisor, operation, (text(payload[1:]), payload[0]))
         if status == DEAD:  # the supervisor was the target
-            yield sys.reopen(supervisor)
+            yield task.reopen(supervisor)
         status = OK if status in (OK, DEAD) else UNKNOWN
-        yield from send_status(sys, serial, sequence, status)
+        yield from send_status(task, serial, sequence, status)
     elif kind == link.CALL:
-        yield from call(sys, serial, sequence, payload)
+        yield from call(task, serial, sequence, payload)
     elif kind == link.UPDATE and payload and payload[0] < OPERATIONS:
-        yield from answer_update(sys, serial, sequence, payload)
+        yield from answer_update(task, serial, sequence, payload)
     elif kind in link.READING:
-        yield from answer_text(sys, serial, sequence, kind, payload)
+        yield from answer_text(task, serial, sequence, kind, payload)
     else:
-        yield from send_status(sys, serial, sequence, UNKNOWN)
+        yield from send_status(task, serial, sequence, UNKNOWN)
 
 
-def call(sys, serial, sequence, payload):
+def call(task, serial, sequence, payload):
     """Call any service and send its status and what came with it."""
     name, _, argument = payload[_CALL_BYTES:].partition(b"\0")
     name = text(name)
@@ -322,87 +322,87 @@ def call(sys, serial, sequence, payload):
         argument = value.decode(argument)
     except ValueError:
         operation = OPERATIONS
-    if operation >= OPERATIONS or name not in sys.handles or name in ("", _LINE):
-        yield from send_status(sys, serial, sequence, UNKNOWN)
+    if operation >= OPERATIONS or name not in task.handles or name in ("", _LINE):
+        yield from send_status(task, serial, sequence, UNKNOWN)
         return
     if timeout_ms > _PATIENCE_MS:  # it is not hung for waiting as long as it is told to
-        yield sys.call(sys.cap("supervisor"), supervisor_api.EXCUSE, timeout_ms)
-    service = sys.cap(name)
-    yield sys.reopen(service)
-    status = yield sys.call(service, operation, argument, timeout_ms)
+        yield task.call(task.cap("supervisor"), supervisor_api.EXCUSE, timeout_ms)
+    service = task.cap(name)
+    yield task.reopen(service)
+    status = yield task.call(service, operation, argument, timeout_ms)
     try:
-        result = value.encode(sys.arg if status < OPERATIONS else None)
+        result = value.encode(task.arg if status < OPERATIONS else None)
     except ValueError:
         result = value.encode(None)
-    yield from send(sys, serial, link.RESULT, sequence, bytes((status,)) + result)
+    yield from send(task, serial, link.RESULT, sequence, bytes((status,)) + result)
 
 
-def answer_text(sys, serial, sequence, kind, payload):
+def answer_text(task, serial, sequence, kind, payload):
     """Send the bytes that the supervisor answers with, or that there are none."""
     status = UNKNOWN
     if kind == link.FAULT_TEXT and len(payload) >= 2:
         operands = text(payload[2:]), payload[0] | payload[1] << 8
-        status = yield sys.call(sys.cap("supervisor"), supervisor_api.FAULT_TEXT, operands)
+        status = yield task.call(task.cap("supervisor"), supervisor_api.FAULT_TEXT, operands)
     elif kind == link.TRACE and len(payload) == 4:
         position = struct.unpack("<I", payload)[0] & _POSITION_MASK
-        status = yield sys.call(sys.cap("supervisor"), supervisor_api.TRACE, position)
+        status = yield task.call(task.cap("supervisor"), supervisor_api.TRACE, position)
     elif kind in (link.FAULT, link.CAPABILITIES):
         operation = supervisor_api.FAULT if kind == link.FAULT else supervisor_api.CAPABILITIES
-        status = yield sys.call(sys.cap("supervisor"), operation, text(payload))
+        status = yield task.call(task.cap("supervisor"), operation, text(payload))
     elif kind == link.LOG and len(payload) == 4:
-        status = yield from find_record(sys, struct.unpack("<I", payload)[0])
+        status = yield from find_record(task, struct.unpack("<I", payload)[0])
     elif kind == link.HEAP:
         gc.collect()
-        sys.arg = struct.pack("<I", gc.mem_free())
+        task.arg = struct.pack("<I", gc.mem_free())
         status = OK
     if status == OK:
-        yield from send(sys, serial, link.TEXT, sequence, sys.arg)
+        yield from send(task, serial, link.TEXT, sequence, task.arg)
     else:
         if status == DEAD:
-            yield sys.reopen(sys.cap("supervisor"))
-        yield from send_status(sys, serial, sequence, UNKNOWN)
+            yield task.reopen(task.cap("supervisor"))
+        yield from send_status(task, serial, sequence, UNKNOWN)
 
 
-def find_record(sys, number):
-    """Put the log's first record after that number into `sys.arg`, as LOG answers it."""
-    logger = sys.cap("logger")
-    status = yield sys.call(logger, logger_api.AFTER, number)
-    if status == DEAD and (yield sys.reopen(logger)) == OK:
-        status = yield sys.call(logger, logger_api.AFTER, number)
+def find_record(task, number):
+    """Put the log's first record after that number into `task.arg`, as LOG answers it."""
+    logger = task.cap("logger")
+    status = yield task.call(logger, logger_api.AFTER, number)
+    if status == DEAD and (yield task.reopen(logger)) == OK:
+        status = yield task.call(logger, logger_api.AFTER, number)
     if status == logger_api.EMPTY:
-        sys.arg = b""
+        task.arg = b""
         return OK
     if status == OK:
-        record = sys.arg
+        record = task.arg
         line = logger_api.line_of(record[1:], SERVICES)
-        sys.arg = struct.pack("<I", record[0]) + line.encode()
+        task.arg = struct.pack("<I", record[0]) + line.encode()
     return status
 
 
-def answer_update(sys, serial, sequence, payload):
+def answer_update(task, serial, sequence, payload):
     """Hand one step of an update to the updater, where there is one."""
-    updater = sys.handles.get("updater")
+    updater = task.handles.get("updater")
     status = UNKNOWN
     why = None
     if updater is not None:
         data = payload[1:]
-        status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
-        if status == DEAD and (yield sys.reopen(updater)) == OK:  # it was started again
-            status = yield sys.call_lending(updater, payload[0], data, READABLE, len(data))
-        why = sys.arg
+        status = yield task.call_lending(updater, payload[0], data, READABLE, len(data))
+        if status == DEAD and (yield task.reopen(updater)) == OK:  # it was started again
+            status = yield task.call_lending(updater, payload[0], data, READABLE, len(data))
+        why = task.arg
     if status == OK and type(why) is bytes:
-        yield from send(sys, serial, link.TEXT, sequence, why)
+        yield from send(task, serial, link.TEXT, sequence, why)
     else:
         why = why.encode() if type(why) is str else b""
-        yield from send(sys, serial, link.STATUS, sequence, bytes((status,)) + why)
+        yield from send(task, serial, link.STATUS, sequence, bytes((status,)) + why)
 
 
-def send(sys, serial, kind, sequence, payload):
+def send(task, serial, kind, sequence, payload):
     """Send an answer: one to an order is sealed."""
     if serial.answers:
         payload = serial.answers.sealed(bytes((kind,)) + payload)
         kind = link.ANSWER
-    yield from write(sys, serial, link.encode(kind, sequence, payload))
+    yield from write(task, serial, link.encode(kind, sequence, payload))
 
 
 def text(name):
@@ -413,85 +413,85 @@ def text(name):
         return "?"
 
 
-def send_status(sys, serial, sequence, status):
+def send_status(task, serial, sequence, status):
     """Send a status."""
-    yield from send(sys, serial, link.STATUS, sequence, bytes((status,)))
+    yield from send(task, serial, link.STATUS, sequence, bytes((status,)))
 
 
-def send_table(sys, serial, gate, sequence):
+def send_table(task, serial, gate, sequence):
     """Send a SERVICE frame for each task, and END."""
-    supervisor = sys.cap("supervisor")
+    supervisor = task.cap("supervisor")
     for number in range(1, len(SERVICES) + 1):
-        status = yield sys.call(supervisor, supervisor_api.ROW, number)
+        status = yield task.call(supervisor, supervisor_api.ROW, number)
         if status != OK:
-            yield sys.reopen(supervisor)
+            yield task.reopen(supervisor)
             return
-        row, restarts, name = sys.arg
+        row, restarts, name = task.arg
         payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
-        yield from send(sys, serial, link.SERVICE, sequence, payload)
+        yield from send(task, serial, link.SERVICE, sequence, payload)
     losses = (serial.damaged, gate.refused, gate.replayed, serial.lost)
     counts = [count & 0xFFFF for count in losses]
     end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms(), *counts)
-    yield from send(sys, serial, link.END, sequence, end)
+    yield from send(task, serial, link.END, sequence, end)
 
 
-def print_news(sys, serial):
+def print_news(task, serial):
     """Print what is new, as far as the line takes it; return whether that is all.
 
     What it does not take, or the prompt's line is not there for, stays where it is kept: a text
     that has begun here, events with the supervisor, records with the logger, which count what
     they lose.
     """
-    while (yield from say(sys, serial, serial.text)):
+    while (yield from say(task, serial, serial.text)):
         if serial.failed:
-            text = yield from last_words(sys, serial.failed)
+            text = yield from last_words(task, serial.failed)
             serial.failed = ""
         else:
-            text = yield from next_event(sys, serial)
+            text = yield from next_event(task, serial)
             if not text:
-                text = yield from next_record(sys)
+                text = yield from next_record(task)
                 if not text:
                     return True
         serial.text = text
     return False
 
 
-def last_words(sys, name):
+def last_words(task, name):
     """Return the lines of the last words of what failed."""
-    supervisor = sys.cap("supervisor")
+    supervisor = task.cap("supervisor")
     words = b""
     while True:
-        status = yield sys.call(supervisor, supervisor_api.FAULT_TEXT, (name, len(words)))
-        if status != OK or not sys.arg:
+        status = yield task.call(supervisor, supervisor_api.FAULT_TEXT, (name, len(words)))
+        if status != OK or not task.arg:
             break
-        words += sys.arg
+        words += task.arg
     lines = fault_lines(words, is_cut=len(words) >= FAULT_TEXT_BYTES)
     return b"".join([line.encode() + b"\r\n" for line in lines])
 
 
-def next_event(sys, serial):
+def next_event(task, serial):
     """Return the line of what the supervisor has seen, nothing if there is no more."""
-    supervisor = sys.cap("supervisor")
-    status = yield sys.call(supervisor, supervisor_api.EVENT)
+    supervisor = task.cap("supervisor")
+    status = yield task.call(supervisor, supervisor_api.EVENT)
     if status != OK:
         if status != supervisor_api.EMPTY:
-            yield sys.reopen(supervisor)
+            yield task.reopen(supervisor)
         return b""
-    event = sys.arg
+    event = task.arg
     text = event_text(event, SERVICES)
-    yield sys.send(sys.cap("logger"), logger_api.WARNING, text)  # for its other readers
+    yield task.send(task.cap("logger"), logger_api.WARNING, text)  # for its other readers
     if event[2] != supervisor_api.STARVED:
         serial.failed = event[1]
     record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
     return (record + "\r\n").encode()
 
 
-def next_record(sys):
+def next_record(task):
     """Return the line of the logger's next record, nothing if there is no more."""
-    logger = sys.cap("logger")
-    status = yield sys.call(logger, logger_api.NEXT)
+    logger = task.cap("logger")
+    status = yield task.call(logger, logger_api.NEXT)
     if status != OK:
         if status != logger_api.EMPTY:
-            yield sys.reopen(logger)
+            yield task.reopen(logger)
         return b""
-    return (logger_api.line_of(sys.arg, SERVICES) + "\r\n").encode()
+    return (logger_api.line_of(task.arg, SERVICES) + "\r\n").encode()

@@ -15,23 +15,23 @@ def _leak():
         kept.append(bytearray(2048))
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
         if operation == RAISE:
-            raise Crash(sys.arg)
+            raise Crash(task.arg)
         if operation == SPIN:
             while True:
                 pass
         if operation == SLEEP:
             while True:
-                yield sys.sleep(60_000)
+                yield task.sleep(60_000)
         if operation == LEAK:
             _leak()
         if operation == NEVER_REPLY:
-            operation = yield sys.recv()
+            operation = yield task.recv()
         elif operation == PING:
-            operation = yield sys.reply_recv(OK, sys.arg)
+            operation = yield task.reply_recv(OK, task.arg)
         else:
-            operation = yield sys.reply_recv(REFUSED)
+            operation = yield task.reply_recv(REFUSED)

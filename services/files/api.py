@@ -1,7 +1,7 @@
 """Operations of a files service, and how a client uses one: `files` is its handle.
 
-    status = yield from write(sys, sys.cap("files"), "log.csv", 0, b"1,2,3")
-    status = yield from read(sys, sys.cap("files"), "log.csv", 0, buffer)  # sys.arg: bytes read
+    status = yield from write(task, task.cap("files"), "log.csv", 0, b"1,2,3")
+    status = yield from read(task, task.cap("files"), "log.csv", 0, buffer)  # task.arg: bytes read
 
 Each client has files of its own, in one folder, and a quota of bytes. A name is a str of at most
 NAME_BYTES_MAX bytes without a slash. Data are lent, not sent: at most COUNT_MAX bytes a call.
@@ -30,38 +30,38 @@ COUNT_MAX = const(2048)
 TIMEOUT_MS = const(5000)  # flash: three sectors to erase, at worst, and a client before us
 
 
-def ask(sys, files, operation, arg=None):
+def ask(task, files, operation, arg=None):
     """Call a files service, once more if it has just been started again; return the status."""
-    status = yield sys.call(files, operation, arg, TIMEOUT_MS)
-    if status == DEAD and (yield sys.reopen(files)) == OK:
-        status = yield sys.call(files, operation, arg, TIMEOUT_MS)
+    status = yield task.call(files, operation, arg, TIMEOUT_MS)
+    if status == DEAD and (yield task.reopen(files)) == OK:
+        status = yield task.call(files, operation, arg, TIMEOUT_MS)
     return status
 
 
-def read(sys, files, name, offset, buffer):
-    """Read into `buffer` from `offset` on; return the status. `sys.arg` is how many bytes."""
+def read(task, files, name, offset, buffer):
+    """Read into `buffer` from `offset` on; return the status. `task.arg` is how many bytes."""
     count = min(len(buffer), COUNT_MAX)
     arg = (name, offset, count)
-    status = yield sys.call_lending(files, READ, buffer, WRITABLE, arg, TIMEOUT_MS)
-    if status == DEAD and (yield sys.reopen(files)) == OK:
-        status = yield sys.call_lending(files, READ, buffer, WRITABLE, arg, TIMEOUT_MS)
+    status = yield task.call_lending(files, READ, buffer, WRITABLE, arg, TIMEOUT_MS)
+    if status == DEAD and (yield task.reopen(files)) == OK:
+        status = yield task.call_lending(files, READ, buffer, WRITABLE, arg, TIMEOUT_MS)
     return status
 
 
-def write(sys, files, name, offset, data):
-    """Write `data` at `offset`; return the status. `sys.arg` is how many bytes."""
-    status = yield from _lend(sys, files, WRITE, data, (name, offset))
+def write(task, files, name, offset, data):
+    """Write `data` at `offset`; return the status. `task.arg` is how many bytes."""
+    status = yield from _lend(task, files, WRITE, data, (name, offset))
     return status
 
 
-def replace(sys, files, name, data):
+def replace(task, files, name, data):
     """Make `data` all that a file has; return the status."""
-    status = yield from _lend(sys, files, REPLACE, data, name)
+    status = yield from _lend(task, files, REPLACE, data, name)
     return status
 
 
-def _lend(sys, files, operation, data, arg):
-    status = yield sys.call_lending(files, operation, data, READABLE, arg, TIMEOUT_MS)
-    if status == DEAD and (yield sys.reopen(files)) == OK:
-        status = yield sys.call_lending(files, operation, data, READABLE, arg, TIMEOUT_MS)
+def _lend(task, files, operation, data, arg):
+    status = yield task.call_lending(files, operation, data, READABLE, arg, TIMEOUT_MS)
+    if status == DEAD and (yield task.reopen(files)) == OK:
+        status = yield task.call_lending(files, operation, data, READABLE, arg, TIMEOUT_MS)
     return status

@@ -70,32 +70,32 @@ class Volume:
         return self.roots[number]
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    volume = Volume(sys.name())
-    if not sys.carry_over(volume):
+    volume = Volume(task.name())
+    if not task.carry_over(volume):
         volume.begin()
     while True:
-        operation = yield sys.recv()
-        if not sys.caller():
+        operation = yield task.recv()
+        if not task.caller():
             continue
         try:
-            root = volume.root(sys.badge())
+            root = volume.root(task.badge())
             if root is None:
                 status, value = REFUSED, None
             elif operation == READ:
-                status, value = yield from read(sys, root, sys.arg)
+                status, value = yield from read(task, root, task.arg)
             elif operation in (WRITE, REPLACE):
-                status, value = yield from write(sys, volume, root, operation, sys.arg)
+                status, value = yield from write(task, volume, root, operation, task.arg)
             else:
-                status, value = answer(root, operation, sys.arg)
+                status, value = answer(root, operation, task.arg)
         except OSError as error:
-            volume.roots.pop(sys.badge(), None)  # what it knows of the files may be wrong
+            volume.roots.pop(task.badge(), None)  # what it knows of the files may be wrong
             status, value = (NO_SPACE if error.errno == _ENOSPC else FAILED), None
-        yield sys.reply(status, value)
+        yield task.reply(status, value)
 
 
-def read(sys, root, arg):
+def read(task, root, arg):
     """Read a part of a file into what the caller lent; return the status and how many bytes."""
     if type(arg) is not tuple or len(arg) != 3 or not (is_name(arg[0]) and are_counts(arg[1:])):
         return REFUSED, None
@@ -103,11 +103,11 @@ def read(sys, root, arg):
     if name not in root.sizes:
         return NO_FILE, None
     data = root.read(name, offset, min(count, COUNT_MAX)) if offset < root.sizes[name] else b""
-    yield sys.lease_write(0, data)
-    return OK, sys.count()
+    yield task.lease_write(0, data)
+    return OK, task.count()
 
 
-def write(sys, volume, root, operation, arg):
+def write(task, volume, root, operation, arg):
     """Write what the caller lent into a file; return the status and how many bytes."""
     if operation == REPLACE:
         arg = (arg, 0)
@@ -116,10 +116,10 @@ def write(sys, volume, root, operation, arg):
     name, offset = arg
     if offset > root.sizes.get(name, 0):
         return REFUSED, None
-    status = yield sys.lease_read(0, volume.buffer)
+    status = yield task.lease_read(0, volume.buffer)
     if status != OK:
         return REFUSED, None
-    count = sys.count()
+    count = task.count()
     size = count if operation == REPLACE else max(root.sizes.get(name, 0), offset + count)
     if not root.has_room(name, size):
         return NO_SPACE, None

@@ -45,8 +45,8 @@ _TRIGGER = const(3)
 class Pins:
     """The pins, and the edges of those that have a line, in the order of the lines."""
 
-    def __init__(self, sys, lines):
-        places = dict(PINS)[sys.name()]
+    def __init__(self, task, lines):
+        places = dict(PINS)[task.name()]
         self.pins = [Pin(place) for place in places]
         self.modes = bytearray(len(places))  # of the api, plus 1; 0 while no client has set one
         self.pulls = {}
@@ -54,7 +54,7 @@ class Pins:
         for line in lines:
             if line[_ARGUMENT] in places:
                 index = places.index(line[_ARGUMENT])
-                self.edges.append(Edges(index, sys.cap(line[0])))
+                self.edges.append(Edges(index, task.cap(line[0])))
                 self.pulls[index] = _PULLS[line[_TRIGGER].split()[1]]
 
     def begin(self):
@@ -99,31 +99,31 @@ class Pins:
         return min(pauses) if pauses else None
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    pins = Pins(sys, lines_of(sys.name()))
-    is_handed_over = sys.carry_over(pins)
+    pins = Pins(task, lines_of(task.name()))
+    is_handed_over = task.carry_over(pins)
     if is_handed_over:
         pins.take_up()
     else:
         pins.begin()
-        if (yield sys.unstash()) == OK:
-            yield from resume(sys, pins, sys.arg)
+        if (yield task.unstash()) == OK:
+            yield from resume(task, pins, task.arg)
     for edges in pins.edges:
         if not edges.rests:
-            yield sys.acknowledge(edges.line)
+            yield task.acknowledge(edges.line)
     while True:
         pause_ms = pins.pause_ms()
-        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
+        operation = TIMEOUT if pause_ms == 0 else (yield task.recv(pause_ms))
         if operation == NOTIFIED:
-            yield from take_edges(sys, pins, sys.bits())
+            yield from take_edges(task, pins, task.bits())
         elif operation == TIMEOUT:
-            yield from wake_lines(sys, pins)
-        elif operation == SUBSCRIBE and are_ints(sys.arg, 2):
-            yield from subscribe(sys, pins, *sys.arg)
-        elif sys.caller():
-            status, value = answer(pins, operation, sys.arg)
-            yield sys.reply(status, value)
+            yield from wake_lines(task, pins)
+        elif operation == SUBSCRIBE and are_ints(task.arg, 2):
+            yield from subscribe(task, pins, *task.arg)
+        elif task.caller():
+            status, value = answer(pins, operation, task.arg)
+            yield task.reply(status, value)
 
 
 def lines_of(name):
@@ -134,45 +134,45 @@ def lines_of(name):
     return ()
 
 
-def resume(sys, pins, state):
+def resume(task, pins, state):
     """Take over the subscribers of an incarnation that has failed; edges were missed since."""
     pins.import_state(0, state)
     pins.begin()  # nobody has set a mode of this incarnation
     for edges in pins.edges:
         edges.wake()
         for number in edges.subscribers:
-            yield sys.reopen(sys.cap(SERVICES[number - 1][0]))
-        yield from tell(sys, edges)
-    yield sys.stash(state)
+            yield task.reopen(task.cap(SERVICES[number - 1][0]))
+        yield from tell(task, edges)
+    yield task.stash(state)
 
 
-def take_edges(sys, pins, bits):
+def take_edges(task, pins, bits):
     """Count an edge of each line whose bit is set, and tell who wants to know."""
     for index, edges in enumerate(pins.edges):
         if bits & 1 << index:
             if edges.take():
-                yield sys.acknowledge(edges.line)  # before the look: a later edge is not missed
-            yield from tell(sys, edges)
+                yield task.acknowledge(edges.line)  # before the look: a later edge is not missed
+            yield from tell(task, edges)
 
 
-def wake_lines(sys, pins):
+def wake_lines(task, pins):
     """Let lines fire again that have rested long enough."""
     for edges in pins.edges:
         if edges.left_ms() == 0 and edges.wake():
-            yield sys.acknowledge(edges.line)
-            yield from tell(sys, edges)
+            yield task.acknowledge(edges.line)
+            yield from tell(task, edges)
 
 
-def tell(sys, edges):
+def tell(task, edges):
     """Notify the subscribers of a pin; forget those that have died."""
     for number, bits in list(edges.subscribers.items()):
-        if (yield sys.notify(sys.cap(SERVICES[number - 1][0]), bits)) == DEAD:
+        if (yield task.notify(task.cap(SERVICES[number - 1][0]), bits)) == DEAD:
             del edges.subscribers[number]
 
 
-def subscribe(sys, pins, index, bits):
+def subscribe(task, pins, index, bits):
     """Take the caller received last as a subscriber, or let it go, and answer it."""
-    number, token = sys.badge(), sys.caller()
+    number, token = task.badge(), task.caller()
     edges = pins.of(index)
     if not 0 <= index < len(pins.pins) or edges is None or not 0 <= bits <= _BITS_MAX:
         status = REFUSED if edges else NO_LINE if 0 <= index < len(pins.pins) else NO_PIN
@@ -183,15 +183,15 @@ def subscribe(sys, pins, index, bits):
         status = NO_ROOM
     else:
         try:
-            yield sys.reopen(sys.cap(SERVICES[number - 1][0]))  # names the incarnation that asks
+            yield task.reopen(task.cap(SERVICES[number - 1][0]))  # names the incarnation that asks
             edges.subscribers[number] = bits
             status = OK
         except (NoCapability, IndexError):
             status = NO_RIGHT
     state = pins.export_state()
     if status == OK and len(state) <= _STASH_MAX:
-        yield sys.stash(state)
-    yield sys.reply_to(token, status)
+        yield task.stash(state)
+    yield task.reply_to(token, status)
 
 
 def are_ints(arg, count):

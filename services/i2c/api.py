@@ -23,7 +23,7 @@ class _Pending(BaseException):
 class Bus:
     """What a driver takes for a `machine.I2C`, while `run` makes its transactions by calls.
 
-        bus = Bus(sys, sys.cap("i2c"))
+        bus = Bus(task, task.cap("i2c"))
         sensor = yield from bus.run(MCP9808, bus)
         celsius = yield from bus.run(lambda: sensor.temperature)
 
@@ -33,8 +33,8 @@ class Bus:
     must not look at the time; what it sleeps it sleeps each time. Errors are those of machine.I2C.
     """
 
-    def __init__(self, sys, i2c):
-        self.sys = sys
+    def __init__(self, task, i2c):
+        self.task = task
         self.i2c = i2c
         self.made = []  # what was asked for, and the status and the value that came
         self.at = 0
@@ -51,10 +51,10 @@ class Bus:
                 return function(*arguments)
             except _Pending:
                 pass
-            status = yield self.sys.call(self.i2c, *self.wanted)
-            self.made.append((self.wanted, status, self.sys.arg))
+            status = yield self.task.call(self.i2c, *self.wanted)
+            self.made.append((self.wanted, status, self.task.arg))
             if status == DEAD:
-                yield self.sys.reopen(self.i2c)
+                yield self.task.reopen(self.i2c)
 
     def writeto(self, address, data, stop=True):
         """Write; without stop it is the begin of the reading that comes next."""

@@ -19,23 +19,23 @@ _ADDRESS_MIN = const(0x08)
 _ADDRESS_MAX = const(0x77)
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    sda, scl = list(dict(PINS)[sys.name()])
+    sda, scl = list(dict(PINS)[task.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
     hertz = _HZ
     for name, pairs in CONFIG:
-        if name == sys.name():
+        if name == task.name():
             for key, value in pairs:
                 hertz = value if key == "frequency_hz" else hertz
     bus = I2C(sda >> 1 & 1, sda=Pin(sda), scl=Pin(scl), freq=hertz, timeout=_TIMEOUT_US)
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
         if operation == SCAN:
             status, value = scan(bus)
         else:
-            status, value = transfer(bus, operation, sys.arg)
-        operation = yield sys.reply_recv(status, value)
+            status, value = transfer(bus, operation, task.arg)
+        operation = yield task.reply_recv(status, value)
 
 
 def scan(bus):

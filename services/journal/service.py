@@ -69,30 +69,30 @@ class Journal:
         return True
 
 
-def main(sys):
+def main(task):
     """Take records once a second, and serve `api`."""
     journal = Journal()
-    sys.carry_over(journal)
-    logger = sys.cap("logger")
-    yield from take(sys, logger, journal)  # from now on the logger keeps records for it
+    task.carry_over(journal)
+    logger = task.cap("logger")
+    yield from take(task, logger, journal)  # from now on the logger keeps records for it
     while True:
-        operation = yield sys.recv(_LOOK_MS)
-        caller = sys.caller()
-        yield from take(sys, logger, journal)
+        operation = yield task.recv(_LOOK_MS)
+        caller = task.caller()
+        yield from take(task, logger, journal)
         if operation == SAVE:
-            yield sys.reply_to(caller, OK if journal.save() else NOT_WRITTEN)
+            yield task.reply_to(caller, OK if journal.save() else NOT_WRITTEN)
         elif caller:
-            yield sys.reply_to(caller, REFUSED)
+            yield task.reply_to(caller, REFUSED)
         elif journal.is_due():
             journal.save()
 
 
-def take(sys, logger, journal):
+def take(task, logger, journal):
     """Take what the logger has, as much as there is room for."""
     while journal.has_room():
-        status = yield sys.call(logger, NEXT)
+        status = yield task.call(logger, NEXT)
         if status == DEAD:
-            yield sys.reopen(logger)
+            yield task.reopen(logger)
         if status != OK:
             return
-        journal.add(sys.arg)
+        journal.add(task.arg)

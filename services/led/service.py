@@ -18,16 +18,16 @@ class Kept:
         """Leave the pin alone, so that the LED does not flicker."""
 
 
-def main(sys):
+def main(task):
     """Serve `api`: one LED, its level kept in the pin itself."""
-    pin = Pin(LED) if sys.carry_over(Kept()) else Pin(LED, Pin.OUT, value=0)
-    operation = yield sys.recv()
+    pin = Pin(LED) if task.carry_over(Kept()) else Pin(LED, Pin.OUT, value=0)
+    operation = yield task.recv()
     while True:
         status = OK
         if operation == TOGGLE:
             pin.toggle()
-        elif operation == SET and type(sys.arg) in (int, bool) and sys.arg in (0, 1):
-            pin.value(sys.arg)
+        elif operation == SET and type(task.arg) in (int, bool) and task.arg in (0, 1):
+            pin.value(task.arg)
         elif operation != STATE:
             status = REFUSED
-        operation = yield sys.reply_recv(status, pin.value() if status == OK else None)
+        operation = yield task.reply_recv(status, pin.value() if status == OK else None)

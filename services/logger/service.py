@@ -42,36 +42,36 @@ class Log:
         self.ring.unpack(state, end)
 
 
-def main(sys):
+def main(task):
     """Take records from the mailbox, give them out in order."""
-    console = sys.cap("console")
+    console = task.cap("console")
     log = Log()
-    if not sys.carry_over(log) and (yield sys.unstash()) == OK:
-        levels = sys.arg
+    if not task.carry_over(log) and (yield task.unstash()) == OK:
+        levels = task.arg
         log.take_levels(levels)
-        yield sys.stash(levels)
+        yield task.stash(levels)
     ring, least = log.ring, log.least
     is_told = False  # the console is, and has not taken all since
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
         if DEBUG <= operation <= ERROR:
-            number = sys.badge()
+            number = task.badge()
             if operation >= least.get(number, least[0]):
-                ring.put(time.ticks_ms(), operation, number, plain(str(sys.arg)))
-                if not is_told and (yield sys.notify(console, _NEWS)) != OK:
-                    yield sys.reopen(console)
+                ring.put(time.ticks_ms(), operation, number, plain(str(task.arg)))
+                if not is_told and (yield task.notify(console, _NEWS)) != OK:
+                    yield task.reopen(console)
                 is_told = True
-            if sys.caller():  # it has called where it should send
-                yield sys.reply(OK)
-            operation = yield sys.recv()
+            if task.caller():  # it has called where it should send
+                yield task.reply(OK)
+            operation = yield task.recv()
         elif operation == NOTIFIED:
-            operation = yield sys.recv()
+            operation = yield task.recv()
         else:
-            status, value = answer(ring, least, operation, sys.arg, sys.badge())
+            status, value = answer(ring, least, operation, task.arg, task.badge())
             is_told = is_told and operation != NEXT
             if operation == KEEP and status == OK:
-                yield sys.stash(log.levels())
-            operation = yield sys.reply_recv(status, value)
+                yield task.stash(log.levels())
+            operation = yield task.reply_recv(status, value)
 
 
 def answer(ring, least, operation, arg, number):

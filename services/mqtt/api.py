@@ -1,7 +1,7 @@
 """Operations of the mqtt service: publish, and have messages sent to one's own mailbox.
 
-    yield sys.call(mqtt, PUBLISH, ("garden/soil", b"41", 1, False))
-    yield sys.call(mqtt, SUBSCRIBE, ("garden/+/set", WATER, 1))
+    yield task.call(mqtt, PUBLISH, ("garden/soil", b"41", 1, False))
+    yield task.call(mqtt, SUBSCRIBE, ("garden/+/set", WATER, 1))
 
 A message comes as WATER, a number of the subscriber's choice, with (topic, payload). A topic is a
 str, a payload bytes; both together have at most 250 bytes. QoS is 0, at most once, or 1, at least

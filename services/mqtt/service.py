@@ -85,67 +85,67 @@ class Broker:
             at = end
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    broker = Broker(dict(dict(CONFIG)[sys.name()]))
-    sys.carry_over(broker)
+    broker = Broker(dict(dict(CONFIG)[task.name()]))
+    task.carry_over(broker)
     client = broker.client
     while True:
         wait_ms = client.wait_ms()
-        operation = TIMEOUT if wait_ms == 0 else (yield sys.recv(wait_ms))
-        if operation not in (TIMEOUT, NOTIFIED) and sys.caller():
-            yield from serve(sys, broker, operation)
+        operation = TIMEOUT if wait_ms == 0 else (yield task.recv(wait_ms))
+        if operation not in (TIMEOUT, NOTIFIED) and task.caller():
+            yield from serve(task, broker, operation)
         elif operation != NOTIFIED:
-            yield from look(sys, broker)
+            yield from look(task, broker)
 
 
-def look(sys, broker):
+def look(task, broker):
     """Go on with the connection; take every packet that has come."""
     client = broker.client
     was_connected = client.state == CONNECTED
     try:
         found = client.look()
         while found:
-            yield from take(sys, broker, *found)
+            yield from take(task, broker, *found)
             found = client.parser.next()
     except (Lost, BadPacket):
         client.give_up()
         if was_connected:
-            yield from log(sys, logger_api.WARNING, "the broker is lost")
+            yield from log(task, logger_api.WARNING, "the broker is lost")
 
 
-def take(sys, broker, first, body):
+def take(task, broker, first, body):
     """Take one packet. Raises BadPacket, or Lost when the broker refuses the board."""
     client = broker.client
     kind = first & 0xF0
     if kind == packets.CONNACK and len(body) == 2:
         if body[1]:  # 3.2.2.3
-            yield from log(sys, logger_api.WARNING, "the broker refuses: code %d" % body[1])
+            yield from log(task, logger_api.WARNING, "the broker refuses: code %d" % body[1])
             raise Lost
         client.accepted()
-        yield from log(sys, logger_api.INFO, "the broker is there")
+        yield from log(task, logger_api.INFO, "the broker is there")
         waiters, broker.waiters = broker.waiters, {}
         for token in waiters.values():
-            yield sys.reply_to(token, OK)
+            yield task.reply_to(token, OK)
     elif client.state != CONNECTED:
         raise BadPacket
     elif kind == packets.PUBLISH:
         topic, payload, number = packets.published(first, body)
-        yield from deliver(sys, client, topic, payload)
+        yield from deliver(task, client, topic, payload)
         if number:
             client.send(packets.puback(number))
     elif kind == packets.PUBACK:
         client.acknowledged(packets.number_of(body))
     elif kind == packets.SUBACK and len(body) == 3:
         if body[2] == packets.REFUSED_FILTER:
-            yield from log(sys, logger_api.WARNING, "the broker refuses a subscription")
+            yield from log(task, logger_api.WARNING, "the broker refuses a subscription")
     elif kind == packets.PINGRESP:
         client.is_pinging = False
     elif kind != packets.UNSUBACK:
         raise BadPacket
 
 
-def deliver(sys, client, topic, payload):
+def deliver(task, client, topic, payload):
     """Send a message to who has subscribed to it; what a full mailbox does not take is lost."""
     is_small = len(topic.encode()) + len(payload) <= MESSAGE_BYTES_MAX
     for name, (number, operation, _) in list(client.wants.items()):
@@ -153,24 +153,24 @@ def deliver(sys, client, topic, payload):
             continue
         status = DEAD
         if is_small:
-            handle = sys.cap(SERVICES[number - 1][0])
-            status = yield sys.send(handle, operation, (topic, payload), _SEND_MS)
-            if status == DEAD and (yield sys.reopen(handle)) == OK:
-                status = yield sys.send(handle, operation, (topic, payload), _SEND_MS)
+            handle = task.cap(SERVICES[number - 1][0])
+            status = yield task.send(handle, operation, (topic, payload), _SEND_MS)
+            if status == DEAD and (yield task.reopen(handle)) == OK:
+                status = yield task.send(handle, operation, (topic, payload), _SEND_MS)
         client.lost += status != OK
 
 
-def serve(sys, broker, operation):
+def serve(task, broker, operation):
     """Answer one call."""
     client = broker.client
-    arg, token, badge = sys.arg, sys.caller(), sys.badge()
+    arg, token, badge = task.arg, task.caller(), task.badge()
     status, value = REFUSED, None
     if operation == PUBLISH and is_message(arg):
         status = QUEUE_FULL if len(client.queue) == QUEUE_MAX else OK
         if status == OK:
             client.queue.append(Message(*arg))
     elif operation == SUBSCRIBE and is_subscription(arg):
-        status = subscribe(sys, client, badge, *arg)
+        status = subscribe(task, client, badge, *arg)
     elif operation == UNSUBSCRIBE and type(arg) is str:
         status = UNKNOWN_FILTER
         if client.wants.get(arg, (0,))[0] == badge:
@@ -186,13 +186,13 @@ def serve(sys, broker, operation):
             broker.waiters[badge] = token
             return
         status = NO_ROOM
-    yield sys.reply_to(token, status, value)
+    yield task.reply_to(token, status, value)
 
 
-def subscribe(sys, client, badge, name, operation, qos):
+def subscribe(task, client, badge, name, operation, qos):
     """Take a subscription; return the status. A filter is one client's."""
     try:
-        sys.cap(SERVICES[badge - 1][0])
+        task.cap(SERVICES[badge - 1][0])
     except (NoCapability, IndexError):
         return NO_RIGHT
     if name in client.wants and client.wants[name][0] != badge:
@@ -228,9 +228,9 @@ def is_subscription(arg):
     return is_operation and type(qos) is int and 0 <= qos <= 1
 
 
-def log(sys, level, words):
+def log(task, level, words):
     """Log a line."""
-    logger = sys.cap("logger")
-    if (yield sys.send(logger, level, words)) == DEAD:
-        yield sys.reopen(logger)
-        yield sys.send(logger, level, words)
+    logger = task.cap("logger")
+    if (yield task.send(logger, level, words)) == DEAD:
+        yield task.reopen(logger)
+        yield task.send(logger, level, words)

@@ -1,6 +1,6 @@
 """Operations of the names service, and how a client finds another service in one line.
 
-    led = yield from find(sys, "led")
+    led = yield from find(task, "led")
 
 The client's manifest has `names = ["call"]` and room for what it finds, `slots = 1` or more.
 """
@@ -18,19 +18,19 @@ WAIT_MS_MAX = const(60_000)
 _ANSWER_MS = const(500)  # beyond the wait
 
 
-def find(sys, name, version=1, wait_ms=6_000):
+def find(task, name, version=1, wait_ms=6_000):
     """Return a handle on a public service, 0 if there is none.
 
     Waits for one that is being started again. What was found before and is of no more use has to
     be deleted first, or it keeps its slot. Ask with FIND to know why there is none.
     """
-    names = sys.cap("names")
+    names = task.cap("names")
     request = (name, version, wait_ms)
     for _ in range(2):
-        sys.accept()
-        status = yield sys.call(names, FIND, request, wait_ms + _ANSWER_MS)
+        task.accept()
+        status = yield task.call(names, FIND, request, wait_ms + _ANSWER_MS)
         if status == OK:
-            return sys.granted()
-        if status != DEAD or (yield sys.reopen(names)) != OK:
+            return task.granted()
+        if status != DEAD or (yield task.reopen(names)) != OK:
             return 0
     return 0

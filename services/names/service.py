@@ -69,33 +69,33 @@ class Waiting:
             self.callers.append((token, badge, NAMES[index], until))
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     services = public()
     waiting = Waiting()
-    sys.carry_over(waiting)
+    task.carry_over(waiting)
     while True:
         callers = waiting.callers
-        operation = yield sys.recv(_LOOK_MS if callers else None)
+        operation = yield task.recv(_LOOK_MS if callers else None)
         if operation == TIMEOUT:
             for _ in range(len(callers)):
                 caller = callers.pop(0)
-                if not (yield from answer(sys, services, *caller)):
+                if not (yield from answer(task, services, *caller)):
                     callers.append(caller)
-        elif operation == FIND and is_request(sys.arg):
-            name, version, wait_ms = sys.arg
+        elif operation == FIND and is_request(task.arg):
+            name, version, wait_ms = task.arg
             if name not in services:
-                yield sys.reply(UNKNOWN_NAME)
+                yield task.reply(UNKNOWN_NAME)
             elif services[name][0] < version:
-                yield sys.reply(OLD_VERSION, services[name][0])
+                yield task.reply(OLD_VERSION, services[name][0])
             else:
                 until = time.ticks_add(time.ticks_ms(), wait_ms)
-                caller = (sys.caller(), sys.badge(), name, until)
+                caller = (task.caller(), task.badge(), name, until)
                 waiting.callers = [other for other in callers if other[1] != caller[1]]
-                if not (yield from answer(sys, services, *caller)):
+                if not (yield from answer(task, services, *caller)):
                     waiting.callers.append(caller)
-        elif sys.caller():
-            yield sys.reply(REFUSED)
+        elif task.caller():
+            yield task.reply(REFUSED)
 
 
 def is_request(arg):
@@ -110,18 +110,18 @@ def is_request(arg):
     )
 
 
-def answer(sys, services, token, badge, name, until):
+def answer(task, services, token, badge, name, until):
     """Answer a caller, and return True; or return False if it has to wait."""
-    handle = sys.cap(name)
-    if (yield sys.reopen(handle)) != OK:
+    handle = task.cap(name)
+    if (yield task.reopen(handle)) != OK:
         if time.ticks_diff(until, time.ticks_ms()) > 0:
             return False
-        yield sys.reply_to(token, NOT_RUNNING)
+        yield task.reply_to(token, NOT_RUNNING)
         return True
     # A copy that may be granted needs that right itself, which what is granted never has.
-    yield sys.mint(handle, services[name][1] | MAY_GRANT, badge)
-    copy = sys.arg
-    if (yield sys.reply_granting(OK, copy, None, token)) != OK:
-        yield sys.reply_to(token, NO_ROOM)
-    yield sys.delete(copy)
+    yield task.mint(handle, services[name][1] | MAY_GRANT, badge)
+    copy = task.arg
+    if (yield task.reply_granting(OK, copy, None, token)) != OK:
+        yield task.reply_to(token, NO_ROOM)
+    yield task.delete(copy)
     return True

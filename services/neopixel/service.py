@@ -31,28 +31,28 @@ class Chain:
         self.data = bytearray(state)
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    (place,) = dict(PINS)[sys.name()]
+    (place,) = dict(PINS)[task.name()]
     pin = Pin(place, Pin.OUT, value=0)
     chain = Chain()
-    sys.carry_over(chain)
-    operation = yield sys.recv()
+    task.carry_over(chain)
+    operation = yield task.recv()
     while True:
         status = OK
         if operation == SHOW:
             bitstream(pin, 0, _TIMING_NS, chain.data)
-        elif operation == SET and is_colour(sys.arg, 0, _LIGHTS_MAX - 1):
-            light, red, green, blue = sys.arg
+        elif operation == SET and is_colour(task.arg, 0, _LIGHTS_MAX - 1):
+            light, red, green, blue = task.arg
             data = chain.data
             data.extend(bytes(max(0, 3 * light + 3 - len(data))))
             data[3 * light : 3 * light + 3] = bytes((green, red, blue))
-        elif operation == FILL and is_colour(sys.arg, 1, _LIGHTS_MAX):
-            count, red, green, blue = sys.arg
+        elif operation == FILL and is_colour(task.arg, 1, _LIGHTS_MAX):
+            count, red, green, blue = task.arg
             chain.data = bytearray(bytes((green, red, blue)) * count)
         else:
             status = REFUSED
-        operation = yield sys.reply_recv(status)
+        operation = yield task.reply_recv(status)
 
 
 def is_colour(arg, low, high):

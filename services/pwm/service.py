@@ -41,14 +41,14 @@ class Waves:
             wave.duty_u16(unpack_from(_DUTY, state, index * calcsize(_DUTY))[0])
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    keeper = Waves(dict(PINS)[sys.name()])
-    if not sys.carry_over(keeper):
+    keeper = Waves(dict(PINS)[task.name()])
+    if not task.carry_over(keeper):
         keeper.begin()
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
-        operation = yield sys.reply_recv(answer(keeper.waves, operation, sys.arg), None)
+        operation = yield task.reply_recv(answer(keeper.waves, operation, task.arg), None)
 
 
 def answer(waves, operation, arg):

@@ -41,18 +41,18 @@ class Chips:
             chip.hertz, chip.mode = unpack_from(_SETTINGS, state, index * calcsize(_SETTINGS))
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    sck, mosi, miso, *selects = list(dict(PINS)[sys.name()])
+    sck, mosi, miso, *selects = list(dict(PINS)[task.name()])
     # Which of the two blocks a pin belongs to: RP2040 datasheet, 1.4.3.
     bus = SPI(sck >> 3 & 1, _HZ, sck=Pin(sck), mosi=Pin(mosi), miso=Pin(miso))
     keeper = Chips(selects)
-    sys.carry_over(keeper)
+    task.carry_over(keeper)
     chips = keeper.chips
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
-        status, value = answer(bus, chips, operation, sys.arg)
-        operation = yield sys.reply_recv(status, value)
+        status, value = answer(bus, chips, operation, task.arg)
+        operation = yield task.reply_recv(status, value)
 
 
 def answer(bus, chips, operation, arg):

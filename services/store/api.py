@@ -1,7 +1,7 @@
 """Operations of the store service, and how a client uses them in one line.
 
-    pace = yield from get(sys, "pace", 500)
-    yield from put(sys, "pace", 250)
+    pace = yield from get(task, "pace", 500)
+    yield from put(task, "pace", 250)
 
 Each client has keys of its own. A value is None, a bool, an int, a float, a str or bytes.
 """
@@ -24,22 +24,22 @@ KEY_BYTES_MAX = const(32)
 CLIENT_BYTES = const(1024)
 
 
-def ask(sys, operation, arg=None):
+def ask(task, operation, arg=None):
     """Call the store, once more if it has just been started again; return the status."""
-    store = sys.cap("store")
-    status = yield sys.call(store, operation, arg)
-    if status == DEAD and (yield sys.reopen(store)) == OK:
-        status = yield sys.call(store, operation, arg)
+    store = task.cap("store")
+    status = yield task.call(store, operation, arg)
+    if status == DEAD and (yield task.reopen(store)) == OK:
+        status = yield task.call(store, operation, arg)
     return status
 
 
-def get(sys, key, default=None):
+def get(task, key, default=None):
     """Return the value of a key, `default` if there is none."""
-    status = yield from ask(sys, GET, key)
-    return sys.arg if status == OK else default
+    status = yield from ask(task, GET, key)
+    return task.arg if status == OK else default
 
 
-def put(sys, *pairs):
+def put(task, *pairs):
     """Keep values: key, value, key, value; return the status. SAVE waits until they are safe."""
-    status = yield from ask(sys, PUT, pairs)
+    status = yield from ask(task, PUT, pairs)
     return status

@@ -94,28 +94,28 @@ class Store:
         return None
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     store = Store()
-    sys.carry_over(store)
+    task.carry_over(store)
     while True:
         pause_ms = store.pause_ms()
-        operation = TIMEOUT if pause_ms == 0 else (yield sys.recv(pause_ms))
+        operation = TIMEOUT if pause_ms == 0 else (yield task.recv(pause_ms))
         if operation == TIMEOUT:
             store.due_ms = time.ticks_add(time.ticks_ms(), _WRITE_AFTER_MS)
             for drawer in list(store.drawers.values()):
                 if drawer.is_dirty:
                     store.save(drawer)
-                    yield sys.sleep(0)
-        elif sys.caller():
-            drawer = store.drawer(sys.badge())
+                    yield task.sleep(0)
+        elif task.caller():
+            drawer = store.drawer(task.badge())
             was_clean = store.pause_ms() is None
             status, value = (
-                answer(store, drawer, operation, sys.arg) if drawer else (REFUSED, None)
+                answer(store, drawer, operation, task.arg) if drawer else (REFUSED, None)
             )
             if was_clean:
                 store.due_ms = time.ticks_add(time.ticks_ms(), _WRITE_AFTER_MS)
-            yield sys.reply(status, value)
+            yield task.reply(status, value)
 
 
 def answer(store, drawer, operation, arg):

@@ -70,24 +70,24 @@ _TASK_SHIFT = const(7)  # in the generation of an event STARVED
 _SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
 
 
-def main(sys):
+def main(task):
     """Start, watch, restart; answer `api`."""
     house = House()
-    if sys.carry_over(house):
-        yield from tell_console(sys)
+    if task.carry_over(house):
+        yield from tell_console(task)
     else:
-        yield from adopt(sys, house)
-    yield from take_fault(sys, house)
+        yield from adopt(task, house)
+    yield from take_fault(task, house)
     while True:
         left_ms = house.next_ms - house.now()
         if left_ms <= 0:
-            yield from keep_house(sys, house)
+            yield from keep_house(task, house)
             continue
-        operation = yield sys.recv(left_ms)
+        operation = yield task.recv(left_ms)
         if operation == NOTIFIED:
-            yield from take_fault(sys, house)
-        elif sys.caller():
-            yield from answer(sys, house, operation)
+            yield from take_fault(task, house)
+        elif task.caller():
+            yield from answer(task, house, operation)
 
 
 class House:
@@ -169,61 +169,61 @@ class House:
                 self.plan(ward.due_ms)
 
 
-def keep_house(sys, house):
+def keep_house(task, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     now = house.now()
     if house.settle():
-        yield from tell_console(sys)
+        yield from tell_console(task)
     one_closes = False
     for ward in house.wards:
         if ward.is_due and now >= ward.due_ms:
             wait_ms = 0
             if ward.is_stopping or ward.fate():  # those that fell together start in their order
-                yield sys.inspect(kernel, ward.number)
-                one_closes = one_closes or unpack(INSPECT_FORMAT, sys.arg)[_STATE] == CLOSING
+                yield task.inspect(kernel, ward.number)
+                one_closes = one_closes or unpack(INSPECT_FORMAT, task.arg)[_STATE] == CLOSING
                 wait_ms = _CLOSING_MS if one_closes else 0
             if ward.after() and not wait_ms:
-                wait_ms = yield from time_to_wait(sys, house, ward)
+                wait_ms = yield from time_to_wait(task, house, ward)
             if wait_ms:
                 ward.plan(now + wait_ms)
             else:
                 if ward.is_renewed:  # it has gone on so far
                     ward.is_renewed = False
-                    ward.is_stopping = (yield sys.stop(kernel, ward.number)) == OK
-                ward.tried(now, (yield sys.start(kernel, ward.number)))
+                    ward.is_stopping = (yield task.stop(kernel, ward.number)) == OK
+                ward.tried(now, (yield task.start(kernel, ward.number)))
     late_ms = now - house.look_ms
     if house.watched and late_ms >= 0:
         house.look_ms = now + _LOOK_MS
         if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
             house.forgive(late_ms)
-        yield from stop_hung(sys, house, now)
+        yield from stop_hung(task, house, now)
     house.plan_all(now)
 
 
-def time_to_wait(sys, house, ward):
+def time_to_wait(task, house, ward):
     """Return in how many ms to look again whether a ward may be started, 0 if it may now.
 
     What it comes after has to wait for something itself, or to have ended as it should.
     """
     for number in ward.after():
         other = house.wards[number - 1]
-        yield sys.inspect(sys.cap("kernel"), number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(task.cap("kernel"), number)
+        row = unpack(INSPECT_FORMAT, task.arg)
         has_ended = row[_STATE] == FAULTED and row[_FAULT] == RETURNED
         if row[_STATE] not in _SERVING and not (has_ended and not other.wants(RETURNED)):
             return _LOOK_MS if other.rests else _AFTER_MS
     return 0
 
 
-def adopt(sys, house):
+def adopt(task, house):
     """Leave running what an earlier incarnation of the supervisor has started, and itself."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     now = house.now()
-    rests = sys.arg if (yield sys.unstash()) == OK else bytes(len(SERVICES))
+    rests = task.arg if (yield task.unstash()) == OK else bytes(len(SERVICES))
     for ward in house.wards:
-        yield sys.inspect(kernel, ward.number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(kernel, ward.number)
+        row = unpack(INSPECT_FORMAT, task.arg)
         if row[_STATE] not in (DORMANT, FAULTED, CLOSING):
             ward.started(now)
             if row[_SAFE_SINCE]:  # it was to be started anew
@@ -232,30 +232,30 @@ def adopt(sys, house):
             ward.is_due = ward.wants(row[_FAULT])
         if rests[ward.number - 1]:
             ward.rest(rests[ward.number - 1])
-    yield sys.stash(rests)
+    yield task.stash(rests)
 
 
-def keep_rests(sys, house):
+def keep_rests(task, house):
     """Stash what is held or given up."""
-    yield sys.stash(bytes([ward.rests for ward in house.wards]))
+    yield task.stash(bytes([ward.rests for ward in house.wards]))
 
 
-def stop_hung(sys, house, now):
+def stop_hung(task, house, now):
     """Fault every service that makes no progress; tell of one that had no processor for it."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     before_us, before_ms = house.used_us, house.used_ms
     house.used_us = None
     for ward in house.watched:
-        yield sys.inspect(kernel, ward.number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(kernel, ward.number)
+        row = unpack(INSPECT_FORMAT, task.arg)
         state = row[_STATE]
         if not ward.is_hung(now, state, row[_STEPS]):
             continue
         if state in WAITING:
-            state = yield from state_of_last(sys, row)
+            state = yield from state_of_last(task, row)
         if state in (READY, RUNNING):
             if house.used_us is None:
-                house.used_us, house.used_ms = (yield from used(sys, house)), house.now()
+                house.used_us, house.used_ms = (yield from used(task, house)), house.now()
             if before_us is None:  # who has the processor shows at the next look
                 continue
             percents = spent(house, before_us, house.used_ms - before_ms)
@@ -266,26 +266,26 @@ def stop_hung(sys, house, now):
                     percent = max(percents)
                     had = percents.index(percent) + 1 << _TASK_SHIFT | percent
                     house.note(now, ward, STARVED, had, now - ward.progress_ms)
-                    yield from tell_console(sys)
+                    yield from tell_console(task)
                 continue
-        yield sys.stop(kernel, ward.number, HEARTBEAT)
+        yield task.stop(kernel, ward.number, HEARTBEAT)
 
 
-def take_fault(sys, house):
+def take_fault(task, house):
     """Take the next fault from the kernel; start the service again at once, or plan to.
 
     What can wait, judging and telling the console, waits until what is started has begun. When
     there are more faults the kernel notifies again.
     """
-    kernel = sys.cap("kernel")
-    number = yield sys.next_fault(kernel)
+    kernel = task.cap("kernel")
+    number = yield task.next_fault(kernel)
     if number == 0:
         return
-    kind, generation = sys.badge(), sys.bits()
+    kind, generation = task.badge(), task.bits()
     ward = house.wards[number - 1]
     if ward.is_free:
         ward.is_free = False
-        status = yield sys.start(kernel, number)
+        status = yield task.start(kernel, number)
         if status == OK:
             now = house.now()
             house.news.append((now, ward, kind, generation))
@@ -296,115 +296,115 @@ def take_fault(sys, house):
     delay_ms = ward.failed(now, kind)
     house.note(now, ward, kind, generation, delay_ms)
     if delay_ms != STAYS_DOWN:
-        yield from share_fate(sys, house, ward)
-    yield from tell_console(sys)
+        yield from share_fate(task, house, ward)
+    yield from tell_console(task)
     house.plan_all(now)
 
 
-def share_fate(sys, house, ward):
+def share_fate(task, house, ward):
     """Stop what is started again along with a ward, or is given up along with it.
 
     A hard driver is not stopped before it is started anew: its outputs are made safe, and it goes
     on attending to its interrupts, an emergency stop's for one.
     """
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     if ward.rests and ward.resets():
-        yield sys.reset_board(kernel, ward.number, GIVEN_UP)
+        yield task.reset_board(kernel, ward.number, GIVEN_UP)
     for number in reversed(ward.fate()):
         other = house.wards[number - 1]
         if other.rests:
             continue
         goes_on = other.is_hard and other.wants(0) and not ward.rests
-        if goes_on and (yield sys.make_safe(kernel, number)) == OK:
+        if goes_on and (yield task.make_safe(kernel, number)) == OK:
             other.renew(ward.due_ms)
         else:
-            other.is_stopping = (yield sys.stop(kernel, number)) == OK
+            other.is_stopping = (yield task.stop(kernel, number)) == OK
             if ward.rests:
                 other.rest(DEGRADED)
             elif other.wants(0) or not other.is_stopping:
                 other.plan(ward.due_ms)
     if ward.rests:
-        yield from keep_rests(sys, house)
+        yield from keep_rests(task, house)
 
 
-def tell_console(sys):
+def tell_console(task):
     """Notify the console that there are events, in whatever incarnation it is."""
-    console = sys.cap("console")
-    if (yield sys.notify(console, EVENTS_BIT)) != OK:
-        yield sys.reopen(console)
-        yield sys.notify(console, EVENTS_BIT)
+    console = task.cap("console")
+    if (yield task.notify(console, EVENTS_BIT)) != OK:
+        yield task.reopen(console)
+        yield task.notify(console, EVENTS_BIT)
 
 
-def answer(sys, house, operation):
+def answer(task, house, operation):
     """Answer one call. Whatever comes with it, a client cannot fault the supervisor."""
-    request = sys.arg
+    request = task.arg
     if operation in (EVENT, INJECT, CONTROL):
-        if sys.badge() in house.controllers:
-            yield from answer_controller(sys, house, operation, request)
+        if task.badge() in house.controllers:
+            yield from answer_controller(task, house, operation, request)
         else:
-            yield sys.reply(NO_RIGHT)
+            yield task.reply(NO_RIGHT)
     elif operation == ROW:
         if type(request) is not int or not 0 < request <= len(house.wards):
-            yield sys.reply(UNKNOWN)
+            yield task.reply(UNKNOWN)
             return
-        yield sys.inspect(sys.cap("kernel"), request)
-        yield sys.reply(OK, told(house.wards[request - 1], sys.arg))
+        yield task.inspect(task.cap("kernel"), request)
+        yield task.reply(OK, told(house.wards[request - 1], task.arg))
     elif operation == EXCUSE and is_number(request, EXCUSE_MS_MAX):
-        if 0 < sys.badge() <= len(house.wards):
-            house.wards[sys.badge() - 1].excused_ms = house.now() + request
-        yield sys.reply(OK)
+        if 0 < task.badge() <= len(house.wards):
+            house.wards[task.badge() - 1].excused_ms = house.now() + request
+        yield task.reply(OK)
     else:
-        yield from answer_reader(sys, house, operation, request)
+        yield from answer_reader(task, house, operation, request)
 
 
-def answer_controller(sys, house, operation, request):
+def answer_controller(task, house, operation, request):
     """Answer a call that takes the right to control."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     if operation == EVENT:
         event = house.events.pop(0) if house.events else None
-        yield sys.reply(OK if event else EMPTY, event)
+        yield task.reply(OK if event else EMPTY, event)
         return
     if not is_pair(request, _INJECTION_MAX):
-        yield sys.reply(REFUSED)
+        yield task.reply(REFUSED)
         return
     name, verb = request
     ward = house.named(name)
     if operation == CONTROL and name == BOARD and verb == RESET:
-        yield sys.reset_board(kernel, sys.badge(), ORDERED)
+        yield task.reset_board(kernel, task.badge(), ORDERED)
     if ward is None:
         status = UNKNOWN
     elif operation == CONTROL:
-        status = yield from control(sys, house, ward, verb)
+        status = yield from control(task, house, ward, verb)
     else:
-        status = yield sys.inject(kernel, ward.number, verb)
-    yield sys.reply(OK if status == OK else UNKNOWN)
+        status = yield task.inject(kernel, ward.number, verb)
+    yield task.reply(OK if status == OK else UNKNOWN)
 
 
-def answer_reader(sys, house, operation, request):
+def answer_reader(task, house, operation, request):
     """Answer a call for what the kernel keeps of faults, steps and capabilities."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     if operation == FAULT_TEXT and is_pair(request, _OFFSET_MAX):
         number = house.number(request[0])
         if number >= 0:
-            yield sys.fault_text(kernel, number, request[1])
-        yield sys.reply(OK if number >= 0 else UNKNOWN, sys.arg)
+            yield task.fault_text(kernel, number, request[1])
+        yield task.reply(OK if number >= 0 else UNKNOWN, task.arg)
     elif operation == FAULT and type(request) is str:
         number = house.number(request)
-        status = (yield sys.read_fault(kernel, number)) if number >= 0 else UNKNOWN
-        yield sys.reply(OK if status == OK else UNKNOWN, sys.arg)
+        status = (yield task.read_fault(kernel, number)) if number >= 0 else UNKNOWN
+        yield task.reply(OK if status == OK else UNKNOWN, task.arg)
     elif operation == TRACE and is_number(request, _CPU_US_MASK):
-        yield sys.read_trace(kernel, request)
-        yield sys.reply(OK, sys.arg)
+        yield task.read_trace(kernel, request)
+        yield task.reply(OK, task.arg)
     elif operation == CAPABILITIES and type(request) is str:
         found = []
         ward = house.named(request)
         while ward and len(found) < _CAPABILITIES_MAX:
-            if (yield sys.inspect_capability(kernel, ward.number, len(found))) != OK:
+            if (yield task.inspect_capability(kernel, ward.number, len(found))) != OK:
                 break
-            found.append(sys.arg)
-        yield sys.reply(OK if ward else UNKNOWN, b"".join(found))
+            found.append(task.arg)
+        yield task.reply(OK if ward else UNKNOWN, b"".join(found))
     else:
-        yield sys.reply(REFUSED)
+        yield task.reply(REFUSED)
 
 
 def is_number(value, most):
@@ -428,17 +428,17 @@ def told(ward, row):
     return row, max(generation - 2 if is_down else generation - 1, 0), ward.name
 
 
-def control(sys, house, ward, verb):
+def control(task, house, ward, verb):
     """Hold a service, release it, or restart it; return the status.
 
     These are no faults, and count as none. The caller itself is not held: it would not hear the
     answer, and nobody could release it.
     """
     if house.settle():
-        yield from tell_console(sys)
+        yield from tell_console(task)
     now = house.now()
-    yield sys.inspect(sys.cap("kernel"), ward.number)
-    state = unpack(INSPECT_FORMAT, sys.arg)[_STATE]
+    yield task.inspect(task.cap("kernel"), ward.number)
+    state = unpack(INSPECT_FORMAT, task.arg)[_STATE]
     is_down = state in (DORMANT, FAULTED)
     if verb == RELEASE and (is_down or state == CLOSING):
         was_given_up = ward.rests == DEGRADED
@@ -446,18 +446,18 @@ def control(sys, house, ward, verb):
         for number in ward.fate():
             if was_given_up and house.wards[number - 1].rests == DEGRADED:
                 house.wards[number - 1].release(now)
-    elif verb == HOLD and ward.number != sys.badge():
-        if not is_down and (yield sys.stop(sys.cap("kernel"), ward.number)) != OK:
+    elif verb == HOLD and ward.number != task.badge():
+        if not is_down and (yield task.stop(task.cap("kernel"), ward.number)) != OK:
             return UNKNOWN
         ward.rest(HELD)
     elif verb == RESTART and not is_down:
-        if (yield sys.stop(sys.cap("kernel"), ward.number)) != OK:
+        if (yield task.stop(task.cap("kernel"), ward.number)) != OK:
             return UNKNOWN
         ward.is_stopping = True
         ward.plan(now)
-        yield from share_fate(sys, house, ward)
+        yield from share_fate(task, house, ward)
     else:
         return UNKNOWN
-    yield from keep_rests(sys, house)
+    yield from keep_rests(task, house)
     house.plan_all(now)
     return OK

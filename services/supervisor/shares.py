@@ -31,7 +31,7 @@ def controlling(row):
     return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
 
 
-def state_of_last(sys, row):
+def state_of_last(task, row):
     """Return the state of the one that others wait for, from what INSPECT says of the first.
 
     It runs at their priority: one that does not get the processor keeps all of them from going on.
@@ -39,17 +39,17 @@ def state_of_last(sys, row):
     for _ in range(_CHAIN_MAX):
         if row[_STATE] not in WAITING or not row[_PEER]:
             break
-        yield sys.inspect(sys.cap("kernel"), row[_PEER])
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(task.cap("kernel"), row[_PEER])
+        row = unpack(INSPECT_FORMAT, task.arg)
     return row[_STATE]
 
 
-def used(sys, house):
+def used(task, house):
     """Return the processor that each service has used since boot, in us modulo 2**30."""
     found = []
     for ward in house.wards:
-        yield sys.inspect(sys.cap("kernel"), ward.number)
-        found.append(unpack(INSPECT_FORMAT, sys.arg)[_CPU_US])
+        yield task.inspect(task.cap("kernel"), ward.number)
+        found.append(unpack(INSPECT_FORMAT, task.arg)[_CPU_US])
     return found
 
 

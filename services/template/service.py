@@ -6,20 +6,20 @@ from services.logger.api import INFO
 from services.template.api import COUNT, GREET, NAME_MAX
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    logger = sys.cap("logger")
-    yield sys.send(logger, INFO, "template is up")
+    logger = task.cap("logger")
+    yield task.send(logger, INFO, "template is up")
     greetings = 0
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
-        if operation == GREET and is_name(sys.arg):
+        if operation == GREET and is_name(task.arg):
             greetings += 1
-            operation = yield sys.reply_recv(OK, "hello, %s" % sys.arg)
+            operation = yield task.reply_recv(OK, "hello, %s" % task.arg)
         elif operation == COUNT:
-            operation = yield sys.reply_recv(OK, greetings)
+            operation = yield task.reply_recv(OK, greetings)
         else:
-            operation = yield sys.reply_recv(REFUSED)
+            operation = yield task.reply_recv(REFUSED)
 
 
 def is_name(arg):

@@ -21,12 +21,12 @@ def centidegrees(reading):
     return 2700 - (microvolts - _AT_27_C_UV) * 1000 // _NV_PER_HUNDREDTH
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     sensor = ADC(_SENSOR)
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
         if operation == READ:
-            operation = yield sys.reply_recv(OK, centidegrees(sensor.read_u16()))
+            operation = yield task.reply_recv(OK, centidegrees(sensor.read_u16()))
         else:
-            operation = yield sys.reply_recv(REFUSED)
+            operation = yield task.reply_recv(REFUSED)

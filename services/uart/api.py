@@ -1,6 +1,6 @@
 """Operations of the uart service, and how a client reads in one line.
 
-data = yield from read(sys, 100, wait_ms=1000)
+data = yield from read(task, 100, wait_ms=1000)
 """
 
 from bulkhead import DEAD, OK
@@ -22,11 +22,11 @@ WAIT_MS_MAX = const(60_000)
 _ANSWER_MS = const(500)  # beyond the wait
 
 
-def read(sys, count=COUNT_MAX, wait_ms=1000):
+def read(task, count=COUNT_MAX, wait_ms=1000):
     """Return bytes that were received, at most `count`; none if none came in time."""
-    uart = sys.cap("uart")
+    uart = task.cap("uart")
     request = (count, wait_ms)
-    status = yield sys.call(uart, READ, request, wait_ms + _ANSWER_MS)
+    status = yield task.call(uart, READ, request, wait_ms + _ANSWER_MS)
     if status == DEAD:  # the next one asks the port that was started since
-        yield sys.reopen(uart)
-    return sys.arg if status in (OK, OVERRUN) else b""
+        yield task.reopen(uart)
+    return task.arg if status in (OK, OVERRUN) else b""

@@ -74,47 +74,47 @@ def argument(rows, name):
     return None
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    line = sys.cap("receive")
-    number, baudrate, tx, rx = argument(SERVICES, sys.name())
+    line = task.cap("receive")
+    number, baudrate, tx, rx = argument(SERVICES, task.name())
     reader = Reader()
     port = getattr(outlasting, _PORT % number, None)  # as it is, with what is in its buffers
     if port is None:
         buffers = {"rxbuf": _RECEIVE_BYTES, "txbuf": _SEND_BYTES}
         port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **buffers)
         setattr(outlasting, _PORT % number, port)
-    if sys.carry_over(reader):
+    if task.carry_over(reader):
         if hasattr(Pin, "ALT_UART"):  # where code that failed lay between, tx is held as safe
             Pin(tx, Pin.ALT, alt=Pin.ALT_UART)
     else:
         set_up(port, baudrate, 8, NO_PARITY, 1)
-        if (yield sys.unstash()) == OK:
-            set_up(port, *sys.arg)
-            yield sys.stash(sys.arg)
+        if (yield task.unstash()) == OK:
+            set_up(port, *task.arg)
+            yield task.stash(task.arg)
     while True:
-        operation = yield sys.recv(_LOOK_MS if reader.token else None)
-        if operation == WRITE and type(sys.arg) is bytes:
-            yield sys.reply(OK, port.write(sys.arg) or 0)
-        elif operation == READ and is_request(sys.arg):
-            if reader.token and reader.badge != sys.badge():
-                yield sys.reply(BUSY)
+        operation = yield task.recv(_LOOK_MS if reader.token else None)
+        if operation == WRITE and type(task.arg) is bytes:
+            yield task.reply(OK, port.write(task.arg) or 0)
+        elif operation == READ and is_request(task.arg):
+            if reader.token and reader.badge != task.badge():
+                yield task.reply(BUSY)
             else:
-                reader.take(sys.caller(), sys.badge(), *sys.arg)
+                reader.take(task.caller(), task.badge(), *task.arg)
                 if not reader.listening:
-                    yield sys.acknowledge(line)
+                    yield task.acknowledge(line)
                 reader.listening = True
-        elif operation == SET_UP and is_set_up(sys.arg):
-            token, settings = sys.caller(), sys.arg
-            yield sys.stash(settings)  # a failure does not bring the manifest's back
+        elif operation == SET_UP and is_set_up(task.arg):
+            token, settings = task.caller(), task.arg
+            yield task.stash(settings)  # a failure does not bring the manifest's back
             set_up(port, *settings)
-            yield sys.reply_to(token, OK)
+            yield task.reply_to(token, OK)
         elif operation == NOTIFIED:
             reader.listening = False
-        elif operation != TIMEOUT and sys.caller():
-            yield sys.reply(REFUSED)
+        elif operation != TIMEOUT and task.caller():
+            yield task.reply(REFUSED)
         if reader.token:
-            yield from serve(sys, port, reader)
+            yield from serve(task, port, reader)
 
 
 def is_request(arg):
@@ -142,7 +142,7 @@ def set_up(port, baudrate, bits, parity, stop):
     port.init(baudrate=baudrate, bits=bits, parity=even_or_odd, stop=stop)
 
 
-def serve(sys, port, reader):
+def serve(task, port, reader):
     """Answer the reader if there are bytes, or if it has waited long enough."""
     waiting = port.any()
     if waiting == 0 and time.ticks_diff(reader.until_ms, time.ticks_ms()) > 0:
@@ -150,4 +150,4 @@ def serve(sys, port, reader):
     data = port.read(min(waiting, reader.count)) if waiting else b""
     token = reader.token
     reader.token = 0
-    yield sys.reply_to(token, OVERRUN if waiting >= _RECEIVE_BYTES else OK, data)
+    yield task.reply_to(token, OVERRUN if waiting >= _RECEIVE_BYTES else OK, data)

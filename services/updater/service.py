@@ -62,46 +62,46 @@ class Update:
             order.close()
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     update = Update()
-    yield from clear_trials(sys)
+    yield from clear_trials(task)
     while True:
-        yield from attend(sys, update, None)
+        yield from attend(task, update, None)
         if update.phase == api.STARTING:
-            reason = yield from start_all(sys, update)
+            reason = yield from start_all(task, update)
             if not reason:
                 update.phase = api.PROBATION
-                reason = yield from prove_all(sys, update)
+                reason = yield from prove_all(task, update)
             if reason:
-                yield from take_back_all(sys, update)
+                yield from take_back_all(task, update)
                 update.fail(reason)
             else:
                 update.phase = api.KEPT
-            yield from tell(sys, update)
+            yield from tell(task, update)
 
 
-def clear_trials(sys):
+def clear_trials(task):
     """Take back what an earlier incarnation of this service has left on trial."""
     for number, row in enumerate(SERVICES, 1):
         if row[0] != _SELF:
-            yield from take_back(sys, number)
+            yield from take_back(task, number)
 
 
-def attend(sys, update, for_ms):
+def attend(task, update, for_ms):
     """Answer what is asked, for a time; without one, once."""
     end_ms = time.ticks_add(time.ticks_ms(), for_ms or 0)
     left_ms = for_ms
     while True:
-        operation = yield sys.recv(left_ms)
-        if operation not in (TIMEOUT, NOTIFIED) and sys.caller():
+        operation = yield task.recv(left_ms)
+        if operation not in (TIMEOUT, NOTIFIED) and task.caller():
             data = update.lent
-            status = yield sys.lease_read(0, data)
-            data = memoryview(data)[: sys.count() if status == OK else 0]
+            status = yield task.lease_read(0, data)
+            data = memoryview(data)[: task.count() if status == OK else 0]
             status, value = answer(update, operation, data)
             if status == api.REFUSED_BY:
                 update.refused += 1
-            yield sys.reply(status, value)
+            yield task.reply(status, value)
         if for_ms is None:
             return
         left_ms = time.ticks_diff(end_ms, time.ticks_ms())
@@ -167,64 +167,64 @@ def change(update, operation, data):
         raise ValueError
 
 
-def start_all(sys, update):
+def start_all(task, update):
     """Load all new code, then put each in place; return why that failed."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     for order in update.orders:
         place = folder(order.name, order.slot)
         waited_ms = 0
         while True:
-            status = yield sys.replace(kernel, order.number, LOAD, place)
+            status = yield task.replace(kernel, order.number, LOAD, place)
             if status != FULL or waited_ms > _REST_MS:  # another service is being loaded
                 break
-            waited_ms += yield from pause(sys, update, waited_ms)
+            waited_ms += yield from pause(task, update, waited_ms)
         if status != OK:
-            return "%s does not load: %s" % (order.name, sys.arg or "another does")
-        yield from attend(sys, update, 2)  # what waited meanwhile goes on before the swap
+            return "%s does not load: %s" % (order.name, task.arg or "another does")
+        yield from attend(task, update, 2)  # what waited meanwhile goes on before the swap
     for order in update.orders:
-        yield sys.inspect(kernel, order.number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(kernel, order.number)
+        row = unpack(INSPECT_FORMAT, task.arg)
         order.was_down = row[_STATE] in (DORMANT, FAULTED)
         order.generation = row[_GENERATION]
         waited_ms = 0
         while True:
-            status = yield sys.replace(kernel, order.number, SWAP, order.old_version)
+            status = yield task.replace(kernel, order.number, SWAP, order.old_version)
             if status != FULL or waited_ms > _REST_MS:
                 break
-            waited_ms += yield from pause(sys, update, waited_ms)
+            waited_ms += yield from pause(task, update, waited_ms)
         if status != OK:
-            why = sys.arg or "it does not rest at a recv"
+            why = task.arg or "it does not rest at a recv"
             return "%s cannot be replaced: %s" % (order.name, why)
     for order in update.orders:
         waited_ms = 0
         while True:
-            status = yield sys.replace(kernel, order.number, ASK)
+            status = yield task.replace(kernel, order.number, ASK)
             if status != FULL or waited_ms > _START_MS:
                 break
-            waited_ms += yield from pause(sys, update, waited_ms)
+            waited_ms += yield from pause(task, update, waited_ms)
         if status != OK:
             why = "it failed" if status == DEAD else "it did not come to a recv"
             return "%s did not start: %s" % (order.name, why)
     return None
 
 
-def pause(sys, update, waited_ms):
+def pause(task, update, waited_ms):
     """Wait a little, and longer after long waiting; return how long, in ms."""
     for_ms = 1 if waited_ms < _OFTEN_MS else _OFTEN_MS
-    yield from attend(sys, update, for_ms)
+    yield from attend(task, update, for_ms)
     return for_ms
 
 
-def prove_all(sys, update):
+def prove_all(task, update):
     """Watch the new code for a while, then keep it; return why it is not kept."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     end_ms = time.ticks_add(time.ticks_ms(), update.probation_ms)
     while True:
         left_ms = time.ticks_diff(end_ms, time.ticks_ms())
-        yield from attend(sys, update, max(0, min(left_ms, _LOOK_MS)))
+        yield from attend(task, update, max(0, min(left_ms, _LOOK_MS)))
         for order in update.orders:
-            yield sys.inspect(kernel, order.number)
-            row = unpack(INSPECT_FORMAT, sys.arg)
+            yield task.inspect(kernel, order.number)
+            row = unpack(INSPECT_FORMAT, task.arg)
             crashes = row[_GENERATION] - order.generation & 0xFFFF
             if crashes > _CRASHES_MAX:
                 return "%s failed %d times" % (order.name, crashes)
@@ -242,31 +242,31 @@ def prove_all(sys, update):
     except OSError as error:
         return flash_says(error)
     for order in update.orders:
-        yield sys.replace(kernel, order.number, SETTLE)
+        yield task.replace(kernel, order.number, SETTLE)
     return None
 
 
-def take_back_all(sys, update):
+def take_back_all(task, update):
     """Put the old code of every service of the update in place again."""
     for order in update.orders:
-        yield from take_back(sys, order.number)
+        yield from take_back(task, order.number)
 
 
-def take_back(sys, number):
+def take_back(task, number):
     """Put the old code of one service in place again, if it has new code on trial."""
-    kernel = sys.cap("kernel")
+    kernel = task.cap("kernel")
     for _ in range(_TRIES):
-        status = yield sys.replace(kernel, number, REVERT)
+        status = yield task.replace(kernel, number, REVERT)
         if status != FULL:
             break
-        yield sys.sleep(1)
+        yield task.sleep(1)
     if status == FULL:  # it runs on and on: it starts afresh
-        yield sys.stop(kernel, number, HEARTBEAT)
-        status = yield sys.replace(kernel, number, REVERT)
+        yield task.stop(kernel, number, HEARTBEAT)
+        status = yield task.replace(kernel, number, REVERT)
     if status == OK:
-        yield sys.inspect(kernel, number)
-        if unpack(INSPECT_FORMAT, sys.arg)[_STATE] in (FAULTED, CLOSING):
-            yield sys.start(kernel, number)
+        yield task.inspect(kernel, number)
+        if unpack(INSPECT_FORMAT, task.arg)[_STATE] in (FAULTED, CLOSING):
+            yield task.start(kernel, number)
 
 
 def flash_says(error):
@@ -274,14 +274,14 @@ def flash_says(error):
     return "the flash is full" if error.errno == ENOSPC else "the flash: %s" % error
 
 
-def tell(sys, update):
+def tell(task, update):
     """Log how an update has ended."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     names = ", ".join(["%s %s" % (o.name, o.version) for o in update.orders])
     if update.phase == api.KEPT:
         level, text = logger_api.INFO, "updated: " + names
     else:
         level, text = logger_api.WARNING, "took back %s: %s" % (names, update.reason)
-    if (yield sys.send(logger, level, text[:200])) == DEAD:
-        yield sys.reopen(logger)
-        yield sys.send(logger, level, text[:200])
+    if (yield task.send(logger, level, text[:200])) == DEAD:
+        yield task.reopen(logger)
+        yield task.send(logger, level, text[:200])

@@ -1,6 +1,6 @@
 """Operations of the watchdog: a critical service reports that it gets on with its own work.
 
-    yield sys.send(sys.cap("watchdog"), ALIVE)
+    yield task.send(task.cap("watchdog"), ALIVE)
 
 A critical service whose manifest has `watchdog = ["send"]` has to report once in its period. One
 that has not is judged by its traps: it makes one, or waits for messages.

@@ -118,64 +118,64 @@ class Hardware:
             mem32[_CONTROL_CLEAR] = _ENABLE
 
 
-def main(sys):
+def main(task):
     """Watch until stopped on purpose: then nobody feeds, and the hardware must not fire."""
     is_development, timeout_ms, rows = WATCHDOG or (True, _HARDWARE_MS_MAX, ())
     watch = Watch(rows)
-    sys.carry_over(watch)
+    task.carry_over(watch)
     critical = watch.critical
     hardware = None if is_development else Hardware(timeout_ms)
     try:
         while True:
             now = watch.now()
-            late_ms = yield from look(sys, critical, now)
+            late_ms = yield from look(task, critical, now)
             if late_ms >= timeout_ms:
-                yield from give_up(sys, critical, now, is_development)
+                yield from give_up(task, critical, now, is_development)
             if hardware:
                 hardware.feed(late_ms)
-            yield from listen(sys, watch, hardware, now)
+            yield from listen(task, watch, hardware, now)
     except GeneratorExit:
         if hardware:
             hardware.stop()
         raise
 
 
-def look(sys, critical, now):
+def look(task, critical, now):
     """Look at each service that may be late; return for how long the latest is."""
     latest_ms = 0
     for one in critical:
         if now >= one.due_ms:
-            yield sys.inspect(sys.cap("kernel"), one.number)
-            row = unpack(INSPECT_FORMAT, sys.arg)
+            yield task.inspect(task.cap("kernel"), one.number)
+            row = unpack(INSPECT_FORMAT, task.arg)
             one.look(now, row[_STATE], row[_GENERATION], row[_STEPS])
         latest_ms = max(latest_ms, one.late_ms(now))
     return latest_ms
 
 
-def give_up(sys, critical, now, is_development):
+def give_up(task, critical, now, is_development):
     """Reset the board in the name of what is latest, or say in the log that it would be."""
     one = max(critical, key=lambda each: each.late_ms(now))
     if not is_development:
-        yield sys.reset_board(sys.cap("kernel"), one.number, NO_PROGRESS)
+        yield task.reset_board(task.cap("kernel"), one.number, NO_PROGRESS)
     if not one.is_told:
         one.is_told = True
         text = "%s makes no progress: the board would be reset" % SERVICES[one.number - 1][0]
-        yield sys.send(sys.cap("logger"), WARNING, text)
+        yield task.send(task.cap("logger"), WARNING, text)
 
 
-def listen(sys, watch, hardware, now):
+def listen(task, watch, hardware, now):
     """Take reports until it is time to look or to feed."""
     left_ms = hardware.wait_ms // _FEEDS if hardware else _HARDWARE_MS_MAX
     for one in watch.critical:
         left_ms = min(left_ms, max(one.left_ms(now), 1))
     end_ms = now + left_ms
     while left_ms > 0:
-        operation = yield sys.recv(left_ms)
+        operation = yield task.recv(left_ms)
         now = watch.now()
-        if operation == ALIVE and not sys.caller():
+        if operation == ALIVE and not task.caller():
             for one in watch.critical:
-                if one.number == sys.badge():
+                if one.number == task.badge():
                     one.gets_on(now)
-        elif sys.caller():
-            yield sys.reply_fault()
+        elif task.caller():
+            yield task.reply_fault()
         left_ms = end_ms - now

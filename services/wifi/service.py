@@ -116,27 +116,27 @@ class Station:
             pass
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    station = Station(dict(dict(CONFIG)[sys.name()]))
-    if not sys.carry_over(station):
+    station = Station(dict(dict(CONFIG)[task.name()]))
+    if not task.carry_over(station):
         station.begin()
     while True:
         wait_ms = station.wait_ms()
-        operation = TIMEOUT if wait_ms == 0 else (yield sys.recv(wait_ms))
+        operation = TIMEOUT if wait_ms == 0 else (yield task.recv(wait_ms))
         if operation == TIMEOUT:
             if station.look():
                 waiters, station.waiters = station.waiters, {}
                 for token in waiters.values():
-                    yield sys.reply_to(token, OK, station.address())
+                    yield task.reply_to(token, OK, station.address())
         elif operation == WAIT and station.state != CONNECTED:
-            if len(station.waiters) < WAITERS_MAX or sys.badge() in station.waiters:
-                station.waiters[sys.badge()] = sys.caller()
+            if len(station.waiters) < WAITERS_MAX or task.badge() in station.waiters:
+                station.waiters[task.badge()] = task.caller()
             else:
-                yield sys.reply(BUSY)
-        elif operation != NOTIFIED and sys.caller():
-            status, value = answer(station, operation, sys.arg)
-            yield sys.reply(status, value)
+                yield task.reply(BUSY)
+        elif operation != NOTIFIED and task.caller():
+            status, value = answer(station, operation, task.arg)
+            yield task.reply(status, value)
 
 
 def answer(station, operation, arg):

@@ -10,169 +10,169 @@ def _handles():
     return [slot << 13 for slot in _GUESSES]
 
 
-def start_a_service(sys):
+def start_a_service(task):
     """Start tasks through every slot of its table."""
     for handle in _handles():
-        for task in range(5):
-            if (yield sys.start(handle, task)) == OK:
+        for place in range(5):
+            if (yield task.start(handle, place)) == OK:
                 reached()
 
 
-def stop_a_service(sys):
+def stop_a_service(task):
     """Stop tasks through every slot of its table."""
     for handle in _handles():
-        if (yield sys.stop(handle, 2)) == OK:
+        if (yield task.stop(handle, 2)) == OK:
             reached()
 
 
-def reset_the_board(sys):
+def reset_the_board(task):
     """Reset the board through every slot of its table."""
     for handle in _handles():
-        yield sys.reset_board(handle, 1, 1)
+        yield task.reset_board(handle, 1, 1)
         reached()
 
 
-def inspect_a_service(sys):
+def inspect_a_service(task):
     """Read another's state."""
     for handle in _handles():
-        if (yield sys.inspect(handle, 1)) == OK:
+        if (yield task.inspect(handle, 1)) == OK:
             reached()
 
 
-def inspect_a_capability(sys):
+def inspect_a_capability(task):
     """Read another's capabilities."""
     for handle in _handles():
-        if (yield sys.inspect_capability(handle, 1, 0)) == OK:
+        if (yield task.inspect_capability(handle, 1, 0)) == OK:
             reached()
 
 
-def take_a_fault(sys):
+def take_a_fault(task):
     """Take the news of a fault from the supervisor."""
     for handle in _handles():
-        if (yield sys.next_fault(handle)) > 0:
+        if (yield task.next_fault(handle)) > 0:
             reached()
 
 
-def read_a_traceback(sys):
+def read_a_traceback(task):
     """Read another's traceback, and its fault."""
     for handle in _handles():
-        if (yield sys.fault_text(handle, 1)) == OK or (yield sys.read_fault(handle, 1)) == OK:
+        if (yield task.fault_text(handle, 1)) == OK or (yield task.read_fault(handle, 1)) == OK:
             reached()
 
 
-def read_the_trace(sys):
+def read_the_trace(task):
     """Read who ran when."""
     for handle in _handles():
-        if (yield sys.read_trace(handle, 0)) == OK:
+        if (yield task.read_trace(handle, 0)) == OK:
             reached()
 
 
-def inject_a_fault(sys):
+def inject_a_fault(task):
     """Have another fail."""
     for handle in _handles():
-        if (yield sys.inject(handle, 1, 1)) == OK:
+        if (yield task.inject(handle, 1, 1)) == OK:
             reached()
 
 
-def replace_the_code(sys):
+def replace_the_code(task):
     """Put other code in the place of another's."""
     for handle in _handles():
-        if (yield sys.replace(handle, 1, 0, "/update/victim.a")) == OK:
+        if (yield task.replace(handle, 1, 0, "/update/victim.a")) == OK:
             reached()
 
 
-def notify_without_the_right(sys):
+def notify_without_the_right(task):
     """Notify what it may only send to."""
-    if (yield sys.notify(sys.cap("victim"), 1)) == OK:
+    if (yield task.notify(task.cap("victim"), 1)) == OK:
         reached()
 
 
-def acknowledge_anothers_line(sys):
+def acknowledge_anothers_line(task):
     """Acknowledge interrupt lines through every slot."""
     for handle in _handles():
-        if (yield sys.acknowledge(handle)) == OK:
+        if (yield task.acknowledge(handle)) == OK:
             reached()
 
 
-def mint_more_rights(sys):
+def mint_more_rights(task):
     """Copy its capability with all rights, and call through the copy."""
-    if (yield sys.mint(sys.cap("victim"), 31)) == OK:
-        if (yield sys.call(sys.arg, 1, 1)) == OK:
+    if (yield task.mint(task.cap("victim"), 31)) == OK:
+        if (yield task.call(task.arg, 1, 1)) == OK:
             reached()
 
 
-def mint_a_badge(sys):
+def mint_a_badge(task):
     """Copy its capability with another's badge."""
-    if (yield sys.mint(sys.cap("victim"), 31, 2)) == OK:
+    if (yield task.mint(task.cap("victim"), 31, 2)) == OK:
         reached()
 
 
-def revoke_what_it_was_given(sys):
+def revoke_what_it_was_given(task):
     """Revoke the capability of its manifest, for others too."""
-    yield sys.revoke(sys.cap("victim"))
-    yield sys.recv()
+    yield task.revoke(task.cap("victim"))
+    yield task.recv()
 
 
-def use_what_it_gave_up(sys):
+def use_what_it_gave_up(task):
     """Send through a handle that it has deleted."""
-    handle = sys.cap("victim")
-    yield sys.copy(handle)
-    copied = sys.arg
-    yield sys.delete(copied)
-    if (yield sys.send(copied, 1)) == OK:
+    handle = task.cap("victim")
+    yield task.copy(handle)
+    copied = task.arg
+    yield task.delete(copied)
+    if (yield task.send(copied, 1)) == OK:
         reached()
 
 
-def read_a_lease_of_nobody(sys):
+def read_a_lease_of_nobody(task):
     """Read and write what others have lent to others."""
     data = bytearray(16)
-    for task in range(4):
+    for place in range(4):
         for sequence in range(50):
-            caller = sequence << 8 | task
-            if (yield sys.lease_read(0, data, caller)) == OK and sys.count():
+            caller = sequence << 8 | place
+            if (yield task.lease_read(0, data, caller)) == OK and task.count():
                 reached()
-            if (yield sys.lease_write(0, data, caller)) == OK and sys.count():
+            if (yield task.lease_write(0, data, caller)) == OK and task.count():
                 reached()
 
 
-def accept_what_nobody_gives(sys):
+def accept_what_nobody_gives(task):
     """Take a capability that nobody grants."""
-    sys.accept()
-    yield sys.recv(5)
-    if sys.granted():
+    task.accept()
+    yield task.recv(5)
+    if task.granted():
         reached()
 
 
-def grant_what_it_may_not(sys):
+def grant_what_it_may_not(task):
     """Grant its capability to another."""
-    yield sys.call_granting(sys.cap("victim"), 1, sys.cap("victim"))
+    yield task.call_granting(task.cap("victim"), 1, task.cap("victim"))
     reached()
 
 
-def receive_from_anybody(sys):
+def receive_from_anybody(task):
     """Wait for another's calls."""
     for handle in _handles():
-        if (yield sys.recv_from(handle, 1)) < 192:
+        if (yield task.recv_from(handle, 1)) < 192:
             reached()
 
 
-def fault_anothers_caller(sys):
+def fault_anothers_caller(task):
     """Fault a caller that is not its own."""
-    yield sys.reply_fault()
-    yield sys.recv()
+    yield task.reply_fault()
+    yield task.recv()
 
 
-def fill_its_table(sys):
+def fill_its_table(task):
     """Copy its capability until its table is full, and beyond."""
     for _ in range(100):
-        if (yield sys.copy(sys.cap("victim"))) not in (OK, 195):
+        if (yield task.copy(task.cap("victim"))) not in (OK, 195):
             reached()
             return
 
 
 @after
-def take_anothers_name(sys):
+def take_anothers_name(task):
     """Say that it is another."""
-    sys.handles[""] = "victim"
-    if sys.name() != "victim":
+    task.handles[""] = "victim"
+    if task.name() != "victim":
         reached()

@@ -28,24 +28,24 @@ class array:
         return 1 << 20
 
 
-def lend_a_class_named_array(sys):
+def lend_a_class_named_array(task):
     """Lend an object of a class named array, which says how long it is."""
-    yield sys.call_lending(sys.cap("victim"), 2, array(), READABLE)
-    yield sys.recv()
+    yield task.call_lending(task.cap("victim"), 2, array(), READABLE)
+    yield task.recv()
 
 
-def lend_a_length_that_spins(sys):
+def lend_a_length_that_spins(task):
     """Lend an object whose length is never told."""
 
     def spin():
         while True:
             pass
 
-    yield sys.call_lending(sys.cap("victim"), 2, array(spin), READABLE | WRITABLE)
-    yield sys.recv()
+    yield task.call_lending(task.cap("victim"), 2, array(spin), READABLE | WRITABLE)
+    yield task.recv()
 
 
-def lend_a_length_that_imports(sys):
+def lend_a_length_that_imports(task):
     """Lend an object that imports when it is asked for its length."""
 
     def load():
@@ -54,24 +54,24 @@ def lend_a_length_that_imports(sys):
         machine.Pin  # noqa: B018
         reached()
 
-    yield sys.call_lending(sys.cap("victim"), 2, array(load), READABLE)
-    yield sys.recv()
+    yield task.call_lending(task.cap("victim"), 2, array(load), READABLE)
+    yield task.recv()
 
 
-def lend_what_cannot_be_written(sys):
+def lend_what_cannot_be_written(task):
     """Lend bytes, a text and a constant to be written."""
     for lent in (b"constant", "text", 7, memoryview(b"constant")):
-        yield sys.call_lending(sys.cap("victim"), 3, lent, WRITABLE)
+        yield task.call_lending(task.cap("victim"), 3, lent, WRITABLE)
         if lent in (b"written!", "written!"):
             reached()
-    yield sys.recv()
+    yield task.recv()
 
 
-def lend_what_is_no_buffer(sys):
+def lend_what_is_no_buffer(task):
     """Lend lists, classes and its own frame."""
-    for lent in ([1, 2], bytearray, sys, KEPT, {}, lambda: 0, 1 << 40):
-        yield sys.call_lending(sys.cap("victim"), 2, lent, READABLE | WRITABLE)
-    yield sys.recv()
+    for lent in ([1, 2], bytearray, task, KEPT, {}, lambda: 0, 1 << 40):
+        yield task.call_lending(task.cap("victim"), 2, lent, READABLE | WRITABLE)
+    yield task.recv()
 
 
 class Number(int):
@@ -87,17 +87,17 @@ class Number(int):
     __int__ = __eq__ = __lt__ = __and__ = __rshift__ = __hash__ = __bool__ = __index__
 
 
-def call_with_code(sys):
+def call_with_code(task):
     """Call with operands that are objects of its own."""
-    yield sys.call(sys.cap("victim"), 1, Number(7), Number(50))
-    yield sys.recv()
+    yield task.call(task.cap("victim"), 1, Number(7), Number(50))
+    yield task.recv()
 
 
-def call_for_ever(sys):
+def call_for_ever(task):
     """Call with a deadline of its own, longer than there is."""
-    sys.registers[0] = -1
-    yield sys.call(sys.cap("victim"), 1, 7) + (1 << 7)
-    yield sys.recv()
+    task.registers[0] = -1
+    yield task.call(task.cap("victim"), 1, 7) + (1 << 7)
+    yield task.recv()
 
 
 def yield_code(_sys):
@@ -113,11 +113,11 @@ def yield_what_is_no_number(_sys):
     reached()
 
 
-def yield_every_trap(sys):
+def yield_every_trap(task):
     """Make every trap there is, with no operands."""
     for trap in range(32):
         yield trap << 8
-    yield sys.recv()
+    yield task.recv()
 
 
 class Loud(Exception):
@@ -190,24 +190,24 @@ def recurse_and_catch(_sys):
             continue
 
 
-def spin_as_it_is_closed(sys):
+def spin_as_it_is_closed(task):
     """Never end once it has failed."""
     try:
-        yield sys.sleep(1)
+        yield task.sleep(1)
         raise ValueError("to be closed")
     finally:
         while True:
             pass
 
 
-def trap_as_it_is_closed(sys):
+def trap_as_it_is_closed(task):
     """Go on with traps once it has failed."""
     try:
-        yield sys.sleep(1)
+        yield task.sleep(1)
         yield -1
     finally:
         for _ in range(5):
-            yield sys.send(sys.cap("victim"), 1)
+            yield task.send(task.cap("victim"), 1)
 
 
 def refuse_to_be_closed(_sys):
@@ -219,11 +219,11 @@ def refuse_to_be_closed(_sys):
             continue
 
 
-def swallow_everything(sys):
+def swallow_everything(task):
     """Catch whatever is raised in it, and go on."""
     while True:
         try:
-            yield sys.sleep(1)
+            yield task.sleep(1)
             yield "nonsense"
         except BaseException:
             continue
@@ -235,42 +235,42 @@ def fail_with_code_as_an_argument(_sys):
     yield 0
 
 
-def stash_code(sys):
+def stash_code(task):
     """Stash objects of its own for its next incarnation."""
-    for value in (Number(7), array(), KEPT, sys, lambda: 0):
-        yield sys.stash(value)
+    for value in (Number(7), array(), KEPT, task, lambda: 0):
+        yield task.stash(value)
 
 
-def send_derived_values(sys):
+def send_derived_values(task):
     """Send objects of classes that derive from what a message holds."""
     kinds = (str, bytes, tuple, float)
     for kind in kinds:
         made = type("Derived", (kind,), {"__len__": lambda _self: 1 << 20})
-        yield sys.send(sys.cap("victim"), 1, made())
+        yield task.send(task.cap("victim"), 1, made())
     reached()
 
 
-def send_a_list_in_a_tuple(sys):
+def send_a_list_in_a_tuple(task):
     """Send a tuple that holds a list, and one that holds itself."""
     shared = []
     inner = (shared,)
     shared.append(inner)
-    yield sys.send(sys.cap("victim"), 1, (1, (2, inner)))
+    yield task.send(task.cap("victim"), 1, (1, (2, inner)))
     reached()
 
 
-def send_tuples_without_end(sys):
+def send_tuples_without_end(task):
     """Send tuples within tuples, deeper than there is stack."""
     value = ()
     for _ in range(500):
         value = (value,)
-    yield sys.send(sys.cap("victim"), 1, value)
+    yield task.send(task.cap("victim"), 1, value)
     reached()
 
 
-def send_a_number_without_end(sys):
+def send_a_number_without_end(task):
     """Send a number of a thousand digits."""
-    yield sys.send(sys.cap("victim"), 1, 1 << 3000)
+    yield task.send(task.cap("victim"), 1, 1 << 3000)
     reached()
 
 

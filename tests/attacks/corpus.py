@@ -11,60 +11,60 @@ from attacks.tools import KEPT, after, reached
 # --- capabilities and traps
 
 
-def forge_a_handle(sys):
+def forge_a_handle(task):
     """Call through a handle it was not given."""
     for slot in range(1, 100):
-        if (yield (slot << 13) + sys.call(0, 1)) == 0:
+        if (yield (slot << 13) + task.call(0, 1)) == 0:
             reached()
 
 
-def forge_a_negative_trap(sys):
+def forge_a_negative_trap(task):
     """Yield a trap word that is negative."""
     yield -1
     reached()
 
 
-def yield_no_trap(sys):
+def yield_no_trap(task):
     """Yield a string in place of a trap word."""
     yield "kernel"
     reached()
 
 
-def call_without_the_right(sys):
+def call_without_the_right(task):
     """Call what it may only send to."""
-    if (yield sys.call(sys.cap("victim"), 1, 1)) == 0:
+    if (yield task.call(task.cap("victim"), 1, 1)) == 0:
         reached()
 
 
-def stop_another_service(sys):
+def stop_another_service(task):
     """Stop a service through its handle on another."""
-    if (yield sys.stop(sys.cap("victim"), 1)) == 0:
+    if (yield task.stop(task.cap("victim"), 1)) == 0:
         reached()
 
 
-def ask_for_the_kernel(sys):
+def ask_for_the_kernel(task):
     """Ask for the capability to control tasks."""
-    sys.cap("kernel")
+    task.cap("kernel")
     reached()
-    yield sys.recv()
+    yield task.recv()
 
 
-def answer_another_services_caller(sys):
+def answer_another_services_caller(task):
     """Reply to callers that are not its own."""
     for sequence in range(200):
-        for task in range(4):
-            if (yield sys.reply_to(sequence << 8 | task, 77)) != 0:
+        for place in range(4):
+            if (yield task.reply_to(sequence << 8 | place, 77)) != 0:
                 reached()
 
 
-def send_a_mutable_object(sys):
+def send_a_mutable_object(task):
     """Send a list, to share it."""
     shared = []
-    yield sys.send(sys.cap("victim"), 1, shared)
+    yield task.send(task.cap("victim"), 1, shared)
     reached()
 
 
-def send_code(sys):
+def send_code(task):
     """Send an integer that carries code."""
 
     class Code(int):
@@ -72,13 +72,13 @@ def send_code(sys):
             reached()
             return 0
 
-    yield sys.send(sys.cap("victim"), 1, Code())
+    yield task.send(task.cap("victim"), 1, Code())
     reached()
 
 
-def send_a_huge_value(sys):
+def send_a_huge_value(task):
     """Send more than a message holds."""
-    yield sys.send(sys.cap("victim"), 1, bytes(257))
+    yield task.send(task.cap("victim"), 1, bytes(257))
     reached()
 
 
@@ -239,30 +239,30 @@ def patch_a_built_in_module(_sys):
 
 
 @after
-def walk_a_methods_globals(sys):
+def walk_a_methods_globals(task):
     """Find a module in the globals of a frame's method."""
-    for method in (type(sys).cap, type(sys).recv, sys.call, sys.cap):
+    for method in (type(task).cap, type(task).recv, task.call, task.cap):
         for value in getattr(method, "__globals__", {}).values():
             if hasattr(value, "schedule") or hasattr(value, "modules"):
                 reached()
 
 
 @after
-def read_past_its_registers(sys):
+def read_past_its_registers(task):
     """Read beyond its registers."""
     for index in range(-40, 40):
         try:
-            sys.registers[index]
+            task.registers[index]
         except IndexError:
             continue
-        if not -len(sys.registers) <= index < len(sys.registers) or len(sys.registers) > 16:
+        if not -len(task.registers) <= index < len(task.registers) or len(task.registers) > 16:
             reached()
 
 
 @after
-def patch_the_frame(sys):
+def patch_the_frame(task):
     """Put its own method into the frame's class."""
-    kind = type(sys)
+    kind = type(task)
     before = kind.caller
     kind.caller = reached
     if kind.caller is reached:
@@ -283,9 +283,9 @@ def patch_a_shared_module(_sys):
 
 
 @after
-def keep_a_memoryview(sys):
+def keep_a_memoryview(task):
     """Keep its registers and write them when it is dead."""
-    KEPT.append(sys.registers)
+    KEPT.append(task.registers)
     if len(KEPT) > 1:
         KEPT[0][0] = 1
         if KEPT[1][0] == 1:
@@ -347,8 +347,8 @@ def pretend_to_be_the_operator(_sys):
     raise KeyboardInterrupt
 
 
-def flood_a_mailbox(sys):
+def flood_a_mailbox(task):
     """Send faster than a mailbox is emptied."""
-    victim = sys.cap("victim")
+    victim = task.cap("victim")
     for _ in range(100):
-        yield sys.send(victim, 1)
+        yield task.send(victim, 1)

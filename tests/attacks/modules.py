@@ -401,11 +401,11 @@ def load_the_api_of_nobody(_sys):
         reached()
 
 
-def fill_up_what_the_guard_keeps(sys):
+def fill_up_what_the_guard_keeps(task):
     """Import a hundred names, so that the guard runs out of memory."""
     for number in range(100):
         try:
             __import__("services.x%d.api" % number)
         except ImportError:
-            yield sys.sleep(0)
-    yield sys.recv()
+            yield task.sleep(0)
+    yield task.recv()

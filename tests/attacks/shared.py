@@ -5,34 +5,34 @@ from bulkhead import Frame, NoCapability
 from bulkhead import value as library
 
 
-def patch_a_method_of_the_frame(sys):
+def patch_a_method_of_the_frame(task):
     """Replace each method of the frame's class."""
-    for name in dir(type(sys)):
+    for name in dir(type(task)):
         if not name.startswith("__"):
-            refused(AttributeError, setattr, type(sys), name, reached)
-        yield sys.sleep(0)
-    yield sys.recv()
+            refused(AttributeError, setattr, type(task), name, reached)
+        yield task.sleep(0)
+    yield task.recv()
 
 
 @after
-def delete_a_method_of_the_frame(sys):
+def delete_a_method_of_the_frame(task):
     """Delete methods of the frame's class."""
     for name in ("recv", "call", "send", "cap"):
-        refused(AttributeError, delattr, type(sys), name)
+        refused(AttributeError, delattr, type(task), name)
 
 
 @after
-def add_to_the_frames_class(sys):
+def add_to_the_frames_class(task):
     """Give everybody's frame an attribute."""
-    type(sys).backdoor = reached
+    type(task).backdoor = reached
     reached()
 
 
 @after
-def give_the_frame_a_getattr(sys):
+def give_the_frame_a_getattr(task):
     """Give everybody's frame a method for what is not there."""
     for name in ("__getattr__", "__setattr__", "__del__", "__init__", "__eq__", "__len__"):
-        refused(AttributeError, setattr, type(sys), name, reached)
+        refused(AttributeError, setattr, type(task), name, reached)
 
 
 @after
@@ -50,9 +50,9 @@ def patch_the_exception_class(_sys):
 
 
 @after
-def patch_a_class_dictionary(sys):
+def patch_a_class_dictionary(task):
     """Write into the dictionary of the frame's class."""
-    table = type(sys).__dict__
+    table = type(task).__dict__
     refused(TypeError, table.update, {"recv": reached})
     refused(TypeError, table.pop, "recv")
     refused(TypeError, table.clear)
@@ -63,9 +63,9 @@ def patch_a_class_dictionary(sys):
 
 
 @after
-def patch_the_base_classes(sys):
+def patch_the_base_classes(task):
     """Write into the bases of the frame's class."""
-    for base in type(sys).__bases__:
+    for base in type(task).__bases__:
         refused((AttributeError, TypeError), setattr, base, "recv", reached)
 
 
@@ -77,13 +77,13 @@ def patch_built_in_types(_sys):
 
 
 @after
-def patch_the_kinds_of_code(sys):
+def patch_the_kinds_of_code(task):
     """Give functions, methods and generators an attribute."""
 
     def generator():
         yield
 
-    for thing in (reached, sys.recv, generator(), type(generator()), type(reached), len):
+    for thing in (reached, task.recv, generator(), type(generator()), type(reached), len):
         refused((AttributeError, TypeError), setattr, thing, "backdoor", reached)
 
 
@@ -101,9 +101,9 @@ def patch_a_function_of_the_library(_sys):
 
 
 @after
-def patch_the_frames_module(sys):
+def patch_the_frames_module(task):
     """Change the globals of the frame's methods, where they have them."""
-    space = getattr(type(sys).cap, "__globals__", None)
+    space = getattr(type(task).cap, "__globals__", None)
     if space is None:
         raise TypeError("an image's functions have no globals")
     space["NoCapability"] = reached
@@ -133,41 +133,41 @@ def patch_the_constants(_sys):
 
 
 @after
-def change_the_class_of_the_frame(sys):
+def change_the_class_of_the_frame(task):
     """Make its frame an object of another class."""
-    sys.__class__ = dict
-    if type(sys) is dict:
+    task.__class__ = dict
+    if type(task) is dict:
         reached()
 
 
-def find_other_frames(sys):
+def find_other_frames(task):
     """Find the frames of others from its own."""
-    own = sys.handles
-    for name in list(sys.__dict__):
-        value = None if name.startswith("__") else getattr(sys, name)
-        if type(value) is type(sys) or type(value) is list:
+    own = task.handles
+    for name in list(task.__dict__):
+        value = None if name.startswith("__") else getattr(task, name)
+        if type(value) is type(task) or type(value) is list:
             reached()
         if type(value) is dict and value is not own:
             reached()
-        yield sys.sleep(0)
-    yield sys.recv()
+        yield task.sleep(0)
+    yield task.recv()
 
 
-def find_the_kernel_in_the_frame(sys):
+def find_the_kernel_in_the_frame(task):
     """Find objects of the kernel among the attributes of its frame."""
-    for name in list(sys.__dict__):
-        value = getattr(sys, name)
+    for name in list(task.__dict__):
+        value = getattr(task, name)
         for inner in ("words", "generators", "frames", "table", "port", "dispatch", "sources"):
             if hasattr(value, inner):
                 reached()
-        yield sys.sleep(0)
-    yield sys.recv()
+        yield task.sleep(0)
+    yield task.recv()
 
 
 @after
-def grow_its_registers(sys):
+def grow_its_registers(task):
     """Have its registers reach further than they do."""
-    registers = sys.registers
+    registers = task.registers
     for step in (
         lambda: registers[0:64],
         lambda: memoryview(registers)[0:64],
@@ -182,11 +182,11 @@ def grow_its_registers(sys):
 
 
 @after
-def write_other_words_by_its_registers(sys):
+def write_other_words_by_its_registers(task):
     """Write slices beyond its registers."""
     for at in (slice(-40, 40), slice(0, 99), slice(5, 64)):
         try:
-            sys.registers[at] = bytearray(4 * 99)
+            task.registers[at] = bytearray(4 * 99)
             reached()
         except (ValueError, TypeError, IndexError):
             continue
@@ -232,53 +232,53 @@ def make_code(_sys):
 
 
 @after
-def leave_a_handle_for_others(sys):
+def leave_a_handle_for_others(task):
     """Put handles into its own frame, to have more rights than its manifest."""
-    sys.handles["kernel"] = 0
-    sys.handles["other"] = 1 << 13
-    if sys.cap("kernel") != 0:
+    task.handles["kernel"] = 0
+    task.handles["other"] = 1 << 13
+    if task.cap("kernel") != 0:
         reached()
 
 
-def call_by_a_handle_it_wrote(sys):
+def call_by_a_handle_it_wrote(task):
     """Call with rights that it has written into its own frame."""
-    sys.handles["kernel"] = sys.handles["victim"]
-    if (yield sys.stop(sys.cap("kernel"), 1)) == 0:
+    task.handles["kernel"] = task.handles["victim"]
+    if (yield task.stop(task.cap("kernel"), 1)) == 0:
         reached()
 
 
-def give_the_frame_attributes(sys):
+def give_the_frame_attributes(task):
     """Give its frame so many attributes that the kernel finds its words elsewhere."""
     for number in range(40):
-        setattr(sys, "x%d" % number, number)
-    yield sys.send(sys.cap("victim"), 1, 7)
-    if sys.x39 != 39:
+        setattr(task, "x%d" % number, number)
+    yield task.send(task.cap("victim"), 1, 7)
+    if task.x39 != 39:
         reached()
-    yield sys.recv()
+    yield task.recv()
 
 
-def take_the_frame_apart(sys):
+def take_the_frame_apart(task):
     """Delete what the kernel looks for in its frame."""
     for name in ("arg", "buffer", "handles", "registers", "waits"):
-        delattr(sys, name)
+        delattr(task, name)
     yield 0
     yield -1
 
 
-def put_nonsense_into_the_frame(sys):
+def put_nonsense_into_the_frame(task):
     """Put objects of its own into its frame."""
-    sys.registers = [1 << 40] * 8
-    sys.buffer = sys.keeper = sys
-    sys.arg = KEPT
-    yield sys.send(sys.cap("victim"), 1, KEPT)
+    task.registers = [1 << 40] * 8
+    task.buffer = task.keeper = task
+    task.arg = KEPT
+    yield task.send(task.cap("victim"), 1, KEPT)
     reached()
 
 
-def put_nonsense_into_the_registers(sys):
+def put_nonsense_into_the_registers(task):
     """Put the largest and smallest numbers into its registers, and make traps with them."""
     for word in (-1, 0x7FFFFFFF, -0x80000000, 1 << 20):
-        for index in range(len(sys.registers)):
-            sys.registers[index] = word
-        yield sys.sleep(1)
-        yield sys.notify(sys.cap("victim"), word)
+        for index in range(len(task.registers)):
+            task.registers[index] = word
+        yield task.sleep(1)
+        yield task.notify(task.cap("victim"), word)
     reached()

@@ -132,29 +132,29 @@ def walk(depth, milliseconds, seals=True):
     print(FAULT_NAMES[rig.fault("attacker")] or "none", rig.words_of("attacker"))
 
 
-def victim(sys):
+def victim(task):
     """Answer what is called, use what is lent, take what is sent."""
     own = bytearray(16)
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
-        if sys.caller():
+        if task.caller():
             if operation == READ_LENT:
-                yield sys.lease_read(0, own)
+                yield task.lease_read(0, own)
             elif operation == WRITE_LENT:
-                yield sys.lease_write(0, b"written!")
-            operation = yield sys.reply_recv(OK, sys.arg)
+                yield task.lease_write(0, b"written!")
+            operation = yield task.reply_recv(OK, task.arg)
         else:
-            operation = yield sys.recv()
+            operation = yield task.recv()
 
 
 def client(answers):
     """Call the victim every few milliseconds and keep the statuses."""
 
-    def main(sys):
-        handle = sys.cap("victim")
+    def main(task):
+        handle = task.cap("victim")
         while True:
-            answers.append((yield sys.call(handle, 1, 7, 500)))
-            yield sys.sleep(5)
+            answers.append((yield task.call(handle, 1, 7, 500)))
+            yield task.sleep(5)
 
     return main
 
@@ -162,10 +162,10 @@ def client(answers):
 def starter(name):
     """Start the attacker again, once, if its attack takes that."""
 
-    def main(sys):
-        yield sys.sleep(30)
+    def main(task):
+        yield task.sleep(30)
         if name == _AGAIN:
-            yield sys.start(sys.cap("kernel"), 3)
-        yield sys.recv()
+            yield task.start(task.cap("kernel"), 3)
+        yield task.recv()
 
     return main

@@ -12,9 +12,9 @@ def reached():
 def after(step):
     """Turn a function of the frame that needs no trap into a service, which then waits."""
 
-    def main(sys):
-        step(sys)
-        yield sys.recv()
+    def main(task):
+        step(task)
+        yield task.recv()
 
     return main
 

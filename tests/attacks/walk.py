@@ -39,9 +39,9 @@ def walker(depth, finish):
     `finish` ends the run.
     """
 
-    def main(sys):
+    def main(task):
         del FOUND[:]
-        roots = [("sys", sys, True), ("globals()", globals(), True)]
+        roots = [("task", task, True), ("globals()", globals(), True)]
         for name, builtin in BUILTINS.items():
             roots.append((name, builtin, False))
         for name in MODULES:
@@ -61,11 +61,11 @@ def walker(depth, finish):
                 if len(seen) < _OBJECTS_MAX:
                     beyond += list(inside(path, thing, is_own))
                 if at % _AT_ONCE == 0:
-                    yield sys.sleep(0)
+                    yield task.sleep(0)
             roots = beyond
         FOUND.append("objects: %d" % len(seen))
         finish()
-        yield sys.recv()
+        yield task.recv()
 
     return main
 
@@ -132,7 +132,7 @@ def inside(path, thing, is_own):
         except BaseException:
             continue
         own = is_own and (name == "__dict__" or getattr(value, "__name__", "") == "View")
-        own = own or type(value).__name__ == "View" or path == "sys" and name in _OWN
+        own = own or type(value).__name__ == "View" or path == "task" and name in _OWN
         own = own or is_own and path.endswith("()") and type(value) in (list, dict)
         yield path + "." + name, value, own
     if callable(thing) and not is_own:

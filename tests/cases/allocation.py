@@ -10,18 +10,18 @@ _ROUNDS = 5
 
 
 def counted(rig, trap_of, *, peer="", right="call", times=_TIMES):
-    """Let a client yield `trap_of(sys, handle, value)` in rounds; one must allocate nothing."""
+    """Let a client yield `trap_of(task, handle, value)` in rounds; one must allocate nothing."""
 
-    def client(sys):
-        handle = sys.cap(peer) if peer else 0
+    def client(task):
+        handle = task.cap(peer) if peer else 0
         for _ in range(_ROUNDS):
             gc.collect()
             before = gc.mem_alloc()
             for value in range(times):
-                yield trap_of(sys, handle, value)
+                yield trap_of(task, handle, value)
             rig.log.append(gc.mem_alloc() - before)
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     uses = peer + ":" + right if peer else ""
     rig.add("client", client, priority=5, budget_ms=2000, uses=uses)
@@ -31,20 +31,20 @@ def counted(rig, trap_of, *, peer="", right="call", times=_TIMES):
     rig.expect((len(rig.log), 0 in rig.log), (_ROUNDS, True))
 
 
-def answering(sys):
+def answering(task):
     """Answer every call with the value it came with."""
-    yield sys.recv()
+    yield task.recv()
     while True:
-        yield sys.reply_recv(OK, sys.arg)
+        yield task.reply_recv(OK, task.arg)
 
 
-def receiving(sys):
+def receiving(task):
     """Receive all there is."""
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
-def spin(sys):
+def spin(task):
     """Keep the system from idling: the cases' own way to idle allocates."""
     while True:
         pass
@@ -53,64 +53,64 @@ def spin(sys):
 
 def test_call_and_reply_allocate_nothing(rig):
     rig.add("server", answering, priority=6)
-    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value), peer="server")
+    counted(rig, lambda task, handle, value: task.call(handle, 1, value), peer="server")
 
 
 def test_call_with_a_deadline_of_its_own_allocates_nothing(rig):
     rig.add("server", answering)
-    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value, 50), peer="server")
+    counted(rig, lambda task, handle, value: task.call(handle, 1, value, 50), peer="server")
 
 
 def test_send_and_recv_allocate_nothing(rig):
     rig.add("receiver", receiving, priority=6, mailbox=(_TIMES, FAIL))
     counted(
-        rig, lambda sys, handle, value: sys.send(handle, 1, value), peer="receiver", right="send"
+        rig, lambda task, handle, value: task.send(handle, 1, value), peer="receiver", right="send"
     )
 
 
 def test_notify_allocates_nothing(rig):
     rig.add("receiver", receiving, priority=2)
     counted(
-        rig, lambda sys, handle, _value: sys.notify(handle, 1), peer="receiver", right="notify"
+        rig, lambda task, handle, _value: task.notify(handle, 1), peer="receiver", right="notify"
     )
 
 
 def test_timeouts_allocate_nothing(rig):
     rig.add("spin", spin, priority=7, budget_ms=300)
-    counted(rig, lambda sys, _handle, _value: sys.recv(2), times=5)
+    counted(rig, lambda task, _handle, _value: task.recv(2), times=5)
 
 
 def test_preemption_allocates_nothing(rig):
-    def periodic(sys):
+    def periodic(task):
         while True:
-            yield sys.recv(2)
+            yield task.recv(2)
 
-    def busy(sys, _handle, _value):
+    def busy(task, _handle, _value):
         start = rig.port.now()
         while (rig.port.now() - start) & 0x3FFFFFFF < 20_000:
             pass
-        return sys.sleep(0)
+        return task.sleep(0)
 
     rig.add("periodic", periodic, priority=1)
     counted(rig, busy, times=1)
 
 
 def test_awaited_call_and_reply_allocate_nothing(rig):
-    async def server(sys):
-        await sys.recv()
+    async def server(task):
+        await task.recv()
         while True:
-            await sys.reply_recv(OK, sys.arg)
+            await task.reply_recv(OK, task.arg)
 
-    async def client(sys):
-        handle = sys.cap("server")
+    async def client(task):
+        handle = task.cap("server")
         for _ in range(_ROUNDS):
             gc.collect()
             before = gc.mem_alloc()
             for value in range(_TIMES):
-                await sys.call(handle, 1, value)
+                await task.call(handle, 1, value)
             rig.log.append(gc.mem_alloc() - before)
         rig.finish()
-        await sys.recv()
+        await task.recv()
 
     rig.add("server", server, priority=6, asynchronous=True)
     rig.add("client", client, priority=5, budget_ms=2000, uses="server:call", asynchronous=True)
@@ -121,46 +121,46 @@ def test_awaited_call_and_reply_allocate_nothing(rig):
 def test_lease_allocates_nothing(rig):
     lent = bytearray(1024)
 
-    def server(sys):
+    def server(task):
         into = bytearray(1024)
         part = memoryview(into)[3:80]
-        yield sys.recv()
+        yield task.recv()
         while True:
-            yield sys.lease_read(0, into)
-            yield sys.lease_write(5, part)
-            yield sys.reply_recv(OK)
+            yield task.lease_read(0, into)
+            yield task.lease_write(5, part)
+            yield task.reply_recv(OK)
 
     rig.add("server", server)
     counted(
         rig,
-        lambda sys, handle, value: sys.call_lending(handle, 1, lent, READABLE | WRITABLE),
+        lambda task, handle, value: task.call_lending(handle, 1, lent, READABLE | WRITABLE),
         peer="server",
     )
 
 
 def test_closed_receive_allocates_nothing(rig):
-    def server(sys):
-        client = sys.cap("client")
+    def server(task):
+        client = task.cap("client")
         while True:
-            yield sys.recv_from(client)
-            yield sys.reply(OK)
+            yield task.recv_from(client)
+            yield task.reply(OK)
 
     rig.add("server", server, uses="client:notify")
-    counted(rig, lambda sys, handle, value: sys.call(handle, 1, value), peer="server")
+    counted(rig, lambda task, handle, value: task.call(handle, 1, value), peer="server")
 
 
 def test_grant_and_delete_allocate_nothing(rig):
-    def server(sys):
+    def server(task):
         while True:
-            sys.accept()
-            yield sys.recv()
-            yield sys.delete(sys.granted())
-            yield sys.reply(OK)
+            task.accept()
+            yield task.recv()
+            yield task.delete(task.granted())
+            yield task.reply(OK)
 
     rig.add("server", server, slots=1)
     counted(
         rig,
-        lambda sys, handle, value: sys.call_granting(handle, 1, handle),
+        lambda task, handle, value: task.call_granting(handle, 1, handle),
         peer="server",
         right="call,grant",
     )

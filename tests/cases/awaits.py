@@ -17,16 +17,16 @@ from kernel.abi import (
 )
 
 
-async def async_echo(sys):
-    await sys.recv()
+async def async_echo(task):
+    await task.recv()
     while True:
-        await sys.reply_recv(OK, sys.arg + 1)
+        await task.reply_recv(OK, task.arg + 1)
 
 
 def test_async_client_calls_a_service_that_yields(rig):
-    async def client(sys):
-        status = await sys.call(sys.cap("server"), 7, 41)
-        rig.log.append((status, sys.arg))
+    async def client(task):
+        status = await task.call(task.cap("server"), 7, 41)
+        rig.log.append((status, task.arg))
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call", asynchronous=True)
@@ -36,10 +36,10 @@ def test_async_client_calls_a_service_that_yields(rig):
 
 
 def test_async_server_answers_clients_that_yield(rig):
-    def client(sys):
+    def client(task):
         for value in (1, 2, 3):
-            status = yield sys.call(sys.cap("server"), 7, value)
-            rig.log.append((status, sys.arg))
+            status = yield task.call(task.cap("server"), 7, value)
+            rig.log.append((status, task.arg))
 
     rig.add("server", async_echo, asynchronous=True)
     rig.add("client", client, uses="server:call")
@@ -48,9 +48,9 @@ def test_async_server_answers_clients_that_yield(rig):
 
 
 def test_async_services_call_each_other(rig):
-    async def client(sys):
-        status = await sys.call(sys.cap("server"), 7, 1, timeout_ms=2)
-        rig.log.append((status, sys.arg))
+    async def client(task):
+        status = await task.call(task.cap("server"), 7, 1, timeout_ms=2)
+        rig.log.append((status, task.arg))
 
     rig.add("server", async_echo, asynchronous=True)
     rig.add("client", client, uses="server:call", asynchronous=True)
@@ -59,12 +59,12 @@ def test_async_services_call_each_other(rig):
 
 
 def test_await_of_a_helper_passes_its_traps_on(rig):
-    async def ask(sys, value):
-        await sys.call(sys.cap("server"), 7, value)
-        return sys.arg
+    async def ask(task, value):
+        await task.call(task.cap("server"), 7, value)
+        return task.arg
 
-    async def client(sys):
-        rig.log.append(await ask(sys, 1) + await ask(sys, 10))
+    async def client(task):
+        rig.log.append(await ask(task, 1) + await ask(task, 10))
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call", asynchronous=True)
@@ -73,11 +73,11 @@ def test_await_of_a_helper_passes_its_traps_on(rig):
 
 
 def test_awaited_waits_end_with_their_timeout(rig):
-    async def main(sys):
-        rig.log.append(await sys.recv(2))
-        rig.log.append(await sys.recv(timeout_ms=2))
-        rig.log.append(await sys.call(sys.cap("server"), 1, None, 3))
-        rig.log.append(await sys.sleep(1))
+    async def main(task):
+        rig.log.append(await task.recv(2))
+        rig.log.append(await task.recv(timeout_ms=2))
+        rig.log.append(await task.call(task.cap("server"), 1, None, 3))
+        rig.log.append(await task.sleep(1))
 
     rig.add("server", silent)
     rig.add("main", main, uses="server:call", asynchronous=True)
@@ -86,21 +86,21 @@ def test_awaited_waits_end_with_their_timeout(rig):
 
 
 def test_awaited_traps_without_a_wait_give_their_results(rig):
-    async def main(sys):
-        kernel = sys.cap("kernel")
-        peer = sys.cap("peer")
-        rig.log.append(await sys.notify(peer, 1))
-        rig.log.append(await sys.send(peer, 3, "a"))
-        rig.log.append(await sys.send(peer, 3, "b"))
-        rig.log.append(await sys.inspect(kernel, 9))
-        rig.log.append(await sys.stop(kernel, 1))
-        rig.log.append(await sys.call(peer, 1))
-        rig.log.append(await sys.start(kernel, 1))
-        rig.log.append(await sys.reopen(peer))
+    async def main(task):
+        kernel = task.cap("kernel")
+        peer = task.cap("peer")
+        rig.log.append(await task.notify(peer, 1))
+        rig.log.append(await task.send(peer, 3, "a"))
+        rig.log.append(await task.send(peer, 3, "b"))
+        rig.log.append(await task.inspect(kernel, 9))
+        rig.log.append(await task.stop(kernel, 1))
+        rig.log.append(await task.call(peer, 1))
+        rig.log.append(await task.start(kernel, 1))
+        rig.log.append(await task.reopen(peer))
 
-    def peer(sys):
-        rig.log.append((yield sys.recv()))
-        yield sys.sleep(1000)
+    def peer(task):
+        rig.log.append((yield task.recv()))
+        yield task.sleep(1000)
 
     rig.add("peer", peer, priority=5, mailbox=(1, FAIL))
     rig.add("main", main, uses="peer:call,send,notify kernel:control", asynchronous=True)
@@ -109,18 +109,18 @@ def test_awaited_traps_without_a_wait_give_their_results(rig):
 
 
 def test_async_service_is_notified_and_replies_later(rig):
-    async def server(sys):
-        await sys.recv()
-        first = sys.caller()
-        rig.log.append((await sys.recv(), sys.bits()))
-        rig.log.append(await sys.reply_to(first, 5, "late"))
+    async def server(task):
+        await task.recv()
+        first = task.caller()
+        rig.log.append((await task.recv(), task.bits()))
+        rig.log.append(await task.reply_to(first, 5, "late"))
 
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 1)
-        rig.log.append((status, sys.arg))
+    def client(task):
+        status = yield task.call(task.cap("server"), 1)
+        rig.log.append((status, task.arg))
 
-    def notifier(sys):
-        yield sys.notify(sys.cap("server"), 4)
+    def notifier(task):
+        yield task.notify(task.cap("server"), 4)
 
     rig.add("server", server, asynchronous=True)
     rig.add("client", client, uses="server:call", priority=2)
@@ -130,8 +130,8 @@ def test_async_service_is_notified_and_replies_later(rig):
 
 
 def test_async_service_that_spins_is_killed(rig):
-    async def spinner(sys):
-        await sys.sleep(1)
+    async def spinner(task):
+        await task.sleep(1)
         while True:
             pass
 
@@ -143,12 +143,12 @@ def test_async_service_that_spins_is_killed(rig):
 
 
 def test_exception_in_an_async_service_ends_it_alone(rig):
-    async def fails(sys):
-        await sys.recv()
+    async def fails(task):
+        await task.recv()
         raise ValueError("told to")
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("fails"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("fails"), 1)))
 
     rig.add("fails", fails, asynchronous=True)
     rig.add("client", client, uses="fails:call")
@@ -159,15 +159,15 @@ def test_exception_in_an_async_service_ends_it_alone(rig):
 
 
 def test_stop_of_an_async_service_runs_its_finally_blocks(rig):
-    async def main(sys):
+    async def main(task):
         try:
-            await sys.recv()
+            await task.recv()
         finally:
             rig.log.append("closed")
 
-    def stopper(sys):
-        yield sys.sleep(1)
-        yield sys.stop(sys.cap("kernel"), 1)
+    def stopper(task):
+        yield task.sleep(1)
+        yield task.stop(task.cap("kernel"), 1)
 
     rig.add("main", main, asynchronous=True)
     rig.add("stopper", stopper, uses="kernel:control")
@@ -177,9 +177,9 @@ def test_stop_of_an_async_service_runs_its_finally_blocks(rig):
 
 
 def test_trap_that_was_not_awaited_is_an_exception(rig):
-    async def forgets(sys):
-        sys.sleep(1)
-        await sys.sleep(1)
+    async def forgets(task):
+        task.sleep(1)
+        await task.sleep(1)
 
     rig.add("forgets", forgets, asynchronous=True)
     rig.run(5)
@@ -190,26 +190,26 @@ def test_trap_that_was_not_awaited_is_an_exception(rig):
 def test_async_services_grant_lend_and_receive_from_one(rig):
     served = []
 
-    async def server(sys):
-        sys.accept()
-        served.append(await sys.recv_from(sys.cap("client")))
-        served.append(await sys.copy(sys.granted()))
-        served.append(await sys.delete(sys.granted()))
-        served.append(await sys.reply_granting(5, sys.cap("led")))
-        await sys.recv()
+    async def server(task):
+        task.accept()
+        served.append(await task.recv_from(task.cap("client")))
+        served.append(await task.copy(task.granted()))
+        served.append(await task.delete(task.granted()))
+        served.append(await task.reply_granting(5, task.cap("led")))
+        await task.recv()
         data = bytearray(5)
-        served.append((await sys.lease_read(0, data), bytes(data)))
-        served.append((await sys.lease_write(1, b"EL"), sys.count()))
-        await sys.reply_recv(6)
+        served.append((await task.lease_read(0, data), bytes(data)))
+        served.append((await task.lease_write(1, b"EL"), task.count()))
+        await task.reply_recv(6)
 
-    async def client(sys):
-        sys.accept()
-        server = sys.cap("server")
-        rig.log.append(await sys.call_granting(server, 1, sys.cap("led")))
-        rig.log.append(await sys.mint(sys.granted(), MAY_CALL))
-        rig.log.append(await sys.revoke(sys.granted()))
+    async def client(task):
+        task.accept()
+        server = task.cap("server")
+        rig.log.append(await task.call_granting(server, 1, task.cap("led")))
+        rig.log.append(await task.mint(task.granted(), MAY_CALL))
+        rig.log.append(await task.revoke(task.granted()))
         data = bytearray(b"hello")
-        rig.log.append(await sys.call_lending(server, 2, data, READABLE | WRITABLE))
+        rig.log.append(await task.call_lending(server, 2, data, READABLE | WRITABLE))
         rig.log.append(bytes(data))
 
     rig.add("led", echo)

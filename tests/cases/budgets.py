@@ -9,12 +9,12 @@ from kernel.layout import CPU_US
 def worker(rig, *, step_ms, pause_ms, steps):
     """Return a service that computes in steps of one length and sleeps between them."""
 
-    def main(sys):
+    def main(task):
         for _ in range(steps):
             burn_us(rig, step_ms * 1000)
             rig.log.append("step")
-            yield sys.sleep(pause_ms)
-        yield sys.recv()
+            yield task.sleep(pause_ms)
+        yield task.recv()
 
     return main
 
@@ -51,17 +51,17 @@ def test_task_without_a_period_may_compute_for_ever(rig):
 
 
 def test_time_on_top_of_a_task_is_not_charged_to_it(rig):
-    def on_top(sys):
+    def on_top(task):
         while True:
             burn_us(rig, 5_000)
-            yield sys.sleep(5)
+            yield task.sleep(5)
 
-    def below(sys):
+    def below(task):
         burn_us(rig, 40_000)
         rig.log.append(rig.state("on_top") == SLEEPING)
-        yield sys.sleep(1)
+        yield task.sleep(1)
         rig.log.append("charged for itself alone")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("on_top", on_top, priority=1)
     rig.add("below", below, budget_ms=300, period_ms=1000, period_budget_ms=36)
@@ -70,12 +70,12 @@ def test_time_on_top_of_a_task_is_not_charged_to_it(rig):
 
 
 def test_next_incarnation_begins_with_a_whole_budget(rig):
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
+    def supervisor(task):
+        kernel = task.cap("kernel")
         while True:
-            yield sys.start(kernel, 2)
-            yield sys.recv()
-            rig.log.append((yield sys.next_fault(kernel)))
+            yield task.start(kernel, 2)
+            yield task.recv()
+            rig.log.append((yield task.next_fault(kernel)))
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     main = worker(rig, step_ms=6, pause_ms=1, steps=20)
@@ -85,16 +85,16 @@ def test_next_incarnation_begins_with_a_whole_budget(rig):
 
 
 def test_client_of_a_server_over_its_period_gets_its_answer_first(rig):
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         while True:
             burn_us(rig, 4_000)
-            yield sys.reply_recv(OK)
+            yield task.reply_recv(OK)
 
-    def client(sys):
+    def client(task):
         for _ in range(3):
-            rig.log.append((yield sys.call(sys.cap("server"), 1, None, 100)))
-        yield sys.recv()
+            rig.log.append((yield task.call(task.cap("server"), 1, None, 100)))
+        yield task.recv()
 
     rig.add("server", server, budget_ms=500, period_ms=1000, period_budget_ms=6)
     rig.add("client", client, uses="server:call")
@@ -115,7 +115,7 @@ def test_step_over_its_budget_is_killed(rig):
 
 
 def test_kill_runs_the_finally_blocks(rig):
-    def main(sys):
+    def main(task):
         try:
             burn_us(rig, 100_000)
         finally:
@@ -130,7 +130,7 @@ def test_kill_runs_the_finally_blocks(rig):
 def test_task_that_catches_a_kill_and_traps_is_dropped_without_being_closed(rig):
     kept = []
 
-    def main(sys):
+    def main(task):
         kept.append(rig.kernel.generators[1])
         try:
             try:
@@ -138,7 +138,7 @@ def test_task_that_catches_a_kill_and_traps_is_dropped_without_being_closed(rig)
                     pass
             except BaseException:
                 rig.log.append("caught")
-            yield sys.sleep(1)
+            yield task.sleep(1)
         finally:
             rig.log.append("closed")
 
@@ -153,7 +153,7 @@ def test_task_that_catches_a_kill_and_traps_is_dropped_without_being_closed(rig)
 
 
 def test_task_that_catches_a_kill_and_spins_on_is_struck_again(rig):
-    def main(sys):
+    def main(task):
         try:
             while True:
                 pass
@@ -169,7 +169,7 @@ def test_task_that_catches_a_kill_and_spins_on_is_struck_again(rig):
 
 
 def test_task_that_raises_after_it_caught_a_kill_has_that_fault(rig):
-    def main(sys):
+    def main(task):
         try:
             while True:
                 pass
@@ -185,10 +185,10 @@ def test_task_that_raises_after_it_caught_a_kill_has_that_fault(rig):
 def stop_preempted(rig, spin, kind):
     """Have a controller stop the service `spin` while it is preempted by that controller."""
 
-    def controller(sys):
-        yield sys.sleep(5)
-        rig.log.append((yield sys.stop(sys.cap("kernel"), 2, kind)))
-        yield sys.recv()
+    def controller(task):
+        yield task.sleep(5)
+        rig.log.append((yield task.stop(task.cap("kernel"), 2, kind)))
+        yield task.recv()
 
     rig.add("controller", controller, priority=0, uses="kernel:control")
     rig.add("spin", spin, priority=7, budget_ms=10_000)
@@ -198,7 +198,7 @@ def stop_preempted(rig, spin, kind):
 
 
 def test_preempted_task_that_is_stopped_for_good_is_dormant(rig):
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield
@@ -209,21 +209,21 @@ def test_preempted_task_that_is_stopped_for_good_is_dormant(rig):
 
 
 def test_preempted_task_that_traps_before_the_strike_is_stopped_all_the_same(rig):
-    def spin(sys):
+    def spin(task):
         while not rig.log:
             pass
-        yield sys.sleep(1)
+        yield task.sleep(1)
         rig.log.append("went on")
-        yield sys.recv()
+        yield task.recv()
 
     stop_preempted(rig, spin, None)
     rig.expect((rig.log, rig.state("spin")), ([OK], DORMANT))
 
 
 def test_killed_tasks_time_is_charged_to_it_alone(rig):
-    def good(sys):
+    def good(task):
         while True:
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     rig.add("worker", worker(rig, step_ms=100, pause_ms=1, steps=1), budget_ms=30)
     rig.add("good", good, priority=1)
@@ -234,19 +234,19 @@ def test_killed_tasks_time_is_charged_to_it_alone(rig):
 
 
 def test_kill_that_comes_while_the_first_unwinds_harms_nobody(rig):
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         try:
             while True:
                 pass
         finally:
             sum(range(20_000))  # one C call, longer than from a strike to the next
 
-    def good(sys):
+    def good(task):
         for _ in range(3):
-            yield sys.sleep(50)
+            yield task.sleep(50)
             rig.log.append("ran")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("bad", bad, budget_ms=3)
     rig.add("good", good, priority=4)
@@ -258,22 +258,22 @@ def test_kill_that_comes_while_the_first_unwinds_harms_nobody(rig):
 def test_kill_as_the_last_step_ends_is_forgotten(rig):
     """The one that the kernel makes for a task that is stopped: its `finally` blocks."""
 
-    def edge(sys):
+    def edge(task):
         length = 1500 + 50 * len(rig.log)
         try:
-            yield sys.recv()
+            yield task.recv()
         finally:
             burn_us(rig, length)
             no_branch()
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
+    def supervisor(task):
+        kernel = task.cap("kernel")
         while len(rig.log) < 30:
-            yield sys.start(kernel, 2)
-            yield sys.sleep(1)
-            rig.log.append((yield sys.stop(kernel, 2)))
+            yield task.start(kernel, 2)
+            yield task.sleep(1)
+            rig.log.append((yield task.stop(kernel, 2)))
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, budget_ms=100, uses="kernel:control")
     rig.add("edge", edge, priority=4, budget_ms=2)

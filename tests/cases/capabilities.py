@@ -13,11 +13,11 @@ from kernel.layout import BADGE_MAX
 FIRST_GENERATION = 1 << HANDLE_GENERATION_SHIFT
 
 
-def badge_server(sys):
+def badge_server(task):
     """Answer every call with the badge it came with."""
-    yield sys.recv()
+    yield task.recv()
     while True:
-        yield sys.reply_recv(OK, sys.badge())
+        yield task.reply_recv(OK, task.badge())
 
 
 def alone(rig, main, *, uses="server:call", slots=2, server=echo):
@@ -34,56 +34,56 @@ def faulting(rig, main, **options):
 
 
 def test_copy_reaches_what_the_original_reaches(rig):
-    def main(sys):
-        rig.log.append((yield sys.copy(sys.cap("server"))))
-        rig.log.append((yield sys.call(sys.arg, 1, 5)))
-        rig.log.append(sys.arg)
+    def main(task):
+        rig.log.append((yield task.copy(task.cap("server"))))
+        rig.log.append((yield task.call(task.arg, 1, 5)))
+        rig.log.append(task.arg)
 
     alone(rig, main)
     rig.expect(rig.log, [OK, OK, 6])
 
 
 def test_copy_keeps_the_badge(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        yield sys.call(sys.arg, 1)
-        rig.log.append(sys.arg)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        yield task.call(task.arg, 1)
+        rig.log.append(task.arg)
 
     alone(rig, main, server=badge_server)
     rig.expect(rig.log, [2])
 
 
 def test_handle_of_the_first_free_slot_is_not_zero(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        rig.log.append(sys.arg)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        rig.log.append(task.arg)
 
     alone(rig, main)
     rig.expect(rig.log, [FIRST_GENERATION + (1 << HANDLE_SHIFT)])
 
 
 def test_copies_fill_the_table_and_not_one_more(rig):
-    def main(sys):
+    def main(task):
         for _ in range(3):
-            rig.log.append((yield sys.copy(sys.cap("server"))))
+            rig.log.append((yield task.copy(task.cap("server"))))
 
     alone(rig, main)
     rig.expect(rig.log, [OK, OK, FULL])
 
 
 def test_copy_without_slots_is_full(rig):
-    def main(sys):
-        rig.log.append((yield sys.copy(sys.cap("server"))))
+    def main(task):
+        rig.log.append((yield task.copy(task.cap("server"))))
 
     alone(rig, main, slots=0)
     rig.expect(rig.log, [FULL])
 
 
 def test_minted_capability_has_the_rights_asked_for(rig):
-    def main(sys):
-        rig.log.append((yield sys.mint(sys.cap("server"), MAY_CALL)))
-        rig.log.append((yield sys.call(sys.arg, 1, 1)))
-        yield sys.sleep(1000)
+    def main(task):
+        rig.log.append((yield task.mint(task.cap("server"), MAY_CALL)))
+        rig.log.append((yield task.call(task.arg, 1, 1)))
+        yield task.sleep(1000)
 
     alone(rig, main, uses="server:call,send,notify")
     rig.expect(rig.log, [OK, OK])
@@ -93,110 +93,110 @@ def test_minted_capability_has_the_rights_asked_for(rig):
 def lacking(rig, kept, trap_of):
     """Let a task use a minted capability for what it has no right to any more."""
 
-    def main(sys):
-        yield sys.mint(sys.cap("server"), kept)
-        yield trap_of(sys, sys.arg)
+    def main(task):
+        yield task.mint(task.cap("server"), kept)
+        yield trap_of(task, task.arg)
 
     faulting(rig, main, uses="server:call,send,notify")
 
 
 def test_call_without_the_right_faults(rig):
-    lacking(rig, MAY_SEND | MAY_NOTIFY, lambda sys, handle: sys.call(handle, 1))
+    lacking(rig, MAY_SEND | MAY_NOTIFY, lambda task, handle: task.call(handle, 1))
 
 
 def test_send_without_the_right_faults(rig):
-    lacking(rig, MAY_CALL | MAY_NOTIFY, lambda sys, handle: sys.send(handle, 1))
+    lacking(rig, MAY_CALL | MAY_NOTIFY, lambda task, handle: task.send(handle, 1))
 
 
 def test_notify_without_the_right_faults(rig):
-    lacking(rig, MAY_CALL | MAY_SEND, lambda sys, handle: sys.notify(handle, 1))
+    lacking(rig, MAY_CALL | MAY_SEND, lambda task, handle: task.notify(handle, 1))
 
 
 def test_acknowledge_without_the_right_faults(rig):
-    lacking(rig, MAY_CALL, lambda sys, handle: sys.acknowledge(handle))
+    lacking(rig, MAY_CALL, lambda task, handle: task.acknowledge(handle))
 
 
 def test_control_without_the_right_faults(rig):
-    lacking(rig, MAY_CALL, lambda sys, handle: sys.stop(handle, 1))
+    lacking(rig, MAY_CALL, lambda task, handle: task.stop(handle, 1))
 
 
 def test_mint_of_a_right_that_is_not_held_faults(rig):
     for right in (MAY_SEND, MAY_NOTIFY, MAY_ACKNOWLEDGE, MAY_CONTROL, MAY_GRANT):
         rig.kernel = None
         rig.rows = []
-        faulting(rig, lambda sys, right=right: (yield sys.mint(sys.cap("server"), right)))
+        faulting(rig, lambda task, right=right: (yield task.mint(task.cap("server"), right)))
 
 
 def test_mint_without_any_right_faults(rig):
-    faulting(rig, lambda sys: (yield sys.mint(sys.cap("server"), 0)))
+    faulting(rig, lambda task: (yield task.mint(task.cap("server"), 0)))
 
 
 def test_minted_badge_reaches_the_server(rig):
-    def main(sys):
+    def main(task):
         for badge in (0, 77, BADGE_MAX):
-            yield sys.mint(sys.cap("server"), MAY_CALL, badge)
-            yield sys.call(sys.arg, 1)
-            rig.log.append(sys.arg)
+            yield task.mint(task.cap("server"), MAY_CALL, badge)
+            yield task.call(task.arg, 1)
+            rig.log.append(task.arg)
 
     alone(rig, main, uses="server:call,grant", server=badge_server, slots=3)
     rig.expect(rig.log, [0, 77, BADGE_MAX])
 
 
 def test_badge_of_ones_own_needs_the_right_to_grant(rig):
-    faulting(rig, lambda sys: (yield sys.mint(sys.cap("server"), MAY_CALL, 1)))
+    faulting(rig, lambda task: (yield task.mint(task.cap("server"), MAY_CALL, 1)))
 
 
 def test_badge_above_the_limit_faults(rig):
-    def main(sys):
-        yield sys.mint(sys.cap("server"), MAY_CALL, BADGE_MAX + 1)
+    def main(task):
+        yield task.mint(task.cap("server"), MAY_CALL, BADGE_MAX + 1)
 
     faulting(rig, main, uses="server:call,grant")
 
 
 def test_negative_badge_faults(rig):
-    def main(sys):
-        yield sys.mint(sys.cap("server"), MAY_CALL, -1)
+    def main(task):
+        yield task.mint(task.cap("server"), MAY_CALL, -1)
 
     faulting(rig, main, uses="server:call,grant")
 
 
 def test_deleted_handle_names_nothing(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        handle = sys.arg
-        rig.log.append((yield sys.delete(handle)))
-        yield sys.call(handle, 1)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        handle = task.arg
+        rig.log.append((yield task.delete(handle)))
+        yield task.call(handle, 1)
 
     faulting(rig, main)
     rig.expect(rig.log, [OK])
 
 
 def test_kept_handle_does_not_name_what_came_into_its_slot(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        kept = sys.arg
-        yield sys.delete(kept)
-        yield sys.copy(sys.cap("server"))
-        rig.log.append((sys.arg - kept, (yield sys.call(sys.arg, 1))))
-        yield sys.call(kept, 1)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        kept = task.arg
+        yield task.delete(kept)
+        yield task.copy(task.cap("server"))
+        rig.log.append((task.arg - kept, (yield task.call(task.arg, 1))))
+        yield task.call(kept, 1)
 
     faulting(rig, main, slots=1)
     rig.expect(rig.log, [(FIRST_GENERATION, OK)])
 
 
 def test_kept_handle_names_nothing_for_as_long_as_all_free_slots_last(rig):
-    def main(sys):
-        led = sys.cap("led")
-        yield sys.copy(led)
-        kept = sys.arg
-        yield sys.delete(kept)
+    def main(task):
+        led = task.cap("led")
+        yield task.copy(led)
+        kept = task.arg
+        yield task.delete(kept)
         for _ in range(3 * 62):
-            yield sys.copy(led)
-            if sys.arg == kept:
+            yield task.copy(led)
+            if task.arg == kept:
                 rig.log.append("again")
-            yield sys.delete(sys.arg)
+            yield task.delete(task.arg)
         rig.log.append("end")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("led", echo)
     rig.add("main", main, uses="led:call", slots=3)
@@ -205,12 +205,12 @@ def test_kept_handle_names_nothing_for_as_long_as_all_free_slots_last(rig):
 
 
 def test_slot_is_used_again_more_often_than_it_has_generations(rig):
-    def main(sys):
+    def main(task):
         handles = set()
         for _ in range(66):
-            status = yield sys.copy(sys.cap("server"))
-            handles.add(sys.arg)
-            if status != OK or (yield sys.delete(sys.arg)) != OK:
+            status = yield task.copy(task.cap("server"))
+            handles.add(task.arg)
+            if status != OK or (yield task.delete(task.arg)) != OK:
                 break
         rig.log.append(len(handles))
 
@@ -219,55 +219,55 @@ def test_slot_is_used_again_more_often_than_it_has_generations(rig):
 
 
 def test_copy_of_a_deleted_copy_goes_on(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        first = sys.arg
-        yield sys.copy(first)
-        second = sys.arg
-        yield sys.delete(first)
-        rig.log.append((yield sys.call(second, 1)))
-        yield sys.revoke(sys.cap("server"))
-        rig.log.append((yield sys.call(second, 1)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        first = task.arg
+        yield task.copy(first)
+        second = task.arg
+        yield task.delete(first)
+        rig.log.append((yield task.call(second, 1)))
+        yield task.revoke(task.cap("server"))
+        rig.log.append((yield task.call(second, 1)))
 
     alone(rig, main)
     rig.expect(rig.log, [OK, DEAD])
 
 
 def test_revoked_copies_are_dead_and_the_original_is_not(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        first = sys.arg
-        yield sys.copy(first)
-        second = sys.arg
-        rig.log.append((yield sys.revoke(sys.cap("server"))))
-        for handle in (first, second, sys.cap("server")):
-            rig.log.append((yield sys.call(handle, 1)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        first = task.arg
+        yield task.copy(first)
+        second = task.arg
+        rig.log.append((yield task.revoke(task.cap("server"))))
+        for handle in (first, second, task.cap("server")):
+            rig.log.append((yield task.call(handle, 1)))
 
     alone(rig, main)
     rig.expect(rig.log, [OK, DEAD, DEAD, OK])
 
 
 def test_revoke_spares_what_was_not_derived_from_it(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        first = sys.arg
-        yield sys.copy(sys.cap("server"))
-        other = sys.arg
-        yield sys.revoke(first)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        first = task.arg
+        yield task.copy(task.cap("server"))
+        other = task.arg
+        yield task.revoke(first)
         for handle in (first, other):
-            rig.log.append((yield sys.call(handle, 1)))
+            rig.log.append((yield task.call(handle, 1)))
 
     alone(rig, main)
     rig.expect(rig.log, [OK, OK])
 
 
 def test_every_trap_through_a_revoked_capability_answers_dead(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        copy = sys.arg
-        yield sys.revoke(sys.cap("server"))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        copy = task.arg
+        yield task.revoke(task.cap("server"))
         for trap in (
-            sys.call(copy, 1), sys.send(copy, 1), sys.notify(copy, 1), sys.reopen(copy)
+            task.call(copy, 1), task.send(copy, 1), task.notify(copy, 1), task.reopen(copy)
         ):  # fmt: skip
             rig.log.append((yield trap))
 
@@ -276,78 +276,78 @@ def test_every_trap_through_a_revoked_capability_answers_dead(rig):
 
 
 def test_copy_of_a_revoked_capability_is_dead_too(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        copy = sys.arg
-        yield sys.revoke(sys.cap("server"))
-        yield sys.copy(copy)
-        rig.log.append((yield sys.reopen(sys.arg)))
-        rig.log.append((yield sys.call(sys.arg, 1)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        copy = task.arg
+        yield task.revoke(task.cap("server"))
+        yield task.copy(copy)
+        rig.log.append((yield task.reopen(task.arg)))
+        rig.log.append((yield task.call(task.arg, 1)))
 
     alone(rig, main)
     rig.expect(rig.log, [DEAD, DEAD])
 
 
 def test_revoked_capability_keeps_its_slot_until_it_is_deleted(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        copy = sys.arg
-        yield sys.revoke(sys.cap("server"))
-        rig.log.append((yield sys.copy(sys.cap("server"))))
-        yield sys.delete(copy)
-        rig.log.append((yield sys.copy(sys.cap("server"))))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        copy = task.arg
+        yield task.revoke(task.cap("server"))
+        rig.log.append((yield task.copy(task.cap("server"))))
+        yield task.delete(copy)
+        rig.log.append((yield task.copy(task.cap("server"))))
 
     alone(rig, main, slots=1)
     rig.expect(rig.log, [FULL, OK])
 
 
 def test_revoked_control_of_tasks_is_gone_at_once(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("kernel"))
-        copy = sys.arg
-        yield sys.revoke(sys.cap("kernel"))
-        yield sys.stop(copy, 1)
+    def main(task):
+        yield task.copy(task.cap("kernel"))
+        copy = task.arg
+        yield task.revoke(task.cap("kernel"))
+        yield task.stop(copy, 1)
 
     faulting(rig, main, uses="kernel:control")
 
 
 def test_deleted_manifest_capability_takes_its_copies_along(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        copy = sys.arg
-        yield sys.delete(sys.cap("server"))
-        rig.log.append((yield sys.call(copy, 1)))
-        yield sys.call(sys.cap("server"), 1)
+    def main(task):
+        yield task.copy(task.cap("server"))
+        copy = task.arg
+        yield task.delete(task.cap("server"))
+        rig.log.append((yield task.call(copy, 1)))
+        yield task.call(task.cap("server"), 1)
 
     faulting(rig, main)
     rig.expect(rig.log, [DEAD])
 
 
 def test_deleted_manifest_slot_is_not_given_to_others(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        yield sys.delete(sys.cap("server"))
-        rig.log.append((yield sys.copy(sys.arg)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        yield task.delete(task.cap("server"))
+        rig.log.append((yield task.copy(task.arg)))
 
     alone(rig, main, slots=1)
     rig.expect(rig.log, [FULL])
 
 
 def test_restart_restores_the_manifests_capabilities_only(rig):
-    def main(sys):
-        server = sys.cap("server")
-        rig.log.append((yield sys.call(server, 1)))
+    def main(task):
+        server = task.cap("server")
+        rig.log.append((yield task.call(server, 1)))
         if len(rig.log) == 1:
-            yield sys.copy(server)
-            yield sys.delete(server)
-        yield sys.recv()
+            yield task.copy(server)
+            yield task.delete(server)
+        yield task.recv()
 
-    def control(sys):
-        yield sys.sleep(5)
-        kernel = sys.cap("kernel")
-        yield sys.stop(kernel, 2)
+    def control(task):
+        yield task.sleep(5)
+        kernel = task.cap("kernel")
+        yield task.stop(kernel, 2)
         rig.log.append((rig.capability("main", 0)[0], rig.capability("main", 1)[0]))
-        yield sys.start(kernel, 2)
+        yield task.start(kernel, 2)
 
     rig.add("server", echo)
     rig.add("main", main, uses="server:call", slots=1)
@@ -360,7 +360,7 @@ def test_restart_restores_the_manifests_capabilities_only(rig):
 
 def forged(rig, handle):
     """Call through a handle that nobody gave out."""
-    faulting(rig, lambda sys: (yield sys.call(handle, 1)))
+    faulting(rig, lambda task: (yield task.call(handle, 1)))
 
 
 def test_handle_of_a_slot_beyond_the_table_faults(rig):
@@ -376,15 +376,15 @@ def test_handle_with_another_generation_faults(rig):
 
 
 def test_reopened_copy_names_the_next_incarnation(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        copy = sys.arg
-        kernel = sys.cap("kernel")
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
-        rig.log.append((yield sys.call(copy, 1)))
-        rig.log.append((yield sys.reopen(copy)))
-        rig.log.append((yield sys.call(copy, 1)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        copy = task.arg
+        kernel = task.cap("kernel")
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
+        rig.log.append((yield task.call(copy, 1)))
+        rig.log.append((yield task.reopen(copy)))
+        rig.log.append((yield task.call(copy, 1)))
 
     rig.add("server", echo)
     rig.add("main", main, uses="server:call kernel:control", slots=1)
@@ -393,26 +393,26 @@ def test_reopened_copy_names_the_next_incarnation(rig):
     rig.expect(rig.log, [DEAD, OK, OK])
 
 
-def inspected(sys, slot):
+def inspected(task, slot):
     """Return (status, what INSPECT says of a slot of task 2)."""
-    status = yield sys.inspect_capability(sys.cap("kernel"), 2, slot)
-    return status, unpack(CAPABILITY_FORMAT, sys.arg) if status == OK else None
+    status = yield task.inspect_capability(task.cap("kernel"), 2, slot)
+    return status, unpack(CAPABILITY_FORMAT, task.arg) if status == OK else None
 
 
 def test_supervisor_reads_how_often_each_client_called(rig):
     def client(times):
-        def main(sys):
+        def main(task):
             for _ in range(times):
-                yield sys.call(sys.cap("server"), 1)
-            yield from idle(sys)
+                yield task.call(task.cap("server"), 1)
+            yield from idle(task)
 
         return main
 
-    def watch(sys):
-        yield sys.sleep(10)
-        for task in (2, 3):
-            yield sys.inspect_capability(sys.cap("kernel"), task, 0)
-            rig.log.append(unpack(CAPABILITY_FORMAT, sys.arg))
+    def watch(task):
+        yield task.sleep(10)
+        for place in (2, 3):
+            yield task.inspect_capability(task.cap("kernel"), place, 0)
+            rig.log.append(unpack(CAPABILITY_FORMAT, task.arg))
 
     rig.add("server", echo)
     rig.add("three", client(3), uses="server:call")
@@ -423,12 +423,12 @@ def test_supervisor_reads_how_often_each_client_called(rig):
 
 
 def test_inspected_table_has_lines_and_free_slots_and_an_end(rig):
-    def main(sys):
-        rig.log.append((yield from inspected(sys, 0)))
-        rig.log.append((yield from inspected(sys, 1)))
-        rig.log.append((yield from inspected(sys, 2)))
-        rig.log.append((yield from inspected(sys, 3)))
-        rig.log.append((yield from inspected(sys, (1 << 30) - 1)))
+    def main(task):
+        rig.log.append((yield from inspected(task, 0)))
+        rig.log.append((yield from inspected(task, 1)))
+        rig.log.append((yield from inspected(task, 2)))
+        rig.log.append((yield from inspected(task, 3)))
+        rig.log.append((yield from inspected(task, (1 << 30) - 1)))
 
     rig.add("other", idle)
     rig.add("main", main, uses="kernel:control", lines=("edge",), slots=1)
@@ -440,10 +440,10 @@ def test_inspected_table_has_lines_and_free_slots_and_an_end(rig):
 
 
 def test_inspected_capability_shows_that_it_was_revoked(rig):
-    def main(sys):
-        yield sys.copy(sys.cap("server"))
-        yield sys.revoke(sys.cap("server"))
-        rig.log.append((yield from inspected(sys, 2)))
+    def main(task):
+        yield task.copy(task.cap("server"))
+        yield task.revoke(task.cap("server"))
+        rig.log.append((yield from inspected(task, 2)))
 
     rig.add("server", echo)
     rig.add("main", main, uses="server:call kernel:control", slots=1)
@@ -452,9 +452,9 @@ def test_inspected_capability_shows_that_it_was_revoked(rig):
 
 
 def test_inspecting_a_capability_of_no_task_is_unknown(rig):
-    def main(sys):
-        for task in (0, 3, 255):
-            rig.log.append((yield sys.inspect_capability(sys.cap("kernel"), task, 0)))
+    def main(task):
+        for place in (0, 3, 255):
+            rig.log.append((yield task.inspect_capability(task.cap("kernel"), place, 0)))
 
     rig.add("server", echo)
     rig.add("main", main, uses="kernel:control")

@@ -43,12 +43,12 @@ class Dice:
         return things[self.roll(len(things))]
 
 
-def draw(sys, dice, handles):
+def draw(task, dice, handles):
     """Fill the frame by chance; return a trap word, or what is none."""
-    values = (None, 7, True, "text", b"bytes", (1, "two", None), 1 << 35, 2.5, [1], sys, draw)
-    sys.arg = dice.of(values[:8] if dice.roll(16) else values)
-    sys.buffer = dice.of((bytearray(8), bytearray(8), b"read me", None, 5))
-    registers = sys.registers
+    values = (None, 7, True, "text", b"bytes", (1, "two", None), 1 << 35, 2.5, [1], task, draw)
+    task.arg = dice.of(values[:8] if dice.roll(16) else values)
+    task.buffer = dice.of((bytearray(8), bytearray(8), b"read me", None, 5))
+    registers = task.registers
     for index in range(len(registers)):
         if dice.roll(3) == 0:
             registers[index] = dice.of(_NUMBERS)
@@ -72,41 +72,41 @@ def chaotic(seed):
     """Return a service that makes traps by chance, for ever."""
     dice = Dice(seed)  # one for all incarnations
 
-    def main(sys):
-        handles = [handle for name, handle in sys.handles.items() if name]
+    def main(task):
+        handles = [handle for name, handle in task.handles.items() if name]
         while True:
-            result = yield draw(sys, dice, handles)
+            result = yield draw(task, dice, handles)
             if result == OK and dice.roll(4) == 0:  # perhaps a copy
-                handles.append(sys.arg if type(sys.arg) is int else 0)
+                handles.append(task.arg if type(task.arg) is int else 0)
                 del handles[:-12]
 
     return main
 
 
-def server(sys):
+def server(task):
     """Answer operation 7 with the value plus one, and nothing else."""
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
-        if operation == 7 and type(sys.arg) is int and sys.caller():
-            operation = yield sys.reply_recv(OK, (sys.arg + 1) & 0xFFFF)
-        elif sys.caller():
-            operation = yield sys.reply_recv(REFUSED)
+        if operation == 7 and type(task.arg) is int and task.caller():
+            operation = yield task.reply_recv(OK, (task.arg + 1) & 0xFFFF)
+        elif task.caller():
+            operation = yield task.reply_recv(REFUSED)
         else:
-            operation = yield sys.recv()
+            operation = yield task.recv()
 
 
 def honest(rig, name):
     """Return a client of a server, that logs each answer that is wrong."""
 
-    def main(sys):
+    def main(task):
         number = 0
         while True:
             number += 1
-            status = yield sys.call(sys.cap(name), 7, number)
-            if (status, sys.arg) != (OK, number + 1):
-                rig.log.append((name, number, status, sys.arg))
+            status = yield task.call(task.cap(name), 7, number)
+            if (status, task.arg) != (OK, number + 1):
+                rig.log.append((name, number, status, task.arg))
             rig.count = number
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     return main
 
@@ -180,10 +180,10 @@ def chaos(rig, seed, milliseconds):
     """Let two chaotic services run for a while, each started again whenever it fails or rests."""
     starts = [0]
 
-    def controller(sys):
-        kernel = sys.cap("kernel")
+    def controller(task):
+        kernel = task.cap("kernel")
         for _ in range(milliseconds // 3):
-            yield sys.sleep(3)
+            yield task.sleep(3)
             words = rig.kernel.words
             words[ARMED] = 0  # nothing preempts it meanwhile
             wrong = disorder(words)
@@ -191,14 +191,14 @@ def chaos(rig, seed, milliseconds):
             if wrong:
                 rig.log.extend(wrong)
                 break
-            while (yield sys.next_fault(kernel)):
+            while (yield task.next_fault(kernel)):
                 pass
-            for task in (1, 2):
-                if rig.word(("one", "two")[task - 1], STATE) in (FAULTED, DORMANT):
+            for place in (1, 2):
+                if rig.word(("one", "two")[place - 1], STATE) in (FAULTED, DORMANT):
                     starts[0] += 1
-                    yield sys.start(kernel, task)
+                    yield task.start(kernel, place)
         rig.finish()
-        yield from sink(sys)
+        yield from sink(task)
 
     reach = "%s:call,send,notify,grant server:call,send,notify sink:send,notify"
     rig.add("one", chaotic(seed), priority=4, uses=reach % "two", lines=("edge",), slots=4)
@@ -217,10 +217,10 @@ def chaos(rig, seed, milliseconds):
         raise AssertionError("nothing happened: %d calls, %d starts" % (rig.count, starts[0]))
 
 
-def sink(sys):
+def sink(task):
     """Take what is sent."""
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
 def test_traps_by_chance_leave_the_kernel_in_order(rig):

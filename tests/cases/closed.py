@@ -9,33 +9,33 @@ from kernel.layout import CLIENTS, PEER, PRIORITY
 def caller(rig, value, *, delay_ms=0, timeout_ms=None):
     """Return a client that calls the server once and logs its value with the status."""
 
-    def main(sys):
-        yield sys.sleep(delay_ms)
-        status = yield sys.call(sys.cap("server"), 1, value, timeout_ms)
+    def main(task):
+        yield task.sleep(delay_ms)
+        status = yield task.call(task.cap("server"), 1, value, timeout_ms)
         rig.log.append((value, status))
-        yield from idle(sys)
+        yield from idle(task)
 
     return main
 
 
-def until_calling(rig, sys, name):
+def until_calling(rig, task, name):
     """Wait until the service `name` is queued at a server."""
     while rig.state(name) != CALLING:
-        yield sys.sleep(1)
+        yield task.sleep(1)
 
 
 def closed(rig, *, timeout_ms=None, delay_ms=3):
     """Return a server that receives from `wanted` alone, then from all; it logs what came."""
 
-    def server(sys):
-        yield sys.sleep(delay_ms)
-        status = yield sys.recv_from(sys.cap("wanted"), timeout_ms)
-        rig.log.append(sys.arg if status == 1 else status)
+    def server(task):
+        yield task.sleep(delay_ms)
+        status = yield task.recv_from(task.cap("wanted"), timeout_ms)
+        rig.log.append(task.arg if status == 1 else status)
         while True:
             if status == 1:
-                yield sys.reply(OK)
-            status = yield sys.recv()
-            rig.log.append(sys.arg if status == 1 else status)
+                yield task.reply(OK)
+            status = yield task.recv()
+            rig.log.append(task.arg if status == 1 else status)
 
     return server
 
@@ -88,9 +88,9 @@ def test_closed_receive_times_out(rig):
 
 
 def test_notification_ends_a_closed_receive(rig):
-    def bell(sys):
-        yield sys.sleep(6)
-        yield sys.notify(sys.cap("server"), 2)
+    def bell(task):
+        yield task.sleep(6)
+        yield task.notify(task.cap("server"), 2)
 
     rig.add("server", closed(rig), uses="wanted:notify")
     rig.add("wanted", idle)
@@ -100,8 +100,8 @@ def test_notification_ends_a_closed_receive(rig):
 
 
 def test_pending_notification_comes_before_the_sender(rig):
-    def bell(sys):
-        yield sys.notify(sys.cap("server"), 2)
+    def bell(task):
+        yield task.notify(task.cap("server"), 2)
 
     rig.add("server", closed(rig), uses="wanted:notify")
     rig.add("wanted", caller(rig, "wanted"), uses="server:call")
@@ -111,9 +111,9 @@ def test_pending_notification_comes_before_the_sender(rig):
 
 
 def test_interrupt_ends_a_closed_receive(rig):
-    def driver(sys):
-        yield sys.acknowledge(sys.cap("edge"))
-        rig.log.append((yield sys.recv_from(sys.cap("wanted"))))
+    def driver(task):
+        yield task.acknowledge(task.cap("edge"))
+        rig.log.append((yield task.recv_from(task.cap("wanted"))))
 
     rig.add("driver", driver, uses="wanted:notify", lines=("edge",))
     rig.add("wanted", idle)
@@ -124,8 +124,8 @@ def test_interrupt_ends_a_closed_receive(rig):
 
 
 def test_death_of_the_sender_ends_a_closed_receive(rig):
-    def wanted(sys):
-        yield sys.sleep(6)
+    def wanted(task):
+        yield task.sleep(6)
         raise ValueError("no")
 
     rig.add("server", closed(rig), uses="wanted:notify")
@@ -146,8 +146,8 @@ def test_closed_receive_from_a_dead_task_is_dead_at_once(rig):
 
 
 def test_closed_receive_through_a_forged_handle_faults(rig):
-    def server(sys):
-        yield sys.recv_from(5 << 13)
+    def server(task):
+        yield task.recv_from(5 << 13)
 
     rig.add("server", server)
     rig.run(5)
@@ -156,7 +156,7 @@ def test_closed_receive_through_a_forged_handle_faults(rig):
 
 def test_closed_receive_from_the_kernel_or_oneself_or_a_line_faults(rig):
     def server(target):
-        return lambda sys: (yield sys.recv_from(sys.cap(target)))
+        return lambda task: (yield task.recv_from(task.cap(target)))
 
     rig.add("kernels", server("kernel"), uses="kernel:control")
     rig.add("self", server("self"), uses="self:call")
@@ -166,9 +166,9 @@ def test_closed_receive_from_the_kernel_or_oneself_or_a_line_faults(rig):
 
 
 def test_killed_closed_receiver_leaves_its_sender_untouched(rig):
-    def killer(sys):
-        yield sys.sleep(5)
-        yield sys.stop(sys.cap("kernel"), 1)
+    def killer(task):
+        yield task.sleep(5)
+        yield task.stop(task.cap("kernel"), 1)
 
     rig.add("server", closed(rig, delay_ms=0), uses="wanted:notify")
     rig.add("wanted", idle)
@@ -180,15 +180,15 @@ def test_killed_closed_receiver_leaves_its_sender_untouched(rig):
 def test_sender_waited_for_runs_at_the_priority_of_those_queued(rig):
     """No inversion: an important caller waits for a closed server, a spinner does not matter."""
 
-    def wanted(sys):
-        yield sys.sleep(8)
+    def wanted(task):
+        yield task.sleep(8)
         for _ in range(200):
             pass
-        yield sys.call(sys.cap("server"), 1, "wanted")
-        yield from idle(sys)
+        yield task.call(task.cap("server"), 1, "wanted")
+        yield from idle(task)
 
-    def spinner(sys):
-        yield sys.sleep(5)
+    def spinner(task):
+        yield task.sleep(5)
         while True:
             pass
 
@@ -201,15 +201,15 @@ def test_sender_waited_for_runs_at_the_priority_of_those_queued(rig):
 
 
 def test_priority_is_lent_through_a_closed_receive_and_given_back(rig):
-    def watch(sys):
-        yield from until_calling(rig, sys, "important")
+    def watch(task):
+        yield from until_calling(rig, task, "important")
         rig.log.append([rig.word(name, PRIORITY) for name in ("end", "wanted", "server")])
-        yield sys.sleep(60)
+        yield task.sleep(60)
         rig.log.append([rig.word(name, PRIORITY) for name in ("end", "wanted", "server")])
 
-    def wanted(sys):
-        yield sys.call(sys.cap("end"), 1, None, 40)
-        yield from idle(sys)
+    def wanted(task):
+        yield task.call(task.cap("end"), 1, None, 40)
+        yield from idle(task)
 
     rig.add("end", silent, priority=7)
     rig.add("wanted", wanted, priority=6, uses="end:call")
@@ -222,9 +222,9 @@ def test_priority_is_lent_through_a_closed_receive_and_given_back(rig):
 
 
 def test_priority_of_callers_queued_before_is_lent_too(rig):
-    def watch(sys):
+    def watch(task):
         while rig.state("server") != AWAITING:
-            yield sys.sleep(1)
+            yield task.sleep(1)
         rig.log.append(rig.word("wanted", PRIORITY))
 
     rig.add("server", closed(rig), priority=6, uses="wanted:notify")
@@ -236,15 +236,15 @@ def test_priority_of_callers_queued_before_is_lent_too(rig):
 
 
 def test_priority_lent_to_a_blocked_sender_reaches_its_receiver(rig):
-    def full(sys):
-        yield sys.sleep(1000)
+    def full(task):
+        yield task.sleep(1000)
 
-    def sender(sys):
+    def sender(task):
         for _ in range(2):
-            yield sys.send(sys.cap("full"), 1)
+            yield task.send(task.cap("full"), 1)
 
-    def watch(sys):
-        yield from until_calling(rig, sys, "important")
+    def watch(task):
+        yield from until_calling(rig, task, "important")
         rig.log.append(rig.word("full", PRIORITY))
 
     rig.add("full", full, priority=7, mailbox=(1, BLOCK))
@@ -258,14 +258,14 @@ def test_priority_lent_to_a_blocked_sender_reaches_its_receiver(rig):
 def test_circle_of_waits_ends_at_the_deadline(rig):
     """The server waits for `wanted`, which calls a task that calls the server."""
 
-    def between(sys):
-        yield sys.recv()
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        yield from idle(sys)
+    def between(task):
+        yield task.recv()
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        yield from idle(task)
 
-    def wanted(sys):
-        rig.log.append((yield sys.call(sys.cap("between"), 1, None, 10)))
-        yield from idle(sys)
+    def wanted(task):
+        rig.log.append((yield task.call(task.cap("between"), 1, None, 10)))
+        yield from idle(task)
 
     rig.add("server", closed(rig, delay_ms=0), uses="wanted:notify")
     rig.add("between", between, uses="server:call")
@@ -279,18 +279,18 @@ def test_circle_of_calls_that_time_out_harms_no_other(rig):
     """Each of two calls the other, at a priority that a third has lent them."""
     woken = []
 
-    def important(sys):
-        yield sys.sleep(2)
-        yield sys.call(sys.cap("server"), 1, None, 2)
+    def important(task):
+        yield task.sleep(2)
+        yield task.call(task.cap("server"), 1, None, 2)
         while True:
             woken.append(rig.port.now())
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     def asks(name, timeout_ms):
-        def main(sys):
-            yield sys.recv()
-            rig.log.append((yield sys.call(sys.cap(name), 1, None, timeout_ms)))
-            yield from idle(sys)
+        def main(task):
+            yield task.recv()
+            rig.log.append((yield task.call(task.cap(name), 1, None, timeout_ms)))
+            yield from idle(task)
 
         return main
 
@@ -304,24 +304,24 @@ def test_circle_of_calls_that_time_out_harms_no_other(rig):
 
 
 def test_priority_lent_to_a_circle_of_calls_ends_with_its_lender(rig):
-    def important(sys):
-        yield sys.sleep(2)
-        yield sys.call(sys.cap("server"), 1, None, 4)
+    def important(task):
+        yield task.sleep(2)
+        yield task.call(task.cap("server"), 1, None, 4)
         rig.log.append([rig.word(name, PRIORITY) for name in ("server", "between")])
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     def asks(name):
-        def main(sys):
-            yield sys.recv()
-            yield sys.call(sys.cap(name), 1, None, 1000)
+        def main(task):
+            yield task.recv()
+            yield task.call(task.cap(name), 1, None, 1000)
 
         return main
 
-    def watch(sys):
-        yield from until_calling(rig, sys, "between")
+    def watch(task):
+        yield from until_calling(rig, task, "between")
         rig.log.append([rig.word(name, PRIORITY) for name in ("server", "between")])
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("server", asks("between"), priority=5, uses="between:call")
     rig.add("between", asks("server"), priority=4, uses="server:call")
@@ -332,9 +332,9 @@ def test_priority_lent_to_a_circle_of_calls_ends_with_its_lender(rig):
 
 
 def test_call_without_a_timeout_ends_after_a_second(rig):
-    def client(sys):
+    def client(task):
         start = rig.port.now()
-        status = yield sys.call(sys.cap("server"), 1)
+        status = yield task.call(task.cap("server"), 1)
         rig.log.append((status, 990 < (rig.port.now() - start) // 1000 < 1100))
 
     rig.add("server", silent)
@@ -344,19 +344,19 @@ def test_call_without_a_timeout_ends_after_a_second(rig):
 
 
 def test_blocked_send_without_a_timeout_ends_after_a_second(rig):
-    def sender(sys):
+    def sender(task):
         for _ in range(2):
-            rig.log.append((yield sys.send(sys.cap("full"), 1)))
+            rig.log.append((yield task.send(task.cap("full"), 1)))
 
-    rig.add("full", lambda sys: (yield sys.sleep(5000)), mailbox=(1, BLOCK))
+    rig.add("full", lambda task: (yield task.sleep(5000)), mailbox=(1, BLOCK))
     rig.add("sender", sender, uses="full:send")
     rig.run(1100)
     rig.expect(rig.log, [OK, TIMEOUT])
 
 
 def test_client_of_a_spinning_server_gets_its_deadline(rig):
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         while True:
             pass
 
@@ -367,19 +367,19 @@ def test_client_of_a_spinning_server_gets_its_deadline(rig):
 
 
 def test_server_outlives_clients_that_flood_it_and_give_up(rig):
-    def flood(sys):
+    def flood(task):
         while not rig.log:
-            yield sys.call(sys.cap("server"), 1, None, 0)
-        yield from idle(sys)
+            yield task.call(task.cap("server"), 1, None, 0)
+        yield from idle(task)
 
     rig.add("server", echo, priority=3)
     for index in range(3):
         rig.add("flood%d" % index, flood, priority=3, uses="server:call")
 
-    def client(sys):
-        yield sys.sleep(5)
-        rig.log.append((yield sys.call(sys.cap("server"), 1, 5)))
-        yield from idle(sys)
+    def client(task):
+        yield task.sleep(5)
+        rig.log.append((yield task.call(task.cap("server"), 1, 5)))
+        yield from idle(task)
 
     rig.add("client", client, priority=2, uses="server:call")
     rig.run(20)
@@ -387,11 +387,11 @@ def test_server_outlives_clients_that_flood_it_and_give_up(rig):
 
 
 def test_reply_to_a_client_that_faulted_does_not_block(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.stop(sys.cap("kernel"), 2)
-        rig.log.append((yield sys.reply(OK)))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        yield task.stop(task.cap("kernel"), 2)
+        rig.log.append((yield task.reply(OK)))
+        yield task.recv()
 
     rig.add("server", server, uses="kernel:control")
     rig.add("client", caller(rig, 1), uses="server:call")
@@ -400,9 +400,9 @@ def test_reply_to_a_client_that_faulted_does_not_block(rig):
 
 
 def test_call_to_oneself_ends_at_the_deadline(rig):
-    def main(sys):
-        rig.log.append((yield sys.call(sys.cap("main"), 1, None, 5)))
-        yield from idle(sys)
+    def main(task):
+        rig.log.append((yield task.call(task.cap("main"), 1, None, 5)))
+        yield from idle(task)
 
     rig.add("main", main, uses="main:call")
     rig.run(20)
@@ -410,14 +410,14 @@ def test_call_to_oneself_ends_at_the_deadline(rig):
 
 
 def test_send_to_a_closed_server_waits_in_its_mailbox(rig):
-    def sender(sys):
+    def sender(task):
         for _ in range(2):
-            rig.log.append((yield sys.send(sys.cap("server"), 1, "mail")))
+            rig.log.append((yield task.send(task.cap("server"), 1, "mail")))
 
-    def server(sys):
-        rig.log.append((yield sys.recv_from(sys.cap("wanted"), 5)))
-        yield sys.recv()
-        rig.log.append(sys.arg)
+    def server(task):
+        rig.log.append((yield task.recv_from(task.cap("wanted"), 5)))
+        yield task.recv()
+        rig.log.append(task.arg)
 
     rig.add("server", server, uses="wanted:notify", mailbox=(1, 0))
     rig.add("sender", sender, uses="server:send")

@@ -13,11 +13,11 @@ from struct import unpack
 def slow_to_close(rig, us=4000):
     """Return a service whose `finally` block takes a while."""
 
-    def main(sys):
+    def main(task):
         try:
             rig.log.append("begins")
             while True:
-                yield sys.recv()
+                yield task.recv()
         finally:
             burn_us(rig, us)
             rig.log.append("closed")
@@ -25,20 +25,20 @@ def slow_to_close(rig, us=4000):
     return main
 
 
-def state_by_inspect(sys, kernel, number):
+def state_by_inspect(task, kernel, number):
     """Return a task's state as the kernel tells it."""
-    yield sys.inspect(kernel, number)
-    return unpack(INSPECT_FORMAT, sys.arg)[1]
+    yield task.inspect(kernel, number)
+    return unpack(INSPECT_FORMAT, task.arg)[1]
 
 
 def test_finally_of_a_stopped_task_runs_in_its_own_name_and_time(rig):
     """The controller's budget is less than it takes."""
 
-    def script(sys, kernel):
-        rig.log.append((yield sys.stop(kernel, 1)))
-        rig.log.append((yield from state_by_inspect(sys, kernel, 1)))
-        yield from until(sys, is_down(rig, "slow"))
-        rig.log.append((yield from state_by_inspect(sys, kernel, 1)))
+    def script(task, kernel):
+        rig.log.append((yield task.stop(kernel, 1)))
+        rig.log.append((yield from state_by_inspect(task, kernel, 1)))
+        yield from until(task, is_down(rig, "slow"))
+        rig.log.append((yield from state_by_inspect(task, kernel, 1)))
 
     slow = ("slow", slow_to_close(rig, 30_000), {"budget_ms": 1000})
     controlled(rig, script, slow, budget_ms=15)
@@ -47,19 +47,19 @@ def test_finally_of_a_stopped_task_runs_in_its_own_name_and_time(rig):
 
 
 def test_finally_is_preempted_by_the_more_important_only(rig):
-    def important(sys):
-        yield sys.sleep(4)
+    def important(task):
+        yield task.sleep(4)
         rig.log.append("important")
-        yield sys.recv()
+        yield task.recv()
 
-    def lesser(sys):
-        yield sys.sleep(4)
+    def lesser(task):
+        yield task.sleep(4)
         rig.log.append("lesser")
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        yield from until(sys, lambda: "lesser" in rig.log)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        yield from until(task, lambda: "lesser" in rig.log)
 
     others = (
         ("slow", slow_to_close(rig, 30_000), {"priority": 4, "budget_ms": 1000}),
@@ -71,11 +71,11 @@ def test_finally_is_preempted_by_the_more_important_only(rig):
 
 
 def test_task_that_is_started_while_it_closes_starts_after_that(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.stop(kernel, 1)))
-        rig.log.append((yield sys.start(kernel, 1)))
-        rig.log.append((yield sys.start(kernel, 1)))
-        yield from until(sys, lambda: rig.state("slow") == RECEIVING)
+    def script(task, kernel):
+        rig.log.append((yield task.stop(kernel, 1)))
+        rig.log.append((yield task.start(kernel, 1)))
+        rig.log.append((yield task.start(kernel, 1)))
+        yield from until(task, lambda: rig.state("slow") == RECEIVING)
 
     controlled(rig, script, ("slow", slow_to_close(rig), {}))
     rig.expect(rig.log, ["begins", OK, OK, OK, "closed", "begins"])
@@ -83,12 +83,12 @@ def test_task_that_is_started_while_it_closes_starts_after_that(rig):
 
 
 def test_task_that_is_stopped_while_it_closes_stays_down(rig):
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1, HEARTBEAT)
-        yield sys.start(kernel, 1)
-        rig.log.append((yield sys.stop(kernel, 1, PROTOCOL)))
-        rig.log.append((yield sys.stop(kernel, 1)))
-        yield from until(sys, is_down(rig, "slow"))
+    def script(task, kernel):
+        yield task.stop(kernel, 1, HEARTBEAT)
+        yield task.start(kernel, 1)
+        rig.log.append((yield task.stop(kernel, 1, PROTOCOL)))
+        rig.log.append((yield task.stop(kernel, 1)))
+        yield from until(task, is_down(rig, "slow"))
 
     controlled(rig, script, ("slow", slow_to_close(rig), {}))
     rig.expect(rig.log, ["begins", UNKNOWN, OK, "closed"])
@@ -98,19 +98,19 @@ def test_task_that_is_stopped_while_it_closes_stays_down(rig):
 def test_finally_that_spins_is_killed_at_the_tasks_budget(rig):
     spins = [True]
 
-    def bad(sys):
+    def bad(task):
         try:
             rig.log.append("begins")
-            yield sys.recv()
+            yield task.recv()
         finally:
             while True:
                 if not spins:
                     break
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
-        yield from until(sys, lambda: rig.state("bad") == RECEIVING)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
+        yield from until(task, lambda: rig.state("bad") == RECEIVING)
 
     controlled(rig, script, ("bad", bad, {"budget_ms": 5}), ("echo", echo, {}))
     spins.clear()  # what is left of the service is garbage now, and CPython closes it
@@ -121,10 +121,10 @@ def test_finally_that_spins_is_killed_at_the_tasks_budget(rig):
 def test_finally_that_swallows_its_kill_is_over_all_the_same(rig):
     spins = [True]
 
-    def bad(sys):
+    def bad(task):
         try:
             rig.log.append("begins")
-            yield sys.recv()
+            yield task.recv()
         finally:
             try:
                 while True:
@@ -133,10 +133,10 @@ def test_finally_that_swallows_its_kill_is_over_all_the_same(rig):
             except KeyboardInterrupt:
                 rig.log.append("swallowed")
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
-        yield from until(sys, lambda: rig.state("bad") == RECEIVING)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
+        yield from until(task, lambda: rig.state("bad") == RECEIVING)
 
     controlled(rig, script, ("bad", bad, {"budget_ms": 5}), ("echo", echo, {}))
     spins.clear()
@@ -145,7 +145,7 @@ def test_finally_that_swallows_its_kill_is_over_all_the_same(rig):
 
 
 def test_preempted_task_that_is_stopped_ends_as_it_goes_on(rig):
-    def spin(sys):
+    def spin(task):
         try:
             while True:
                 pass
@@ -153,16 +153,16 @@ def test_preempted_task_that_is_stopped_ends_as_it_goes_on(rig):
             rig.log.append("closed")
         yield
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: rig.state("spin") == RUNNING)
-        rig.log.append((yield sys.stop(kernel, 1, HEARTBEAT)))
-        rig.log.append((yield sys.start(kernel, 1)))
+    def script(task, kernel):
+        yield from until(task, lambda: rig.state("spin") == RUNNING)
+        rig.log.append((yield task.stop(kernel, 1, HEARTBEAT)))
+        rig.log.append((yield task.start(kernel, 1)))
         rig.log.append(rig.generation("spin"))
-        yield from until(sys, lambda: "closed" in rig.log)
-        yield from until(sys, lambda: rig.state("spin") == RUNNING)
-        yield sys.sleep(2)
-        rig.log.append((yield sys.stop(kernel, 1)))
-        yield from until(sys, is_down(rig, "spin"))
+        yield from until(task, lambda: "closed" in rig.log)
+        yield from until(task, lambda: rig.state("spin") == RUNNING)
+        yield task.sleep(2)
+        rig.log.append((yield task.stop(kernel, 1)))
+        yield from until(task, is_down(rig, "spin"))
 
     controlled(rig, script, ("spin", spin, {"budget_ms": 1000, "priority": 6}))
     rig.expect(rig.log, [OK, OK, 2, "closed", OK, "closed"])
@@ -172,20 +172,20 @@ def test_preempted_task_that_is_stopped_ends_as_it_goes_on(rig):
 def test_order_to_stop_one_befalls_no_other(rig):
     """The one is preempted as it is stopped, and would end its step by itself at once."""
 
-    def brief(sys):
+    def brief(task):
         rig.log.append("working")
         while rig.generation("brief") == 1:
             pass
-        yield sys.recv()
+        yield task.recv()
 
-    def innocent(sys):
-        yield from until(sys, is_down(rig, "brief"))
+    def innocent(task):
+        yield from until(task, is_down(rig, "brief"))
         raise ValueError("an ordinary mistake")
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: "working" in rig.log)
-        rig.log.append((yield sys.stop(kernel, 1)))
-        yield from until(sys, is_down(rig, "innocent"))
+    def script(task, kernel):
+        yield from until(task, lambda: "working" in rig.log)
+        rig.log.append((yield task.stop(kernel, 1)))
+        yield from until(task, is_down(rig, "innocent"))
 
     brief_options = {"priority": 6, "budget_ms": 1000}
     controlled(
@@ -204,15 +204,15 @@ def test_what_was_raised_is_written_by_the_task_itself(rig):
 
         __str__ = __repr__
 
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         raise Slow
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: rig.generation("bad") == 2)
-        yield sys.fault_text(kernel, 1)
-        rig.log.append(sys.arg)
-        yield from until(sys, is_down(rig, "bad"))
+    def script(task, kernel):
+        yield from until(task, lambda: rig.generation("bad") == 2)
+        yield task.fault_text(kernel, 1)
+        rig.log.append(task.arg)
+        yield from until(task, is_down(rig, "bad"))
 
     bad_options = {"priority": 5, "budget_ms": 1000}
     controlled(rig, script, ("bad", bad, bad_options), budget_ms=15)
@@ -230,11 +230,11 @@ def test_text_that_fails_leaves_where_it_came_from(rig):
 
         __str__ = __repr__
 
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         raise Broken
 
-    controlled(rig, lambda sys, _kernel: until(sys, is_down(rig, "bad")), ("bad", bad, {}))
+    controlled(rig, lambda task, _kernel: until(task, is_down(rig, "bad")), ("bad", bad, {}))
     words = rig.words_of("bad")
     if "in bad" not in words or "Broken" not in words:
         raise AssertionError(words)
@@ -243,17 +243,17 @@ def test_text_that_fails_leaves_where_it_came_from(rig):
 def raises(rig, error_of):
     """Have a service raise what `error_of()` makes, and its text asked for while it closes."""
 
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         raise error_of()
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: rig.generation("bad") == 2)
+    def script(task, kernel):
+        yield from until(task, lambda: rig.generation("bad") == 2)
         while not is_down(rig, "bad")():
-            yield sys.fault_text(kernel, 1)
-            yield sys.sleep(1)
-        yield sys.fault_text(kernel, 1)
-        yield sys.next_fault(kernel)
+            yield task.fault_text(kernel, 1)
+            yield task.sleep(1)
+        yield task.fault_text(kernel, 1)
+        yield task.next_fault(kernel)
 
     controlled(rig, script, ("bad", bad, {"priority": 5, "budget_ms": 40}), budget_ms=20)
     rig.expect(rig.state("bad"), FAULTED)
@@ -307,15 +307,15 @@ def test_class_that_learns_to_speak_after_its_fault_is_not_asked(rig):
         while True:
             pass
 
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         raise Plain("plain")
 
-    def script(sys, kernel):
-        yield from until(sys, is_down(rig, "bad"))
+    def script(task, kernel):
+        yield from until(task, is_down(rig, "bad"))
         Plain.__repr__ = Plain.__str__ = spin
-        yield sys.fault_text(kernel, 1)
-        rig.log.append(sys.arg)
+        yield task.fault_text(kernel, 1)
+        rig.log.append(task.arg)
 
     controlled(rig, script, ("bad", bad, {}), budget_ms=15)
     rig.expect(rig.log, [b"Plain"])
@@ -325,7 +325,7 @@ def test_class_of_its_own_that_says_nothing_is_written_by_the_kernel(rig):
     class Plain(ValueError):
         pass
 
-    def bad(sys):
+    def bad(task):
         raise Plain("the reason")
         yield
 
@@ -344,7 +344,7 @@ def test_class_that_is_called_like_a_built_in_one_is_none(rig):
 
 
 def test_yield_of_no_trap_runs_the_finally_blocks(rig):
-    def bad(sys):
+    def bad(task):
         try:
             yield None
         finally:
@@ -365,11 +365,11 @@ def test_main_that_returns_what_acts_like_a_generator_is_a_fault(rig):
         def close(self):
             rig.log.append("closed")
 
-    def main(sys):
+    def main(task):
         return Fake()
 
-    def script(sys, kernel):
-        yield from until(sys, is_down(rig, "fake"))
+    def script(task, kernel):
+        yield from until(task, is_down(rig, "fake"))
 
     controlled(rig, script, ("fake", main, {}))
     rig.expect((rig.log, rig.fault("fake")), ([], EXCEPTION))
@@ -381,8 +381,8 @@ def test_stop_for_what_is_no_kind_of_fault_faults_who_stops(rig):
             rig.log.append("code in the kernel")
             return True
 
-    def main(sys):
-        yield sys.stop(sys.cap("kernel"), 1, Kind())
+    def main(task):
+        yield task.stop(task.cap("kernel"), 1, Kind())
 
     rig.add("echo", echo)
     rig.add("controller", main, uses="kernel:control")
@@ -391,20 +391,20 @@ def test_stop_for_what_is_no_kind_of_fault_faults_who_stops(rig):
 
 
 def test_reopen_of_one_that_closes_says_dead(rig):
-    def client(sys):
-        slow = sys.cap("slow")
-        yield from until(sys, lambda: rig.generation("slow") == 2)
-        rig.log.append((yield sys.reopen(slow)))
-        rig.log.append((yield sys.call(slow, 1)))
-        yield from until(sys, lambda: rig.state("slow") == RECEIVING)
-        rig.log.append((yield sys.reopen(slow)))
+    def client(task):
+        slow = task.cap("slow")
+        yield from until(task, lambda: rig.generation("slow") == 2)
+        rig.log.append((yield task.reopen(slow)))
+        rig.log.append((yield task.call(slow, 1)))
+        yield from until(task, lambda: rig.state("slow") == RECEIVING)
+        rig.log.append((yield task.reopen(slow)))
         rig.log.append("client")
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1, HEARTBEAT)
-        yield from until(sys, is_down(rig, "slow"))
-        yield sys.start(kernel, 1)
-        yield from until(sys, lambda: "client" in rig.log)
+    def script(task, kernel):
+        yield task.stop(kernel, 1, HEARTBEAT)
+        yield from until(task, is_down(rig, "slow"))
+        yield task.start(kernel, 1)
+        yield from until(task, lambda: "client" in rig.log)
 
     others = (
         ("slow", slow_to_close(rig, 30_000), {"priority": 5, "budget_ms": 1000}),
@@ -415,7 +415,7 @@ def test_reopen_of_one_that_closes_says_dead(rig):
 
 
 def test_killed_step_tells_where_it_was(rig):
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield

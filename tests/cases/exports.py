@@ -16,14 +16,14 @@ def exporting(rig, us):
             burn_us(rig, us)
             return (self.value,)
 
-    def main(sys):
+    def main(task):
         count = Slow()
-        sys.carry_over(count)
+        task.carry_over(count)
         while True:
-            operation = yield sys.recv()
+            operation = yield task.recv()
             count.value += 1
-            if sys.caller():
-                yield sys.reply(OK, count.value)
+            if task.caller():
+                yield task.reply(OK, count.value)
             elif operation == NOTIFIED:
                 rig.log.append("notified")
 
@@ -34,23 +34,23 @@ def test_nothing_reaches_code_that_exports_its_state(rig):
     """A call, a message and a notification come in the midst of it: the new code has them all."""
     counts = []
 
-    def client(sys):
-        server = sys.cap("server")
+    def client(task):
+        server = task.cap("server")
         for _ in range(3):
-            yield sys.call(server, 1)
-            counts.append(sys.arg)
-        yield from until(sys, lambda: "exports" in rig.log)
-        yield sys.notify(server, 1)
-        rig.log.append((yield sys.send(server, 2)))
+            yield task.call(server, 1)
+            counts.append(task.arg)
+        yield from until(task, lambda: "exports" in rig.log)
+        yield task.notify(server, 1)
+        rig.log.append((yield task.send(server, 2)))
         for _ in range(2):
-            yield sys.call(server, 1)
-            counts.append(sys.arg)
+            yield task.call(server, 1)
+            counts.append(task.arg)
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: len(counts) == 3)
-        yield sys.replace(kernel, 1, LOAD, exporting(rig, 0))
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
-        yield from until(sys, lambda: len(counts) == 5)
+    def script(task, kernel):
+        yield from until(task, lambda: len(counts) == 3)
+        yield task.replace(kernel, 1, LOAD, exporting(rig, 0))
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        yield from until(task, lambda: len(counts) == 5)
 
     server = {"priority": 5, "mailbox": (4, 1), "budget_ms": 1000}
     others = (
@@ -67,16 +67,16 @@ def test_nothing_reaches_code_that_exports_its_state(rig):
 
 
 def test_export_that_takes_too_long_leaves_the_old_code_as_it_was(rig):
-    def client(sys):
-        yield from until(sys, lambda: len(rig.log) == 2)
-        yield sys.call(sys.cap("server"), 1)
-        rig.log.append(sys.arg)
+    def client(task):
+        yield from until(task, lambda: len(rig.log) == 2)
+        yield task.call(task.cap("server"), 1)
+        rig.log.append(task.arg)
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, echo)
-        yield sys.replace(kernel, 1, SWAP, 1)
-        rig.log.append(sys.arg)
-        yield from until(sys, lambda: len(rig.log) == 3)
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, echo)
+        yield task.replace(kernel, 1, SWAP, 1)
+        rig.log.append(task.arg)
+        yield from until(task, lambda: len(rig.log) == 3)
 
     server = ("server", exporting(rig, 500_000), {"budget_ms": 20})
     controlled(rig, script, server, ("client", client, {"uses": "server:call"}))
@@ -87,9 +87,9 @@ def test_export_that_takes_too_long_leaves_the_old_code_as_it_was(rig):
 def test_old_code_that_swallows_its_kill_as_it_closes_is_replaced(rig):
     spins = [True]
 
-    def old(sys):
+    def old(task):
         try:
-            yield sys.recv()
+            yield task.recv()
         finally:
             try:
                 while True:
@@ -98,11 +98,11 @@ def test_old_code_that_swallows_its_kill_as_it_closes_is_replaced(rig):
             except KeyboardInterrupt:
                 rig.log.append("swallowed")
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, echo)
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
-        yield from until(sys, lambda: rig.state("server") == RECEIVING)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, echo)
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        yield from until(task, lambda: rig.state("server") == RECEIVING)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
 
     controlled(rig, script, ("server", old, {"budget_ms": 20}))
     spins.clear()
@@ -111,9 +111,9 @@ def test_old_code_that_swallows_its_kill_as_it_closes_is_replaced(rig):
 
 
 def test_who_is_dropped_as_it_loads_acts_for_nobody_afterwards(rig):
-    def stubborn(sys):
+    def stubborn(task):
         if rig.log:
-            yield sys.recv()
+            yield task.recv()
         rig.log.append("loads")
         rig.kernel.loading = 1
         rig.kernel.acting[:] = 1, 2
@@ -122,12 +122,12 @@ def test_who_is_dropped_as_it_loads_acts_for_nobody_afterwards(rig):
                 pass
         except KeyboardInterrupt:
             pass
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield from until(sys, is_down(rig, "stubborn"))
-        yield sys.start(kernel, 1)
-        yield from until(sys, lambda: rig.state("stubborn") == RECEIVING)
+    def script(task, kernel):
+        yield from until(task, is_down(rig, "stubborn"))
+        yield task.start(kernel, 1)
+        yield from until(task, lambda: rig.state("stubborn") == RECEIVING)
 
     controlled(rig, script, ("stubborn", stubborn, {"budget_ms": 20}))
     rig.expect((rig.kernel.loading, rig.kernel.acting), (0, [0, 0]))
@@ -138,35 +138,35 @@ def test_wait_of_code_that_cannot_be_exported_ends_when_it_would_have(rig):
         def export_state(self):
             raise ValueError("not now")
 
-    def old(sys):
-        sys.carry_over(Broken())
+    def old(task):
+        task.carry_over(Broken())
         start = rig.port.now()
-        status = yield sys.recv(20)
+        status = yield task.recv(20)
         rig.log.append((status, (rig.port.now() - start) & TIME_MASK >= 19_000))
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, echo)
-        yield sys.replace(kernel, 1, SWAP, 1)
-        rig.log.append(sys.arg)
-        yield from until(sys, lambda: len(rig.log) == 2)
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, echo)
+        yield task.replace(kernel, 1, SWAP, 1)
+        rig.log.append(task.arg)
+        yield from until(task, lambda: len(rig.log) == 2)
 
     controlled(rig, script, ("server", old, {}))
     rig.expect(rig.log, ["export_state: ValueError: not now", (TIMEOUT, True)])
 
 
 def test_task_that_is_stopped_while_it_exports_ends(rig):
-    def updater(sys):
-        kernel = sys.cap("kernel")
-        yield from until(sys, lambda: rig.state("server") == RECEIVING)
-        yield sys.replace(kernel, 1, LOAD, echo)
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
-        yield sys.recv()
+    def updater(task):
+        kernel = task.cap("kernel")
+        yield from until(task, lambda: rig.state("server") == RECEIVING)
+        yield task.replace(kernel, 1, LOAD, echo)
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield from until(sys, lambda: "exports" in rig.log)
-        rig.log.append((yield sys.stop(kernel, 1)))
-        yield from until(sys, lambda: is_down(rig, "server")() and len(rig.log) == 3)
+    def script(task, kernel):
+        yield from until(task, lambda: "exports" in rig.log)
+        rig.log.append((yield task.stop(kernel, 1)))
+        yield from until(task, lambda: is_down(rig, "server")() and len(rig.log) == 3)
 
     others = (
         ("server", exporting(rig, 500_000), {"priority": 5, "budget_ms": 5000}),

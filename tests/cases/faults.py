@@ -11,7 +11,7 @@ from kernel.layout import CPU_US
 
 
 def test_exception_ends_the_service_alone(rig):
-    def main(sys):
+    def main(task):
         raise ValueError("the reason")
         yield
 
@@ -24,8 +24,8 @@ def test_exception_ends_the_service_alone(rig):
 
 
 def test_last_words_hold_the_traceback(rig):
-    def main(sys):
-        yield sys.sleep(1)
+    def main(task):
+        yield task.sleep(1)
         raise ValueError("the reason")
 
     rig.add("bad", main)
@@ -36,27 +36,27 @@ def test_last_words_hold_the_traceback(rig):
 
 
 def test_fault_without_a_traceback_has_no_words_of_an_earlier_one(rig):
-    def main(sys):
-        yield sys.sleep(1)
+    def main(task):
+        yield task.sleep(1)
         if rig.log:
-            yield sys.recv()
+            yield task.recv()
         rig.log.append("first")
         raise ValueError("the first reason")
 
-    def script(sys, kernel):
-        yield sys.sleep(5)
-        yield sys.start(kernel, 1)
-        yield sys.sleep(5)
-        yield sys.stop(kernel, 1, HEARTBEAT)
-        yield sys.fault_text(kernel, 1)
-        rig.log.append(sys.arg)
+    def script(task, kernel):
+        yield task.sleep(5)
+        yield task.start(kernel, 1)
+        yield task.sleep(5)
+        yield task.stop(kernel, 1, HEARTBEAT)
+        yield task.fault_text(kernel, 1)
+        rig.log.append(task.arg)
 
     control(rig, script, ("bad", main, {}))
     rig.expect(rig.log, ["first", b""])
 
 
 def test_time_of_a_killed_step_is_charged(rig):
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield
@@ -68,8 +68,8 @@ def test_time_of_a_killed_step_is_charged(rig):
 
 
 def test_return_of_main_is_told_apart(rig):
-    def main(sys):
-        yield sys.sleep(1)
+    def main(task):
+        yield task.sleep(1)
 
     rig.add("short", main)
     rig.run(10)
@@ -77,7 +77,7 @@ def test_return_of_main_is_told_apart(rig):
 
 
 def test_main_that_is_no_generator_is_a_fault(rig):
-    def main(sys):
+    def main(task):
         return None
 
     rig.add("wrong", main)
@@ -88,7 +88,7 @@ def test_main_that_is_no_generator_is_a_fault(rig):
 
 
 def test_memory_error_is_a_memory_fault(rig):
-    def main(sys):
+    def main(task):
         raise MemoryError
         yield
 
@@ -98,7 +98,7 @@ def test_memory_error_is_a_memory_fault(rig):
 
 
 def wrong_trap(rig, value):
-    def main(sys):
+    def main(task):
         yield value
 
     rig.add("wrong", main)
@@ -117,7 +117,7 @@ def test_negative_trap_is_a_syscall_fault(rig):
 
 
 def test_yield_of_something_else_is_contained(rig):
-    def main(sys):
+    def main(task):
         yield "text"
 
     rig.add("wrong", main)
@@ -128,8 +128,8 @@ def test_yield_of_something_else_is_contained(rig):
 
 
 def test_handle_that_was_not_granted_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.call(5 << 13, 1)
+    def main(task):
+        yield task.call(5 << 13, 1)
 
     rig.add("wrong", main)
     rig.run(5)
@@ -137,8 +137,8 @@ def test_handle_that_was_not_granted_is_a_syscall_fault(rig):
 
 
 def test_call_without_the_right_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def main(task):
+        yield task.call(task.cap("server"), 1)
 
     rig.add("server", echo)
     rig.add("wrong", main, uses="server:notify")
@@ -147,8 +147,8 @@ def test_call_without_the_right_is_a_syscall_fault(rig):
 
 
 def test_send_without_the_right_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.send(sys.cap("server"), 1)
+    def main(task):
+        yield task.send(task.cap("server"), 1)
 
     rig.add("server", echo, mailbox=(1, 0))
     rig.add("wrong", main, uses="server:call")
@@ -157,8 +157,8 @@ def test_send_without_the_right_is_a_syscall_fault(rig):
 
 
 def test_notify_without_the_right_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.notify(sys.cap("server"), 1)
+    def main(task):
+        yield task.notify(task.cap("server"), 1)
 
     rig.add("server", echo)
     rig.add("wrong", main, uses="server:call")
@@ -167,8 +167,8 @@ def test_notify_without_the_right_is_a_syscall_fault(rig):
 
 
 def test_control_without_the_capability_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.stop(sys.cap("server"), 1)
+    def main(task):
+        yield task.stop(task.cap("server"), 1)
 
     rig.add("server", echo)
     rig.add("wrong", main, uses="server:call")
@@ -178,8 +178,8 @@ def test_control_without_the_capability_is_a_syscall_fault(rig):
 
 
 def test_unknown_capability_name_says_what_to_do(rig):
-    def main(sys):
-        sys.cap("nothing")
+    def main(task):
+        task.cap("nothing")
         yield
 
     rig.add("wrong", main)
@@ -189,10 +189,10 @@ def test_unknown_capability_name_says_what_to_do(rig):
 
 
 def test_frame_that_was_taken_apart_is_contained(rig):
-    def main(sys):
-        trap = sys.call(sys.cap("server"), 1)
-        del sys.arg
-        sys.arg = [1]
+    def main(task):
+        trap = task.call(task.cap("server"), 1)
+        del task.arg
+        task.arg = [1]
         yield trap
 
     rig.add("server", echo)
@@ -202,12 +202,12 @@ def test_frame_that_was_taken_apart_is_contained(rig):
 
 
 def test_stopped_task_is_dormant_and_can_start_again(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.stop(kernel, 1)))
-        yield sys.sleep(1)
+    def script(task, kernel):
+        rig.log.append((yield task.stop(kernel, 1)))
+        yield task.sleep(1)
         rig.log.append(rig.state("echo"))
-        rig.log.append((yield sys.start(kernel, 1)))
-        yield sys.sleep(2)
+        rig.log.append((yield task.start(kernel, 1)))
+        yield task.sleep(2)
         rig.log.append((rig.state("echo"), rig.generation("echo")))
 
     control(rig, script, ("echo", echo, {}))
@@ -215,33 +215,33 @@ def test_stopped_task_is_dormant_and_can_start_again(rig):
 
 
 def test_client_that_starts_after_its_server_failed_is_told_at_once(rig):
-    def server(sys):
+    def server(task):
         if not rig.log:
             rig.log.append("fails")
             raise ValueError
-        yield from echo(sys)
+        yield from echo(task)
 
-    def client(sys):
-        handle = sys.cap("server")
+    def client(task):
+        handle = task.cap("server")
         for _ in range(2):
-            rig.log.append((yield sys.call(handle, 1, 1)))
-            rig.log.append((yield sys.reopen(handle)))
-            yield sys.recv()
+            rig.log.append((yield task.call(handle, 1, 1)))
+            rig.log.append((yield task.reopen(handle)))
+            yield task.recv()
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 1)
-        yield sys.sleep(1)
-        yield sys.start(kernel, 2)
-        yield sys.sleep(1)
-        yield sys.start(kernel, 1)
-        yield sys.sleep(1)
-        yield sys.notify(sys.cap("client"), 1)
-        yield sys.sleep(1)
-        yield sys.notify(sys.cap("client"), 1)
-        yield sys.sleep(1)
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 1)
+        yield task.sleep(1)
+        yield task.start(kernel, 2)
+        yield task.sleep(1)
+        yield task.start(kernel, 1)
+        yield task.sleep(1)
+        yield task.notify(task.cap("client"), 1)
+        yield task.sleep(1)
+        yield task.notify(task.cap("client"), 1)
+        yield task.sleep(1)
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -255,8 +255,8 @@ def test_full_heap_in_a_trap_is_a_memory_fault(rig):
     def without_room(_w, _frames, _task, _trap):
         raise MemoryError
 
-    def main(sys):
-        yield sys.reopen(sys.cap("echo"))
+    def main(task):
+        yield task.reopen(task.cap("echo"))
 
     rig.add("echo", echo)
     rig.add("main", main, uses="echo:call")
@@ -266,27 +266,27 @@ def test_full_heap_in_a_trap_is_a_memory_fault(rig):
 
 
 def test_start_of_a_running_task_is_unknown(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.start(kernel, 1)))
+    def script(task, kernel):
+        rig.log.append((yield task.start(kernel, 1)))
 
     control(rig, script, ("echo", echo, {}))
     rig.expect(rig.log, [UNKNOWN])
 
 
 def test_control_of_a_task_that_is_not_there_is_unknown(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.start(kernel, 99)))
-        rig.log.append((yield sys.inspect(kernel, 99)))
+    def script(task, kernel):
+        rig.log.append((yield task.start(kernel, 99)))
+        rig.log.append((yield task.inspect(kernel, 99)))
 
     control(rig, script, ("echo", echo, {}))
     rig.expect(rig.log, [UNKNOWN, UNKNOWN])
 
 
 def test_stop_with_a_fault_records_its_kind(rig):
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1, HEARTBEAT)
-        rig.log.append((yield sys.next_fault(kernel)))
-        rig.log.append((yield sys.next_fault(kernel)))
+    def script(task, kernel):
+        yield task.stop(kernel, 1, HEARTBEAT)
+        rig.log.append((yield task.next_fault(kernel)))
+        rig.log.append((yield task.next_fault(kernel)))
 
     control(rig, script, ("echo", echo, {}))
     rig.expect(rig.fault("echo"), HEARTBEAT)
@@ -294,29 +294,29 @@ def test_stop_with_a_fault_records_its_kind(rig):
 
 
 def test_stop_runs_the_finally_blocks(rig):
-    def main(sys):
+    def main(task):
         try:
-            yield sys.recv()
+            yield task.recv()
         finally:
             rig.log.append("closed")
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
 
     control(rig, script, ("held", main, {}))
     rig.expect(rig.log, ["closed"])
 
 
 def test_finally_block_that_spins_is_killed(rig):
-    def main(sys):
+    def main(task):
         try:
-            yield sys.recv()
+            yield task.recv()
         finally:
             while True:
                 pass
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
         rig.log.append("stopped")
 
     control(rig, script, ("held", main, {"budget_ms": 10}))
@@ -325,13 +325,13 @@ def test_finally_block_that_spins_is_killed(rig):
 
 
 def test_preempted_task_that_is_stopped_is_struck(rig):
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield
 
-    def script(sys, kernel):
-        rig.log.append((yield sys.stop(kernel, 1, HEARTBEAT)))
+    def script(task, kernel):
+        rig.log.append((yield task.stop(kernel, 1, HEARTBEAT)))
 
     control(rig, script, ("spin", spin, {"priority": 7, "budget_ms": 10000}))
     rig.expect(rig.log, [OK])
@@ -339,44 +339,44 @@ def test_preempted_task_that_is_stopped_is_struck(rig):
 
 
 def test_handle_of_an_earlier_incarnation_answers_dead_until_reopened(rig):
-    def client(sys):
-        server = sys.cap("echo")
-        yield sys.sleep(10)
-        rig.log.append((yield sys.call(server, 1, 1)))
-        rig.log.append((yield sys.reopen(server)))
-        rig.log.append((yield sys.call(server, 1, 1)))
-        yield sys.recv()
+    def client(task):
+        server = task.cap("echo")
+        yield task.sleep(10)
+        rig.log.append((yield task.call(server, 1, 1)))
+        rig.log.append((yield task.reopen(server)))
+        rig.log.append((yield task.call(server, 1, 1)))
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
 
     control(rig, script, ("echo", echo, {}), ("client", client, {"uses": "echo:call"}))
     rig.expect(rig.log, [DEAD, OK, OK])
 
 
 def test_module_state_starts_afresh_with_each_incarnation(rig):
-    def main(sys):
-        sys.private = getattr(sys, "private", 0) + 1
-        rig.log.append(sys.private)
-        yield sys.recv()
+    def main(task):
+        task.private = getattr(task, "private", 0) + 1
+        rig.log.append(task.private)
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
 
     control(rig, script, ("one", main, {}))
     rig.expect(rig.log, [1, 1])
 
 
 def test_reply_fault_faults_the_caller(rig):
-    def server(sys):
-        yield sys.recv()
-        rig.log.append((yield sys.reply_fault()))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        rig.log.append((yield task.reply_fault()))
+        yield task.recv()
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def client(task):
+        yield task.call(task.cap("server"), 1)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -387,14 +387,14 @@ def test_reply_fault_faults_the_caller(rig):
 
 
 def test_supervisor_is_notified_of_a_fault(rig):
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 2)
-        status = yield sys.recv()
-        rig.log.append((status, sys.bits() == FAULT_BIT, (yield sys.next_fault(kernel))))
-        yield sys.recv()
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
+        status = yield task.recv()
+        rig.log.append((status, task.bits() == FAULT_BIT, (yield task.next_fault(kernel))))
+        yield task.recv()
 
-    def bad(sys):
+    def bad(task):
         raise ValueError
         yield
 
@@ -405,11 +405,11 @@ def test_supervisor_is_notified_of_a_fault(rig):
 
 
 def test_supervisor_is_restarted_by_the_kernel(rig):
-    def supervisor(sys):
+    def supervisor(task):
         rig.log.append("start")
         if len(rig.log) < 3:
             raise ValueError("the supervisor's own fault")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     rig.add("echo", echo)
@@ -419,7 +419,7 @@ def test_supervisor_is_restarted_by_the_kernel(rig):
 
 
 def test_supervisor_that_keeps_dying_resets_the_board(rig):
-    def supervisor(sys):
+    def supervisor(task):
         rig.log.append("start")
         raise ValueError
         yield

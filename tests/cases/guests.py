@@ -7,10 +7,10 @@ from kernel.levels import lend_main_level
 def ticker(rig, name="tick", *, ms=5):
     """Return a service that notes its name every few milliseconds."""
 
-    def main(sys):
+    def main(task):
         while True:
             rig.log.append(name)
-            yield sys.sleep(ms)
+            yield task.sleep(ms)
 
     return main
 
@@ -18,15 +18,15 @@ def ticker(rig, name="tick", *, ms=5):
 def hander(rig, line, *, after_ms=20):
     """Return a driver that hands its line over once, then notes that it goes on."""
 
-    def main(sys):
-        handle = sys.cap(line)
-        yield sys.acknowledge(handle)
-        yield sys.sleep(after_ms)
-        yield sys.hand_over(handle)
+    def main(task):
+        handle = task.cap(line)
+        yield task.acknowledge(handle)
+        yield task.sleep(after_ms)
+        yield task.hand_over(handle)
         rig.log.append("handed")
-        yield sys.acknowledge(handle)
+        yield task.acknowledge(handle)
         while True:
-            yield sys.sleep(1000)
+            yield task.sleep(1000)
 
     return main
 
@@ -67,10 +67,10 @@ def test_guest_program_has_no_budget(rig):
 
 
 def test_service_that_hogs_a_guest_program_is_killed(rig):
-    def hog(sys):
+    def hog(task):
         while True:
             pass
-        yield sys.sleep(1)
+        yield task.sleep(1)
 
     rig.add("hog", hog)
     rig.add("ticker", ticker(rig), priority=5)

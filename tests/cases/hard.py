@@ -21,15 +21,15 @@ WATCHER = const(2000)  # and the bits that it was notified of
 def stopper(rig, step=None):
     """A hard driver that notes each interrupt and what `step` makes of it, then acknowledges."""
 
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            status = yield sys.recv()
+            status = yield task.recv()
             rig.note(status)
             if step is not None:
-                rig.note((yield step(sys)))
-            yield sys.acknowledge(line)
+                rig.note((yield step(task)))
+            yield task.acknowledge(line)
 
     return main
 
@@ -46,12 +46,12 @@ def word(rig, field, index=0):
 def source(rig, firings=1):
     """Return a service that fires the first line and notes when it has."""
 
-    def main(sys):
-        yield sys.sleep(5)
+    def main(task):
+        yield task.sleep(5)
         for _ in range(firings):
             fire(rig)
             rig.note(FIRED)
-        yield sys.recv()
+        yield task.recv()
 
     return main
 
@@ -66,14 +66,14 @@ def test_hard_driver_runs_before_its_interrupt_returns(rig):
 
 
 def test_hard_driver_is_told_which_line_fired(rig):
-    def main(sys):
-        lines = [sys.cap("one"), sys.cap("two")]
+    def main(task):
+        lines = [task.cap("one"), task.cap("two")]
         for line in lines:
-            yield sys.acknowledge(line)
+            yield task.acknowledge(line)
         while True:
-            yield sys.recv()
-            rig.note(sys.bits())
-            yield sys.acknowledge(lines[sys.bits() - 1])
+            yield task.recv()
+            rig.note(task.bits())
+            yield task.acknowledge(lines[task.bits() - 1])
 
     rig.add("stopper", main, lines=("one", "two"), hard=True)
     rig.start()
@@ -83,10 +83,10 @@ def test_hard_driver_is_told_which_line_fired(rig):
 
 
 def test_hard_line_stays_masked_without_an_acknowledgement(rig):
-    def main(sys):
-        yield sys.acknowledge(sys.cap("edge"))
+    def main(task):
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            yield sys.recv()
+            yield task.recv()
             rig.note(STEP)
 
     rig.add("stopper", main, lines=("edge",), hard=True)
@@ -99,16 +99,16 @@ def test_hard_line_stays_masked_without_an_acknowledgement(rig):
 
 
 def test_hard_driver_acknowledges_another_line_of_its_own(rig):
-    def main(sys):
-        one, two = sys.cap("one"), sys.cap("two")
-        yield sys.acknowledge(one)
-        yield sys.acknowledge(two)
+    def main(task):
+        one, two = task.cap("one"), task.cap("two")
+        yield task.acknowledge(one)
+        yield task.acknowledge(two)
         while True:
-            yield sys.recv()
-            rig.note(sys.bits())
-            if sys.bits() == 2:
-                yield sys.acknowledge(one)
-                yield sys.acknowledge(two)
+            yield task.recv()
+            rig.note(task.bits())
+            if task.bits() == 2:
+                yield task.acknowledge(one)
+                yield task.acknowledge(two)
 
     rig.add("stopper", main, lines=("one", "two"), hard=True)
     rig.start()
@@ -118,27 +118,27 @@ def test_hard_driver_acknowledges_another_line_of_its_own(rig):
     rig.expect(rig.noted(), [1, 2, 1])
 
 
-def notifying(sys):
-    return sys.notify(sys.cap("watcher"), 5)
+def notifying(task):
+    return task.notify(task.cap("watcher"), 5)
 
 
 def watcher(rig):
-    def main(sys):
+    def main(task):
         while True:
-            status = yield sys.recv()
-            rig.note(WATCHER + sys.bits() if status == NOTIFIED else status)
+            status = yield task.recv()
+            rig.note(WATCHER + task.bits() if status == NOTIFIED else status)
 
     return main
 
 
 def test_notification_of_a_hard_step_preempts_what_was_interrupted(rig):
-    def spin(sys):
-        yield sys.sleep(5)
+    def spin(task):
+        yield task.sleep(5)
         fire(rig)
         while rig.noted()[-1] < WATCHER:
             pass
         rig.note(SEEN)
-        yield sys.recv()
+        yield task.recv()
 
     step = stopper(rig, notifying)
     rig.add("stopper", step, lines=("edge",), hard=True, uses="watcher:notify")
@@ -150,8 +150,8 @@ def test_notification_of_a_hard_step_preempts_what_was_interrupted(rig):
 
 
 def test_notifications_of_hard_steps_merge_until_they_are_taken(rig):
-    def step(sys):
-        return sys.notify(sys.cap("watcher"), rig.count)
+    def step(task):
+        return task.notify(task.cap("watcher"), rig.count)
 
     rig.add("stopper", stopper(rig, step), lines=("edge",), hard=True, uses="watcher:notify")
     rig.add("source", source(rig, 3), priority=1)
@@ -161,11 +161,11 @@ def test_notifications_of_hard_steps_merge_until_they_are_taken(rig):
 
 
 def test_notifying_a_dead_incarnation_from_a_hard_step_is_dead(rig):
-    def short(sys):
-        yield sys.sleep(1)
+    def short(task):
+        yield task.sleep(1)
 
-    def step(sys):
-        return sys.notify(sys.cap("short"), 1)
+    def step(task):
+        return task.notify(task.cap("short"), 1)
 
     rig.add("stopper", stopper(rig, step), lines=("edge",), hard=True, uses="short:notify")
     rig.add("short", short)
@@ -177,22 +177,22 @@ def test_notifying_a_dead_incarnation_from_a_hard_step_is_dead(rig):
 
 
 def test_bits_left_for_an_incarnation_are_not_its_successors(rig):
-    def step(sys):
-        return sys.notify(sys.cap("victim"), 1)
+    def step(task):
+        return task.notify(task.cap("victim"), 1)
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
+    def supervisor(task):
+        kernel = task.cap("kernel")
         for number in (2, 3):
-            yield sys.start(kernel, number)
-        yield sys.recv()
-        yield sys.start(kernel, 3)
-        rig.note((yield sys.recv(20)))
+            yield task.start(kernel, number)
+        yield task.recv()
+        yield task.start(kernel, 3)
+        rig.note((yield task.recv(20)))
 
-    def victim(sys):
+    def victim(task):
         if rig.generation("victim") > 1:
-            rig.note((yield sys.recv(3)))
-            yield sys.recv()
-        yield sys.sleep(3)
+            rig.note((yield task.recv(3)))
+            yield task.recv()
+        yield task.sleep(3)
         fire(rig)
         raise ValueError
 
@@ -204,13 +204,13 @@ def test_bits_left_for_an_incarnation_are_not_its_successors(rig):
 
 
 def test_interrupt_before_a_hard_driver_attends_is_an_ordinary_step(rig):
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
-        yield sys.sleep(4)
-        rig.note((yield sys.recv()))
-        yield sys.acknowledge(line)
-        rig.note((yield sys.recv()))
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
+        yield task.sleep(4)
+        rig.note((yield task.recv()))
+        yield task.acknowledge(line)
+        rig.note((yield task.recv()))
 
     rig.add("stopper", main, lines=("edge",), hard=True)
     rig.start()
@@ -221,14 +221,14 @@ def test_interrupt_before_a_hard_driver_attends_is_an_ordinary_step(rig):
 
 
 def test_interrupt_just_before_a_hard_driver_attends_is_not_lost(rig):
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         fire(rig)
-        rig.note((yield sys.recv()))
+        rig.note((yield task.recv()))
         rig.note(rig.state("stopper"))
-        yield sys.acknowledge(line)
-        yield sys.recv()
+        yield task.acknowledge(line)
+        yield task.recv()
 
     rig.add("stopper", main, lines=("edge",), hard=True)
     rig.run(20)
@@ -239,13 +239,13 @@ def test_interrupt_just_before_a_hard_driver_attends_is_not_lost(rig):
 def faulted(rig, step, kind, rate=1000, firings=1):
     """Fire the line of a hard driver that goes wrong, beside a service that must not notice."""
 
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            yield sys.recv()
-            yield step(sys)
-            yield sys.acknowledge(line)
+            yield task.recv()
+            yield step(task)
+            yield task.acknowledge(line)
 
     rig.add("stopper", main, lines=("edge",), hard=True, rate=rate, uses="other:call,notify")
     rig.add("source", source(rig, firings), priority=1)
@@ -259,35 +259,35 @@ def faulted(rig, step, kind, rate=1000, firings=1):
 
 
 def test_call_in_a_hard_step_is_a_syscall_fault(rig):
-    faulted(rig, lambda sys: sys.call(sys.cap("other"), 1), SYSCALL)
+    faulted(rig, lambda task: task.call(task.cap("other"), 1), SYSCALL)
     rig.expect(rig.state("other"), RECEIVING)
 
 
 def test_sleep_in_a_hard_step_is_a_syscall_fault(rig):
-    faulted(rig, lambda sys: sys.sleep(1), SYSCALL)
+    faulted(rig, lambda task: task.sleep(1), SYSCALL)
 
 
 def test_forged_handle_in_a_hard_step_is_a_syscall_fault(rig):
-    faulted(rig, lambda sys: sys.notify(99 << 13, 1), SYSCALL)
+    faulted(rig, lambda task: task.notify(99 << 13, 1), SYSCALL)
 
 
 def test_acknowledging_without_a_line_in_a_hard_step_is_a_syscall_fault(rig):
-    faulted(rig, lambda sys: sys.acknowledge(sys.cap("other")), SYSCALL)
+    faulted(rig, lambda task: task.acknowledge(task.cap("other")), SYSCALL)
 
 
 def test_exception_in_a_hard_step_is_an_exception_fault_with_its_traceback(rig):
-    faulted(rig, lambda sys: no_such_name, EXCEPTION)  # noqa: F821
+    faulted(rig, lambda task: no_such_name, EXCEPTION)  # noqa: F821
     rig.expect("NameError" in rig.words_of("stopper"), True)
 
 
 def test_yield_of_no_number_in_a_hard_step_is_an_exception_fault(rig):
-    faulted(rig, lambda sys: "trap", EXCEPTION)
+    faulted(rig, lambda task: "trap", EXCEPTION)
 
 
 def test_hard_driver_that_returns_is_a_returned_fault(rig):
-    def main(sys):
-        yield sys.acknowledge(sys.cap("edge"))
-        yield sys.recv()
+    def main(task):
+        yield task.acknowledge(task.cap("edge"))
+        yield task.recv()
 
     rig.add("stopper", main, lines=("edge",), hard=True)
     rig.add("source", source(rig))
@@ -296,8 +296,8 @@ def test_hard_driver_that_returns_is_a_returned_fault(rig):
 
 
 def test_timeout_of_a_hard_driver_is_an_exception_fault(rig):
-    def main(sys):
-        yield sys.recv(5)
+    def main(task):
+        yield task.recv(5)
 
     rig.add("stopper", main, lines=("edge",), hard=True)
     rig.run(20)
@@ -312,13 +312,13 @@ def test_hard_line_at_its_declared_rate_is_served(rig):
 
 
 def test_hard_line_above_its_declared_rate_is_a_storm(rig):
-    faulted(rig, lambda sys: sys.notify(sys.cap("other"), 0), STORM, rate=5, firings=6)
+    faulted(rig, lambda task: task.notify(task.cap("other"), 0), STORM, rate=5, firings=6)
     rig.expect(word(rig, LINE_COUNT), 6)
 
 
 def test_attending_is_for_hard_drivers_only(rig):
-    def main(sys):
-        yield sys.attend()
+    def main(task):
+        yield task.attend()
 
     rig.add("soft", main, lines=("edge",))
     rig.run(5)
@@ -335,17 +335,17 @@ def test_latency_of_a_hard_line_is_kept(rig):
 def restarted(rig, number, stop):
     """Run a hard driver whose supervisor starts it again after `stop`."""
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 2)
-        yield sys.sleep(3)
-        yield stop(sys, kernel)
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
+        yield task.sleep(3)
+        yield stop(task, kernel)
         fire(rig)
-        yield sys.start(kernel, 2)
-        yield sys.sleep(3)
+        yield task.start(kernel, 2)
+        yield task.sleep(3)
         fire(rig)
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     rig.add("stopper", stopper(rig), lines=("edge",), hard=True)
@@ -356,22 +356,22 @@ def restarted(rig, number, stop):
 
 
 def test_hard_driver_that_is_stopped_and_started_attends_again(rig):
-    restarted(rig, 2, lambda sys, kernel: sys.stop(kernel, 2))
+    restarted(rig, 2, lambda task, kernel: task.stop(kernel, 2))
 
 
 def test_hard_driver_that_is_faulted_and_started_attends_again(rig):
-    restarted(rig, 2, lambda sys, kernel: sys.stop(kernel, 2, INJECTED))
+    restarted(rig, 2, lambda task, kernel: task.stop(kernel, 2, INJECTED))
     rig.expect(rig.fault("stopper"), INJECTED)
 
 
 def test_crash_is_injected_into_a_hard_driver_that_attends(rig):
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 2)
-        yield sys.sleep(3)
-        rig.note((yield sys.inject(kernel, 2, CRASH)))
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
+        yield task.sleep(3)
+        rig.note((yield task.inject(kernel, 2, CRASH)))
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     rig.add("stopper", stopper(rig), lines=("edge",), hard=True)
@@ -381,21 +381,21 @@ def test_crash_is_injected_into_a_hard_driver_that_attends(rig):
 
 
 def test_kill_of_what_was_interrupted_does_not_hit_a_hard_driver(rig):
-    def hog(sys):
-        yield sys.sleep(5)
+    def hog(task):
+        yield task.sleep(5)
         while True:
             fire(rig)
 
     steps = [0]
 
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            yield sys.recv()
+            yield task.recv()
             for _ in range(3):
                 steps[0] += 1
-            yield sys.acknowledge(line)
+            yield task.acknowledge(line)
 
     rig.add("stopper", main, lines=("edge",), hard=True, rate=1_000_000)
     rig.add("hog", hog, budget_ms=5)

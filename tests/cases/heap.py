@@ -34,30 +34,30 @@ def leak(rig, priority, size=_CHUNK_BYTES, once=False):
     """
     has_failed = [False]
 
-    def leaking(sys):
-        yield sys.sleep(5)
+    def leaking(task):
+        yield task.sleep(5)
         kept = []
         while not (once and has_failed[0]):
             kept.append(bytearray(size))
-        yield sys.recv()
+        yield task.recv()
 
-    def client(sys):
+    def client(task):
         while True:
-            rig.log.append((yield sys.call(sys.cap("echo"), 1, "text" + str(len(rig.log)))))
-            yield sys.sleep(2)
+            rig.log.append((yield task.call(task.cap("echo"), 1, "text" + str(len(rig.log)))))
+            yield task.sleep(2)
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
+    def supervisor(task):
+        kernel = task.cap("kernel")
         for number in (2, 3, 4):
-            yield sys.start(kernel, number)
+            yield task.start(kernel, number)
         while True:
-            if (yield sys.recv()) == NOTIFIED:
-                number = yield sys.next_fault(kernel)
-                rig.log.append((number, sys.badge()))
-                rig.log.append((yield sys.start(kernel, number)))
+            if (yield task.recv()) == NOTIFIED:
+                number = yield task.next_fault(kernel)
+                rig.log.append((number, task.badge()))
+                rig.log.append((yield task.start(kernel, number)))
                 if number == 2:
                     has_failed[0] = True
-                    yield sys.sleep(50)
+                    yield task.sleep(50)
                     rig.finish()
 
     gc.collect()
@@ -113,19 +113,19 @@ def test_all_serve_again_after_a_leak_in_small_pieces(rig):
 def test_fault_is_recorded_while_another_service_holds_the_heap(rig):
     kept = []
 
-    def holder(sys):
+    def holder(task):
         hoard(kept)
         rig.log.append(len(kept) > 10)
-        yield sys.sleep(20)
+        yield task.sleep(20)
         kept.clear()
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
-    def bad(sys):
+    def bad(task):
         while True:
             if rig.log:
                 raise ValueError("while the heap is full")
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     gc.collect()
     rig.add("holder", holder, priority=6, budget_ms=_LONG_MS)
@@ -139,13 +139,13 @@ def test_fault_is_recorded_while_another_service_holds_the_heap(rig):
 def test_collection_takes_nothing_of_a_budget(rig):
     kept = [bytes(64) for _ in range(1500)]
 
-    def collecting(sys):
+    def collecting(task):
         for _ in range(10):
             gc.collect()
-            yield sys.sleep(1)
+            yield task.sleep(1)
         rig.log.append(len(kept))
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("collecting", collecting, budget_ms=3)
     rig.run(_LONG_MS)
@@ -153,8 +153,8 @@ def test_collection_takes_nothing_of_a_budget(rig):
 
 
 def test_start_without_memory_says_so_and_works_later(rig):
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
+    def supervisor(task):
+        kernel = task.cap("kernel")
         statuses = [0, 0]
         hoard(kept)
         for _ in range(3):  # what `hoard` and the last MemoryError took is garbage now
@@ -163,13 +163,13 @@ def test_start_without_memory_says_so_and_works_later(rig):
                     kept[0] = (kept[0],)
             except MemoryError:
                 pass
-        statuses[0] = yield sys.start(kernel, 2)
+        statuses[0] = yield task.start(kernel, 2)
         kept.clear()
         gc.collect()
-        statuses[1] = yield sys.start(kernel, 2)
+        statuses[1] = yield task.start(kernel, 2)
         rig.log.append(statuses)
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     kept = []
     gc.collect()
@@ -180,17 +180,17 @@ def test_start_without_memory_says_so_and_works_later(rig):
 
 
 def test_reserve_is_let_go_by_a_memory_fault_and_made_again(rig):
-    def bad(sys):
+    def bad(task):
         rig.log.append(rig.kernel.reserve is not None)
-        yield sys.sleep(1)
+        yield task.sleep(1)
         raise MemoryError
 
-    def watcher(sys):
-        yield sys.sleep(10)
+    def watcher(task):
+        yield task.sleep(10)
         rig.log.append(rig.kernel.reserve is None)
-        yield sys.sleep(2500)
+        yield task.sleep(2500)
         rig.log.append(rig.kernel.reserve is not None)
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("bad", bad)
     rig.add("watcher", watcher)
@@ -199,12 +199,12 @@ def test_reserve_is_let_go_by_a_memory_fault_and_made_again(rig):
 
 
 def test_real_leak_over_its_quota_is_a_memory_fault(rig):
-    def leaking(sys):
-        yield sys.sleep(1500)
+    def leaking(task):
+        yield task.sleep(1500)
         kept = []
         while True:
             kept.append(bytearray(_CHUNK_BYTES))
-            yield sys.sleep(200)
+            yield task.sleep(200)
 
     rig.add("leaking", leaking, quota_bytes=3 * _CHUNK_BYTES)
     rig.add("good", echo)
@@ -214,10 +214,10 @@ def test_real_leak_over_its_quota_is_a_memory_fault(rig):
 
 
 def test_real_growth_is_charged_to_the_service_that_ran(rig):
-    def keeping(sys):
-        yield sys.sleep(1500)
-        sys.kept = bytearray(4 * _CHUNK_BYTES)
-        yield sys.recv()
+    def keeping(task):
+        yield task.sleep(1500)
+        task.kept = bytearray(4 * _CHUNK_BYTES)
+        yield task.recv()
 
     rig.add("keeping", keeping)
     rig.add("good", echo)

@@ -14,9 +14,9 @@ from kernel.abi import (
 def inject(rig, kind, *others, wait=40, server=echo, **options):
     """Inject into a service, an echo service, and let it show; `others` are more services."""
 
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, kind)))
-        yield sys.sleep(wait)
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, kind)))
+        yield task.sleep(wait)
 
     control(rig, script, ("echo", server, options), *others)
 
@@ -39,12 +39,12 @@ def test_injected_hang_sleeps_without_end(rig):
 
 
 def test_dropped_reply_times_the_caller_out_once(rig):
-    def client(sys):
-        server = sys.cap("echo")
-        yield sys.sleep(8)
-        rig.log.append((yield sys.call(server, 1, 1, 5)))
-        rig.log.append((yield sys.call(server, 1, 1, 5)))
-        yield sys.recv()
+    def client(task):
+        server = task.cap("echo")
+        yield task.sleep(8)
+        rig.log.append((yield task.call(server, 1, 1, 5)))
+        rig.log.append((yield task.call(server, 1, 1, 5)))
+        yield task.recv()
 
     inject(rig, DROP_REPLY, ("client", client, {"uses": "echo:call"}))
     rig.expect(rig.log, [OK, TIMEOUT, OK])
@@ -112,16 +112,16 @@ def test_injected_bad_message_is_a_syscall_fault(rig):
 
 
 def test_injected_kill_in_start_ends_two_incarnations(rig):
-    def beginner(sys):
+    def beginner(task):
         rig.log.append("began")
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, KILL_IN_START)))
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, KILL_IN_START)))
         rig.log.append(rig.fault("beginner"))
-        yield sys.sleep(20)
+        yield task.sleep(20)
         rig.log.append((rig.fault("beginner"), rig.generation("beginner")))
-        rig.log.append((yield sys.start(kernel, 1)))
+        rig.log.append((yield task.start(kernel, 1)))
 
     control(rig, script, ("beginner", beginner, {}))
     rig.expect(rig.log, ["began", OK, INJECTED, "began", (EXCEPTION, 3), OK, "began"])
@@ -130,28 +130,28 @@ def test_injected_kill_in_start_ends_two_incarnations(rig):
 def answers(rig, kind, timeout_ms=None, wait=80, server=echo):
     """Inject into an echo service; return what a client gets of three calls, with the values."""
 
-    def client(sys):
-        server = sys.cap("echo")
-        yield sys.sleep(8)
+    def client(task):
+        server = task.cap("echo")
+        yield task.sleep(8)
         for number in (1, 2, 3):
-            status = yield sys.call(server, 1, number, timeout_ms)
-            rig.log.append((status, sys.arg if status < OPERATIONS else None))
+            status = yield task.call(server, 1, number, timeout_ms)
+            rig.log.append((status, task.arg if status < OPERATIONS else None))
             if status == DEAD:
                 break
-        yield sys.recv()
+        yield task.recv()
 
     inject(rig, kind, ("client", client, {"uses": "echo:call"}), wait=wait, server=server)
     rig.expect(rig.log.pop(0), OK)
     return rig.log
 
 
-def later(sys):
+def later(task):
     """Answer by `reply_to` alone, when something else has been done."""
     while True:
-        yield sys.recv()
-        caller, value = sys.caller(), sys.arg
-        yield sys.sleep(1)
-        yield sys.reply_to(caller, OK, value + 1)
+        yield task.recv()
+        caller, value = task.caller(), task.arg
+        yield task.sleep(1)
+        yield task.reply_to(caller, OK, value + 1)
 
 
 def test_injected_wrong_reply_is_wrong_once(rig):
@@ -209,29 +209,29 @@ def test_injected_kill_at_a_later_reply_answers_dead(rig):
 
 
 def test_injected_flood_comes_before_the_next_step_and_harms_nothing(rig):
-    def target(sys):
-        other = sys.cap("other")
+    def target(task):
+        other = task.cap("other")
         while True:
-            operation = yield sys.recv()
-            rig.log.append((operation, sys.arg))
-            yield sys.reply((yield sys.call(other, 1, 1)), sys.arg)
+            operation = yield task.recv()
+            rig.log.append((operation, task.arg))
+            yield task.reply((yield task.call(other, 1, 1)), task.arg)
 
-    def other(sys):
+    def other(task):
         calls = 0
-        operation = yield sys.recv()
+        operation = yield task.recv()
         while True:
             calls += operation == NONSENSE
             answer = (REFUSED, calls) if operation == NONSENSE else (OK, calls)
-            operation = yield sys.reply_recv(*answer)
+            operation = yield task.reply_recv(*answer)
 
-    def client(sys):
-        yield sys.sleep(8)
-        rig.log.append(((yield sys.call(sys.cap("target"), 7, 5)), sys.arg))
-        yield sys.recv()
+    def client(task):
+        yield task.sleep(8)
+        rig.log.append(((yield task.call(task.cap("target"), 7, 5)), task.arg))
+        yield task.recv()
 
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, FLOOD)))
-        yield sys.sleep(40)
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, FLOOD)))
+        yield task.sleep(40)
 
     control(
         rig,
@@ -246,23 +246,23 @@ def test_injected_flood_comes_before_the_next_step_and_harms_nothing(rig):
 def driver(rig):
     """Return a driver that logs what its `recv` of 30 ms gives, and acknowledges."""
 
-    def main(sys):
-        line = sys.cap("edge")
+    def main(task):
+        line = task.cap("edge")
         while True:
-            yield sys.acknowledge(line)
-            status = yield sys.recv(30)
-            rig.log.append((status, sys.bits() if status == NOTIFIED else 0))
+            yield task.acknowledge(line)
+            status = yield task.recv(30)
+            rig.log.append((status, task.bits() if status == NOTIFIED else 0))
 
     return main
 
 
 def test_injected_lost_interrupt_is_lost_alone(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, LOST_INTERRUPT)))
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, LOST_INTERRUPT)))
         for _ in range(2):
             rig.port.fire(rig.line(0))
-            yield sys.sleep(5)
-        yield sys.sleep(35)
+            yield task.sleep(5)
+        yield task.sleep(35)
 
     control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}))
     rig.expect(rig.log, [OK, (NOTIFIED, 1), (TIMEOUT, 0)])
@@ -270,12 +270,12 @@ def test_injected_lost_interrupt_is_lost_alone(rig):
 
 
 def test_injected_lost_interrupt_leaves_a_notification_that_came_with_it(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, LOST_INTERRUPT)))
-        yield sys.notify(sys.cap("driver"), 4)  # it is not waiting when the two come
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, LOST_INTERRUPT)))
+        yield task.notify(task.cap("driver"), 4)  # it is not waiting when the two come
         rig.port.fire(rig.line(0))
-        yield sys.notify(sys.cap("driver"), 2)
-        yield sys.sleep(45)
+        yield task.notify(task.cap("driver"), 2)
+        yield task.sleep(45)
 
     control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}), uses="driver:notify")
     rig.expect(rig.log, [OK, (NOTIFIED, 4), (NOTIFIED, 2), (TIMEOUT, 0)])
@@ -288,10 +288,10 @@ def test_injected_lost_interrupt_takes_a_driver(rig):
 
 
 def test_injected_storm_is_a_storm(rig):
-    def script(sys, kernel):
-        rig.log.append((yield sys.inject(kernel, 1, INTERRUPT_STORM)))
-        yield sys.sleep(5)
-        rig.log.append((yield sys.inject(kernel, 1, INTERRUPT_STORM)))
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, INTERRUPT_STORM)))
+        yield task.sleep(5)
+        rig.log.append((yield task.inject(kernel, 1, INTERRUPT_STORM)))
 
     control(rig, script, ("driver", driver(rig), {"lines": ("edge",)}))
     rig.expect(rig.log, [OK, (NOTIFIED, 1), UNKNOWN])
@@ -299,27 +299,27 @@ def test_injected_storm_is_a_storm(rig):
 
 
 def test_injected_clock_jump_stops_all_and_faults_nobody(rig):
-    def sleeper(sys):
+    def sleeper(task):
         while True:
-            yield sys.sleep(10)
+            yield task.sleep(10)
             rig.log.append(rig.port.now())
 
-    def script(sys, kernel):
+    def script(task, kernel):
         before = rig.port.now()
-        yield sys.inject(kernel, 1, CLOCK_JUMP)
-        yield sys.call(sys.cap("echo"), 1)
-        yield sys.sleep(15)
+        yield task.inject(kernel, 1, CLOCK_JUMP)
+        yield task.call(task.cap("echo"), 1)
+        yield task.sleep(15)
         rig.log.insert(0, before)
 
-    def echoing(sys):
-        yield from echo(sys)
+    def echoing(task):
+        yield from echo(task)
 
     rig.add("echo", echoing, budget_ms=5)
     rig.add("sleeper", sleeper, priority=2, budget_ms=5)
 
-    def main(sys):
-        yield from script(sys, sys.cap("kernel"))
-        yield sys.recv()
+    def main(task):
+        yield from script(task, task.cap("kernel"))
+        yield task.recv()
 
     rig.add("controller", main, priority=1, budget_ms=5, uses="kernel:control echo:call")
     rig.run(1_100)

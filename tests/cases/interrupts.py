@@ -12,13 +12,13 @@ from struct import unpack
 
 
 def driver(rig):
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            status = yield sys.recv()
-            rig.log.append((status, sys.bits()))
-            yield sys.acknowledge(line)
+            status = yield task.recv()
+            rig.log.append((status, task.bits()))
+            yield task.acknowledge(line)
 
     return main
 
@@ -32,14 +32,14 @@ def test_interrupt_reaches_its_driver_as_a_notification(rig):
 
 
 def test_interrupt_preempts_a_spinning_service(rig):
-    def periodic(sys):
-        yield sys.sleep(5)
+    def periodic(task):
+        yield task.sleep(5)
         rig.port.fire(rig.line(0))
-        yield sys.sleep(2)
+        yield task.sleep(2)
         rig.log.append("after")
-        yield sys.recv()
+        yield task.recv()
 
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield
@@ -52,16 +52,16 @@ def test_interrupt_preempts_a_spinning_service(rig):
 
 
 def test_line_is_masked_until_its_driver_acknowledges(rig):
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
-        yield sys.recv()
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
+        yield task.recv()
         rig.port.fire(rig.line(0))
-        rig.log.append((yield sys.recv(5)))
-        yield sys.acknowledge(line)
+        rig.log.append((yield task.recv(5)))
+        yield task.acknowledge(line)
         rig.port.fire(rig.line(0))
-        rig.log.append((yield sys.recv(5)))
-        yield sys.recv()
+        rig.log.append((yield task.recv(5)))
+        yield task.recv()
 
     rig.add("driver", main, lines=("edge",))
     rig.start()
@@ -74,22 +74,22 @@ def test_line_is_masked_until_its_driver_acknowledges(rig):
 def meets_a_call(rig, arg):
     """Fire a line while the kernel hands its driver a message: both arrive, once each."""
 
-    def main(sys):
-        yield sys.acknowledge(sys.cap("edge"))
+    def main(task):
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            operation = yield sys.recv()
+            operation = yield task.recv()
             rig.log.append(operation)
-            if sys.caller():
-                yield sys.reply(OK)
+            if task.caller():
+                yield task.reply(OK)
 
-    def client(sys):
-        yield sys.sleep(2)
+    def client(task):
+        yield task.sleep(2)
         rig.kernel.words[SCHEDULED] = 1  # the request comes to nothing: the loop looks first
         rig.port.fire(rig.line(0))
-        status = yield sys.call(sys.cap("driver"), 7, arg)
+        status = yield task.call(task.cap("driver"), 7, arg)
         rig.kernel.words[SCHEDULED] = 0
         rig.log.append(status)
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("driver", main, priority=2, lines=("edge",))
     rig.add("client", client, priority=4, uses="driver:call")
@@ -108,32 +108,32 @@ def test_interrupt_meets_a_call_that_takes_the_long_way(rig):
 def test_line_that_fires_as_a_call_times_out_harms_no_queue(rig):
     """The server is at hand, in no queue, as it loses its client's priority and a line fires."""
 
-    def server(sys):
-        yield sys.sleep(1)
-        yield sys.recv()
+    def server(task):
+        yield task.sleep(1)
+        yield task.recv()
         burn_us(rig, 1000)
         rig.port.fire(rig.line(0))
         burn_us(rig, 4000)  # on top of the hog, where nothing preempts it
-        yield sys.send(sys.cap("log"), 1)
-        yield sys.recv(1)
+        yield task.send(task.cap("log"), 1)
+        yield task.recv(1)
         rig.log.append("server")
-        yield sys.recv()
+        yield task.recv()
 
-    def client(sys):
-        yield sys.sleep(4)
-        rig.log.append((yield sys.call(sys.cap("server"), 1, None, 2)))
-        yield sys.recv()
+    def client(task):
+        yield task.sleep(4)
+        rig.log.append((yield task.call(task.cap("server"), 1, None, 2)))
+        yield task.recv()
 
-    def equal(sys):
+    def equal(task):
         for _ in range(3):
-            yield sys.sleep(3)
+            yield task.sleep(3)
         rig.log.append("equal")
-        yield sys.recv()
+        yield task.recv()
 
-    def hog(sys):
+    def hog(task):
         while True:
             burn_us(rig, 9000)
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     rig.add("log", idle, priority=5, mailbox=(4, 0))
     rig.add("server", server, priority=4, uses="log:send")
@@ -146,12 +146,12 @@ def test_line_that_fires_as_a_call_times_out_harms_no_queue(rig):
 
 
 def test_each_line_of_a_driver_has_its_bit(rig):
-    def main(sys):
+    def main(task):
         for name in ("one", "two", "three"):
-            yield sys.acknowledge(sys.cap(name))
+            yield task.acknowledge(task.cap(name))
         while True:
-            yield sys.recv()
-            rig.log.append(sys.bits())
+            yield task.recv()
+            rig.log.append(task.bits())
 
     rig.add("driver", main, lines=("one", "two", "three"))
     rig.start()
@@ -162,9 +162,9 @@ def test_each_line_of_a_driver_has_its_bit(rig):
 
 
 def test_lines_of_a_dead_driver_are_masked(rig):
-    def main(sys):
-        yield sys.acknowledge(sys.cap("edge"))
-        yield sys.recv()
+    def main(task):
+        yield task.acknowledge(task.cap("edge"))
+        yield task.recv()
         raise ValueError
 
     rig.add("driver", main, lines=("edge",))
@@ -177,8 +177,8 @@ def test_lines_of_a_dead_driver_are_masked(rig):
 
 
 def test_acknowledging_a_line_of_another_is_a_syscall_fault(rig):
-    def main(sys):
-        yield sys.acknowledge(1 << 13)
+    def main(task):
+        yield task.acknowledge(1 << 13)
 
     rig.add("driver", idle, lines=("edge",))
     rig.add("thief", main)
@@ -189,19 +189,19 @@ def test_acknowledging_a_line_of_another_is_a_syscall_fault(rig):
 def storm(rig, firings, rate):
     """Fire a line once every 2 ms, its driver acknowledging at once."""
 
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            yield sys.recv()
+            yield task.recv()
             rig.log.append("fired")
-            yield sys.acknowledge(line)
+            yield task.acknowledge(line)
 
-    def source(sys):
+    def source(task):
         for _ in range(firings):
-            yield sys.sleep(2)
+            yield task.sleep(2)
             rig.port.fire(rig.line(0))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("driver", main, priority=1, lines=("edge",), rate=rate)
     rig.add("source", source, priority=2)
@@ -222,22 +222,22 @@ def test_line_above_its_declared_rate_faults_its_driver(rig):
 
 
 def test_firings_of_before_are_not_held_against_the_next_incarnation(rig):
-    def script(sys, kernel):
+    def script(task, kernel):
         for _ in range(2):
             for _ in range(8):
                 rig.port.fire(rig.line(0))
-                yield sys.sleep(2)
-            yield sys.stop(kernel, 1, INJECTED)
-            yield sys.start(kernel, 1)
-            yield sys.sleep(2)
+                yield task.sleep(2)
+            yield task.stop(kernel, 1, INJECTED)
+            yield task.start(kernel, 1)
+            yield task.sleep(2)
 
-    def driver(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def driver(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            yield sys.recv()
+            yield task.recv()
             rig.log.append("fired")
-            yield sys.acknowledge(line)
+            yield task.acknowledge(line)
 
     control(rig, script, ("driver", driver, {"priority": 1, "lines": ("edge",), "rate": 10}))
     rig.expect(rig.log, ["fired"] * 16)
@@ -245,21 +245,21 @@ def test_firings_of_before_are_not_held_against_the_next_incarnation(rig):
 
 
 def test_rate_is_judged_by_the_second(rig):
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            yield sys.recv()
+            yield task.recv()
             rig.log.append("fired")
-            yield sys.acknowledge(line)
+            yield task.acknowledge(line)
 
-    def source(sys):
+    def source(task):
         for _ in range(4):
             for _ in range(2):
-                yield sys.sleep(2)
+                yield task.sleep(2)
                 rig.port.fire(rig.line(0))
-            yield sys.sleep(1000)
-        yield sys.recv()
+            yield task.sleep(1000)
+        yield task.recv()
 
     rig.add("driver", main, priority=1, lines=("edge",), rate=2)
     rig.add("source", source, priority=2)
@@ -277,15 +277,15 @@ def histogram(rig):
 def latency_case(rig, late_us):
     """Serve one firing that the port recorded `late_us` earlier than it came."""
 
-    def main(sys):
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
-        yield sys.recv()
+    def main(task):
+        line = task.cap("edge")
+        yield task.acknowledge(line)
+        yield task.recv()
         rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_FIRED_AT] = (
             rig.kernel.words[STEP_DEADLINE] - 20_000 - late_us
         ) & TIME_MASK
-        yield sys.acknowledge(line)
-        yield sys.recv()
+        yield task.acknowledge(line)
+        yield task.recv()
 
     rig.add("driver", main, lines=("edge",))
     rig.start()
@@ -322,13 +322,13 @@ def test_first_acknowledgement_has_no_latency(rig):
 
 
 def test_line_is_inspected_with_the_right_to_control(rig):
-    def inspector(sys):
-        kernel = sys.cap("kernel")
-        yield sys.sleep(10)
+    def inspector(task):
+        kernel = task.cap("kernel")
+        yield task.sleep(10)
         for line in (1, 2):
-            status = yield sys.inspect_line(kernel, line)
-            rig.log.append((status, unpack(LINE_FORMAT, sys.arg)[:4] if status == OK else None))
-        yield sys.recv()
+            status = yield task.inspect_line(kernel, line)
+            rig.log.append((status, unpack(LINE_FORMAT, task.arg)[:4] if status == OK else None))
+        yield task.recv()
 
     rig.add("driver", driver(rig), lines=("one", "edge"), rate=70)
     rig.add("inspector", inspector, uses="kernel:control")
@@ -339,8 +339,8 @@ def test_line_is_inspected_with_the_right_to_control(rig):
 
 
 def test_line_is_not_inspected_without_the_right(rig):
-    def main(sys):
-        yield sys.inspect_line(0, 0)
+    def main(task):
+        yield task.inspect_line(0, 0)
 
     rig.add("driver", main, lines=("edge",))
     rig.run(5)

@@ -10,11 +10,11 @@ from kernel.limits import LEASE_BYTES_MAX
 def lend(rig, server, buffer, rights, *, timeout_ms=None, client_end=None):
     """Let a client lend `buffer` to `server` with one call, whose status is logged last."""
 
-    def client(sys):
-        status = yield sys.call_lending(sys.cap("server"), 1, buffer, rights, None, timeout_ms)
+    def client(task):
+        status = yield task.call_lending(task.cap("server"), 1, buffer, rights, None, timeout_ms)
         rig.log.append(status)
         if client_end:
-            yield from client_end(sys)
+            yield from client_end(task)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -24,11 +24,11 @@ def lend(rig, server, buffer, rights, *, timeout_ms=None, client_end=None):
 def reading(rig, offset, into):
     """Return a server that reads a caller's window once and logs status, count and what came."""
 
-    def server(sys):
-        yield sys.recv()
-        status = yield sys.lease_read(offset, into)
-        rig.log.append((status, sys.count(), bytes(into)))
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        status = yield task.lease_read(offset, into)
+        rig.log.append((status, task.count(), bytes(into)))
+        yield task.reply_recv(OK)
 
     return server
 
@@ -36,11 +36,11 @@ def reading(rig, offset, into):
 def writing(rig, offset, data):
     """Return a server that writes into a caller's window once and logs status and count."""
 
-    def server(sys):
-        yield sys.recv()
-        status = yield sys.lease_write(offset, data)
-        rig.log.append((status, sys.count()))
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        status = yield task.lease_write(offset, data)
+        rig.log.append((status, task.count()))
+        yield task.reply_recv(OK)
 
     return server
 
@@ -98,20 +98,20 @@ def test_lease_to_write_cannot_be_read(rig):
 def test_lease_both_ways(rig):
     data = bytearray(b"abc")
 
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         mine = bytearray(3)
-        yield sys.lease_read(0, mine)
-        yield sys.lease_write(0, bytes(byte - 32 for byte in mine))
-        yield sys.reply_recv(OK)
+        yield task.lease_read(0, mine)
+        yield task.lease_write(0, bytes(byte - 32 for byte in mine))
+        yield task.reply_recv(OK)
 
     lend(rig, server, data, READABLE | WRITABLE)
     rig.expect((rig.log, bytes(data)), ([OK], b"ABC"))
 
 
 def test_caller_that_lends_nothing_has_a_window_of_no_bytes(rig):
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", reading(rig, 0, bytearray(2)))
     rig.add("client", client, uses="server:call")
@@ -120,33 +120,33 @@ def test_caller_that_lends_nothing_has_a_window_of_no_bytes(rig):
 
 
 def test_lease_of_an_earlier_call_does_not_come_with_a_later_one(rig):
-    def server(sys):
+    def server(task):
         into = bytearray(2)
-        yield sys.recv()
+        yield task.recv()
         while True:
-            rig.log.append(((yield sys.lease_read(0, into)), sys.count()))
-            yield sys.reply_recv(OK)
+            rig.log.append(((yield task.lease_read(0, into)), task.count()))
+            yield task.reply_recv(OK)
 
-    def again(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def again(task):
+        yield task.call(task.cap("server"), 1)
 
     lend(rig, server, bytearray(b"hello"), READABLE, client_end=again)
     rig.expect(rig.log, [(OK, 2), OK, (OK, 0)])
 
 
 def test_lease_is_dead_after_the_reply_whatever_the_server_kept(rig):
-    def server(sys):
-        yield sys.recv()
-        token = sys.caller()
-        yield sys.reply(OK)
+    def server(task):
+        yield task.recv()
+        token = task.caller()
+        yield task.reply(OK)
         into = bytearray(2)
-        rig.log.append(((yield sys.lease_read(0, into, token)), sys.count(), bytes(into)))
-        rig.log.append((yield sys.lease_write(0, b"xx", token)))
-        rig.log.append((yield sys.lease_read(0, into)))
-        yield sys.recv()
+        rig.log.append(((yield task.lease_read(0, into, token)), task.count(), bytes(into)))
+        rig.log.append((yield task.lease_write(0, b"xx", token)))
+        rig.log.append((yield task.lease_read(0, into)))
+        yield task.recv()
 
-    def client_end(sys):
-        yield sys.sleep(20)
+    def client_end(task):
+        yield task.sleep(20)
 
     data = bytearray(b"hello")
     lend(rig, server, data, READABLE | WRITABLE, client_end=client_end)
@@ -159,12 +159,12 @@ def test_lease_is_dead_after_the_reply_whatever_the_server_kept(rig):
 def test_lease_is_dead_after_the_timeout(rig):
     data = bytearray(b"hello")
 
-    def server(sys):
-        yield sys.recv()
-        yield sys.sleep(10)
-        rig.log.append((yield sys.lease_write(0, b"xx")))
-        rig.log.append((yield sys.reply(OK)))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        yield task.sleep(10)
+        rig.log.append((yield task.lease_write(0, b"xx")))
+        rig.log.append((yield task.reply(OK)))
+        yield task.recv()
 
     lend(rig, server, data, WRITABLE, timeout_ms=3)
     rig.expect((rig.log, bytes(data)), ([TIMEOUT, DEAD, OK], b"hello"))
@@ -173,14 +173,14 @@ def test_lease_is_dead_after_the_timeout(rig):
 def test_lease_is_dead_after_the_callers_death(rig):
     data = bytearray(b"hello")
 
-    def server(sys):
-        yield sys.recv()
-        yield sys.stop(sys.cap("kernel"), 2)
-        rig.log.append((yield sys.lease_write(0, b"xx")))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        yield task.stop(task.cap("kernel"), 2)
+        rig.log.append((yield task.lease_write(0, b"xx")))
+        yield task.recv()
 
-    def client(sys):
-        yield sys.call_lending(sys.cap("server"), 1, data, WRITABLE)
+    def client(task):
+        yield task.call_lending(task.cap("server"), 1, data, WRITABLE)
 
     rig.add("server", server, uses="kernel:control")
     rig.add("client", client, uses="server:call")
@@ -191,18 +191,18 @@ def test_lease_is_dead_after_the_callers_death(rig):
 def test_lease_is_dead_for_the_callers_next_incarnation(rig):
     data = bytearray(b"hello")
 
-    def server(sys):
-        kernel = sys.cap("kernel")
-        yield sys.recv()
-        token = sys.caller()
-        yield sys.stop(kernel, 2)
-        yield sys.start(kernel, 2)
-        yield sys.recv()
-        rig.log.append((yield sys.lease_write(0, b"xx", token)))
-        yield sys.recv()
+    def server(task):
+        kernel = task.cap("kernel")
+        yield task.recv()
+        token = task.caller()
+        yield task.stop(kernel, 2)
+        yield task.start(kernel, 2)
+        yield task.recv()
+        rig.log.append((yield task.lease_write(0, b"xx", token)))
+        yield task.recv()
 
-    def client(sys):
-        yield sys.call_lending(sys.cap("server"), 1, data, WRITABLE)
+    def client(task):
+        yield task.call_lending(task.cap("server"), 1, data, WRITABLE)
 
     rig.add("server", server, uses="kernel:control")
     rig.add("client", client, uses="server:call")
@@ -211,20 +211,20 @@ def test_lease_is_dead_for_the_callers_next_incarnation(rig):
 
 
 def test_lease_of_an_earlier_caller_is_used_by_its_token(rig):
-    def server(sys):
-        yield sys.recv()
-        first = sys.caller()
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        first = task.caller()
+        yield task.recv()
         mine = bytearray(3)
         for caller in (first, 0):
-            yield sys.lease_read(0, mine, caller)
+            yield task.lease_read(0, mine, caller)
             rig.log.append(bytes(mine))
-        yield sys.reply_to(first, OK)
-        yield sys.reply_recv(OK)
+        yield task.reply_to(first, OK)
+        yield task.reply_recv(OK)
 
     def lender(data):
-        def client(sys):
-            yield sys.call_lending(sys.cap("server"), 1, data, READABLE)
+        def client(task):
+            yield task.call_lending(task.cap("server"), 1, data, READABLE)
 
         return client
 
@@ -236,8 +236,8 @@ def test_lease_of_an_earlier_caller_is_used_by_its_token(rig):
 
 
 def test_lease_without_a_caller_is_dead(rig):
-    def server(sys):
-        rig.log.append((yield sys.lease_read(0, bytearray(1))))
+    def server(task):
+        rig.log.append((yield task.lease_read(0, bytearray(1))))
 
     rig.add("server", server)
     rig.run(5)
@@ -245,8 +245,8 @@ def test_lease_without_a_caller_is_dead(rig):
 
 
 def test_forged_token_of_a_lease_faults_the_server(rig):
-    def server(sys):
-        yield sys.lease_read(0, bytearray(1), 255)
+    def server(task):
+        yield task.lease_read(0, bytearray(1), 255)
 
     rig.add("server", server)
     rig.run(5)
@@ -256,19 +256,19 @@ def test_forged_token_of_a_lease_faults_the_server(rig):
 def test_another_servers_caller_cannot_be_read(rig):
     tokens = []
 
-    def server(sys):
-        yield sys.recv()
-        tokens.append(sys.caller())
-        yield sys.sleep(20)
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        tokens.append(task.caller())
+        yield task.sleep(20)
+        yield task.reply_recv(OK)
 
-    def thief(sys):
-        yield sys.sleep(5)
+    def thief(task):
+        yield task.sleep(5)
         into = bytearray(6)
-        rig.log.append(((yield sys.lease_read(0, into, tokens[0])), bytes(into)))
+        rig.log.append(((yield task.lease_read(0, into, tokens[0])), bytes(into)))
 
-    def client(sys):
-        yield sys.call_lending(sys.cap("server"), 1, b"secret", READABLE)
+    def client(task):
+        yield task.call_lending(task.cap("server"), 1, b"secret", READABLE)
 
     rig.add("server", server)
     rig.add("thief", thief)
@@ -278,13 +278,13 @@ def test_another_servers_caller_cannot_be_read(rig):
 
 
 def test_lease_of_a_call_that_waited_in_the_queue(rig):
-    def server(sys):
-        yield sys.sleep(5)
+    def server(task):
+        yield task.sleep(5)
         into = bytearray(5)
-        yield sys.recv()
-        yield sys.lease_read(0, into)
+        yield task.recv()
+        yield task.lease_read(0, into)
         rig.log.append(bytes(into))
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
     lend(rig, server, b"hello", READABLE)
     rig.expect(rig.log, [b"hello", OK])
@@ -310,13 +310,13 @@ def test_empty_buffer_is_lent(rig):
 def useless(rig, buffer, rights):
     """Lend what cannot be lent: a window of no bytes, and nobody's fault."""
 
-    def server(sys):
-        yield sys.recv()
-        yield sys.lease_write(0, b"x")
-        rig.log.append(sys.count())
-        yield sys.lease_read(0, bytearray(1))
-        rig.log.append(sys.count())
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        yield task.lease_write(0, b"x")
+        rig.log.append(task.count())
+        yield task.lease_read(0, bytearray(1))
+        rig.log.append(task.count())
+        yield task.reply_recv(OK)
 
     lend(rig, server, buffer, rights)
     rig.expect((rig.log[0], rig.log[-1], rig.fault("server")), (0, OK, 0))
@@ -362,9 +362,9 @@ def test_lent_buffer_of_a_class_of_its_own_is_no_window(rig):
 
 
 def test_read_into_an_object_of_a_class_called_array_faults_the_server(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.lease_read(0, made_up(rig, bytearray))
+    def server(task):
+        yield task.recv()
+        yield task.lease_read(0, made_up(rig, bytearray))
 
     lend(rig, server, bytearray(5), READABLE)
     rig.expect((rig.fault("server"), rig.log), (SYSCALL, [DEAD]))
@@ -379,26 +379,26 @@ def test_wide_items_are_lent_byte_by_byte(rig):
 def test_wide_items_are_read_byte_by_byte(rig):
     into = array("H", [0, 0, 0])
 
-    def server(sys):
-        yield sys.recv()
-        yield sys.lease_read(1, into)
-        rig.log.append((sys.count(), bytes(into)))
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        yield task.lease_read(1, into)
+        rig.log.append((task.count(), bytes(into)))
+        yield task.reply_recv(OK)
 
     lend(rig, server, array("Q", [0x0102030405060708]), READABLE)
     rig.expect(rig.log, [(6, bytes((7, 6, 5, 4, 3, 2))), OK])
 
 
 def test_rights_without_a_window_are_no_window(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.lease_write(0, b"x")
-        rig.log.append(sys.count())
-        yield sys.reply_recv(OK)
+    def server(task):
+        yield task.recv()
+        yield task.lease_write(0, b"x")
+        rig.log.append(task.count())
+        yield task.reply_recv(OK)
 
-    def client(sys):
-        del sys.buffer
-        rig.log.append((yield sys.call(sys.cap("server"), 1) | WRITABLE))
+    def client(task):
+        del task.buffer
+        rig.log.append((yield task.call(task.cap("server"), 1) | WRITABLE))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -407,9 +407,9 @@ def test_rights_without_a_window_are_no_window(rig):
 
 
 def test_read_into_bytes_faults_the_server(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.lease_read(0, b"hello")
+    def server(task):
+        yield task.recv()
+        yield task.lease_read(0, b"hello")
 
     lend(rig, server, bytearray(5), READABLE)
     rig.expect((rig.fault("server"), rig.log), (SYSCALL, [DEAD]))
@@ -423,13 +423,13 @@ def test_write_of_a_list_faults_the_server(rig):
 def test_one_trap_copies_so_much_and_not_more(rig):
     big = bytearray(LEASE_BYTES_MAX + 1)
 
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         into = bytearray(LEASE_BYTES_MAX + 1)
         for offset in (0, 1, 2):
-            yield sys.lease_read(offset, into)
-            rig.log.append(sys.count())
-        yield sys.reply_recv(OK)
+            yield task.lease_read(offset, into)
+            rig.log.append(task.count())
+        yield task.reply_recv(OK)
 
     lend(rig, server, big, READABLE)
     limit = LEASE_BYTES_MAX
@@ -439,36 +439,36 @@ def test_one_trap_copies_so_much_and_not_more(rig):
 def test_every_alignment_and_length_is_copied_exactly(rig):
     source = bytes(range(1, 91))
 
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         wrong = 0
         for offset in range(5):
             for start in range(5):
                 for length in (0, 1, 3, 4, 5, 31, 32, 33, 67):
                     into = bytearray(80)
-                    yield sys.lease_read(offset, memoryview(into)[start : start + length])
+                    yield task.lease_read(offset, memoryview(into)[start : start + length])
                     wanted = bytes(start) + source[offset : offset + length]
                     wrong += bytes(into) != wanted + bytes(80 - len(wanted))
         rig.log.append(wrong)
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
     lend(rig, server, source, READABLE, timeout_ms=60_000)
     rig.expect(rig.log[0], 0)
 
 
 def test_server_passes_what_it_was_lent_on_by_a_lease_of_its_own(rig):
-    def middle(sys):
-        yield sys.recv()
+    def middle(task):
+        yield task.recv()
         mine = bytearray(4)
-        yield sys.lease_read(0, mine)
-        yield sys.call_lending(sys.cap("end"), 1, mine, WRITABLE)
-        yield sys.lease_write(0, mine)
-        yield sys.reply_recv(OK)
+        yield task.lease_read(0, mine)
+        yield task.call_lending(task.cap("end"), 1, mine, WRITABLE)
+        yield task.lease_write(0, mine)
+        yield task.reply_recv(OK)
 
     data = bytearray(b"abcd")
 
-    def client(sys):
-        rig.log.append((yield sys.call_lending(sys.cap("server"), 1, data, READABLE | WRITABLE)))
+    def client(task):
+        rig.log.append((yield task.call_lending(task.cap("server"), 1, data, READABLE | WRITABLE)))
 
     rig.add("end", writing(rig, 1, b"XY"))
     rig.add("server", middle, uses="end:call")
@@ -478,13 +478,13 @@ def test_server_passes_what_it_was_lent_on_by_a_lease_of_its_own(rig):
 
 
 def test_lending_send_is_an_ordinary_send(rig):
-    def receiver(sys):
-        yield sys.recv()
-        rig.log.append((yield sys.lease_read(0, bytearray(2))))
+    def receiver(task):
+        yield task.recv()
+        rig.log.append((yield task.lease_read(0, bytearray(2))))
 
-    def sender(sys):
-        sys.buffer = b"hello"
-        rig.log.append((yield sys.send(sys.cap("receiver"), 1) | READABLE))
+    def sender(task):
+        task.buffer = b"hello"
+        rig.log.append((yield task.send(task.cap("receiver"), 1) | READABLE))
 
     rig.add("receiver", receiver, mailbox=(1, BLOCK))
     rig.add("sender", sender, uses="receiver:send")

@@ -10,12 +10,12 @@ from kernel.layout import DROPPED, MAIL_COUNT, PEER
 
 
 def test_send_reaches_a_waiting_receiver(rig):
-    def receiver(sys):
-        operation = yield sys.recv()
-        rig.log.append((operation, sys.arg, sys.badge(), sys.caller()))
+    def receiver(task):
+        operation = yield task.recv()
+        rig.log.append((operation, task.arg, task.badge(), task.caller()))
 
-    def sender(sys):
-        rig.log.append((yield sys.send(sys.cap("receiver"), 4, "hello")))
+    def sender(task):
+        rig.log.append((yield task.send(task.cap("receiver"), 4, "hello")))
 
     rig.add("receiver", receiver, mailbox=(2, FAIL))
     rig.add("sender", sender, uses="receiver:send")
@@ -26,15 +26,15 @@ def test_send_reaches_a_waiting_receiver(rig):
 def mailbox(rig, policy, sends, depth=2):
     """Send to a receiver that sleeps for 10 ms and then takes all there is."""
 
-    def receiver(sys):
-        yield sys.sleep(10)
-        while (yield sys.recv(5)) != TIMEOUT:
-            rig.log.append(sys.arg)
+    def receiver(task):
+        yield task.sleep(10)
+        while (yield task.recv(5)) != TIMEOUT:
+            rig.log.append(task.arg)
 
-    def sender(sys):
+    def sender(task):
         statuses = []
         for index in range(sends):
-            statuses.append((yield sys.send(sys.cap("receiver"), 1, index)))
+            statuses.append((yield task.send(task.cap("receiver"), 1, index)))
         rig.log.append(statuses)
 
     rig.add("receiver", receiver, mailbox=(depth, policy))
@@ -66,13 +66,13 @@ def test_full_mailbox_blocks_the_sender_until_there_is_room(rig):
 
 
 def test_blocked_send_times_out(rig):
-    def receiver(sys):
-        yield sys.sleep(60)
+    def receiver(task):
+        yield task.sleep(60)
 
-    def sender(sys):
-        receiver = sys.cap("receiver")
-        yield sys.send(receiver, 1)
-        rig.log.append((yield sys.send(receiver, 1, None, 5)))
+    def sender(task):
+        receiver = task.cap("receiver")
+        yield task.send(receiver, 1)
+        rig.log.append((yield task.send(receiver, 1, None, 5)))
 
     rig.add("receiver", receiver, mailbox=(1, BLOCK))
     rig.add("sender", sender, uses="receiver:send")
@@ -82,14 +82,14 @@ def test_blocked_send_times_out(rig):
 
 
 def test_blocked_sender_is_told_dead(rig):
-    def receiver(sys):
-        yield sys.sleep(5)
+    def receiver(task):
+        yield task.sleep(5)
         raise ValueError("no")
 
-    def sender(sys):
-        receiver = sys.cap("receiver")
-        yield sys.send(receiver, 1)
-        rig.log.append((yield sys.send(receiver, 1)))
+    def sender(task):
+        receiver = task.cap("receiver")
+        yield task.send(receiver, 1)
+        rig.log.append((yield task.send(receiver, 1)))
 
     rig.add("receiver", receiver, mailbox=(1, BLOCK))
     rig.add("sender", sender, uses="receiver:send")
@@ -101,16 +101,16 @@ def test_blocked_sender_is_told_dead(rig):
 def test_every_immutable_value_arrives_as_it_was_sent(rig):
     values = [None, True, 5, -3, 1.5, "text", b"bytes", (1, "a", b"b", None, 2.5), ""]
 
-    def client(sys):
-        server = sys.cap("server")
+    def client(task):
+        server = task.cap("server")
         for value in values:
-            yield sys.call(server, 1, value)
-            rig.log.append(sys.arg)
+            yield task.call(server, 1, value)
+            rig.log.append(task.arg)
 
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         while True:
-            yield sys.reply_recv(OK, sys.arg)
+            yield task.reply_recv(OK, task.arg)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -121,15 +121,15 @@ def test_every_immutable_value_arrives_as_it_was_sent(rig):
 def test_bytearray_is_copied(rig):
     data = bytearray(b"abc")
 
-    def server(sys):
-        yield sys.recv()
-        rig.log.append(sys.arg)
+    def server(task):
+        yield task.recv()
+        rig.log.append(task.arg)
         data[0] = 0
-        rig.log.append(sys.arg)
-        yield sys.reply(OK)
+        rig.log.append(task.arg)
+        yield task.reply(OK)
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1, data)
+    def client(task):
+        yield task.call(task.cap("server"), 1, data)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -138,8 +138,8 @@ def test_bytearray_is_copied(rig):
 
 
 def refused(rig, value):
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1, value)
+    def client(task):
+        yield task.call(task.cap("server"), 1, value)
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call")
@@ -165,8 +165,8 @@ def test_list_inside_a_tuple_faults_the_sender(rig):
 
 
 def test_256_bytes_pass(rig):
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1, bytes(256))))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1, bytes(256))))
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call")
@@ -179,12 +179,12 @@ def test_257_bytes_fault_the_sender(rig):
 
 
 def test_mutable_value_in_a_reply_faults_the_server(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_recv(OK, [1])
+    def server(task):
+        yield task.recv()
+        yield task.reply_recv(OK, [1])
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -196,13 +196,13 @@ def test_mutable_value_in_a_reply_faults_the_server(rig):
 def admitted(rig, value):
     """Let a call carry `value` and come back with it."""
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1, value)))
-        rig.log.append(sys.arg == value)
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1, value)))
+        rig.log.append(task.arg == value)
 
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_recv(OK, sys.arg)
+    def server(task):
+        yield task.recv()
+        yield task.reply_recv(OK, task.arg)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -278,8 +278,8 @@ def test_exception_as_a_value_faults_the_sender(rig):
 
 
 def test_mutable_value_in_a_send_faults_the_sender(rig):
-    def sender(sys):
-        yield sys.send(sys.cap("receiver"), 1, {})
+    def sender(task):
+        yield task.send(task.cap("receiver"), 1, {})
 
     rig.add("receiver", silent, mailbox=(1, FAIL))
     rig.add("sender", sender, uses="receiver:send")
@@ -288,8 +288,8 @@ def test_mutable_value_in_a_send_faults_the_sender(rig):
 
 
 def test_send_to_a_task_without_a_mailbox_faults_the_sender(rig):
-    def sender(sys):
-        yield sys.send(sys.cap("receiver"), 1)
+    def sender(task):
+        yield task.send(task.cap("receiver"), 1)
 
     rig.add("receiver", silent)
     rig.add("sender", sender, uses="receiver:send")
@@ -298,8 +298,8 @@ def test_send_to_a_task_without_a_mailbox_faults_the_sender(rig):
 
 
 def test_operation_above_191_faults_the_sender(rig):
-    def sender(sys):
-        yield sys.send(sys.cap("receiver"), 192)
+    def sender(task):
+        yield task.send(task.cap("receiver"), 192)
 
     rig.add("receiver", silent, mailbox=(1, FAIL))
     rig.add("sender", sender, uses="receiver:send")
@@ -312,9 +312,9 @@ def test_send_to_a_dead_receiver_is_dead_at_once(rig):
         raise ValueError("no")
         yield
 
-    def sender(sys):
-        yield sys.sleep(3)
-        rig.log.append((yield sys.send(sys.cap("receiver"), 1)))
+    def sender(task):
+        yield task.sleep(3)
+        rig.log.append((yield task.send(task.cap("receiver"), 1)))
 
     rig.add("receiver", receiver, mailbox=(1, FAIL))
     rig.add("sender", sender, uses="receiver:send")
@@ -325,14 +325,14 @@ def test_send_to_a_dead_receiver_is_dead_at_once(rig):
 def counted(rig, policy, sends):
     """Overfill a mailbox of two; return what INSPECT says of (queued, dropped)."""
 
-    def sender(sys):
+    def sender(task):
         for value in range(sends):
-            yield sys.send(sys.cap("receiver"), 1, value, 2)
-        yield sys.inspect(sys.cap("kernel"), 1)
-        rig.log.append(unpack(INSPECT_FORMAT, sys.arg))
+            yield task.send(task.cap("receiver"), 1, value, 2)
+        yield task.inspect(task.cap("kernel"), 1)
+        rig.log.append(unpack(INSPECT_FORMAT, task.arg))
         rig.finish()
 
-    rig.add("receiver", lambda sys: (yield sys.sleep(5000)), mailbox=(2, policy))
+    rig.add("receiver", lambda task: (yield task.sleep(5000)), mailbox=(2, policy))
     rig.add("sender", sender, uses="receiver:send kernel:control")
     rig.run(50)
     return rig.log[0][6], rig.log[0][11]
@@ -353,13 +353,13 @@ def test_inspect_counts_nothing_where_the_sender_blocks(rig):
 def wait_left(rig, timeout_ms):
     """Return what INSPECT says of how long a service waits, right after it began to."""
 
-    def waiter(sys):
-        yield sys.recv(timeout_ms)
+    def waiter(task):
+        yield task.recv(timeout_ms)
 
-    def asker(sys):
-        yield sys.sleep(2)
-        yield sys.inspect(sys.cap("kernel"), 1)
-        rig.log.append(unpack(INSPECT_FORMAT, sys.arg)[8])
+    def asker(task):
+        yield task.sleep(2)
+        yield task.inspect(task.cap("kernel"), 1)
+        rig.log.append(unpack(INSPECT_FORMAT, task.arg)[8])
         rig.finish()
 
     rig.add("waiter", waiter)
@@ -387,23 +387,23 @@ def test_inspect_tells_of_a_wait_no_more_than_there_is_room_for(rig):
 def late_call(rig, before, send=False):
     """Call a server that never replies after a long wait that ended early; expect a TIMEOUT."""
 
-    def main(sys):
-        server = sys.cap("server")
+    def main(task):
+        server = task.cap("server")
         if before == "recv":
-            yield sys.recv(300_000)
+            yield task.recv(300_000)
         else:
-            yield sys.call(sys.cap("echo"), 1, 0, 300_000)
-        trap = sys.send(server, 1) if send else sys.call(server, 1)
+            yield task.call(task.cap("echo"), 1, 0, 300_000)
+        trap = task.send(server, 1) if send else task.call(server, 1)
         rig.log.append((yield trap))
-        yield sys.recv()
+        yield task.recv()
 
-    def waker(sys):
-        yield sys.sleep(5)
-        yield sys.notify(sys.cap("main"), 1)
-        yield sys.recv()
+    def waker(task):
+        yield task.sleep(5)
+        yield task.notify(task.cap("main"), 1)
+        yield task.recv()
 
-    def full(sys):
-        yield sys.sleep(3_000)
+    def full(task):
+        yield task.sleep(3_000)
 
     rig.add("server", full if send else silent, mailbox=(1, BLOCK) if send else None)
     rig.add("echo", echo)
@@ -414,10 +414,10 @@ def late_call(rig, before, send=False):
     rig.expect(rig.log, [TIMEOUT])
 
 
-def filler(sys):
+def filler(task):
     """Fill a mailbox of one."""
-    yield sys.send(sys.cap("server"), 1)
-    yield sys.recv()
+    yield task.send(task.cap("server"), 1)
+    yield task.recv()
 
 
 def test_call_after_a_long_wait_that_was_cut_short_ends_in_time(rig):
@@ -453,9 +453,9 @@ def test_tuple_of_texts_of_more_bytes_than_characters_faults_the_sender(rig):
 
 
 def test_memoryview_of_256_bytes_is_copied(rig):
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1, memoryview(array("I", range(64))))
-        rig.log.append(sys.arg == bytes(array("I", range(64))))
+    def client(task):
+        yield task.call(task.cap("server"), 1, memoryview(array("I", range(64))))
+        rig.log.append(task.arg == bytes(array("I", range(64))))
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call")

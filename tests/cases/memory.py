@@ -12,13 +12,13 @@ _LAST_MS = SAMPLE_LAST_US // 1000
 def growing(rig, bytes_a_step, *, pause_ms=500, work=100, steps=1000):
     """Return a service that computes for `work` rounds and lets the heap grow, in every step."""
 
-    def main(sys):
+    def main(task):
         for _ in range(steps):
             for _ in range(work):
                 pass
             rig.port.live_bytes += bytes_a_step
-            yield sys.sleep(pause_ms)
-        yield sys.recv()
+            yield task.sleep(pause_ms)
+        yield task.recv()
 
     return main
 
@@ -37,9 +37,9 @@ def test_nothing_is_collected_in_the_first_second(rig):
 
 
 def test_nothing_is_collected_while_something_is_due_soon(rig):
-    def main(sys):
+    def main(task):
         while True:
-            yield sys.sleep(30)
+            yield task.sleep(30)
 
     rig.add("busy", main)
     rig.run(3 * _FIRST_MS)
@@ -47,9 +47,9 @@ def test_nothing_is_collected_while_something_is_due_soon(rig):
 
 
 def test_a_sample_is_taken_in_a_gap_that_is_long_enough(rig):
-    def main(sys):
+    def main(task):
         while True:
-            yield sys.sleep(40)
+            yield task.sleep(40)
 
     rig.add("busy", main)
     rig.run(3 * _FIRST_MS)
@@ -57,10 +57,10 @@ def test_a_sample_is_taken_in_a_gap_that_is_long_enough(rig):
 
 
 def test_a_deadline_is_kept_whatever_is_collected(rig):
-    def main(sys):
+    def main(task):
         for _ in range(100):
             start = rig.port.clock.us
-            yield sys.sleep(40)
+            yield task.sleep(40)
             rig.log.append(rig.port.clock.us - start)
 
     rig.add("exact", main)
@@ -71,9 +71,9 @@ def test_a_deadline_is_kept_whatever_is_collected(rig):
 def test_no_time_longer_than_ever_seen_is_taken(rig):
     """Once a sample has taken long, a gap of that length is no longer long enough."""
 
-    def main(sys):
+    def main(task):
         while True:
-            yield sys.sleep(60)
+            yield task.sleep(60)
 
     collect = rig.port.collect
 
@@ -96,10 +96,10 @@ def test_samples_of_a_steady_heap_become_rare(rig):
 
 
 def test_no_sample_is_taken_while_nothing_runs(rig):
-    def main(sys):
-        yield sys.sleep(20_000)
+    def main(task):
+        yield task.sleep(20_000)
         rig.log.append(len(rig.port.collections))
-        yield sys.sleep(20_000)
+        yield task.sleep(20_000)
 
     rig.add("rare", main)
     rig.run(35_000)
@@ -129,10 +129,10 @@ def test_growth_is_charged_to_the_service_that_ran(rig):
 
 
 def test_garbage_is_charged_to_nobody(rig):
-    def main(sys):
+    def main(task):
         while True:
             rig.port.garbage_bytes += 3000
-            yield sys.sleep(500)
+            yield task.sleep(500)
 
     rig.add("churn", main)
     rig.run(6 * _FIRST_MS)
@@ -148,13 +148,13 @@ def test_growth_is_shared_by_processor_time(rig):
 
 
 def test_what_is_given_back_is_taken_off_the_charge(rig):
-    def main(sys):
-        yield sys.sleep(1500)
+    def main(task):
+        yield task.sleep(1500)
         rig.port.live_bytes += 8000
-        yield sys.sleep(3000)
+        yield task.sleep(3000)
         rig.log.append(rig.particular("one", USED_BYTES))
         rig.port.live_bytes -= 8000
-        yield sys.sleep(10_000)
+        yield task.sleep(10_000)
         rig.log.append(rig.particular("one", USED_BYTES))
 
     rig.add("one", main)
@@ -185,22 +185,22 @@ def test_leak_without_a_quota_is_only_charged(rig):
 
 
 def test_restarted_service_begins_without_a_charge(rig):
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 2)
-        yield sys.recv()
-        rig.log.append((yield sys.next_fault(kernel)))
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
+        yield task.recv()
+        rig.log.append((yield task.next_fault(kernel)))
         rig.port.live_bytes -= 12_000  # what it held is garbage now
-        yield sys.start(kernel, 2)
-        yield sys.sleep(3000)
+        yield task.start(kernel, 2)
+        yield task.sleep(3000)
         rig.log.append(rig.particular("leak", USED_BYTES))
-        yield sys.recv()
+        yield task.recv()
 
-    def leak(sys):
+    def leak(task):
         if not rig.log:
-            yield sys.sleep(1500)
+            yield task.sleep(1500)
             rig.port.live_bytes += 12_000
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
     rig.add("leak", leak, quota_bytes=8000)

@@ -7,9 +7,9 @@ from kernel.layout import CLIENTS
 
 
 def test_call_gets_the_reply_and_its_value(rig):
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 7, 41)
-        rig.log.append((status, sys.arg))
+    def client(task):
+        status = yield task.call(task.cap("server"), 7, 41)
+        rig.log.append((status, task.arg))
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call")
@@ -18,13 +18,13 @@ def test_call_gets_the_reply_and_its_value(rig):
 
 
 def test_server_sees_operation_value_and_badge(rig):
-    def server(sys):
-        operation = yield sys.recv()
-        rig.log.append((operation, sys.arg, sys.badge()))
-        yield sys.reply(OK)
+    def server(task):
+        operation = yield task.recv()
+        rig.log.append((operation, task.arg, task.badge()))
+        yield task.reply(OK)
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 191, "text")
+    def client(task):
+        yield task.call(task.cap("server"), 191, "text")
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -33,13 +33,13 @@ def test_server_sees_operation_value_and_badge(rig):
 
 
 def test_status_of_the_reply_reaches_the_caller(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_recv(17, b"why")
+    def server(task):
+        yield task.recv()
+        yield task.reply_recv(17, b"why")
 
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 1)
-        rig.log.append((status, sys.arg))
+    def client(task):
+        status = yield task.call(task.cap("server"), 1)
+        rig.log.append((status, task.arg))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -48,15 +48,15 @@ def test_status_of_the_reply_reaches_the_caller(rig):
 
 
 def test_call_before_the_server_receives_is_queued(rig):
-    def server(sys):
-        yield sys.sleep(3)
-        operation = yield sys.recv()
+    def server(task):
+        yield task.sleep(3)
+        operation = yield task.recv()
         while True:
-            operation = yield sys.reply_recv(OK, operation)
+            operation = yield task.reply_recv(OK, operation)
 
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 9)
-        rig.log.append((status, sys.arg))
+    def client(task):
+        status = yield task.call(task.cap("server"), 9)
+        rig.log.append((status, task.arg))
 
     rig.add("server", server, priority=1)
     rig.add("client", client, uses="server:call")
@@ -65,16 +65,16 @@ def test_call_before_the_server_receives_is_queued(rig):
 
 
 def test_callers_are_received_most_important_first(rig):
-    def server(sys):
-        yield sys.sleep(3)
+    def server(task):
+        yield task.sleep(3)
         while True:
-            yield sys.recv()
-            rig.log.append(sys.arg)
-            yield sys.reply(OK)
+            yield task.recv()
+            rig.log.append(task.arg)
+            yield task.reply(OK)
 
     def named(value):
-        def main(sys):
-            yield sys.call(sys.cap("server"), 1, value)
+        def main(task):
+            yield task.call(task.cap("server"), 1, value)
 
         return main
 
@@ -86,16 +86,16 @@ def test_callers_are_received_most_important_first(rig):
 
 
 def test_equal_callers_are_received_in_order(rig):
-    def server(sys):
-        yield sys.sleep(3)
+    def server(task):
+        yield task.sleep(3)
         while True:
-            yield sys.recv()
-            rig.log.append(sys.arg)
-            yield sys.reply(OK)
+            yield task.recv()
+            rig.log.append(task.arg)
+            yield task.reply(OK)
 
     def named(value):
-        def main(sys):
-            yield sys.call(sys.cap("server"), 1, value)
+        def main(task):
+            yield task.call(task.cap("server"), 1, value)
 
         return main
 
@@ -107,8 +107,8 @@ def test_equal_callers_are_received_in_order(rig):
 
 
 def test_call_times_out_when_the_server_never_replies(rig):
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 1, None, 5)
+    def client(task):
+        status = yield task.call(task.cap("server"), 1, None, 5)
         rig.log.append(status)
 
     rig.add("server", silent)
@@ -119,13 +119,13 @@ def test_call_times_out_when_the_server_never_replies(rig):
 
 
 def test_call_times_out_while_still_queued(rig):
-    def server(sys):
-        yield sys.sleep(60)
-        operation = yield sys.recv(1)
+    def server(task):
+        yield task.sleep(60)
+        operation = yield task.recv(1)
         rig.log.append(operation)
 
-    def client(sys):
-        status = yield sys.call(sys.cap("server"), 1, None, 5)
+    def client(task):
+        status = yield task.call(task.cap("server"), 1, None, 5)
         rig.log.append(status)
 
     rig.add("server", server)
@@ -135,15 +135,15 @@ def test_call_times_out_while_still_queued(rig):
 
 
 def test_reply_after_the_timeout_is_dropped(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.sleep(20)
-        rig.log.append(("reply", (yield sys.reply(3))))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        yield task.sleep(20)
+        rig.log.append(("reply", (yield task.reply(3))))
+        yield task.recv()
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1, None, 5)))
-        rig.log.append((yield sys.sleep(40)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1, None, 5)))
+        rig.log.append((yield task.sleep(40)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -152,18 +152,18 @@ def test_reply_after_the_timeout_is_dropped(rig):
 
 
 def test_reply_to_answers_callers_out_of_order(rig):
-    def server(sys):
-        yield sys.recv()
-        first = sys.caller()
-        yield sys.recv()
-        second = sys.caller()
-        yield sys.reply_to(second, OK, "second")
-        yield sys.reply_to(first, OK, "first")
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        first = task.caller()
+        yield task.recv()
+        second = task.caller()
+        yield task.reply_to(second, OK, "second")
+        yield task.reply_to(first, OK, "first")
+        yield task.recv()
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1)
-        rig.log.append(sys.arg)
+    def client(task):
+        yield task.call(task.cap("server"), 1)
+        rig.log.append(task.arg)
 
     rig.add("server", server)
     rig.add("one", client, uses="server:call")
@@ -173,15 +173,15 @@ def test_reply_to_answers_callers_out_of_order(rig):
 
 
 def test_second_reply_to_the_same_call_does_nothing(rig):
-    def server(sys):
-        yield sys.recv()
-        token = sys.caller()
-        yield sys.reply(1)
-        rig.log.append((yield sys.reply_to(token, 2)))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        token = task.caller()
+        yield task.reply(1)
+        rig.log.append((yield task.reply_to(token, 2)))
+        yield task.recv()
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server, priority=1)
     rig.add("client", client, uses="server:call")
@@ -190,12 +190,12 @@ def test_second_reply_to_the_same_call_does_nothing(rig):
 
 
 def test_forged_token_faults_the_replier(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_to(255, OK)
+    def server(task):
+        yield task.recv()
+        yield task.reply_to(255, OK)
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -205,9 +205,9 @@ def test_forged_token_faults_the_replier(rig):
 
 
 def test_reply_without_a_caller_is_harmless(rig):
-    def server(sys):
-        rig.log.append((yield sys.reply(OK)))
-        yield sys.recv()
+    def server(task):
+        rig.log.append((yield task.reply(OK)))
+        yield task.recv()
 
     rig.add("server", server)
     rig.run(5)
@@ -216,8 +216,8 @@ def test_reply_without_a_caller_is_harmless(rig):
 
 
 def test_recv_times_out(rig):
-    def server(sys):
-        rig.log.append((yield sys.recv(3)))
+    def server(task):
+        rig.log.append((yield task.recv(3)))
 
     rig.add("server", server)
     rig.run(20)
@@ -225,8 +225,8 @@ def test_recv_times_out(rig):
 
 
 def test_recv_with_timeout_zero_polls(rig):
-    def server(sys):
-        rig.log.append((yield sys.recv(0)))
+    def server(task):
+        rig.log.append((yield task.recv(0)))
 
     rig.add("server", server)
     rig.run(5)
@@ -234,12 +234,12 @@ def test_recv_with_timeout_zero_polls(rig):
 
 
 def test_caller_is_told_dead_when_the_server_faults_while_serving(rig):
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         raise ValueError("no")
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -248,12 +248,12 @@ def test_caller_is_told_dead_when_the_server_faults_while_serving(rig):
 
 
 def test_queued_caller_is_told_dead_when_the_server_faults(rig):
-    def server(sys):
-        yield sys.sleep(3)
+    def server(task):
+        yield task.sleep(3)
         raise ValueError("no")
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -262,14 +262,14 @@ def test_queued_caller_is_told_dead_when_the_server_faults(rig):
 
 
 def test_call_to_a_dead_server_answers_dead_at_once(rig):
-    def server(sys):
+    def server(task):
         raise ValueError("no")
-        yield sys.recv()
+        yield task.recv()
 
-    def client(sys):
-        yield sys.sleep(3)
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append((yield sys.reopen(sys.cap("server"))))
+    def client(task):
+        yield task.sleep(3)
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append((yield task.reopen(task.cap("server"))))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -278,16 +278,16 @@ def test_call_to_a_dead_server_answers_dead_at_once(rig):
 
 
 def test_death_of_a_queued_caller_leaves_the_server_untouched(rig):
-    def server(sys):
-        yield sys.sleep(5)
-        rig.log.append((yield sys.recv(1)))
+    def server(task):
+        yield task.sleep(5)
+        rig.log.append((yield task.recv(1)))
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def client(task):
+        yield task.call(task.cap("server"), 1)
 
-    def killer(sys):
-        yield sys.sleep(2)
-        yield sys.stop(sys.cap("kernel"), 2)
+    def killer(task):
+        yield task.sleep(2)
+        yield task.stop(task.cap("kernel"), 2)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -297,8 +297,8 @@ def test_death_of_a_queued_caller_leaves_the_server_untouched(rig):
 
 
 def test_operation_above_191_faults_the_caller(rig):
-    def client(sys):
-        yield sys.call(sys.cap("server"), 192)
+    def client(task):
+        yield task.call(task.cap("server"), 192)
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call")
@@ -307,12 +307,12 @@ def test_operation_above_191_faults_the_caller(rig):
 
 
 def test_status_above_191_faults_the_server(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_recv(DEAD)
+    def server(task):
+        yield task.recv()
+        yield task.reply_recv(DEAD)
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -321,12 +321,12 @@ def test_status_above_191_faults_the_server(rig):
 
 
 def test_notification_wakes_a_receiver_with_its_bits(rig):
-    def receiver(sys):
-        status = yield sys.recv()
-        rig.log.append((status, sys.bits()))
+    def receiver(task):
+        status = yield task.recv()
+        rig.log.append((status, task.bits()))
 
-    def sender(sys):
-        rig.log.append((yield sys.notify(sys.cap("receiver"), 6)))
+    def sender(task):
+        rig.log.append((yield task.notify(task.cap("receiver"), 6)))
 
     rig.add("receiver", receiver)
     rig.add("sender", sender, uses="receiver:notify")
@@ -335,17 +335,17 @@ def test_notification_wakes_a_receiver_with_its_bits(rig):
 
 
 def test_notifications_before_recv_are_merged(rig):
-    def receiver(sys):
-        yield sys.sleep(5)
-        status = yield sys.recv()
-        rig.log.append((status, sys.bits()))
-        rig.log.append((yield sys.recv(1)))
+    def receiver(task):
+        yield task.sleep(5)
+        status = yield task.recv()
+        rig.log.append((status, task.bits()))
+        rig.log.append((yield task.recv(1)))
 
-    def sender(sys):
-        receiver = sys.cap("receiver")
-        yield sys.notify(receiver, 1)
-        yield sys.notify(receiver, 4)
-        yield sys.notify(receiver, 1)
+    def sender(task):
+        receiver = task.cap("receiver")
+        yield task.notify(receiver, 1)
+        yield task.notify(receiver, 4)
+        yield task.notify(receiver, 1)
 
     rig.add("receiver", receiver)
     rig.add("sender", sender, uses="receiver:notify")
@@ -354,13 +354,13 @@ def test_notifications_before_recv_are_merged(rig):
 
 
 def test_task_cannot_raise_the_kernels_bits(rig):
-    def receiver(sys):
-        yield sys.recv(5)
-        rig.log.append(sys.bits())
+    def receiver(task):
+        yield task.recv(5)
+        rig.log.append(task.bits())
 
-    def sender(sys):
-        word = sys.notify(sys.cap("receiver"), 1)
-        sys.registers[0] |= 1 << 28
+    def sender(task):
+        word = task.notify(task.cap("receiver"), 1)
+        task.registers[0] |= 1 << 28
         yield word
 
     rig.add("receiver", receiver)
@@ -370,17 +370,17 @@ def test_task_cannot_raise_the_kernels_bits(rig):
 
 
 def test_notification_comes_before_a_queued_call(rig):
-    def server(sys):
-        yield sys.sleep(5)
-        rig.log.append((yield sys.recv()))
-        rig.log.append((yield sys.recv()))
-        yield sys.reply(OK)
+    def server(task):
+        yield task.sleep(5)
+        rig.log.append((yield task.recv()))
+        rig.log.append((yield task.recv()))
+        yield task.reply(OK)
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 3)
+    def client(task):
+        yield task.call(task.cap("server"), 3)
 
-    def bell(sys):
-        yield sys.notify(sys.cap("server"), 1)
+    def bell(task):
+        yield task.notify(task.cap("server"), 1)
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -390,16 +390,16 @@ def test_notification_comes_before_a_queued_call(rig):
 
 
 def test_call_through_a_chain_of_servers(rig):
-    def middle(sys):
-        end = sys.cap("end")
-        yield sys.recv()
+    def middle(task):
+        end = task.cap("end")
+        yield task.recv()
         while True:
-            yield sys.call(end, 1, sys.arg * 2)
-            yield sys.reply_recv(OK, sys.arg)
+            yield task.call(end, 1, task.arg * 2)
+            yield task.reply_recv(OK, task.arg)
 
-    def client(sys):
-        yield sys.call(sys.cap("middle"), 1, 10)
-        rig.log.append(sys.arg)
+    def client(task):
+        yield task.call(task.cap("middle"), 1, 10)
+        rig.log.append(task.arg)
 
     rig.add("end", echo)
     rig.add("middle", middle, uses="end:call")
@@ -409,11 +409,11 @@ def test_call_through_a_chain_of_servers(rig):
 
 
 def test_thousand_calls_leave_nothing_behind(rig):
-    def client(sys):
-        server = sys.cap("server")
+    def client(task):
+        server = task.cap("server")
         for value in range(1000):
-            yield sys.call(server, 1, value)
-        rig.log.append(sys.arg)
+            yield task.call(server, 1, value)
+        rig.log.append(task.arg)
 
     rig.add("server", echo)
     rig.add("client", client, uses="server:call", budget_ms=5)
@@ -424,17 +424,17 @@ def test_thousand_calls_leave_nothing_behind(rig):
 
 
 def test_recv_that_timed_out_has_no_caller(rig):
-    def server(sys):
-        yield sys.recv()
-        rig.log.append(sys.caller() != 0)
-        yield sys.reply(OK)
-        status = yield sys.recv(5)
-        rig.log.append((status, sys.caller()))
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        rig.log.append(task.caller() != 0)
+        yield task.reply(OK)
+        status = yield task.recv(5)
+        rig.log.append((status, task.caller()))
+        yield task.recv()
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1)
-        yield sys.recv()
+    def client(task):
+        yield task.call(task.cap("server"), 1)
+        yield task.recv()
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")

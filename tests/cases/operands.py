@@ -32,7 +32,7 @@ buffer = bytearray(4)
 
 
 def handles(trap):
-    """Return the row of a trap's handle; `trap(sys, handle)` makes it."""
+    """Return the row of a trap's handle; `trap(task, handle)` makes it."""
     return "handle", trap, (), (-1, 1, 1 << 26, (1 << 26) + (1 << 13), -(1 << 13), None)
 
 
@@ -49,150 +49,150 @@ def ranged(operand, trap, none=False):
     return operand.split()[0], trap, right, (least - 1, most + 1) + (() if none else (None,))
 
 
-def echoing(sys):
-    return sys.cap("echo")
+def echoing(task):
+    return task.cap("echo")
 
 
-def kernel(sys):
-    return sys.cap("kernel")
+def kernel(task):
+    return task.cap("kernel")
 
 
 ROWS = {
     "call": (
-        handles(lambda sys, v: sys.call(v, 1)),
-        ranged("operation", lambda sys, v: sys.call(echoing(sys), v)),
-        timed(lambda sys, v: sys.call(echoing(sys), 1, None, v)),
+        handles(lambda task, v: task.call(v, 1)),
+        ranged("operation", lambda task, v: task.call(echoing(task), v)),
+        timed(lambda task, v: task.call(echoing(task), 1, None, v)),
     ),
-    "recv": (timed(lambda sys, v: sys.recv(v)),),
-    "reply": (ranged("status", lambda sys, v: sys.reply(v)),),
+    "recv": (timed(lambda task, v: task.recv(v)),),
+    "reply": (ranged("status", lambda task, v: task.reply(v)),),
     "reply_recv": (
-        ranged("status", lambda sys, v: sys.reply_recv(v)),
-        timed(lambda sys, v: sys.reply_recv(0, None, v)),
+        ranged("status", lambda task, v: task.reply_recv(v)),
+        timed(lambda task, v: task.reply_recv(0, None, v)),
     ),
     "reply_to": (
-        ranged("caller", lambda sys, v: sys.reply_to(v & ~0xFF if type(v) is int else v, 0)),
-        ranged("status", lambda sys, v: sys.reply_to(0, v)),
+        ranged("caller", lambda task, v: task.reply_to(v & ~0xFF if type(v) is int else v, 0)),
+        ranged("status", lambda task, v: task.reply_to(0, v)),
     ),
     "send": (
-        handles(lambda sys, v: sys.send(v, 1)),
-        ranged("operation", lambda sys, v: sys.send(echoing(sys), v)),
-        timed(lambda sys, v: sys.send(echoing(sys), 1, None, v)),
+        handles(lambda task, v: task.send(v, 1)),
+        ranged("operation", lambda task, v: task.send(echoing(task), v)),
+        timed(lambda task, v: task.send(echoing(task), 1, None, v)),
     ),
     "notify": (
-        handles(lambda sys, v: sys.notify(v, 1)),
-        ranged("bits", lambda sys, v: sys.notify(echoing(sys), v)),
+        handles(lambda task, v: task.notify(v, 1)),
+        ranged("bits", lambda task, v: task.notify(echoing(task), v)),
     ),
-    "sleep": (timed(lambda sys, v: sys.sleep(v), none=False),),
-    "acknowledge": (handles(lambda sys, v: sys.acknowledge(v)),),
-    "write": (handles(lambda sys, v: sys.write(v, b"")),),
-    "hand_over": (handles(lambda sys, v: sys.hand_over(v)),),
-    "reopen": (handles(lambda sys, v: sys.reopen(v)),),
-    "copy": (handles(lambda sys, v: sys.copy(v)),),
+    "sleep": (timed(lambda task, v: task.sleep(v), none=False),),
+    "acknowledge": (handles(lambda task, v: task.acknowledge(v)),),
+    "write": (handles(lambda task, v: task.write(v, b"")),),
+    "hand_over": (handles(lambda task, v: task.hand_over(v)),),
+    "reopen": (handles(lambda task, v: task.reopen(v)),),
+    "copy": (handles(lambda task, v: task.copy(v)),),
     "mint": (
-        handles(lambda sys, v: sys.mint(v, 1)),
-        ranged("rights", lambda sys, v: sys.mint(echoing(sys), v if v != 0x7F else 3)),
-        ranged("badge", lambda sys, v: sys.mint(echoing(sys), 1, v), none=True),
+        handles(lambda task, v: task.mint(v, 1)),
+        ranged("rights", lambda task, v: task.mint(echoing(task), v if v != 0x7F else 3)),
+        ranged("badge", lambda task, v: task.mint(echoing(task), 1, v), none=True),
     ),
-    "delete": (handles(lambda sys, v: sys.delete(v)),),
-    "revoke": (handles(lambda sys, v: sys.revoke(v)),),
+    "delete": (handles(lambda task, v: task.delete(v)),),
+    "revoke": (handles(lambda task, v: task.revoke(v)),),
     "recv_from": (
-        handles(lambda sys, v: sys.recv_from(v)),
-        timed(lambda sys, v: sys.recv_from(echoing(sys), v)),
+        handles(lambda task, v: task.recv_from(v)),
+        timed(lambda task, v: task.recv_from(echoing(task), v)),
     ),
     "call_lending": (
-        handles(lambda sys, v: sys.call_lending(v, 1, buffer, READABLE)),
-        ranged("operation", lambda sys, v: sys.call_lending(echoing(sys), v, buffer, READABLE)),
+        handles(lambda task, v: task.call_lending(v, 1, buffer, READABLE)),
+        ranged("operation", lambda task, v: task.call_lending(echoing(task), v, buffer, READABLE)),
         (
             "rights",
-            lambda sys, v: sys.call_lending(echoing(sys), 1, buffer, v),
+            lambda task, v: task.call_lending(echoing(task), 1, buffer, v),
             (READABLE, WRITABLE, READABLE | WRITABLE),
             (0, 1, READABLE + 1, READABLE << 2, -READABLE, None),
         ),
-        timed(lambda sys, v: sys.call_lending(echoing(sys), 1, buffer, READABLE, None, v)),
+        timed(lambda task, v: task.call_lending(echoing(task), 1, buffer, READABLE, None, v)),
     ),
     "lease_read": (
-        ("offset", lambda sys, v: sys.lease_read(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
-        ranged("caller", lambda sys, v: sys.lease_read(0, buffer, own(v))),
+        ("offset", lambda task, v: task.lease_read(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
+        ranged("caller", lambda task, v: task.lease_read(0, buffer, own(v))),
     ),
     "lease_write": (
-        ("offset", lambda sys, v: sys.lease_write(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
-        ranged("caller", lambda sys, v: sys.lease_write(0, buffer, own(v))),
+        ("offset", lambda task, v: task.lease_write(v, buffer), (0, -1, 0x8000, 1 << 64), (None,)),
+        ranged("caller", lambda task, v: task.lease_write(0, buffer, own(v))),
     ),
     "call_granting": (
-        handles(lambda sys, v: sys.call_granting(v, 1, echoing(sys))),
-        handles(lambda sys, v: sys.call_granting(echoing(sys), 1, v)),
-        ranged("operation", lambda sys, v: sys.call_granting(echoing(sys), v, echoing(sys))),
-        timed(lambda sys, v: sys.call_granting(echoing(sys), 1, echoing(sys), None, v)),
+        handles(lambda task, v: task.call_granting(v, 1, echoing(task))),
+        handles(lambda task, v: task.call_granting(echoing(task), 1, v)),
+        ranged("operation", lambda task, v: task.call_granting(echoing(task), v, echoing(task))),
+        timed(lambda task, v: task.call_granting(echoing(task), 1, echoing(task), None, v)),
     ),
     "reply_granting": (
-        handles(lambda sys, v: sys.reply_granting(0, v)),
-        ranged("status", lambda sys, v: sys.reply_granting(v, echoing(sys))),
-        ranged("caller", lambda sys, v: sys.reply_granting(0, echoing(sys), None, own(v))),
+        handles(lambda task, v: task.reply_granting(0, v)),
+        ranged("status", lambda task, v: task.reply_granting(v, echoing(task))),
+        ranged("caller", lambda task, v: task.reply_granting(0, echoing(task), None, own(v))),
     ),
     "start": (
-        handles(lambda sys, v: sys.start(v, NONE)),
-        ranged("task", lambda sys, v: sys.start(kernel(sys), v)),
+        handles(lambda task, v: task.start(v, NONE)),
+        ranged("task", lambda task, v: task.start(kernel(task), v)),
     ),
     "stop": (
-        handles(lambda sys, v: sys.stop(v, NONE)),
-        ranged("task", lambda sys, v: sys.stop(kernel(sys), v)),
+        handles(lambda task, v: task.stop(v, NONE)),
+        ranged("task", lambda task, v: task.stop(kernel(task), v)),
         (
             "fault",
-            lambda sys, v: sys.stop(kernel(sys), NONE, v),
+            lambda task, v: task.stop(kernel(task), NONE, v),
             (None, 0, RETURNED),
             (-1, RETURNED + 1),
         ),
     ),
     "make_safe": (
-        handles(lambda sys, v: sys.make_safe(v, NONE)),
-        ranged("task", lambda sys, v: sys.make_safe(kernel(sys), v)),
+        handles(lambda task, v: task.make_safe(v, NONE)),
+        ranged("task", lambda task, v: task.make_safe(kernel(task), v)),
     ),
     "reset_board": (
-        handles(lambda sys, v: sys.reset_board(v, NONE, 1)),
-        ranged("task", lambda sys, v: sys.reset_board(kernel(sys), v, 1)),
+        handles(lambda task, v: task.reset_board(v, NONE, 1)),
+        ranged("task", lambda task, v: task.reset_board(kernel(task), v, 1)),
         (
             "cause",
-            lambda sys, v: sys.reset_board(kernel(sys), NONE, v),
+            lambda task, v: task.reset_board(kernel(task), NONE, v),
             (1, 255),
             (-1, 256, None),
         ),
     ),
     "inspect": (
-        handles(lambda sys, v: sys.inspect(v, NONE)),
-        ranged("task", lambda sys, v: sys.inspect(kernel(sys), v)),
+        handles(lambda task, v: task.inspect(v, NONE)),
+        ranged("task", lambda task, v: task.inspect(kernel(task), v)),
     ),
     "inspect_capability": (
-        handles(lambda sys, v: sys.inspect_capability(v, NONE, 0)),
-        ranged("task", lambda sys, v: sys.inspect_capability(kernel(sys), v, 0)),
-        ranged("slot", lambda sys, v: sys.inspect_capability(kernel(sys), NONE, v)),
+        handles(lambda task, v: task.inspect_capability(v, NONE, 0)),
+        ranged("task", lambda task, v: task.inspect_capability(kernel(task), v, 0)),
+        ranged("slot", lambda task, v: task.inspect_capability(kernel(task), NONE, v)),
     ),
     "inspect_line": (
-        handles(lambda sys, v: sys.inspect_line(v, 0)),
-        ranged("line", lambda sys, v: sys.inspect_line(kernel(sys), v)),
+        handles(lambda task, v: task.inspect_line(v, 0)),
+        ranged("line", lambda task, v: task.inspect_line(kernel(task), v)),
     ),
-    "next_fault": (handles(lambda sys, v: sys.next_fault(v)),),
+    "next_fault": (handles(lambda task, v: task.next_fault(v)),),
     "fault_text": (
-        handles(lambda sys, v: sys.fault_text(v, 1)),
-        ranged("task", lambda sys, v: sys.fault_text(kernel(sys), v)),
-        ranged("offset of", lambda sys, v: sys.fault_text(kernel(sys), 1, v)),
+        handles(lambda task, v: task.fault_text(v, 1)),
+        ranged("task", lambda task, v: task.fault_text(kernel(task), v)),
+        ranged("offset of", lambda task, v: task.fault_text(kernel(task), 1, v)),
     ),
     "read_fault": (
-        handles(lambda sys, v: sys.read_fault(v, 1)),
-        ranged("task", lambda sys, v: sys.read_fault(kernel(sys), v)),
+        handles(lambda task, v: task.read_fault(v, 1)),
+        ranged("task", lambda task, v: task.read_fault(kernel(task), v)),
     ),
     "read_trace": (
-        handles(lambda sys, v: sys.read_trace(v, 0)),
-        ranged("position", lambda sys, v: sys.read_trace(kernel(sys), v)),
+        handles(lambda task, v: task.read_trace(v, 0)),
+        ranged("position", lambda task, v: task.read_trace(kernel(task), v)),
     ),
     "inject": (
-        handles(lambda sys, v: sys.inject(v, NONE, 1)),
-        ranged("task", lambda sys, v: sys.inject(kernel(sys), v, 255)),
-        ranged("kind", lambda sys, v: sys.inject(kernel(sys), NONE, v)),
+        handles(lambda task, v: task.inject(v, NONE, 1)),
+        ranged("task", lambda task, v: task.inject(kernel(task), v, 255)),
+        ranged("kind", lambda task, v: task.inject(kernel(task), NONE, v)),
     ),
     "replace": (
-        handles(lambda sys, v: sys.replace(v, 1, 0)),
-        ranged("task", lambda sys, v: sys.replace(kernel(sys), v, 255)),
-        ranged("verb", lambda sys, v: sys.replace(kernel(sys), NONE, v)),
+        handles(lambda task, v: task.replace(v, 1, 0)),
+        ranged("task", lambda task, v: task.replace(kernel(task), v, 255)),
+        ranged("verb", lambda task, v: task.replace(kernel(task), NONE, v)),
     ),
 }
 # Methods that make no trap, or take no operand of its word.
@@ -225,27 +225,27 @@ def make_all(rig, method):
     """
     at_hand = []
 
-    def victim(sys):
+    def victim(task):
         trap, value = at_hand
-        yield trap(sys, value)
-        yield sys.recv()
+        yield trap(task, value)
+        yield task.recv()
 
-    def supervisor(sys):
-        kernel = sys.cap("kernel")
-        yield sys.start(kernel, 2)
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
         for operand, trap, right, wrong in ROWS[method]:
             for value, is_right in values(operand, right, wrong):
                 at_hand[:] = (trap, value)
-                yield sys.start(kernel, 3)
-                yield sys.recv(2 if is_right else 1000)  # a fault ends it at once
-                kind, words = yield from fault_of(sys, kernel)
+                yield task.start(kernel, 3)
+                yield task.recv(2 if is_right else 1000)  # a fault ends it at once
+                kind, words = yield from fault_of(task, kernel)
                 if is_right and "%s: %s is " % (method, operand) in words:
                     rig.log.append((operand, value, kind, words))
                 elif not is_right and not is_told(method, operand, kind, words):
                     rig.log.append((operand, value, kind, words))
-                yield sys.stop(kernel, 3)
+                yield task.stop(kernel, 3)
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("supervisor", supervisor, priority=0, budget_ms=500, uses="kernel:control")
     rig.add("echo", echo, mailbox=(4, 2))
@@ -256,16 +256,16 @@ def make_all(rig, method):
     rig.expect(rig.generation("victim") > len(ROWS[method]) * len(WRONG), True)
 
 
-def fault_of(sys, kernel):
+def fault_of(task, kernel):
     """Return kind and words of the fault that has not been taken yet, 0 and none without."""
-    number = yield sys.next_fault(kernel)
-    kind = sys.badge() if number else 0
+    number = yield task.next_fault(kernel)
+    kind = task.badge() if number else 0
     words = b""
     while number:
-        yield sys.fault_text(kernel, number, len(words))
-        if not sys.arg:
+        yield task.fault_text(kernel, number, len(words))
+        if not task.arg:
             break
-        words += sys.arg
+        words += task.arg
     return kind, words.decode()
 
 

@@ -31,15 +31,15 @@ def set_up(rig):
 
 
 def driver(rig, end=None):
-    """Return a driver that heats, and after 3 ms ends as `end(sys)` does."""
+    """Return a driver that heats, and after 3 ms ends as `end(task)` does."""
 
-    def main(sys):
+    def main(task):
         set_up(rig)
-        yield sys.sleep(3)
+        yield task.sleep(3)
         rig.log.append(levels(rig))
         if end is not None:
-            yield from end(sys)
-        yield sys.recv()
+            yield from end(task)
+        yield task.recv()
 
     return main
 
@@ -59,7 +59,7 @@ def ends(rig, end, kind, state=FAULTED, **options):
 
 
 def test_outputs_are_safe_after_an_exception(rig):
-    def end(sys):
+    def end(task):
         raise ValueError("the reason")
         yield
 
@@ -67,10 +67,10 @@ def test_outputs_are_safe_after_an_exception(rig):
 
 
 def test_outputs_are_safe_after_a_return(rig):
-    def main(sys):
+    def main(task):
         set_up(rig)
         rig.log.append(levels(rig))
-        yield sys.sleep(3)
+        yield task.sleep(3)
 
     rig.add("driver", main, outputs=OUTPUTS)
     rig.run(10)
@@ -78,14 +78,14 @@ def test_outputs_are_safe_after_a_return(rig):
 
 
 def test_outputs_are_safe_after_a_wrong_trap(rig):
-    def end(sys):
+    def end(task):
         yield 31 << 8
 
     ends(rig, end, SYSCALL)
 
 
 def test_outputs_are_safe_after_a_full_heap(rig):
-    def end(sys):
+    def end(task):
         raise MemoryError
         yield
 
@@ -93,7 +93,7 @@ def test_outputs_are_safe_after_a_full_heap(rig):
 
 
 def test_outputs_are_safe_after_a_kill(rig):
-    def end(sys):
+    def end(task):
         while True:
             pass
         yield
@@ -102,40 +102,40 @@ def test_outputs_are_safe_after_a_kill(rig):
 
 
 def test_outputs_are_safe_from_the_second_strike_on_where_kills_are_caught(rig):
-    def end(sys):
+    def end(task):
         for caught in range(3):
             try:
                 while True:
                     pass
             except KeyboardInterrupt:
                 rig.log.append((caught, levels(rig)))
-        yield sys.sleep(1)
+        yield task.sleep(1)
 
     ends(rig, end, BUDGET)
     rig.expect(rig.log[2:], [(1, SAFE), (2, SAFE)])
 
 
 def test_outputs_that_a_finally_block_drives_are_safe_after_it(rig):
-    def end(sys):
+    def end(task):
         try:
-            yield sys.sleep(100)
+            yield task.sleep(100)
         finally:
             rig.log.append(levels(rig))
             set_up(rig)
 
-    def script(sys, kernel):
-        yield sys.sleep(5)
-        yield sys.stop(kernel, 1, HEARTBEAT)
+    def script(task, kernel):
+        yield task.sleep(5)
+        yield task.stop(kernel, 1, HEARTBEAT)
 
     control(rig, script, ("driver", driver(rig, end), {"outputs": OUTPUTS}))
     rig.expect((rig.log, levels(rig)), ([DRIVEN_LEVELS, SAFE], SAFE))
 
 
 def test_outputs_are_safe_as_the_stop_returns(rig):
-    def script(sys, kernel):
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield task.sleep(5)
         rig.log.append(levels(rig))
-        yield sys.stop(kernel, 1)
+        yield task.stop(kernel, 1)
         rig.log.append(levels(rig))
 
     control(rig, script, ("driver", driver(rig), {"outputs": OUTPUTS}))
@@ -144,16 +144,16 @@ def test_outputs_are_safe_as_the_stop_returns(rig):
 
 
 def test_outputs_of_a_preempted_task_are_safe_as_its_stop_returns(rig):
-    def spin(sys):
+    def spin(task):
         set_up(rig)
         while True:
             pass
         yield
 
-    def stopper(sys):
-        yield sys.sleep(5)
+    def stopper(task):
+        yield task.sleep(5)
         rig.log.append(rig.kernel.words[OUTER] >> RECORD_SHIFT)
-        yield sys.stop(sys.cap("kernel"), 1)
+        yield task.stop(task.cap("kernel"), 1)
         rig.log.append(levels(rig))
 
     rig.add("driver", spin, priority=5, budget_ms=40, outputs=OUTPUTS)
@@ -164,7 +164,7 @@ def test_outputs_of_a_preempted_task_are_safe_as_its_stop_returns(rig):
 
 
 def test_what_a_dead_service_has_left_running_moves_no_output(rig):
-    def end(sys):
+    def end(task):
         raise ValueError
         yield
 
@@ -177,19 +177,19 @@ def test_what_a_dead_service_has_left_running_moves_no_output(rig):
 
 
 def test_next_incarnation_begins_with_safe_outputs_and_drives_them(rig):
-    def main(sys):
+    def main(task):
         rig.log.append(levels(rig))
         rig.port.pins.drive(_VALVE, 0)  # an output already, as it was left
         rig.log.append(levels(rig))
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
+    def script(task, kernel):
         for _ in range(2):
-            yield sys.sleep(5)
-            yield sys.stop(kernel, 1, HEARTBEAT)
-            yield sys.sleep(5)
+            yield task.sleep(5)
+            yield task.stop(kernel, 1, HEARTBEAT)
+            yield task.sleep(5)
             rig.log.append(levels(rig))
-            yield sys.start(kernel, 1)
+            yield task.start(kernel, 1)
 
     control(rig, script, ("driver", main, {"outputs": OUTPUTS}))
     rig.expect(rig.log, [SAFE, (0, 0, 1), SAFE] * 2 + [SAFE, (0, 0, 1)])
@@ -198,18 +198,18 @@ def test_next_incarnation_begins_with_safe_outputs_and_drives_them(rig):
 
 def test_outputs_are_safe_before_the_first_service_starts(rig):
     set_up(rig)
-    rig.add("first", lambda sys: (yield sys.recv()))
+    rig.add("first", lambda task: (yield task.recv()))
     rig.add("driver", driver(rig), priority=7, outputs=OUTPUTS)
     rig.start()
     rig.expect(levels(rig), SAFE)
 
 
 def test_time_since_outputs_are_safe_is_that_of_the_end(rig):
-    def script(sys, kernel):
-        yield sys.sleep(5)
-        yield sys.stop(kernel, 1, HEARTBEAT)
+    def script(task, kernel):
+        yield task.sleep(5)
+        yield task.stop(kernel, 1, HEARTBEAT)
         rig.log.append(since(rig))
-        yield sys.sleep(5)
+        yield task.sleep(5)
         rig.log.append(since(rig))
 
     control(rig, script, ("driver", driver(rig), {"outputs": OUTPUTS}))
@@ -218,15 +218,15 @@ def test_time_since_outputs_are_safe_is_that_of_the_end(rig):
 
 
 def test_outputs_of_others_stay_as_they_are(rig):
-    def bad(sys):
+    def bad(task):
         rig.port.pins.set_up(_BUS, 0)
-        yield sys.sleep(5)
+        yield task.sleep(5)
         raise ValueError
 
-    def good(sys):
+    def good(task):
         rig.port.pins.set_up(_HEAT, 1)
         rig.port.pins.set_up(_VALVE, 0)
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("bad", bad, outputs=(_BUS, INPUT_UP))
     rig.add("good", good, outputs=(_HEAT, LOW, _VALVE, HIGH))
@@ -246,28 +246,28 @@ class Kept:
 
 
 def updated(rig, script):
-    """Run `script(sys, kernel)` beside a driver that can be updated."""
+    """Run `script(task, kernel)` beside a driver that can be updated."""
 
-    def old(sys):
-        if not sys.carry_over(Kept()):
+    def old(task):
+        if not task.carry_over(Kept()):
             set_up(rig)
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     control(rig, script, ("driver", old, {"outputs": OUTPUTS}))
 
 
 def test_live_update_leaves_outputs_alone(rig):
-    def new(sys):
-        sys.carry_over(Kept())
+    def new(task):
+        task.carry_over(Kept())
         rig.log.append(levels(rig))
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, new)
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
-        yield sys.sleep(5)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, new)
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        yield task.sleep(5)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
 
     updated(rig, script)
     rig.expect(rig.log, [OK, DRIVEN_LEVELS, OK])
@@ -275,16 +275,16 @@ def test_live_update_leaves_outputs_alone(rig):
 
 
 def test_outputs_are_safe_as_a_failed_update_is_taken_back(rig):
-    def new(sys):
-        sys.carry_over(Kept())
+    def new(task):
+        task.carry_over(Kept())
         rig.log.append(levels(rig))
         raise ValueError
         yield
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, new)
-        yield sys.replace(kernel, 1, SWAP, 1)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, new)
+        yield task.replace(kernel, 1, SWAP, 1)
+        yield task.sleep(5)
 
     updated(rig, script)
     rig.expect(rig.log, [DRIVEN_LEVELS])
@@ -292,16 +292,16 @@ def test_outputs_are_safe_as_a_failed_update_is_taken_back(rig):
 
 
 def test_outputs_are_safe_as_an_update_is_taken_back_while_it_runs(rig):
-    def new(sys):
-        sys.carry_over(Kept())
-        yield sys.recv()
+    def new(task):
+        task.carry_over(Kept())
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.replace(kernel, 1, LOAD, new)
-        yield sys.replace(kernel, 1, SWAP, 1)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, new)
+        yield task.replace(kernel, 1, SWAP, 1)
+        yield task.sleep(5)
         rig.log.append(levels(rig))
-        rig.log.append((yield sys.replace(kernel, 1, REVERT)))
+        rig.log.append((yield task.replace(kernel, 1, REVERT)))
         rig.log.append(levels(rig))
 
     updated(rig, script)
@@ -312,24 +312,24 @@ def test_outputs_are_safe_as_an_update_is_taken_back_while_it_runs(rig):
 def hard_driver(rig, error, kind, rate):
     """Have a hard driver raise, or its line storm; see its outputs as that interrupt returns."""
 
-    def main(sys):
+    def main(task):
         set_up(rig)
-        yield sys.acknowledge(sys.cap("edge"))
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            yield sys.recv()
+            yield task.recv()
             if error is not None:
                 raise error
-            yield sys.acknowledge(sys.cap("edge"))
+            yield task.acknowledge(task.cap("edge"))
 
-    def source(sys):
-        yield sys.sleep(5)
+    def source(task):
+        yield task.sleep(5)
         rig.log.append((rig.state("driver"), levels(rig)))
         for _ in range(rate + 1):
             rig.port.fire(rig.line(0))
         rig.log.append(levels(rig))
         burn_us(rig, 1_000)
         rig.log.append(levels(rig))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("driver", main, priority=7, lines=("edge",), hard=True, rate=rate, outputs=OUTPUTS)
     rig.add("source", source, priority=0, budget_ms=200)
@@ -347,16 +347,16 @@ def test_outputs_of_a_hard_driver_are_safe_as_its_line_storms(rig):
 
 
 def test_outputs_of_a_hard_driver_in_which_a_crash_is_injected_are_safe(rig):
-    def main(sys):
+    def main(task):
         set_up(rig)
-        yield sys.acknowledge(sys.cap("edge"))
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            yield sys.recv()
+            yield task.recv()
 
-    def script(sys, kernel):
-        yield sys.sleep(5)
-        yield sys.inject(kernel, 1, CRASH)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield task.sleep(5)
+        yield task.inject(kernel, 1, CRASH)
+        yield task.sleep(5)
         rig.log.append(levels(rig))
 
     options = {"lines": ("edge",), "hard": True, "outputs": OUTPUTS}

@@ -17,12 +17,12 @@ _TASK, _KIND, _STATE, _OPERATION, _CLIENT, _PEER, _GENERATION, _UPTIME = range(8
 
 
 def reader(rig, script, *, after_ms=30):
-    """Add a service that may read faults, and run `script(sys, kernel)` in it after a while."""
+    """Add a service that may read faults, and run `script(task, kernel)` in it after a while."""
 
-    def main(sys):
-        yield sys.sleep(after_ms)
-        yield from script(sys, sys.cap("kernel"))
-        yield sys.recv()
+    def main(task):
+        yield task.sleep(after_ms)
+        yield from script(task, task.cap("kernel"))
+        yield task.recv()
 
     rig.add("reader", main, priority=0, uses="kernel:control")
     rig.run(after_ms + 120)
@@ -32,9 +32,9 @@ def reader(rig, script, *, after_ms=30):
 def record_of(rig, number=1, *, after_ms=30):
     """Run the system and return the newest record of task `number`, None without one."""
 
-    def script(sys, kernel):
-        status = yield sys.read_fault(kernel, number)
-        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg) if status == OK else None)
+    def script(task, kernel):
+        status = yield task.read_fault(kernel, number)
+        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg) if status == OK else None)
 
     reader(rig, script, after_ms=after_ms)
     return rig.log[-1]
@@ -51,7 +51,7 @@ def kept(rig, main, *, after_ms=30, **options):
 def raising(error):
     """Return a service that raises."""
 
-    def main(sys):
+    def main(task):
         raise error
         yield
 
@@ -63,7 +63,7 @@ def test_record_of_an_exception(rig):
 
 
 def test_record_of_a_kill(rig):
-    def main(sys):
+    def main(task):
         while True:
             pass
         yield
@@ -76,20 +76,20 @@ def test_record_of_a_memory_error(rig):
 
 
 def test_record_of_a_wrong_system_call(rig):
-    def main(sys):
-        yield sys.call(7 << 13, 1)
+    def main(task):
+        yield task.call(7 << 13, 1)
 
     rig.expect(kept(rig, main), (SYSCALL, RUNNING, 1))
 
 
 def test_record_of_a_broken_protocol(rig):
-    def server(sys):
-        yield sys.recv()
-        yield sys.reply_fault()
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
+        yield task.reply_fault()
+        yield task.recv()
 
-    def main(sys):
-        yield sys.call(sys.cap("server"), 9)
+    def main(task):
+        yield task.call(task.cap("server"), 9)
 
     rig.add("bad", main, uses="server:call")
     rig.add("server", server)
@@ -100,10 +100,10 @@ def test_record_of_a_broken_protocol(rig):
 def stopped(rig, kind):
     """Return the record of a service that waits and is stopped with a fault of `kind`."""
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1, kind)
-        yield sys.read_fault(kernel, 1)
-        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg))
+    def script(task, kernel):
+        yield task.stop(kernel, 1, kind)
+        yield task.read_fault(kernel, 1)
+        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg))
 
     rig.add("bad", idle)
     reader(rig, script)
@@ -119,33 +119,33 @@ def test_record_of_an_injected_fault(rig):
 
 
 def test_record_of_a_storm(rig):
-    def driver(sys):
-        line = sys.cap("line")
-        yield sys.acknowledge(line)
+    def driver(task):
+        line = task.cap("line")
+        yield task.acknowledge(line)
         while True:
             rig.port.fire(rig.line(0))
-            yield sys.recv()
-            yield sys.acknowledge(line)
+            yield task.recv()
+            yield task.acknowledge(line)
 
     rig.add("bad", driver, lines=("line",), rate=3)
     rig.expect(record_of(rig)[_KIND], STORM)
 
 
 def test_record_of_a_return(rig):
-    def main(sys):
-        yield sys.sleep(1)
+    def main(task):
+        yield task.sleep(1)
 
     rig.expect(kept(rig, main)[0], RETURNED)
 
 
 def test_record_names_the_client_and_the_operation_served(rig):
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         raise ValueError("of this client")
 
-    def client(sys):
-        yield sys.call(sys.cap("server"), 17)
-        yield sys.recv()
+    def client(task):
+        yield task.call(task.cap("server"), 17)
+        yield task.recv()
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
@@ -154,13 +154,13 @@ def test_record_names_the_client_and_the_operation_served(rig):
 
 
 def test_record_names_the_peer_waited_for(rig):
-    def client(sys):
-        yield sys.call(sys.cap("silent"), 1, None, 5000)
+    def client(task):
+        yield task.call(task.cap("silent"), 1, None, 5000)
 
-    def script(sys, kernel):
-        yield sys.stop(kernel, 2, HEARTBEAT)
-        yield sys.read_fault(kernel, 2)
-        rig.log.append(struct.unpack(FAULT_FORMAT, sys.arg))
+    def script(task, kernel):
+        yield task.stop(kernel, 2, HEARTBEAT)
+        yield task.read_fault(kernel, 2)
+        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg))
 
     rig.add("silent", silent)
     rig.add("client", client, uses="silent:call")
@@ -169,8 +169,8 @@ def test_record_names_the_peer_waited_for(rig):
 
 
 def test_record_tells_the_time(rig):
-    def main(sys):
-        yield sys.sleep(20)
+    def main(task):
+        yield task.sleep(20)
         rig.log.append(rig.port.uptime_ms())
         raise ValueError
 
@@ -190,9 +190,9 @@ def test_record_of_an_unknown_task_is_unknown(rig):
 
 
 def test_stop_for_good_leaves_no_record(rig):
-    def script(sys, kernel):
-        yield sys.stop(kernel, 1)
-        rig.log.append((yield sys.read_fault(kernel, 1)))
+    def script(task, kernel):
+        yield task.stop(kernel, 1)
+        rig.log.append((yield task.read_fault(kernel, 1)))
 
     rig.add("good", idle)
     reader(rig, script)
@@ -203,17 +203,17 @@ def test_records_of_the_newest_faults_are_kept(rig):
     for number in range(FAULTS_KEPT + 1):
         rig.add("bad%d" % number, raising(ValueError(str(number))))
 
-    def script(sys, kernel):
+    def script(task, kernel):
         for number in range(1, FAULTS_KEPT + 2):
-            rig.log.append((yield sys.read_fault(kernel, number)))
+            rig.log.append((yield task.read_fault(kernel, number)))
 
     reader(rig, script)
     rig.expect(rig.log, [UNKNOWN] + [OK] * FAULTS_KEPT)
 
 
 def test_records_need_the_capability(rig):
-    def main(sys):
-        yield sys.read_fault(0, 1)
+    def main(task):
+        yield task.read_fault(0, 1)
 
     rig.add("bad", main)
     rig.run(20)
@@ -223,14 +223,14 @@ def test_records_need_the_capability(rig):
 def whole_text(rig, main, **options):
     """Return the traceback of a service `main`, read in pieces as a message may carry them."""
 
-    def script(sys, kernel):
+    def script(task, kernel):
         text = b""
         while True:
-            yield sys.fault_text(kernel, 1, len(text))
-            if not sys.arg:
+            yield task.fault_text(kernel, 1, len(text))
+            if not task.arg:
                 break
-            rig.expect(len(sys.arg) <= MESSAGE_BYTES_MAX, True)
-            text += sys.arg
+            rig.expect(len(task.arg) <= MESSAGE_BYTES_MAX, True)
+            text += task.arg
         rig.log.append(text)
 
     rig.add("bad", main, **options)
@@ -246,7 +246,7 @@ def deep(levels):
 
 
 def test_long_traceback_is_read_whole_in_pieces(rig):
-    def main(sys):
+    def main(task):
         raise ValueError("x" * 600)
         yield
 
@@ -255,7 +255,7 @@ def test_long_traceback_is_read_whole_in_pieces(rig):
 
 
 def test_endless_traceback_keeps_its_end(rig):
-    def main(sys):
+    def main(task):
         deep(6)
         yield
 
@@ -276,7 +276,7 @@ def test_exception_that_spins_when_it_is_printed_is_killed(rig):
 
         __repr__ = __str__
 
-    def main(sys):
+    def main(task):
         raise Evil
         yield
 
@@ -292,7 +292,7 @@ def test_exception_that_raises_when_it_is_printed_harms_nobody(rig):
 
         __repr__ = __str__
 
-    def main(sys):
+    def main(task):
         raise Evil
         yield
 
@@ -302,12 +302,12 @@ def test_exception_that_raises_when_it_is_printed_harms_nobody(rig):
 
 
 def test_words_of_a_kill_outlive_the_next_kill(rig):
-    def first(sys):
+    def first(task):
         while True:
             pass
         yield
 
-    def second(sys):
+    def second(task):
         while True:
             pass
         yield
@@ -321,11 +321,11 @@ def test_words_of_a_kill_outlive_the_next_kill(rig):
 
 
 def test_crash_is_kept_with_what_ran_and_given_once(rig):
-    def main(sys):
+    def main(task):
         rig.port.keep_crash(KILLS_CAUGHT)
         rig.log.append(rig.port.uptime_ms())
-        yield sys.sleep(1)
-        yield sys.recv()
+        yield task.sleep(1)
+        yield task.recv()
 
     rig.add("good", idle)
     rig.add("culprit", main)
@@ -337,9 +337,9 @@ def test_crash_is_kept_with_what_ran_and_given_once(rig):
 
 
 def test_crash_is_read_as_task_0_of_the_next_run(rig):
-    def main(sys):
+    def main(task):
         rig.port.keep_crash(SUPERVISOR_DIED)
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("culprit", main)
     rig.run(5)
@@ -372,7 +372,7 @@ def test_task_that_catches_every_kill_resets_the_board(rig):
     def panic(cause):
         causes[0] = cause
 
-    def main(sys):
+    def main(task):
         while True:
             try:
                 while True:
@@ -381,7 +381,7 @@ def test_task_that_catches_every_kill_resets_the_board(rig):
                 caught[0] += 1
             if causes[0]:
                 break
-        yield sys.recv()
+        yield task.recv()
 
     rig.port.panic = panic
     rig.add("stubborn", main, budget_ms=5)
@@ -397,7 +397,7 @@ def test_task_that_catches_all_kills_but_the_last_does_not_reset_the_board(rig):
     def panic(cause):
         causes[0] = cause
 
-    def main(sys):
+    def main(task):
         while True:
             try:
                 while True:
@@ -406,7 +406,7 @@ def test_task_that_catches_all_kills_but_the_last_does_not_reset_the_board(rig):
                 caught[0] += 1
             if caught[0] == STRIKES_MAX - 1:
                 break
-        yield sys.recv()
+        yield task.recv()
 
     rig.port.panic = panic
     rig.add("stubborn", main, budget_ms=5)
@@ -417,10 +417,10 @@ def test_task_that_catches_all_kills_but_the_last_does_not_reset_the_board(rig):
 def refused(rig, trap):
     """Return the words of a service that the kernel refuses a trap; it closes meanwhile."""
 
-    def refused_one(sys):
+    def refused_one(task):
         try:
-            yield sys.sleep(1)
-            yield trap(sys)
+            yield task.sleep(1)
+            yield trap(task)
             rig.log.append("it went on")
         finally:
             rig.log.append("closed")
@@ -435,19 +435,19 @@ def refused(rig, trap):
 
 
 def test_words_of_a_value_that_is_no_message_have_the_line_of_the_service(rig):
-    words = refused(rig, lambda sys: sys.call(sys.cap("echo"), 1, []))
+    words = refused(rig, lambda task: task.call(task.cap("echo"), 1, []))
     told = "BadMessage: not a message value" in words
     rig.expect((", in refused_one" in words, told), (True, True))
 
 
 def test_words_of_a_right_that_is_not_there_name_it_and_the_line(rig):
-    words = refused(rig, lambda sys: sys.call(sys.cap("idle"), 1))
+    words = refused(rig, lambda task: task.call(task.cap("idle"), 1))
     told = "NoRight: its capability has no right to call" in words
     rig.expect((", in refused_one" in words, told), (True, True))
 
 
 def no_trap(rig, word):
-    words = refused(rig, lambda sys: word)
+    words = refused(rig, lambda task: word)
     rig.expect((", in refused_one" in words, "NoRight: no trap: a " in words), (True, True))
 
 
@@ -472,15 +472,15 @@ def test_true_is_no_trap(rig):
 
 
 def test_a_service_that_catches_what_was_refused_has_ended_all_the_same(rig):
-    def stubborn(sys):
-        yield sys.sleep(1)
+    def stubborn(task):
+        yield task.sleep(1)
         for _ in range(3):
             try:
-                yield sys.call(sys.cap("echo"), 1, [])
+                yield task.call(task.cap("echo"), 1, [])
             except Exception:
                 rig.log.append("caught")
         rig.log.append("went on")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("echo", echo)
     rig.add("stubborn", stubborn, uses="echo:call")

@@ -147,38 +147,38 @@ class Rig:
             raise AssertionError("got %r, wanted %r" % (got, wanted))
 
 
-def echo(sys):
+def echo(task):
     """Answer every call with its operation's value plus one, or as it came."""
-    yield sys.recv()
+    yield task.recv()
     while True:
-        value = sys.arg
-        yield sys.reply_recv(OK, value + 1 if type(value) is int else value)
+        value = task.arg
+        yield task.reply_recv(OK, value + 1 if type(value) is int else value)
 
 
-def silent(sys):
+def silent(task):
     """Receive and never reply."""
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
-def idle(sys):
+def idle(task):
     """Receive what nobody sends."""
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
 def control(rig, script, *others, uses=""):
-    """Run `script(sys, kernel)` as a service that may control tasks; others come first.
+    """Run `script(task, kernel)` as a service that may control tasks; others come first.
 
     `uses` is what else it may use.
     """
     for name, main, options in others:
         rig.add(name, main, **options)
 
-    def main(sys):
-        yield sys.sleep(2)
-        yield from script(sys, sys.cap("kernel"))
-        yield sys.recv()
+    def main(task):
+        yield task.sleep(2)
+        yield from script(task, task.cap("kernel"))
+        yield task.recv()
 
     rig.add("controller", main, priority=0, uses="kernel:control " + uses)
     rig.run(60)
@@ -186,28 +186,28 @@ def control(rig, script, *others, uses=""):
 
 
 def controlled(rig, script, *others, **options):
-    """Run `script(sys, kernel)` as a service that may control tasks, until it ends.
+    """Run `script(task, kernel)` as a service that may control tasks, until it ends.
 
     Others come first. Nothing here goes by how fast the port's clock runs.
     """
     for name, main, own in others:
         rig.add(name, main, **own)
 
-    def main(sys):
-        yield sys.sleep(2)
-        yield from script(sys, sys.cap("kernel"))
+    def main(task):
+        yield task.sleep(2)
+        yield from script(task, task.cap("kernel"))
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("controller", main, **dict({"priority": 0, "uses": "kernel:control"}, **options))
     rig.run(10_000)  # a bound: it finishes long before
     rig.expect(rig.fault("controller"), 0)
 
 
-def until(sys, is_so):
+def until(task, is_so):
     """Wait for something to be so."""
     while not is_so():
-        yield sys.sleep(1)
+        yield task.sleep(1)
 
 
 def is_down(rig, name):

@@ -6,7 +6,7 @@ from kernel.abi import BUDGET, FAULTED, RECEIVING
 from kernel.layout import CLIENTS, PRIORITY, STEPS
 
 
-def spin(sys):
+def spin(task):
     while True:
         pass
     yield
@@ -14,9 +14,9 @@ def spin(sys):
 
 def test_more_important_service_runs_first(rig):
     def named(value):
-        def main(sys):
+        def main(task):
             rig.log.append(value)
-            yield sys.recv()
+            yield task.recv()
 
         return main
 
@@ -28,10 +28,10 @@ def test_more_important_service_runs_first(rig):
 
 def test_equals_take_turns(rig):
     def named(value):
-        def main(sys):
+        def main(task):
             for _ in range(3):
                 rig.log.append(value)
-                yield sys.sleep(0)
+                yield task.sleep(0)
 
         return main
 
@@ -42,9 +42,9 @@ def test_equals_take_turns(rig):
 
 
 def test_spinning_service_is_preempted_by_a_timeout(rig):
-    def periodic(sys):
+    def periodic(task):
         for _ in range(3):
-            rig.log.append((yield sys.sleep(5)))
+            rig.log.append((yield task.sleep(5)))
 
     rig.add("spin", spin, priority=7, budget_ms=1000)
     rig.add("periodic", periodic, priority=1)
@@ -53,16 +53,16 @@ def test_spinning_service_is_preempted_by_a_timeout(rig):
 
 
 def test_preempted_service_goes_on_where_it_was(rig):
-    def worker(sys):
+    def worker(task):
         total = 0
         for value in range(20000):
             total += value
         rig.log.append(total)
-        yield sys.recv()
+        yield task.recv()
 
-    def periodic(sys):
+    def periodic(task):
         while True:
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     rig.add("worker", worker, priority=7, budget_ms=5000)
     rig.add("periodic", periodic, priority=1)
@@ -71,18 +71,18 @@ def test_preempted_service_goes_on_where_it_was(rig):
 
 
 def test_less_important_service_does_not_preempt(rig):
-    def important(sys):
-        yield sys.sleep(2)
+    def important(task):
+        yield task.sleep(2)
         rig.log.append("begin")
         for _ in range(3000):
             pass
         rig.log.append("end")
-        yield sys.recv()
+        yield task.recv()
 
-    def lesser(sys):
-        yield sys.sleep(2)
+    def lesser(task):
+        yield task.sleep(2)
         rig.log.append("lesser")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("important", important, priority=1, budget_ms=500)
     rig.add("lesser", lesser, priority=5)
@@ -98,13 +98,13 @@ def test_spinning_service_is_killed_at_its_budget(rig):
 
 
 def test_service_within_its_budget_lives(rig):
-    def worker(sys):
+    def worker(task):
         for _ in range(5):
             for _ in range(100):
                 pass
-            yield sys.sleep(1)
+            yield task.sleep(1)
         rig.log.append("done")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("worker", worker, budget_ms=500)
     rig.run(60)
@@ -112,17 +112,17 @@ def test_service_within_its_budget_lives(rig):
 
 
 def test_spinning_service_at_the_interrupt_level_is_killed(rig):
-    def important(sys):
-        yield sys.sleep(3)
+    def important(task):
+        yield task.sleep(3)
         while True:
             pass
 
-    def worker(sys):
+    def worker(task):
         for _ in range(2):
             for _ in range(20000):
                 pass
         rig.log.append("worker")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("worker", worker, priority=6, budget_ms=5000)
     rig.add("important", important, priority=1, budget_ms=10)
@@ -133,13 +133,13 @@ def test_spinning_service_at_the_interrupt_level_is_killed(rig):
 
 
 def test_service_that_swallows_the_kill_is_faulted_at_its_next_trap(rig):
-    def stubborn(sys):
+    def stubborn(task):
         try:
             while True:
                 pass
         except BaseException:
             rig.log.append("swallowed")
-        yield sys.recv()
+        yield task.recv()
         rig.log.append("went on")
 
     rig.add("stubborn", stubborn, budget_ms=10)
@@ -149,14 +149,14 @@ def test_service_that_swallows_the_kill_is_faulted_at_its_next_trap(rig):
 
 
 def test_service_that_swallows_every_kill_is_struck_again(rig):
-    def stubborn(sys):
+    def stubborn(task):
         for _ in range(3):
             try:
                 while True:
                     pass
             except KeyboardInterrupt:
                 rig.log.append("swallowed")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("stubborn", stubborn, budget_ms=10)
     rig.run(700)
@@ -165,7 +165,7 @@ def test_service_that_swallows_every_kill_is_struck_again(rig):
 
 
 def test_kill_in_a_finally_block_is_contained(rig):
-    def nested(sys):
+    def nested(task):
         try:
             while True:
                 pass
@@ -185,30 +185,30 @@ def test_kill_as_the_step_ends_harms_nobody_else(rig):
     budget_us = 4000
     kinds = []
 
-    def edge(sys):
+    def edge(task):
         while True:
             length = budget_us - 600 + 50 * len(rig.log)
             rig.log.append(length)
             burn_us(rig, length)
             no_branch()
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
-    def keeper(sys):
-        kernel = sys.cap("kernel")
+    def keeper(task):
+        kernel = task.cap("kernel")
         while len(rig.log) < 50:
-            yield sys.sleep(1)
-            if (yield sys.next_fault(kernel)):
+            yield task.sleep(1)
+            if (yield task.next_fault(kernel)):
                 kinds.append(rig.fault("edge"))
-                yield sys.start(kernel, rig.kernel.number("edge"))
+                yield task.start(kernel, rig.kernel.number("edge"))
         rig.log.append("end")
-        yield sys.stop(kernel, rig.kernel.number("edge"))
+        yield task.stop(kernel, rig.kernel.number("edge"))
         rig.finish()
-        yield sys.recv()
+        yield task.recv()
 
-    def client(sys):
+    def client(task):
         while True:
-            yield sys.call(sys.cap("echo"), 1, 1)
-            yield sys.sleep(1)
+            yield task.call(task.cap("echo"), 1, 1)
+            yield task.sleep(1)
 
     rig.add("echo", echo, priority=5)
     rig.add("client", client, priority=6, uses="echo:call")
@@ -222,9 +222,9 @@ def test_kill_as_the_step_ends_harms_nobody_else(rig):
 
 
 def test_others_go_on_after_a_kill(rig):
-    def periodic(sys):
+    def periodic(task):
         while True:
-            yield sys.sleep(5)
+            yield task.sleep(5)
             rig.log.append("tick")
 
     rig.add("spin", spin, priority=6, budget_ms=10)
@@ -235,11 +235,11 @@ def test_others_go_on_after_a_kill(rig):
 
 
 def test_sleep_lasts_at_least_its_time(rig):
-    def sleeper(sys):
+    def sleeper(task):
         start = rig.port.now()
-        yield sys.sleep(10)
+        yield task.sleep(10)
         rig.log.append(rig.port.now() - start)
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("sleeper", sleeper)
     rig.run(40)
@@ -249,10 +249,10 @@ def test_sleep_lasts_at_least_its_time(rig):
 
 def test_timeouts_end_in_their_order(rig):
     def named(value):
-        def main(sys):
-            yield sys.sleep(value)
+        def main(task):
+            yield task.sleep(value)
             rig.log.append(value)
-            yield sys.recv()
+            yield task.recv()
 
         return main
 
@@ -265,16 +265,16 @@ def test_timeouts_end_in_their_order(rig):
 def lent(rig, *, until):
     """A caller at 1 waits for a server at 6 that is busy; return what the server's words say."""
 
-    def server(sys):
-        yield sys.recv()
+    def server(task):
+        yield task.recv()
         rig.log.append(rig.word("server", PRIORITY))
-        yield sys.sleep(until)
-        yield sys.reply_recv(OK)
+        yield task.sleep(until)
+        yield task.reply_recv(OK)
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1, None, 10)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1, None, 10)))
         rig.log.append(rig.word("server", PRIORITY))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("server", server, priority=6)
     rig.add("client", client, priority=1, uses="server:call")
@@ -293,21 +293,21 @@ def test_priority_is_given_back_when_the_call_times_out(rig):
 
 
 def test_priority_is_given_back_while_another_caller_is_served_still(rig):
-    def server(sys):
+    def server(task):
         while True:
-            operation = yield sys.recv()
+            operation = yield task.recv()
             while operation == 2:  # those of operation 1 are never answered
-                operation = yield sys.reply_recv(OK, 0)
+                operation = yield task.reply_recv(OK, 0)
 
-    def low(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def low(task):
+        yield task.call(task.cap("server"), 1)
 
-    def high(sys):
-        yield sys.sleep(2)
+    def high(task):
+        yield task.sleep(2)
         for _ in range(2):
-            yield sys.call(sys.cap("server"), 2)
+            yield task.call(task.cap("server"), 2)
             rig.log.append((rig.word("server", CLIENTS), rig.word("server", PRIORITY)))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("server", server, priority=6)
     rig.add("low", low, priority=5, uses="server:call")
@@ -317,21 +317,21 @@ def test_priority_is_given_back_while_another_caller_is_served_still(rig):
 
 
 def test_priority_is_lent_through_a_chain(rig):
-    def end(sys):
-        yield sys.recv()
+    def end(task):
+        yield task.recv()
         rig.log.append(rig.word("end", PRIORITY))
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
-    def middle(sys):
-        yield sys.recv()
-        yield sys.call(sys.cap("end"), 1)
-        yield sys.reply_recv(OK)
+    def middle(task):
+        yield task.recv()
+        yield task.call(task.cap("end"), 1)
+        yield task.reply_recv(OK)
 
-    def client(sys):
-        yield sys.sleep(2)
-        yield sys.call(sys.cap("middle"), 1)
+    def client(task):
+        yield task.sleep(2)
+        yield task.call(task.cap("middle"), 1)
         rig.log.append((rig.word("middle", PRIORITY), rig.word("end", PRIORITY)))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("end", end, priority=7)
     rig.add("middle", middle, priority=5, uses="end:call")
@@ -341,26 +341,26 @@ def test_priority_is_lent_through_a_chain(rig):
 
 
 def test_priority_reaches_a_chain_that_waits_already(rig):
-    def end(sys):
-        yield sys.sleep(10)
-        yield sys.recv()
+    def end(task):
+        yield task.sleep(10)
+        yield task.recv()
         rig.log.append(rig.word("end", PRIORITY))
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
-    def middle(sys):
-        yield sys.recv()
-        yield sys.call(sys.cap("end"), 1)
-        yield sys.reply_recv(OK)
-        yield sys.reply_recv(OK)
+    def middle(task):
+        yield task.recv()
+        yield task.call(task.cap("end"), 1)
+        yield task.reply_recv(OK)
+        yield task.reply_recv(OK)
 
-    def caller(sys):
-        yield sys.call(sys.cap("middle"), 1)
-        yield sys.recv()
+    def caller(task):
+        yield task.call(task.cap("middle"), 1)
+        yield task.recv()
 
-    def urgent(sys):
-        yield sys.sleep(4)
-        yield sys.call(sys.cap("middle"), 1)
-        yield sys.recv()
+    def urgent(task):
+        yield task.sleep(4)
+        yield task.call(task.cap("middle"), 1)
+        yield task.recv()
 
     rig.add("end", end, priority=7)
     rig.add("middle", middle, priority=6, uses="end:call")
@@ -375,22 +375,22 @@ def test_priority_reaches_a_chain_that_waits_already(rig):
 def test_lent_priority_keeps_a_middle_service_from_running_first(rig):
     """The inversion that lost Mars Pathfinder its data: high waits for low while middle runs."""
 
-    def low(sys):
-        yield sys.recv()
+    def low(task):
+        yield task.recv()
         for _ in range(3000):
             pass
         rig.log.append("low served")
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
-    def middle(sys):
-        yield sys.sleep(2)
+    def middle(task):
+        yield task.sleep(2)
         rig.log.append("middle")
-        yield sys.recv()
+        yield task.recv()
 
-    def high(sys):
-        yield sys.call(sys.cap("low"), 1)
+    def high(task):
+        yield task.call(task.cap("low"), 1)
         rig.log.append("high")
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("low", low, priority=7, budget_ms=500)
     rig.add("middle", middle, priority=4)
@@ -400,17 +400,17 @@ def test_lent_priority_keeps_a_middle_service_from_running_first(rig):
 
 
 def test_call_to_a_preempted_server_is_served_when_it_goes_on(rig):
-    def server(sys):
+    def server(task):
         for _ in range(20000):
             pass
-        yield sys.recv()
+        yield task.recv()
         rig.log.append("served")
-        yield sys.reply_recv(OK)
+        yield task.reply_recv(OK)
 
-    def client(sys):
-        yield sys.sleep(3)
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        yield sys.recv()
+    def client(task):
+        yield task.sleep(3)
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        yield task.recv()
 
     rig.add("server", server, priority=6, budget_ms=5000)
     rig.add("client", client, priority=1, uses="server:call")
@@ -419,15 +419,15 @@ def test_call_to_a_preempted_server_is_served_when_it_goes_on(rig):
 
 
 def test_death_of_the_caller_takes_the_priority_back(rig):
-    def client(sys):
-        yield sys.call(sys.cap("server"), 1)
+    def client(task):
+        yield task.call(task.cap("server"), 1)
 
-    def killer(sys):
-        yield sys.sleep(3)
+    def killer(task):
+        yield task.sleep(3)
         rig.log.append(rig.word("server", PRIORITY))
-        yield sys.stop(sys.cap("kernel"), rig.kernel.number("client"))
+        yield task.stop(task.cap("kernel"), rig.kernel.number("client"))
         rig.log.append((rig.word("server", PRIORITY), rig.word("server", CLIENTS)))
-        yield sys.recv()
+        yield task.recv()
 
     rig.add("server", silent, priority=6)
     rig.add("client", client, priority=2, uses="server:call")
@@ -449,7 +449,7 @@ def _spinner(rig, letter, *, step_ms):
     It waits when 300 letters have been noted.
     """
 
-    def main(sys):
+    def main(task):
         while len(rig.log) < 300:
             start = rig.port.now()
             noted = -1
@@ -460,8 +460,8 @@ def _spinner(rig, letter, *, step_ms):
                     rig.log.append(letter)
                 if passed >= step_ms * 1000:
                     break
-            yield sys.sleep(0)
-        yield sys.recv()
+            yield task.sleep(0)
+        yield task.recv()
 
     return main
 

@@ -9,14 +9,14 @@ from kernel.abi import GIVEN_UP, SYSCALL
 def stasher(rig, stash, then):
     """Return a service that logs what it is given back, stashes, and goes on to `then`."""
 
-    def main(sys):
-        status = yield sys.unstash()
-        rig.log.append((status, sys.arg))
-        yield sys.stash(stash)
-        yield sys.sleep(1)
+    def main(task):
+        status = yield task.unstash()
+        rig.log.append((status, task.arg))
+        yield task.stash(stash)
+        yield task.sleep(1)
         then(len(rig.log))
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     return main
 
@@ -29,11 +29,11 @@ def fail_thrice(incarnation):
 def restarting(rig, wait_ms=3):
     """Return a control script that starts service 1 again whenever it has failed."""
 
-    def script(sys, kernel):
+    def script(task, kernel):
         for _ in range(3):
-            yield sys.sleep(wait_ms)
-            while (yield sys.start(kernel, 1)) != OK:  # it has not failed yet
-                yield sys.sleep(wait_ms)
+            yield task.sleep(wait_ms)
+            while (yield task.start(kernel, 1)) != OK:  # it has not failed yet
+                yield task.sleep(wait_ms)
 
     return script
 
@@ -45,11 +45,11 @@ def test_what_is_stashed_comes_to_the_next_incarnation(rig):
 
 
 def test_a_stash_is_given_once(rig):
-    def main(sys):
-        status = yield sys.unstash()
-        rig.log.append((status, sys.arg))
+    def main(task):
+        status = yield task.unstash()
+        rig.log.append((status, task.arg))
         if len(rig.log) == 1:
-            yield sys.stash("once")
+            yield task.stash("once")
         raise ValueError
 
     control(rig, restarting(rig), ("keeper", main, {}))
@@ -57,10 +57,10 @@ def test_a_stash_is_given_once(rig):
 
 
 def test_a_stash_does_not_outlive_a_stop_on_purpose(rig):
-    def script(sys, kernel):
-        yield sys.sleep(3)
-        yield sys.stop(kernel, 1)
-        yield sys.start(kernel, 1)
+    def script(task, kernel):
+        yield task.sleep(3)
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
 
     control(rig, script, ("keeper", stasher(rig, "kept", bool), {}))
     rig.expect(rig.log, [(UNKNOWN, None)] * 2)
@@ -69,18 +69,18 @@ def test_a_stash_does_not_outlive_a_stop_on_purpose(rig):
 def test_a_stash_is_a_message_value(rig):
     changing = bytearray(b"copied")
 
-    def main(sys):
-        yield sys.unstash()
-        rig.log.append(sys.arg)
+    def main(task):
+        yield task.unstash()
+        rig.log.append(task.arg)
         if len(rig.log) == 2:
-            yield sys.stash(bytes(257))
-        yield sys.stash(changing)
+            yield task.stash(bytes(257))
+        yield task.stash(changing)
         changing[0] = 0
         raise ValueError
 
-    def script(sys, kernel):
-        yield sys.sleep(3)
-        yield sys.start(kernel, 1)
+    def script(task, kernel):
+        yield task.sleep(3)
+        yield task.start(kernel, 1)
 
     control(rig, script, ("keeper", main, {}))
     rig.expect(rig.log, [None, b"copied"])
@@ -94,10 +94,10 @@ def test_the_board_is_reset_in_the_name_of_a_task(rig):
         rig.port.keep_crash(cause)
         causes.append(rig.port.crash()[:2])
 
-    def script(sys, kernel):
-        yield sys.sleep(1)
+    def script(task, kernel):
+        yield task.sleep(1)
         rig.port.panic = panic
-        yield sys.reset_board(kernel, 1, GIVEN_UP)
+        yield task.reset_board(kernel, 1, GIVEN_UP)
 
     control(rig, script, ("bad", idle, {}))
     rig.expect(causes, [(1, GIVEN_UP)])

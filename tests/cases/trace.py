@@ -25,10 +25,10 @@ def records(rig, position=0):
 def caller(rig, calls):
     """Return a service that calls `echo` so often and then waits."""
 
-    def main(sys):
+    def main(task):
         for number in range(calls):
-            yield sys.call(sys.cap("echo"), 5, number)
-        yield sys.recv()
+            yield task.call(task.cap("echo"), 5, number)
+        yield task.recv()
 
     return main
 
@@ -44,8 +44,8 @@ def test_trace_tells_of_a_call_and_its_reply(rig):
 
 
 def test_trace_tells_of_starts_and_faults(rig):
-    def crash(sys):
-        yield sys.sleep(1)
+    def crash(task):
+        yield task.sleep(1)
         raise ValueError("on purpose")
 
     rig.add("crash", crash)
@@ -56,7 +56,7 @@ def test_trace_tells_of_starts_and_faults(rig):
 
 
 def test_trace_tells_of_an_overrun(rig):
-    def spin(sys):
+    def spin(task):
         while True:
             pass
         yield
@@ -68,10 +68,10 @@ def test_trace_tells_of_an_overrun(rig):
 
 
 def test_trace_tells_of_an_interrupt(rig):
-    def driver(sys):
-        yield sys.acknowledge(sys.cap("edge"))
+    def driver(task):
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            yield sys.recv()
+            yield task.recv()
 
     rig.add("driver", driver, lines=("edge",))
     rig.start()
@@ -82,10 +82,10 @@ def test_trace_tells_of_an_interrupt(rig):
 
 
 def test_trace_folds_what_repeats(rig):
-    def pacer(sys):
+    def pacer(task):
         for _ in range(TRACE_REPEATS_MAX + 11):
-            yield sys.sleep(0)
-        yield sys.recv()
+            yield task.sleep(0)
+        yield task.recv()
 
     rig.add("pacer", pacer)
     rig.run(60)
@@ -136,8 +136,8 @@ def test_trace_is_read_on_where_its_positions_come_round(rig):
 
 
 def test_reading_the_trace_takes_the_right_to(rig):
-    def nosy(sys):
-        yield sys.read_trace(sys.cap("echo"), 0)
+    def nosy(task):
+        yield task.read_trace(task.cap("echo"), 0)
 
     rig.add("echo", echo)
     rig.add("nosy", nosy, uses="echo:call")
@@ -146,11 +146,11 @@ def test_reading_the_trace_takes_the_right_to(rig):
 
 
 def test_trace_is_given_to_who_may_control(rig):
-    def reader(sys):
-        yield sys.sleep(5)
-        status = yield sys.read_trace(sys.cap("kernel"), 0)
-        rig.log.append((status, len(sys.arg) > 4 + 8))
-        yield sys.read_trace(sys.cap("kernel"), None)
+    def reader(task):
+        yield task.sleep(5)
+        status = yield task.read_trace(task.cap("kernel"), 0)
+        rig.log.append((status, len(task.arg) > 4 + 8))
+        yield task.read_trace(task.cap("kernel"), None)
 
     rig.add("reader", reader, uses="kernel:control")
     rig.run(30)

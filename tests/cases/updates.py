@@ -26,24 +26,24 @@ class Count:
 def counter(by):
     """Return code that counts its calls up by a number, and carries the count over."""
 
-    def main(sys):
+    def main(task):
         count = Count()
-        sys.carry_over(count)
-        yield sys.recv()
+        task.carry_over(count)
+        yield task.recv()
         while True:
             count.value += by
-            yield sys.reply_recv(OK, count.value)
+            yield task.reply_recv(OK, count.value)
 
     return main
 
 
 def with_updater(rig, code, script, *clients, **options):
-    """Run `script(sys, kernel)` beside a server, number 1, and its clients."""
+    """Run `script(task, kernel)` beside a server, number 1, and its clients."""
 
-    def updater(sys):
-        yield sys.sleep(5)
-        yield from script(sys, sys.cap("kernel"))
-        yield sys.recv()
+    def updater(task):
+        yield task.sleep(5)
+        yield from script(task, task.cap("kernel"))
+        yield task.recv()
 
     rig.add("server", code, **options)
     for index, client in enumerate(clients):
@@ -53,31 +53,31 @@ def with_updater(rig, code, script, *clients, **options):
     rig.expect(rig.fault("updater"), 0)
 
 
-def put(rig, sys, kernel, code, version=1):
+def put(rig, task, kernel, code, version=1):
     """Load and swap; note both statuses, or why not."""
-    rig.log.append((yield sys.replace(kernel, 1, LOAD, code)))
-    status = yield sys.replace(kernel, 1, SWAP, version)
-    rig.log.append(sys.arg or status)
+    rig.log.append((yield task.replace(kernel, 1, LOAD, code)))
+    status = yield task.replace(kernel, 1, SWAP, version)
+    rig.log.append(task.arg or status)
 
 
 def test_new_code_takes_over_state_and_handles(rig):
-    def client(sys):
-        server = sys.cap("server")
+    def client(task):
+        server = task.cap("server")
         for count in range(4):
             while count == 2 and len(rig.log) < 2:  # both statuses of the swap
-                yield sys.sleep(1)
-            yield sys.call(server, 1)
-            rig.notes.append(sys.arg)
+                yield task.sleep(1)
+            yield task.call(server, 1)
+            rig.notes.append(task.arg)
 
-    def script(sys, kernel):
+    def script(task, kernel):
         while len(rig.notes) < 2:
-            yield sys.sleep(1)
-        yield from put(rig, sys, kernel, counter(100))
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
-        yield sys.sleep(1)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
-        rig.log.append((yield sys.replace(kernel, 1, SETTLE)))
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+            yield task.sleep(1)
+        yield from put(rig, task, kernel, counter(100))
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
+        yield task.sleep(1)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
+        rig.log.append((yield task.replace(kernel, 1, SETTLE)))
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
 
     rig.notes.clear()
     with_updater(rig, counter(1), script, client)
@@ -87,15 +87,15 @@ def test_new_code_takes_over_state_and_handles(rig):
 
 
 def test_version_of_the_state_is_told(rig):
-    def newer(sys):
+    def newer(task):
         count = Count()
-        sys.carry_over(count)
+        task.carry_over(count)
         rig.notes.append(count.came_from)
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, newer, 7)
-        yield sys.sleep(1)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, newer, 7)
+        yield task.sleep(1)
 
     rig.notes.clear()
     with_updater(rig, counter(1), script)
@@ -103,24 +103,24 @@ def test_version_of_the_state_is_told(rig):
 
 
 def test_messages_in_the_mailbox_stay(rig):
-    def slow(sys):
+    def slow(task):
         while True:
-            operation = yield sys.recv()
+            operation = yield task.recv()
             rig.log.append(("old", operation))
-            yield sys.sleep(20)
+            yield task.sleep(20)
 
-    def fresh(sys):
+    def fresh(task):
         while True:
-            rig.log.append(("new", (yield sys.recv())))
+            rig.log.append(("new", (yield task.recv())))
 
-    def client(sys):
+    def client(task):
         for operation in range(1, 5):
-            yield sys.send(sys.cap("server"), operation)
+            yield task.send(task.cap("server"), operation)
 
-    def script(sys, kernel):
+    def script(task, kernel):
         rig.notes.append(rig.word("server", MAIL_COUNT))
-        yield from put(rig, sys, kernel, fresh)
-        yield sys.sleep(5)
+        yield from put(rig, task, kernel, fresh)
+        yield task.sleep(5)
 
     rig.notes.clear()
     with_updater(rig, slow, script, client, mailbox=(8, BLOCK))
@@ -129,37 +129,37 @@ def test_messages_in_the_mailbox_stay(rig):
 
 
 def test_code_in_the_midst_of_a_call_is_not_replaced(rig):
-    def slow(sys):
+    def slow(task):
         while True:
-            yield sys.recv()
-            yield sys.sleep(20)
-            yield sys.reply(OK, "old")
+            yield task.recv()
+            yield task.sleep(20)
+            yield task.reply(OK, "old")
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append(sys.arg)
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append(task.arg)
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, echo)
-        yield sys.sleep(30)
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
+    def script(task, kernel):
+        yield from put(rig, task, kernel, echo)
+        yield task.sleep(30)
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
 
     with_updater(rig, slow, script, client)
     rig.expect(rig.log, [OK, FULL, OK, "old", OK])
 
 
 def test_caller_that_was_received_and_kept_is_told(rig):
-    def hoard(sys):
+    def hoard(task):
         while True:
-            yield sys.recv()
+            yield task.recv()
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append((yield sys.call(sys.cap("server"), 1, 4)))
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append((yield task.call(task.cap("server"), 1, 4)))
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, echo)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, echo)
+        yield task.sleep(5)
 
     with_updater(rig, hoard, script, client)
     rig.expect(rig.log, [OK, OK, DEAD, OK])
@@ -176,26 +176,26 @@ def test_caller_whose_token_is_handed_over_is_answered_by_the_new_code(rig):
         def import_state(self, version, state):
             self.token = state
 
-    def old(sys):
+    def old(task):
         hoard = Hoard()
-        sys.carry_over(hoard)
+        task.carry_over(hoard)
         while True:
-            yield sys.recv()
-            hoard.token = sys.caller()
+            yield task.recv()
+            hoard.token = task.caller()
 
-    def fresh(sys):
+    def fresh(task):
         hoard = Hoard()
-        sys.carry_over(hoard)
-        yield sys.reply_to(hoard.token, OK, "from the new")
-        yield sys.recv()
+        task.carry_over(hoard)
+        yield task.reply_to(hoard.token, OK, "from the new")
+        yield task.recv()
 
-    def client(sys):
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append(sys.arg)
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append(task.arg)
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, fresh)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, fresh)
+        yield task.sleep(5)
 
     with_updater(rig, old, script, client)
     rig.expect(rig.log, [OK, OK, OK, "from the new"])
@@ -204,17 +204,17 @@ def test_caller_whose_token_is_handed_over_is_answered_by_the_new_code(rig):
 def failing_start(rig, code):
     """Try `code`, with mail waiting and a client that goes on; return what was logged."""
 
-    def client(sys):
-        server = sys.cap("server")
+    def client(task):
+        server = task.cap("server")
         for _ in range(4):
-            yield sys.call(server, 1)
-            rig.notes.append(sys.arg)
-            yield sys.sleep(4)
+            yield task.call(server, 1)
+            rig.notes.append(task.arg)
+            yield task.sleep(4)
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, code)
-        yield sys.sleep(3)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+    def script(task, kernel):
+        yield from put(rig, task, kernel, code)
+        yield task.sleep(3)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
 
     rig.notes.clear()
     with_updater(rig, counter(1), script, client, budget_ms=2)
@@ -224,7 +224,7 @@ def failing_start(rig, code):
 
 
 def test_code_that_raises_before_it_receives_is_taken_back(rig):
-    def bad(sys):
+    def bad(task):
         raise ValueError("does not start")
         yield
 
@@ -235,7 +235,7 @@ def test_code_that_raises_before_it_receives_is_taken_back(rig):
 
 
 def test_code_that_spins_before_it_receives_is_taken_back(rig):
-    def bad(sys):
+    def bad(task):
         while True:
             pass
         yield
@@ -244,8 +244,8 @@ def test_code_that_spins_before_it_receives_is_taken_back(rig):
 
 
 def test_code_that_returns_or_traps_wrongly_is_taken_back(rig):
-    def bad(sys):
-        yield sys.sleep(1)
+    def bad(task):
+        yield task.sleep(1)
         yield 31 << 8
 
     rig.expect(failing_start(rig, bad), [OK, OK, DEAD])
@@ -256,28 +256,28 @@ def test_code_that_cannot_take_the_state_is_taken_back(rig):
         def import_state(self, version, state):
             raise ValueError("from a version I do not know")
 
-    def bad(sys):
-        sys.carry_over(Picky())
-        yield sys.recv()
+    def bad(task):
+        task.carry_over(Picky())
+        yield task.recv()
 
     rig.expect(failing_start(rig, bad), [OK, OK, DEAD])
 
 
 def test_code_that_never_receives_is_taken_back_on_request(rig):
-    def bad(sys):
+    def bad(task):
         while True:
-            yield sys.sleep(1000)
+            yield task.sleep(1000)
 
-    def client(sys):
-        yield sys.sleep(8)
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append(sys.arg)
+    def client(task):
+        yield task.sleep(8)
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append(task.arg)
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, bad)
-        yield sys.sleep(10)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
-        rig.log.append((yield sys.replace(kernel, 1, REVERT)))
+    def script(task, kernel):
+        yield from put(rig, task, kernel, bad)
+        yield task.sleep(10)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
+        rig.log.append((yield task.replace(kernel, 1, REVERT)))
 
     with_updater(rig, counter(1), script, client)
     rig.expect(rig.log, [OK, OK, FULL, OK, OK, 1])
@@ -285,17 +285,17 @@ def test_code_that_never_receives_is_taken_back_on_request(rig):
 
 
 def test_fault_after_the_first_receive_is_an_ordinary_one(rig):
-    def fragile(sys):
-        yield sys.recv()
+    def fragile(task):
+        yield task.recv()
         raise ValueError("later")
 
-    def client(sys):
-        yield sys.sleep(10)
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
+    def client(task):
+        yield task.sleep(10)
+        rig.log.append((yield task.call(task.cap("server"), 1)))
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, fragile)
-        yield sys.sleep(20)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, fragile)
+        yield task.sleep(20)
 
     with_updater(rig, counter(1), script, client)
     rig.expect(rig.log, [OK, OK, DEAD])
@@ -307,12 +307,12 @@ def test_state_that_cannot_be_exported_leaves_the_old_code(rig):
         def export_state(self):
             return [1]
 
-    def old(sys):
-        sys.carry_over(Mutable())
-        yield sys.recv()
+    def old(task):
+        task.carry_over(Mutable())
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, echo)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, echo)
 
     with_updater(rig, old, script)
     rig.expect(rig.log[0], OK)
@@ -322,19 +322,19 @@ def test_state_that_cannot_be_exported_leaves_the_old_code(rig):
 
 
 def test_code_that_rests_in_a_sleep_is_replaced_there(rig):
-    def old(sys):
+    def old(task):
         while True:
-            yield sys.sleep(1000)
+            yield task.sleep(1000)
 
-    def fresh(sys):
+    def fresh(task):
         while True:
             rig.log.append("new")
-            yield sys.sleep(2000)
+            yield task.sleep(2000)
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, fresh)
-        yield sys.sleep(1)
-        rig.log.append((yield sys.replace(kernel, 1, ASK)))
+    def script(task, kernel):
+        yield from put(rig, task, kernel, fresh)
+        yield task.sleep(1)
+        rig.log.append((yield task.replace(kernel, 1, ASK)))
 
     with_updater(rig, old, script)
     rig.expect(rig.log, [OK, OK, "new", OK])
@@ -342,52 +342,52 @@ def test_code_that_rests_in_a_sleep_is_replaced_there(rig):
 
 
 def test_finally_of_the_old_code_runs_before_the_new(rig):
-    def old(sys):
+    def old(task):
         try:
-            yield sys.recv()
+            yield task.recv()
         finally:
             rig.log.append("closed")
 
-    def fresh(sys):
+    def fresh(task):
         rig.log.append("new")
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, fresh)
-        yield sys.sleep(1)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, fresh)
+        yield task.sleep(1)
 
     with_updater(rig, old, script)
     rig.expect(rig.log, [OK, "closed", OK, "new"])
 
 
 def test_senders_and_callers_that_wait_get_the_new_code(rig):
-    def full(sys):
-        yield sys.recv()
-        yield sys.sleep(6)
-        yield sys.recv_from(sys.cap("client0"))
+    def full(task):
+        yield task.recv()
+        yield task.sleep(6)
+        yield task.recv_from(task.cap("client0"))
 
-    def fresh(sys):
+    def fresh(task):
         while True:
-            rig.log.append((yield sys.recv()))
-            yield sys.reply(OK)
+            rig.log.append((yield task.recv()))
+            yield task.reply(OK)
 
-    def quiet(sys):
-        yield sys.sleep(1000)
+    def quiet(task):
+        yield task.sleep(1000)
 
-    def client(sys):
-        server = sys.cap("server")
-        yield sys.send(server, 1)
-        yield sys.send(server, 2)
-        rig.notes.append((yield sys.send(server, 3)))
+    def client(task):
+        server = task.cap("server")
+        yield task.send(server, 1)
+        yield task.send(server, 2)
+        rig.notes.append((yield task.send(server, 3)))
 
-    def caller(sys):
-        yield sys.sleep(1)
-        rig.notes.append((yield sys.call(sys.cap("server"), 4)))
+    def caller(task):
+        yield task.sleep(1)
+        rig.notes.append((yield task.call(task.cap("server"), 4)))
 
-    def script(sys, kernel):
-        yield sys.sleep(8)
-        yield from put(rig, sys, kernel, fresh)
-        yield sys.sleep(5)
+    def script(task, kernel):
+        yield task.sleep(8)
+        yield from put(rig, task, kernel, fresh)
+        yield task.sleep(5)
 
     rig.notes.clear()
     with_updater(
@@ -398,8 +398,8 @@ def test_senders_and_callers_that_wait_get_the_new_code(rig):
 
 
 def test_only_who_may_control_replaces(rig):
-    def main(sys):
-        yield sys.replace(sys.cap("server"), 1, LOAD, echo)
+    def main(task):
+        yield task.replace(task.cap("server"), 1, LOAD, echo)
 
     rig.add("server", echo)
     rig.add("thief", main, uses="server:call")
@@ -408,40 +408,40 @@ def test_only_who_may_control_replaces(rig):
 
 
 def test_without_loaded_code_there_is_nothing_to_swap(rig):
-    def script(sys, kernel):
+    def script(task, kernel):
         for verb in (SWAP, ASK, REVERT, SETTLE):
-            rig.log.append((yield sys.replace(kernel, 1, verb)))
-        rig.log.append((yield sys.replace(kernel, 1, LOAD, echo)))
-        rig.log.append((yield sys.replace(kernel, 1, REVERT)))
-        rig.log.append((yield sys.replace(kernel, 1, SWAP)))
+            rig.log.append((yield task.replace(kernel, 1, verb)))
+        rig.log.append((yield task.replace(kernel, 1, LOAD, echo)))
+        rig.log.append((yield task.replace(kernel, 1, REVERT)))
+        rig.log.append((yield task.replace(kernel, 1, SWAP)))
 
     with_updater(rig, counter(1), script)
     rig.expect(rig.log, [DEAD, DEAD, DEAD, DEAD, OK, OK, DEAD])
 
 
 def test_second_swap_of_one_code_is_refused(rig):
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, echo)
-        rig.log.append((yield sys.replace(kernel, 1, SWAP, 1)))
-        rig.log.append(sys.arg)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, echo)
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        rig.log.append(task.arg)
 
     with_updater(rig, counter(1), script)
     rig.expect(rig.log, [OK, OK, UNKNOWN, "it has been swapped"])
 
 
 def test_call_in_the_queue_of_code_that_is_taken_back_is_answered(rig):
-    def bad(sys):
-        yield sys.sleep(10)
+    def bad(task):
+        yield task.sleep(10)
         raise ValueError("too late")
 
-    def client(sys):
-        yield sys.sleep(8)
-        rig.log.append((yield sys.call(sys.cap("server"), 1)))
-        rig.log.append((yield sys.call(sys.cap("server"), 1, timeout_ms=0)))
+    def client(task):
+        yield task.sleep(8)
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+        rig.log.append((yield task.call(task.cap("server"), 1, timeout_ms=0)))
 
-    def script(sys, kernel):
-        yield from put(rig, sys, kernel, bad)
-        yield sys.sleep(20)
+    def script(task, kernel):
+        yield from put(rig, task, kernel, bad)
+        yield task.sleep(20)
 
     with_updater(rig, counter(1), script, client)
     rig.expect(rig.log[:3], [OK, OK, OK])

@@ -17,27 +17,27 @@ KEEP_A_KILL = """
 from cases.ports import CasePort
 from cases.rig import Rig
 kept = []
-def attacker(sys):
+def attacker(task):
     try:
         while True:
             pass
     except KeyboardInterrupt as kill:
         kept.append(kill)
     raise kept[0]
-def bystander(sys):
+def bystander(task):
     while True:
-        yield sys.sleep(5)
+        yield task.sleep(5)
         rig.log.append(1)
-def starter(sys):
+def starter(task):
     while True:
-        yield sys.sleep(10)
-        yield sys.start(sys.cap("kernel"), 1)
-def again(sys):
+        yield task.sleep(10)
+        yield task.start(task.cap("kernel"), 1)
+def again(task):
     raise kept[0]
     yield
 port = CasePort()
 rig = Rig(port)
-rig.add("attacker", lambda sys: again(sys) if kept else attacker(sys), priority=5, budget_ms=2)
+rig.add("attacker", lambda task: again(task) if kept else attacker(task), priority=5, budget_ms=2)
 rig.add("bystander", bystander, lines=("console",))
 rig.add("starter", starter, uses="kernel:control")
 rig.run(100)

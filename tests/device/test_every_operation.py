@@ -67,26 +67,26 @@ def values(shape):
         yield (item,) + ("x",) * (shape - 1)
 
 
-def main(sys):
+def main(task):
     lent = bytearray(b"\\xff\\x00\\x81abc" * 8)
     asked = 0
     for name, operations in CALLS:
-        handle = sys.cap(name)
+        handle = task.cap(name)
         for operation, shape in operations:
             for value in values(shape):
-                status = yield sys.call(handle, operation, value, {timeout_ms})
+                status = yield task.call(handle, operation, value, {timeout_ms})
                 if status == DEAD:
                     text = "DEAD: %s %d %r" % (name, operation, value)
-                    yield sys.send(sys.cap("logger"), INFO, text[:200])
-                    while (yield sys.reopen(handle)) == DEAD:
-                        yield sys.sleep(20)
+                    yield task.send(task.cap("logger"), INFO, text[:200])
+                    while (yield task.reopen(handle)) == DEAD:
+                        yield task.sleep(20)
                 asked += 1
             for rights in (READABLE, READABLE | WRITABLE):
                 for value in (None, 5, (0, 1 << 31)):
-                    yield sys.call_lending(handle, operation, lent, rights, value, {timeout_ms})
+                    yield task.call_lending(handle, operation, lent, rights, value, {timeout_ms})
     text = "asked %d times, all done" % asked
-    yield sys.send(sys.cap("logger"), INFO, text)
-    yield sys.recv()
+    yield task.send(task.cap("logger"), INFO, text)
+    yield task.recv()
 """
 _MANIFEST = '[service]\nname = "fuzzer"\npriority = 6\nbudget_ms = 200\n\n[uses]\n'
 

@@ -20,17 +20,17 @@ import gc
 
 answer = Pin(3, Pin.OUT, value=0)
 
-def driver(sys):
-    line = sys.cap("line")
+def driver(task):
+    line = task.cap("line")
     toggle = answer.toggle
-    yield sys.acknowledge(line)
+    yield task.acknowledge(line)
     ready.on()
     while True:
-        yield sys.recv()
+        yield task.recv()
         toggle()
         for _ in range(2):  # branches, at which a pending exception would be raised
             pass
-        yield sys.acknowledge(line)
+        yield task.acknowledge(line)
 
 def fault(number):
     return kernel.words[kernel.words[PARTICULARS] + (RECORD * number >> PARTICULAR_SHIFT) + FAULT]
@@ -82,22 +82,22 @@ def test_a_hard_driver_is_never_the_victim_of_a_kill(program: EmulatedBoard) -> 
     source = f"""
 kills = [0]
 
-def supervisor(sys):
-    kernel_right = sys.cap("kernel")
-    yield sys.start(kernel_right, 2)
+def supervisor(task):
+    kernel_right = task.cap("kernel")
+    yield task.start(kernel_right, 2)
     while kills[0] < 300:
-        yield sys.start(kernel_right, 3)
-        yield sys.recv()
+        yield task.start(kernel_right, 3)
+        yield task.recv()
         kills[0] += 1
-        yield sys.next_fault(kernel_right)
+        yield task.next_fault(kernel_right)
         if fault(3) != 2:
             break
     log.append((kills[0], fault(2), fault(3), counts()[0]))
     finish()
     while True:
-        yield sys.recv()
+        yield task.recv()
 
-def hog(sys):
+def hog(task):
     while True:
         pass
     yield
@@ -121,7 +121,7 @@ perform(row("supervisor", supervisor, 0, 1_000_000, control),
 def test_no_tick_holds_a_hard_driver_up(program: EmulatedBoard) -> None:
     """Edges come at every microsecond of the tick's period."""
     source = f"""
-def hog(sys):
+def hog(task):
     for _ in range(60_000):
         pass
     finish()
@@ -145,17 +145,17 @@ def hard_fault(board: EmulatedBoard, step: str) -> Any:
 import kernel as records
 kept = []
 
-def wrong(sys):
-    line = sys.cap("line")
-    yield sys.acknowledge(line)
+def wrong(task):
+    line = task.cap("line")
+    yield task.acknowledge(line)
     ready.on()
     while True:
-        yield sys.recv()
+        yield task.recv()
         {step}
-        yield sys.acknowledge(line)
+        yield task.acknowledge(line)
 
-def waiter(sys):
-    yield sys.sleep(20)
+def waiter(task):
+    yield task.sleep(20)
     log.append((fault(1), records.words(kernel, 1).decode()))
     finish()
 
@@ -180,8 +180,8 @@ def test_an_exception_in_a_hard_step_keeps_its_traceback(program: EmulatedBoard)
 def test_a_timer_line_is_hard_too(program: EmulatedBoard) -> None:
     program.pin(3).clear_edges()
     source = """
-def waiter(sys):
-    yield sys.sleep(25)
+def waiter(task):
+    yield task.sleep(25)
     log.append(counts()[0])
     finish()
 

@@ -16,16 +16,16 @@ def program(case_board: EmulatedBoard) -> EmulatedBoard:
 
 
 COUNTING = """
-def driver(sys):
-    line = sys.cap("line")
-    yield sys.acknowledge(line)
+def driver(task):
+    line = task.cap("line")
+    yield task.acknowledge(line)
     before = ticks_us()
     for _ in range(10):
-        yield sys.recv()
+        yield task.recv()
         now = ticks_us()
         log.append(ticks_diff(now, before))
         before = now
-        yield sys.acknowledge(line)
+        yield task.acknowledge(line)
     kernel.words[STOPPED] = 1
 """
 
@@ -40,15 +40,15 @@ def test_a_timer_line_fires_by_its_period(program: EmulatedBoard, period_us: int
 
 def test_a_timer_line_stays_on_its_grid_while_masked(program: EmulatedBoard) -> None:
     driver = """
-def driver(sys):
-    line = sys.cap("line")
-    yield sys.acknowledge(line)
+def driver(task):
+    line = task.cap("line")
+    yield task.acknowledge(line)
     start = ticks_us()
     for _ in range(4):
-        yield sys.recv()
+        yield task.recv()
         log.append(ticks_diff(ticks_us(), start))
-        yield sys.sleep(3)
-        yield sys.acknowledge(line)
+        yield task.sleep(3)
+        yield task.acknowledge(line)
     kernel.words[STOPPED] = 1
 """
     seen = run(program, driver, ("line", "timer", 2000, "", 1000))
@@ -59,16 +59,16 @@ def driver(sys):
 
 def test_a_timer_stops_with_its_driver(program: EmulatedBoard) -> None:
     driver = """
-def driver(sys):
-    line = sys.cap("line")
-    yield sys.acknowledge(line)
-    yield sys.recv()
-    yield sys.acknowledge(line)
+def driver(task):
+    line = task.cap("line")
+    yield task.acknowledge(line)
+    yield task.recv()
+    yield task.acknowledge(line)
     source = kernel.line_sources[0]
     log.append(source.is_running)
     kernel.port.mask(source)
     log.append(source.is_running)
-    log.append((yield sys.recv(10)))
+    log.append((yield task.recv(10)))
     kernel.words[STOPPED] = 1
 """
     assert run(program, driver, ("line", "timer", 2000, "", 1000)) == [True, False, 192]
@@ -77,16 +77,16 @@ def driver(sys):
 def test_bytes_received_fire_a_uart_line_once_until_acknowledged(program: EmulatedBoard) -> None:
     driver = """
 from machine import UART
-def driver(sys):
-    line = sys.cap("line")
+def driver(task):
+    line = task.cap("line")
     uart = kernel.line_sources[0].uart
-    yield sys.acknowledge(line)
+    yield task.acknowledge(line)
     ready.on()
     for _ in range(3):
-        yield sys.recv()
-        yield sys.sleep(5)
+        yield task.recv()
+        yield task.sleep(5)
         log.append(uart.read())
-        yield sys.acknowledge(line)
+        yield task.acknowledge(line)
     log.append(counts())
     kernel.words[STOPPED] = 1
 """
@@ -100,12 +100,12 @@ def driver(sys):
 def test_a_uart_that_its_driver_sets_up_anew_still_fires(program: EmulatedBoard) -> None:
     driver = """
 from machine import UART
-def driver(sys):
-    line = sys.cap("line")
+def driver(task):
+    line = task.cap("line")
     uart = UART(1, 9600, rxbuf=64)
-    yield sys.acknowledge(line)
+    yield task.acknowledge(line)
     ready.on()
-    yield sys.recv()
+    yield task.recv()
     log.append(uart.read())
     kernel.words[STOPPED] = 1
 """
@@ -128,18 +128,18 @@ def falling():
     irq(rel(0))
     wrap()
 
-def driver(sys):
-    line = sys.cap("line")
+def driver(task):
+    line = task.cap("line")
     machine = rp2.StateMachine(5, falling, in_base=Pin(10, Pin.IN, Pin.PULL_UP))
     machine.active(1)
-    yield sys.acknowledge(line)
+    yield task.acknowledge(line)
     ready.on()
     start = ticks_us()
     for _ in range(3):
-        yield sys.recv()
+        yield task.recv()
         log.append(ticks_diff(ticks_us(), start) // 1000)
-        yield sys.sleep(3)
-        yield sys.acknowledge(line)
+        yield task.sleep(3)
+        yield task.acknowledge(line)
     machine.active(0)
     kernel.words[STOPPED] = 1
 """
@@ -153,14 +153,14 @@ def driver(sys):
 
 def test_a_masked_pin_is_not_fired_by_the_edge_of_another(program: EmulatedBoard) -> None:
     driver = """
-def driver(sys):
+def driver(task):
     for name in ("first", "second"):
-        yield sys.acknowledge(sys.cap(name))
+        yield task.acknowledge(task.cap(name))
     ready.on()
     for _ in range(2):
-        yield sys.recv()
-        log.append(sys.bits())
-    log.append((yield sys.recv(5)))
+        yield task.recv()
+        log.append(task.bits())
+    log.append((yield task.recv(5)))
     log.append(counts())
     kernel.words[STOPPED] = 1
 """

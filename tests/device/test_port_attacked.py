@@ -22,9 +22,9 @@ def new_rig():
     port = rig.port
     rig.add("other", other, priority=1)
 
-def other(sys):
+def other(task):
     while True:
-        yield sys.sleep(5)
+        yield task.sleep(5)
         rig.count += 1
 
 def told(*names):
@@ -51,11 +51,11 @@ def strike_and_look(_):
     port.strike()
     port.look(None)
 
-def spinner(sys):
-    yield sys.sleep(5)
+def spinner(task):
+    yield task.sleep(5)
     micropython.schedule(strike_and_look, None)
     burn_us(rig, 400_000)
-    yield sys.recv()
+    yield task.recv()
 
 rig.add("spinner", spinner, priority=5)
 rig.add("console", other, priority=6, lines=("console",))
@@ -99,8 +99,8 @@ from machine import Timer
 new_rig()
 kept = []
 
-def greedy(sys):
-    yield sys.sleep(5)
+def greedy(task):
+    yield task.sleep(5)
     try:
         while True:
             kept.append(Timer(-1))
@@ -108,12 +108,12 @@ def greedy(sys):
     except OSError:
         pass
     while True:
-        yield sys.sleep(10)  # the tick stops, and starts again
+        yield task.sleep(10)  # the tick stops, and starts again
 
-def spinner(sys):
-    yield sys.sleep(31)
+def spinner(task):
+    yield task.sleep(31)
     burn_us(rig, 400_000)
-    yield sys.recv()
+    yield task.recv()
 
 rig.add("greedy", greedy, priority=4)
 rig.add("spinner", spinner, priority=5, budget_ms=7)
@@ -132,17 +132,17 @@ def test_an_interrupt_comes_through_while_the_next_wait_ends_within_a_millisecon
 from kernel.layout import LINE_LATENCY, TASKS_END
 rig = Rig(Port())
 
-def driver(sys):
-    yield sys.acknowledge(sys.cap("edge"))
+def driver(task):
+    yield task.acknowledge(task.cap("edge"))
     while True:
-        yield sys.recv()
-        yield sys.acknowledge(sys.cap("edge"))
+        yield task.recv()
+        yield task.acknowledge(task.cap("edge"))
 
-def sleeper(sys):
+def sleeper(task):
     for _ in range(100):
-        yield sys.sleep(1)
+        yield task.sleep(1)
     rig.finish()
-    yield sys.recv()
+    yield task.recv()
 
 rig.add("driver", driver, priority=1, lines=("edge",))
 rig.add("sleeper", sleeper, priority=5)
@@ -161,8 +161,8 @@ import micropython
 def endless(depth):
     return endless(depth + 1)
 
-def catching(sys):
-    yield sys.sleep(5)
+def catching(task):
+    yield task.sleep(5)
     while True:
         try:
             endless(0)
@@ -194,9 +194,9 @@ def test_services_run_on_top_of_what_has_used_its_stack_up(rig_board: EmulatedBo
     source = """
 depths = []
 
-def recursive(sys):
+def recursive(task):
     while True:
-        yield sys.sleep(10)
+        yield task.sleep(10)
         depths.append(deepest(0, 0))
 
 new_rig()

@@ -43,26 +43,26 @@ PROBATION_MS = 150
 
 RESTARTS_WITHOUT_END = """
 from bulkhead import OK
-def main(sys):
-    yield sys.recv()
+def main(task):
+    yield task.recv()
     raise ValueError("crash loop")
 """
 BAD_STARTS = {
-    "raises": ("def main(sys):\n    raise ValueError('no')\n    yield\n", "did not start"),
-    "returns": ("def main(sys):\n    yield sys.sleep(1)\n", "did not start"),
-    "spins": ("def main(sys):\n    while True:\n        pass\n    yield\n", "did not start"),
+    "raises": ("def main(task):\n    raise ValueError('no')\n    yield\n", "did not start"),
+    "returns": ("def main(task):\n    yield task.sleep(1)\n", "did not start"),
+    "spins": ("def main(task):\n    while True:\n        pass\n    yield\n", "did not start"),
     "sleeps": (
-        "def main(sys):\n    while True:\n        yield sys.sleep(200)\n",
+        "def main(task):\n    while True:\n        yield task.sleep(200)\n",
         "did not come to a recv",
     ),
-    "does not load": ("1 // 0\ndef main(sys):\n    yield\n", "ZeroDivisionError"),
+    "does not load": ("1 // 0\ndef main(task):\n    yield\n", "ZeroDivisionError"),
     "takes what is not its own": (
-        "def main(sys):\n    yield\n__import__('machine')\n",
+        "def main(task):\n    yield\n__import__('machine')\n",
         "builtin|import of 'machine' is not in its service.toml",
     ),
     "cannot take the state": (
         "class Counts:\n    def import_state(self, version, state):\n        raise KeyError\n"
-        "def main(sys):\n    sys.carry_over(Counts())\n    yield sys.recv()\n",
+        "def main(task):\n    task.carry_over(Counts())\n    yield task.recv()\n",
         "did not start",
     ),
 }
@@ -254,7 +254,7 @@ def test_code_that_crashes_again_and_again_is_taken_back(bench: Bench) -> None:
 
 
 def test_of_two_services_both_change_or_neither(bench: Bench) -> None:
-    bad = "def main(sys):\n    raise ValueError('no')\n    yield\n"
+    bad = "def main(task):\n    raise ValueError('no')\n    yield\n"
     folder = bench.variant(9, asker=bad)
     before = bench.listed(), bench.listed("asker")
     bundles = [bench.bundle(folder, name) for name in ("counter", "asker")]

@@ -20,7 +20,7 @@ from bulkhead_host.link.updater import list_code
 APPLICATION = Path(__file__).parents[1] / "cases" / "update_app"
 PROBATION_MS = 150
 WATCHED_S = 60
-NO_PYTHON = "def main(sys:\n"
+NO_PYTHON = "def main(task:\n"
 ENDINGS = "the board has", "the code that", "counter: replaced"
 
 

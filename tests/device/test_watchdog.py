@@ -122,7 +122,7 @@ after = ["base"]
 restarts_max = 1
 pause_first_ms = 10
 """
-SERVER = "def main(sys):\n    while True:\n        yield sys.recv()\n"
+SERVER = "def main(task):\n    while True:\n        yield task.recv()\n"
 
 
 @pytest.fixture(scope="module")

@@ -42,19 +42,19 @@ def pin_is_masked_from_an_edge_to_its_acknowledgement():
     seen = []
 
     def driver(kernel):
-        def main(sys):
-            line = sys.cap("button")
+        def main(task):
+            line = task.cap("button")
             pin = machine.Pin.ALL[5]
             pin.move(2)  # nobody has asked for it yet
-            seen.append((yield sys.recv(5)))
+            seen.append((yield task.recv(5)))
             for _ in range(2):
-                yield sys.acknowledge(line)
+                yield task.acknowledge(line)
                 pin.move(1)  # not the edge of the manifest
                 pin.move(2)
                 pin.move(2)
-                seen.append(((yield sys.recv(50)), sys.bits(), pin.handler is None))
+                seen.append(((yield task.recv(50)), task.bits(), pin.handler is None))
             kernel().words[STOPPED] = 1
-            yield sys.recv()
+            yield task.recv()
 
         return main
 
@@ -66,15 +66,15 @@ def timer_fires_each_period():
     seen = []
 
     def driver(kernel):
-        def main(sys):
-            line = sys.cap("period")
+        def main(task):
+            line = task.cap("period")
             start = time.ticks_ms()
             for _ in range(3):
-                yield sys.acknowledge(line)
-                seen.append((yield sys.recv(2000)))
+                yield task.acknowledge(line)
+                seen.append((yield task.recv(2000)))
             seen.append(time.ticks_diff(time.ticks_ms(), start) >= 10)
             kernel().words[STOPPED] = 1
-            yield sys.recv()
+            yield task.recv()
 
         return main
 
@@ -102,10 +102,10 @@ def refusal(source, on_trap):
 
 def crash_survives_a_reset_once():
     def driver(kernel):
-        def main(sys):
+        def main(task):
             kernel().port.panic(KILLS_CAUGHT)
             kernel().words[STOPPED] = 1
-            yield sys.recv()
+            yield task.recv()
 
         return main
 
@@ -117,15 +117,15 @@ def crash_survives_a_reset_once():
 
 
 def damaged_crash_is_none():
-    run((), lambda kernel: lambda sys: stop(kernel(), sys))
+    run((), lambda kernel: lambda task: stop(kernel(), task))
     machine.MEMORY[0] = b"BULK" + bytes(13)
     expect(Port().crash(), None)
 
 
-def stop(kernel, sys):
+def stop(kernel, task):
     """Be a service that ends the run."""
     kernel.words[STOPPED] = 1
-    yield sys.recv()
+    yield task.recv()
 
 
 def watchdog_is_told_from_other_resets():
@@ -137,10 +137,10 @@ def watchdog_is_told_from_other_resets():
 
 def watchdog_is_fed_while_the_board_idles():
     def driver(kernel):
-        def main(sys):
-            yield sys.sleep(20)
+        def main(task):
+            yield task.sleep(20)
             kernel().words[STOPPED] = 1
-            yield sys.recv()
+            yield task.recv()
 
         return main
 

@@ -55,6 +55,13 @@ def test_a_wrong_application_is_found_with_file_line_and_reason(
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.kind)
+def test_a_frame_by_its_older_name_is_read_alike(folder: Path, wrong: Wrong) -> None:
+    files = {file: re.sub(r"\btask\b", "sys", text) for file, text in wrong.files.items()}
+    found = [p for p in check(write(folder, files)).problems if p.path == folder / wrong.file]
+    assert [problem.line for problem in found] == [marked_line(files[wrong.file])]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.kind)
 def test_one_mistake_is_reported_once_and_not_as_others(folder: Path, wrong: Wrong) -> None:
     problems = check(write(folder, wrong.files)).problems
     assert len(problems) == 1, "\n".join(map(str, problems))
@@ -70,11 +77,11 @@ def test_a_service_has_at_most_28_interrupt_lines(folder: Path, lines: int, fits
 
 def test_a_variable_that_holds_several_handles_is_not_judged(folder: Path) -> None:
     both = (
-        "def main(sys):\n"
-        '    peer = sys.cap("led")\n'
-        "    yield sys.call(peer, 1)\n"
-        '    peer = sys.cap("logger")\n'
-        "    yield sys.send(peer, 1)\n"
+        "def main(task):\n"
+        '    peer = task.cap("led")\n'
+        "    yield task.call(peer, 1)\n"
+        '    peer = task.cap("logger")\n'
+        "    yield task.send(peer, 1)\n"
     )
     uses = 'led = ["call"]\nlogger = ["send"]'
     files = {"till/service.toml": manifest(uses=uses), "till/service.py": both}
@@ -90,7 +97,7 @@ def test_there_are_many_kinds_of_wrong() -> None:
     [
         ("authority.py", "import of '%s' is not in its service.toml", "the kernel"),
         ("authority.py", "builtin '%s' is not in its service.toml", "a builtin that reaches out"),
-        ("tasks.py", "main(sys) must be a generator function or an async def: no yield in it",
+        ("tasks.py", "main(task) must be a generator function or an async def: no yield in it",
          "main without yield"),
         ("boot.py", " uses %s, which is not in the system", "unknown service in uses"),
         ("boot.py", "more services than TASKS_MAX", "too many services"),

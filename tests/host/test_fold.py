@@ -52,7 +52,7 @@ def test_library_keeps_the_names() -> None:
 
 def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
     service = tmp_path / "service.py"
-    service.write_text("def main(sys):\n    yield sys.recv(\n")
+    service.write_text("def main(task):\n    yield task.recv(\n")
     with pytest.raises(UsageError, match=r"service\.py:2: '\(' was never closed"):
         fold_tree({"services/x/service.py": service}, source_root() / "firmware")
 
@@ -98,67 +98,67 @@ def test_bytecode_may_index_as_it_likes() -> None:
 @pytest.mark.parametrize(
     ("source", "quick"),
     [
-        ("x = yield sys.call(a, 4, c)", "sys.arg = c; x = yield a + 260"),
-        ("yield sys.call(a, 3, f(é), )", "sys.arg = f(é); yield a + 259"),
-        ("yield sys.call(a, 0)", "sys.arg = None; yield a + 256"),
-        ("yield sys.call(a, 191)", "sys.arg = None; yield a + 447"),
-        ("yield sys.call(a, 192)", None),
-        ("yield sys.call(a, -1)", None),
-        ("yield sys.call(a, True)", None),
-        ("yield sys.call(a, 1.5)", None),
-        ("yield sys.call(a, b)", None),
-        ("yield sys.call(b, 3)", None),
-        ("a = b; yield sys.call(a, 3)", None),
-        ("for a in b: pass\nyield sys.call(a, 3)", None),
-        ("yield sys.send(a, 191)", "sys.arg = None; yield a + 1471"),
-        ("yield sys.send(a, 192)", None),
-        ("yield sys.reply_recv(191)", "sys.arg = None; yield 703"),
-        ("yield sys.reply_recv(192)", None),
-        ("yield sys.reply_recv(b)", None),
-        ("yield sys.reply(192)", None),
-        ("yield sys.call(\n    a,\n    3,\n)", "sys.arg = None; yield a + 259\n\n\n"),
-        ("yield sys.reply_recv(0)", "sys.arg = None; yield 512"),
-        ("yield sys.reply(0, (1, 2))", "sys.arg = (1, 2); yield 1024"),
-        ("yield sys.recv()", "yield sys.waits"),
+        ("x = yield task.call(a, 4, c)", "task.arg = c; x = yield a + 260"),
+        ("yield task.call(a, 3, f(é), )", "task.arg = f(é); yield a + 259"),
+        ("yield task.call(a, 0)", "task.arg = None; yield a + 256"),
+        ("yield task.call(a, 191)", "task.arg = None; yield a + 447"),
+        ("yield task.call(a, 192)", None),
+        ("yield task.call(a, -1)", None),
+        ("yield task.call(a, True)", None),
+        ("yield task.call(a, 1.5)", None),
+        ("yield task.call(a, b)", None),
+        ("yield task.call(b, 3)", None),
+        ("a = b; yield task.call(a, 3)", None),
+        ("for a in b: pass\nyield task.call(a, 3)", None),
+        ("yield task.send(a, 191)", "task.arg = None; yield a + 1471"),
+        ("yield task.send(a, 192)", None),
+        ("yield task.reply_recv(191)", "task.arg = None; yield 703"),
+        ("yield task.reply_recv(192)", None),
+        ("yield task.reply_recv(b)", None),
+        ("yield task.reply(192)", None),
+        ("yield task.call(\n    a,\n    3,\n)", "task.arg = None; yield a + 259\n\n\n"),
+        ("yield task.reply_recv(0)", "task.arg = None; yield 512"),
+        ("yield task.reply(0, (1, 2))", "task.arg = (1, 2); yield 1024"),
+        ("yield task.recv()", "yield task.waits"),
         (
-            "yield sys.send(a, 3, (yield sys.recv()))",
-            "yield sys.send(a, 3, (yield sys.waits))",
+            "yield task.send(a, 3, (yield task.recv()))",
+            "yield task.send(a, 3, (yield task.waits))",
         ),
-        ("x = f((yield sys.call(a, 3)))", None),
-        ("if a: yield sys.call(a, 3)", None),
-        ("yield sys.call(f(a), 3)", None),
-        ("yield sys.call(a, 3, lambda: 1)", None),
-        ("yield sys.call(self.led, 3)", None),
+        ("x = f((yield task.call(a, 3)))", None),
+        ("if a: yield task.call(a, 3)", None),
+        ("yield task.call(f(a), 3)", None),
+        ("yield task.call(a, 3, lambda: 1)", None),
+        ("yield task.call(self.led, 3)", None),
         (
-            "yield sys.call_lending(a, 5, c, 6)",
-            "sys.buffer = c; sys.arg = None; yield a + 267",
+            "yield task.call_lending(a, 5, c, 6)",
+            "task.buffer = c; task.arg = None; yield a + 267",
         ),
         (
-            "yield sys.call_lending(a, 5, c[:5], 2, e)",
-            "sys.buffer = c[:5]; sys.arg = e; yield a + 263",
+            "yield task.call_lending(a, 5, c[:5], 2, e)",
+            "task.buffer = c[:5]; task.arg = e; yield a + 263",
         ),
-        ("yield sys.call_lending(a, 5, c, 3)", None),
-        ("yield sys.call_lending(a, 5, c, d)", None),
-        ("yield sys.lease_read(0, a)", "sys.buffer = a; yield 768"),
-        ("yield sys.lease_write(2, a)", "sys.buffer = a; yield 1000"),
-        ("yield sys.lease_read(5000, a)", None),
-        ("yield sys.lease_read(n, a)", None),
-        ("yield sys.lease_read(0, a, caller)", None),
-        ("yield sys.call(a, 3, c, 20)", None),
-        ("yield sys.call(a, 3, timeout_ms=20)", None),
-        ("yield sys.call(*operands)", None),
-        ("yield sys.recv(5)", None),
-        ("await sys.call(a, 3, c)", "sys.arg = c; (yield a + 259)"),
-        ("x = await sys.call(a, 3)", "sys.arg = None; x = (yield a + 259)"),
-        ("if await sys.recv() == 0: pass", "if (yield sys.waits) == 0: pass"),
-        ("await sys.call(a, 3, c, 5)", None),
+        ("yield task.call_lending(a, 5, c, 3)", None),
+        ("yield task.call_lending(a, 5, c, d)", None),
+        ("yield task.lease_read(0, a)", "task.buffer = a; yield 768"),
+        ("yield task.lease_write(2, a)", "task.buffer = a; yield 1000"),
+        ("yield task.lease_read(5000, a)", None),
+        ("yield task.lease_read(n, a)", None),
+        ("yield task.lease_read(0, a, caller)", None),
+        ("yield task.call(a, 3, c, 20)", None),
+        ("yield task.call(a, 3, timeout_ms=20)", None),
+        ("yield task.call(*operands)", None),
+        ("yield task.recv(5)", None),
+        ("await task.call(a, 3, c)", "task.arg = c; (yield a + 259)"),
+        ("x = await task.call(a, 3)", "task.arg = None; x = (yield a + 259)"),
+        ("if await task.recv() == 0: pass", "if (yield task.waits) == 0: pass"),
+        ("await task.call(a, 3, c, 5)", None),
         ("yield other.call(a, 3, c)", None),
-        ("trap = sys.call(a, 3, c)", None),
+        ("trap = task.call(a, 3, c)", None),
     ],
 )
 def test_quicken_puts_traps_together_in_place(source: str, quick: str | None) -> None:
     def indented(text: str) -> str:
-        return "async def f(sys, b):\n    a = sys.cap('a')\n    " + text.replace("\n", "\n    ")
+        return "async def f(task, b):\n    a = task.cap('a')\n    " + text.replace("\n", "\n    ")
 
     abi = {"CALL": 256, "REPLY_RECV": 512, "LEASE_READ": 768, "LEASE_WRITE": 1000 - 2048}
     abi |= {"REPLY": 1024, "SEND": 1280, "LEASE_OFFSET_MASK": 4095, "HANDLE_SHIFT": 10}
@@ -169,14 +169,21 @@ def test_quicken_puts_traps_together_in_place(source: str, quick: str | None) ->
     ]
 
 
+def test_quicken_knows_a_frame_by_the_name_that_older_services_give_it() -> None:
+    head = "def f(sys):\n    a = sys.cap('a')\n"
+    abi = {"CALL": 256, "READABLE": 2, "WRITABLE": 4, "OPERATIONS": 192}
+    made = quicken(head + "    yield sys.call(a, 8, 1)\n    yield sys.recv()", abi)
+    assert made == head + "    sys.arg = 1; yield a + 264\n    yield sys.waits"
+
+
 @pytest.mark.parametrize(
     ("again", "word"), [("", "a + 264"), ("    _SET = 300\n", None), ("    del _SET\n", None)]
 )
 def test_quicken_knows_the_constants_of_a_module(again: str, word: str | None) -> None:
-    head = "_SET = const(8)\ndef f(sys):\n    a = sys.cap('a')\n" + again
+    head = "_SET = const(8)\ndef f(task):\n    a = task.cap('a')\n" + again
     abi = {"CALL": 256, "READABLE": 2, "WRITABLE": 4, "OPERATIONS": 192}
-    made = quicken(head + "    yield sys.call(a, _SET)", abi)
-    line = f"    sys.arg = None; yield {word}" if word else "    yield sys.call(a, _SET)"
+    made = quicken(head + "    yield task.call(a, _SET)", abi)
+    line = f"    task.arg = None; yield {word}" if word else "    yield task.call(a, _SET)"
     assert made == head + line
 
 

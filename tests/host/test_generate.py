@@ -12,7 +12,7 @@ from bulkhead_host.image.application import port_modules
 from bulkhead_host.system.generate import system_module
 
 CORE = ("supervisor", "console", "logger")
-MAINS = {"plain": "def main(sys):\n    yield 0\n", "waits": "async def main(sys):\n    pass\n"}
+MAINS = {"plain": "def main(task):\n    yield 0\n", "waits": "async def main(task):\n    pass\n"}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_service_may_come_twice_with_settings_of_its_own(application: Path) -> N
 
 
 def test_service_that_does_not_compile_says_where(application: Path) -> None:
-    (application / "plain" / "service.py").write_text("def main(sys):\n  yield (\n")
+    (application / "plain" / "service.py").write_text("def main(task):\n  yield (\n")
     with pytest.raises(UsageError, match=r"plain/service\.py:2: invalid syntax"):
         system_module(application, "pico")
 

@@ -208,7 +208,7 @@ def test_an_image_that_overlaps_the_file_system_is_refused(tmp_path: Path) -> No
 
 def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
     with pytest.raises(BulkheadError, match=r"services/led/service\.py.*SyntaxError") as failure:
-        build(tmp_path, {"services/led/service.py": b"x = 1\ndef main(sys:\n    pass\n"})
+        build(tmp_path, {"services/led/service.py": b"x = 1\ndef main(task:\n    pass\n"})
     assert failure.value.next_step == "mend services/led/service.py line 3"
     assert not list(tmp_path.iterdir())
 

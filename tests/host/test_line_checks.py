@@ -128,6 +128,6 @@ def test_nobody_may_reach_a_hard_driver(tmp_path: Path) -> None:
 
 def test_an_async_hard_driver_is_refused(tmp_path: Path) -> None:
     folder = application(tmp_path, stop=HARD)
-    (folder / "stop/service.py").write_text("async def main(sys):\n    await sys.recv()\n")
+    (folder / "stop/service.py").write_text("async def main(task):\n    await task.recv()\n")
     with pytest.raises(UsageError, match="must be a generator function: await allocates"):
         rows(folder)

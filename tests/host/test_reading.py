@@ -43,7 +43,6 @@ LINES = {
     "dict in a message": ("yield task.call(led, SET, (1, {}))", "no message holds {}"),
     "long text": ('yield task.send(logger, INFO, "x" * 300)', "300 bytes"),
     "large stash": ('yield task.stash("x" * 5000)', "5000 bytes"),
-    "seconds": ("yield task.sleep(0.5)", "takes whole milliseconds, not 0.5"),
     "name for a handle": ('yield task.call("led", TOGGLE)', "takes a handle, not the name 'led'"),
     "sleeping processor": ("time.sleep(1)", "holds the processor for 1000 ms"),
     "printing": ('print("up")', "print is for a person"),

@@ -9,7 +9,7 @@ from bulkhead_host.system.examine import examine
 
 MACHINE = 'modules = ["machine"]\n'
 SERVICE = "from machine import ADC, I2C, PWM, SPI, UART, Pin\nfrom micropython import const\n"
-MAIN = "def main(sys):\n    {code}\n    yield sys.recv()\n"
+MAIN = "def main(task):\n    {code}\n    yield task.recv()\n"
 UNSAID = "is driven, and nothing says what is safe when one ends"
 
 
@@ -105,7 +105,7 @@ def test_pins_that_the_code_drives_are_errors_unless_the_manifest_says_what_is_s
 
 
 def test_pins_that_nobody_can_tell_are_a_warning(tmp_path: Path) -> None:
-    (row,) = found(tmp_path, MACHINE, "Pin(sys.arg, Pin.OUT)")
+    (row,) = found(tmp_path, MACHINE, "Pin(task.arg, Pin.OUT)")
     assert row[0]
     assert "its manifest does not say which" in row[1]
 

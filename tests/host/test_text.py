@@ -37,7 +37,7 @@ LOCALES = [
     {**POSIX, "PYTHONIOENCODING": "latin-1"},
     {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-16"},
 ]
-SERVICE = 'UNIT = "°C → grün"\n\n\ndef main(sys):\n    yield sys.send(0, 1, UNIT)\n'
+SERVICE = 'UNIT = "°C → grün"\n\n\ndef main(task):\n    yield task.send(0, 1, UNIT)\n'
 DIGEST = """
 import sys
 from pathlib import Path

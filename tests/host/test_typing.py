@@ -16,7 +16,7 @@ from bulkhead_host.problem import Problem
 
 # Each seed is one error in otherwise good device code, and a word of what is said about it.
 SEEDS = {
-    "undefined_name": ("def main(sys):\n    yield nothing\n", "nothing"),
+    "undefined_name": ("def main(task):\n    yield nothing\n", "nothing"),
     "attribute_the_chip_lacks": ("from machine import Pin\n\nPin(1).toggel()\n", "toggel"),
     "argument_the_chip_lacks": ("from machine import Pin\n\nPin(1, pullup=1)\n", "pullup"),
     "pin_the_board_lacks": ("from bulkhead_board import BUZZER\n", "BUZZER"),

@@ -14,12 +14,12 @@ from kernel.limits import SUPERVISOR_FAULTS_MAX, TIME_MASK
 _RANGE_MS = (TIME_MASK + 1) / 1000
 
 
-def supervisor(sys: Any) -> Generator[int, int, None]:
+def supervisor(task: Any) -> Generator[int, int, None]:
     """Start the others, and wait as the one that ships does: an hour at most."""
-    kernel = sys.cap("kernel")
-    yield sys.start(kernel, 2)
+    kernel = task.cap("kernel")
+    yield task.start(kernel, 2)
     while True:
-        yield sys.recv(3_600_000)
+        yield task.recv(3_600_000)
 
 
 @pytest.mark.parametrize("ranges", [1, 2, 3, 7])
@@ -27,11 +27,11 @@ def test_a_line_that_fires_now_and_then_is_no_storm(ranges: int) -> None:
     rig = Rig(CasePort())
     served = []
 
-    def gauge(sys: Any) -> Generator[int, int, None]:
-        line = sys.cap("edge")
+    def gauge(task: Any) -> Generator[int, int, None]:
+        line = task.cap("edge")
         while True:
-            yield sys.acknowledge(line)
-            yield sys.recv()
+            yield task.acknowledge(line)
+            yield task.recv()
             served.append(rig.port.uptime_ms())
 
     rig.add("supervisor", supervisor, priority=0, uses="kernel:control")

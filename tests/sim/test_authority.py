@@ -6,7 +6,7 @@ from bulkhead_host.system.imports import SERVICE, is_allowed
 from kernel.authority import Authority
 
 _MODULES = ("machine", "io.open", "sys.stdin", "builtins.open")
-_TABLE = (("led", "services.led.service"), ("bench", lambda sys: None))
+_TABLE = (("led", "services.led.service"), ("bench", lambda task: None))
 _AUTHORITY = Authority(_TABLE, SERVICE, (_MODULES, ()))
 _ENTRIES = tuple(entry.removeprefix("-") for entry in (*SERVICE, *_MODULES))
 _HEADS = (*_ENTRIES, "services", "services.led", "services.api", "kernel", "os", "io")

@@ -53,36 +53,36 @@ class Scenario:
         self.rig.add("busy", self.busy, priority=4, uses="watcher:notify echo:call")
         self.rig.add("echo", self.echo, priority=5)
 
-    def stopper(self, sys: Any) -> Main:
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def stopper(self, task: Any) -> Main:
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            assert (yield sys.recv()) == NOTIFIED
+            assert (yield task.recv()) == NOTIFIED
             self.steps += 1
-            yield sys.notify(sys.cap("watcher"), 1 << self.steps)
-            yield sys.acknowledge(line)
+            yield task.notify(task.cap("watcher"), 1 << self.steps)
+            yield task.acknowledge(line)
 
-    def watcher(self, sys: Any) -> Main:
+    def watcher(self, task: Any) -> Main:
         self.bits = 0  # of this incarnation
         for timeout_ms in (3, 3, 3):
-            if (yield sys.recv(timeout_ms)) == NOTIFIED:
-                self.bits |= sys.bits()
+            if (yield task.recv(timeout_ms)) == NOTIFIED:
+                self.bits |= task.bits()
         while True:
-            yield sys.recv()
-            self.bits |= sys.bits()
+            yield task.recv()
+            self.bits |= task.bits()
 
-    def busy(self, sys: Any) -> Main:
+    def busy(self, task: Any) -> Main:
         for _ in range(3):
-            yield sys.notify(sys.cap("watcher"), 1)
-            yield sys.call(sys.cap("echo"), 1)
-            yield sys.sleep(1)
+            yield task.notify(task.cap("watcher"), 1)
+            yield task.call(task.cap("echo"), 1)
+            yield task.sleep(1)
         self.fire()
-        yield sys.recv()
+        yield task.recv()
 
-    def echo(self, sys: Any) -> Main:
-        yield sys.recv()
+    def echo(self, task: Any) -> Main:
+        yield task.recv()
         while True:
-            yield sys.reply_recv(0)
+            yield task.reply_recv(0)
 
     def fire(self) -> None:
         self.rig.port.fire(self.rig.line(0))
@@ -136,17 +136,17 @@ def test_a_hard_interrupt_before_any_store_of_the_ends_of_both_services(
         scenario = Scenario(monkeypatch)
         rig = scenario.rig
 
-        def supervisor(sys: Any) -> Main:
-            kernel = sys.cap("kernel")
+        def supervisor(task: Any) -> Main:
+            kernel = task.cap("kernel")
             for number in (1, 2, 1, 2):
-                yield sys.start(kernel, number)
-                yield sys.sleep(2)
+                yield task.start(kernel, number)
+                yield task.sleep(2)
                 if number == 2:
-                    yield sys.stop(kernel, 2, 8)
-                    yield sys.stop(kernel, 1, 8)
-            yield sys.start(kernel, 2)
+                    yield task.stop(kernel, 2, 8)
+                    yield task.stop(kernel, 1, 8)
+            yield task.start(kernel, 2)
             while True:
-                yield sys.recv()
+                yield task.recv()
 
         rig.add("supervisor", supervisor, priority=0, uses="kernel:control")
         if not scenario.run(store):

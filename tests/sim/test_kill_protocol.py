@@ -52,31 +52,31 @@ class Scenario:
         self.rig.add("sleeper", self.sleeper, priority=1)
         self.rig.add("hog", self.hog, priority=5, budget_ms=8)
 
-    def stop(self, sys: Any) -> Main:
-        line = sys.cap("edge")
-        yield sys.acknowledge(line)
+    def stop(self, task: Any) -> Main:
+        line = task.cap("edge")
+        yield task.acknowledge(line)
         while True:
-            assert (yield sys.recv()) == NOTIFIED
+            assert (yield task.recv()) == NOTIFIED
             self.steps += 1
-            yield sys.notify(sys.cap("watcher"), self.steps)
-            yield sys.acknowledge(line)
+            yield task.notify(task.cap("watcher"), self.steps)
+            yield task.acknowledge(line)
 
-    def watcher(self, sys: Any) -> Main:
+    def watcher(self, task: Any) -> Main:
         while True:
-            yield sys.recv()
-            self.bits |= sys.bits()
+            yield task.recv()
+            self.bits |= task.bits()
 
-    def sleeper(self, sys: Any) -> Main:
+    def sleeper(self, task: Any) -> Main:
         for _ in range(3):
-            yield sys.sleep(2)
+            yield task.sleep(2)
             burn_us(self.rig, 50)
-        yield sys.recv()
+        yield task.recv()
 
-    def hog(self, sys: Any) -> Main:
+    def hog(self, task: Any) -> Main:
         burn_us(self.rig, 3_000)
-        yield sys.sleep(1)
+        yield task.sleep(1)
         burn_us(self.rig, 3_000)
-        yield sys.recv()
+        yield task.recv()
 
     def look(self) -> None:
         """Be the interrupts that are due before this store."""

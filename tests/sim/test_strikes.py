@@ -47,24 +47,24 @@ class Scenario:
         self.rig.add("hog", self.hog, priority=5, budget_ms=10)
         self.rig.add("equal", self.server, priority=5)
 
-    def sleeper(self, sys: Any) -> Main:
+    def sleeper(self, task: Any) -> Main:
         for _ in range(5):
-            yield sys.sleep(2)
+            yield task.sleep(2)
             burn_us(self.rig, 100)
-            yield sys.call(sys.cap("server"), 1)
-        yield sys.recv()
+            yield task.call(task.cap("server"), 1)
+        yield task.recv()
 
-    def server(self, sys: Any) -> Main:
-        yield sys.recv()
+    def server(self, task: Any) -> Main:
+        yield task.recv()
         while True:
             burn_us(self.rig, 100)
-            yield sys.reply_recv(0)
+            yield task.reply_recv(0)
 
-    def hog(self, sys: Any) -> Main:
+    def hog(self, task: Any) -> Main:
         for _ in range(2):
             burn_us(self.rig, 4_500)
-            yield sys.sleep(1)
-        yield sys.recv()
+            yield task.sleep(1)
+        yield task.recv()
 
     def strike(self) -> None:
         """Be the tick at the end of the budget of whoever runs, at the store counted down to."""

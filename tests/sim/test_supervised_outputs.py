@@ -26,20 +26,20 @@ def add_stop(house: House) -> list[int]:
     noted: list[int] = []
     pins = house.port.pins
 
-    def motor(sys: Any) -> Generator[int, int, None]:
+    def motor(task: Any) -> Generator[int, int, None]:
         pins.set_up(HEAT, 1)
-        yield from idle(sys)
+        yield from idle(task)
 
-    def stop(sys: Any) -> Generator[int, int, None]:
+    def stop(task: Any) -> Generator[int, int, None]:
         house.starts.append(("stop", house.port.uptime_ms()))
         pins.set_up(POWER, 1)
-        yield sys.acknowledge(sys.cap("edge"))
+        yield task.acknowledge(task.cap("edge"))
         while True:
-            yield sys.recv()
+            yield task.recv()
             noted.append(house.port.uptime_ms())
             pins.drive(POWER, 0)
             pins.drive(POWER, 1)  # as its key would
-            yield sys.acknowledge(sys.cap("edge"))
+            yield task.acknowledge(task.cap("edge"))
 
     add = house.rig.add
     add("motor", motor, outputs=(HEAT, 0))
@@ -115,15 +115,15 @@ def test_a_hard_driver_that_is_held_in_the_pause_is_started_when_it_is_released(
 def test_an_ordered_reset_makes_outputs_safe_whatever_the_order_was_given_with() -> None:
     rig = Rig(CasePort())
 
-    def driver(sys: Any) -> Generator[int, int, None]:
+    def driver(task: Any) -> Generator[int, int, None]:
         rig.port.pins.set_up(POWER, 1)
-        yield sys.recv()
+        yield task.recv()
 
-    def script(sys: Any, kernel: int) -> Generator[int, int, None]:
-        yield sys.sleep(5)
+    def script(task: Any, kernel: int) -> Generator[int, int, None]:
+        yield task.sleep(5)
         assert rig.port.pins.level(POWER) == 1
-        sys.arg = ("", 3)  # as the supervisor has it of its caller
-        yield sys.reset_board(kernel, 1, ORDERED)
+        task.arg = ("", 3)  # as the supervisor has it of its caller
+        yield task.reset_board(kernel, 1, ORDERED)
 
     with pytest.raises(SystemExit, match="reset"):
         control(rig, script, ("driver", driver, {"outputs": (POWER, 0)}))

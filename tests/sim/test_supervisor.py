@@ -27,8 +27,8 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
     return House(monkeypatch)
 
 
-def returning(sys: Any) -> Generator[int, int, None]:
-    yield sys.sleep(1)
+def returning(task: Any) -> Generator[int, int, None]:
+    yield task.sleep(1)
 
 
 def gaps(times: list[int]) -> list[int]:
@@ -179,9 +179,9 @@ def test_who_falls_with_a_service_is_given_up_and_released_with_it(
 
 
 def test_a_service_is_started_once_what_it_comes_after_serves(house: House) -> None:
-    def slow(sys: Any) -> Generator[int, int, None]:
-        yield sys.call(sys.cap("silent"), 1, timeout_ms=300)
-        yield sys.recv()
+    def slow(task: Any) -> Generator[int, int, None]:
+        yield task.call(task.cap("silent"), 1, timeout_ms=300)
+        yield task.recv()
 
     house.add("last", idle, after=(4,))
     house.add("slow", slow, uses="silent:call", after=(5,))
@@ -223,10 +223,10 @@ def test_restarts_on_purpose_are_no_faults_and_do_not_count(house: House) -> Non
 
 
 def test_a_service_that_is_preempted_is_restarted_on_purpose_all_the_same(house: House) -> None:
-    def spinning(sys: Any) -> Generator[int, int, None]:
+    def spinning(task: Any) -> Generator[int, int, None]:
         while True:
             if len(house.times("spinner")) > 1:
-                yield sys.recv()
+                yield task.recv()
 
     house.add("spinner", spinning, priority=6)
     house.order(8, "spinner", RESTART)
@@ -268,12 +268,12 @@ def test_a_crash_loop_of_the_most_important_leaves_the_others_their_share(
 
     steps = []
 
-    def working(sys: Any) -> Generator[int, int, None]:
+    def working(task: Any) -> Generator[int, int, None]:
         while True:
             for _ in range(1000):
                 pass
             steps.append(house.port.uptime_ms())
-            yield sys.sleep(5)
+            yield task.sleep(5)
 
     house.add("bad", spinning, priority=priority)
     house.add("working", working, priority=6)

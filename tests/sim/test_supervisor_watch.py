@@ -31,14 +31,14 @@ def compute(house: House) -> None:
 def test_who_never_ran_is_not_hung_and_who_had_the_processor_is_named(
     house: House, priority: int
 ) -> None:
-    def hogging(sys: Any) -> Generator[int, int, None]:
+    def hogging(task: Any) -> Generator[int, int, None]:
         while True:
             compute(house)
-            yield sys.sleep(0)
+            yield task.sleep(0)
 
-    def working(sys: Any) -> Generator[int, int, None]:
+    def working(task: Any) -> Generator[int, int, None]:
         while True:
-            yield sys.sleep(10)
+            yield task.sleep(10)
 
     hog = house.add("hog", hogging, priority=2)
     house.add("starved", working, priority=priority, heartbeat_ms=300)
@@ -52,17 +52,17 @@ def test_who_never_ran_is_not_hung_and_who_had_the_processor_is_named(
 
 
 def test_who_is_starved_after_it_has_begun_is_told_of_once_for_each_time(house: House) -> None:
-    def at_times(sys: Any) -> Generator[int, int, None]:
+    def at_times(task: Any) -> Generator[int, int, None]:
         for _ in range(2):
-            yield sys.sleep(1000)
+            yield task.sleep(1000)
             for _ in range(100):
                 compute(house)
-                yield sys.sleep(0)
-        yield sys.recv()
+                yield task.sleep(0)
+        yield task.recv()
 
-    def working(sys: Any) -> Generator[int, int, None]:
+    def working(task: Any) -> Generator[int, int, None]:
         while True:
-            yield sys.sleep(10)
+            yield task.sleep(10)
 
     house.add("hog", at_times, priority=2)
     house.add("starved", working, priority=4, heartbeat_ms=300)
@@ -72,17 +72,17 @@ def test_who_is_starved_after_it_has_begun_is_told_of_once_for_each_time(house: 
 
 
 def test_who_is_put_aside_in_a_step_by_several_is_not_hung(house: House) -> None:
-    def hogging(sys: Any) -> Generator[int, int, None]:
-        yield sys.sleep(100)
+    def hogging(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(100)
         for _ in range(60):
             compute(house)
-            yield sys.sleep(0)
-        yield sys.recv()
+            yield task.sleep(0)
+        yield task.recv()
 
-    def working(sys: Any) -> Generator[int, int, None]:
+    def working(task: Any) -> Generator[int, int, None]:
         while True:
             compute(house)
-            yield sys.sleep(1)
+            yield task.sleep(1)
 
     for name in ("one", "two"):
         house.add(name, hogging, priority=2)
@@ -94,23 +94,25 @@ def test_who_is_put_aside_in_a_step_by_several_is_not_hung(house: House) -> None
 
 @pytest.mark.parametrize("relays", [0, 1, 2])
 def test_who_waits_for_one_that_never_ran_is_not_hung_either(house: House, relays: int) -> None:
-    def hogging(sys: Any) -> Generator[int, int, None]:
-        yield sys.sleep(100)
+    def hogging(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(100)
         for _ in range(100):
             compute(house)
-            yield sys.sleep(0)
-        yield sys.recv()
+            yield task.sleep(0)
+        yield task.recv()
 
-    def serving(sys: Any) -> Generator[int, int, None]:
-        yield sys.recv()
+    def serving(task: Any) -> Generator[int, int, None]:
+        yield task.recv()
         while True:
-            yield sys.reply_recv(OK)
+            yield task.reply_recv(OK)
 
-    def asking(sys: Any) -> Generator[int, int, None]:
-        yield sys.sleep(95)
+    def asking(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(95)
         while True:
-            yield sys.call(sys.cap(f"relay{relays - 1}" if relays else "server"), 1, None, 60_000)
-            yield sys.sleep(1)
+            yield task.call(
+                task.cap(f"relay{relays - 1}" if relays else "server"), 1, None, 60_000
+            )
+            yield task.sleep(1)
 
     house.add("hog", hogging, priority=2)
     house.add("server", serving, priority=5)
@@ -127,23 +129,23 @@ def test_who_waits_for_one_that_never_ran_is_not_hung_either(house: House, relay
 def chained(target: str) -> Main:
     """Return a service that hands each call on."""
 
-    def main(sys: Any) -> Generator[int, int, None]:
-        yield sys.recv()
+    def main(task: Any) -> Generator[int, int, None]:
+        yield task.recv()
         while True:
-            yield sys.call(sys.cap(target), 1, None, 60_000)
-            yield sys.reply_recv(OK)
+            yield task.call(task.cap(target), 1, None, 60_000)
+            yield task.reply_recv(OK)
 
     return main
 
 
 def test_who_waits_for_one_that_sleeps_is_hung(house: House) -> None:
-    def sleeping(sys: Any) -> Generator[int, int, None]:
+    def sleeping(task: Any) -> Generator[int, int, None]:
         while True:
-            yield sys.recv()
-            yield sys.sleep(60_000)
+            yield task.recv()
+            yield task.sleep(60_000)
 
-    def asking(sys: Any) -> Generator[int, int, None]:
-        yield sys.call(sys.cap("sleeper"), 1, None, 60_000)
+    def asking(task: Any) -> Generator[int, int, None]:
+        yield task.call(task.cap("sleeper"), 1, None, 60_000)
 
     house.add("sleeper", sleeping)
     house.add("asker", asking, heartbeat_ms=300, uses="sleeper:call")
@@ -152,8 +154,8 @@ def test_who_waits_for_one_that_sleeps_is_hung(house: House) -> None:
 
 
 def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: House) -> None:
-    def spinning(sys: Any) -> Generator[int, int, None]:
-        yield sys.sleep(10)
+    def spinning(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(10)
         while True:
             pass
 
@@ -163,10 +165,10 @@ def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: Hous
 
 
 def test_who_sleeps_beyond_its_heartbeat_is_hung_unless_it_was_excused(house: House) -> None:
-    def sleeping(sys: Any) -> Generator[int, int, None]:
-        yield sys.call(sys.cap("supervisor"), EXCUSE, 2000)
-        yield sys.sleep(2000)
-        yield sys.sleep(60_000)
+    def sleeping(task: Any) -> Generator[int, int, None]:
+        yield task.call(task.cap("supervisor"), EXCUSE, 2000)
+        yield task.sleep(2000)
+        yield task.sleep(60_000)
 
     house.add("sleeper", sleeping, heartbeat_ms=300, uses="supervisor:call")
     house.run(2200)
@@ -192,14 +194,14 @@ _VALUES = (
 def test_no_client_faults_the_supervisor_with_any_value(house: House, rights: str) -> None:
     asked = []
 
-    def asking(sys: Any) -> Generator[int, int, None]:
+    def asking(task: Any) -> Generator[int, int, None]:
         for operation in (*range(12), 100, 191):
             for value in _VALUES:
-                status = yield sys.call(sys.cap("supervisor"), operation, value)
+                status = yield task.call(task.cap("supervisor"), operation, value)
                 asked.append((operation, status))
                 if operation in (EVENT, INJECT, CONTROL) and rights == "call":
                     assert status == NO_RIGHT
-        yield sys.recv()
+        yield task.recv()
 
     house.add("victim", failing, restart="temporary")
     house.add("asker", asking, uses="supervisor:" + rights)
@@ -212,12 +214,12 @@ def test_no_client_faults_the_supervisor_with_any_value(house: House, rights: st
 def test_who_may_call_the_supervisor_reads_and_does_not_control(house: House) -> None:
     answers = []
 
-    def asking(sys: Any) -> Generator[int, int, None]:
-        supervisor = sys.cap("supervisor")
+    def asking(task: Any) -> Generator[int, int, None]:
+        supervisor = task.cap("supervisor")
         orders = [(CONTROL, ("", RESET)), (CONTROL, ("victim", HOLD)), (EVENT, None)]
         for operation, value in [*orders, (INJECT, ("victim", 1)), (ROW, 3)]:
-            answers.append((yield sys.call(supervisor, operation, value)))
-        yield sys.recv()
+            answers.append((yield task.call(supervisor, operation, value)))
+        yield task.recv()
 
     house.add("victim", idle)
     house.add("asker", asking, uses="supervisor:call")

@@ -18,9 +18,9 @@ for _ in range(LENGTH):
         pass
 
 
-def main(sys):
+def main(task):
     while True:
-        yield sys.recv()
+        yield task.recv()
 """
 
 _SCRIPT = """
@@ -33,25 +33,25 @@ rig = Rig(CasePort())
 log = rig.log
 
 
-def updater(sys):
-    yield from until(sys, lambda: rig.state("victim") == 3)
+def updater(task):
+    yield from until(task, lambda: rig.state("victim") == 3)
     log.append("loads")
-    status = yield sys.replace(sys.cap("kernel"), 2, LOAD, NEW)
-    log.append((status, sys.arg))
-    yield sys.recv()
+    status = yield task.replace(task.cap("kernel"), 2, LOAD, NEW)
+    log.append((status, task.arg))
+    yield task.recv()
 
 
-def innocent(sys):
-    yield from until(sys, lambda: STOPS and is_down(rig, "updater")() or len(log) > 1)
+def innocent(task):
+    yield from until(task, lambda: STOPS and is_down(rig, "updater")() or len(log) > 1)
     raise ValueError("an ordinary mistake")
 
 
-def script(sys, kernel):
-    yield from until(sys, lambda: "loads" in log)
+def script(task, kernel):
+    yield from until(task, lambda: "loads" in log)
     if STOPS:
-        yield sys.sleep(5)
-        log.append((yield sys.stop(kernel, 1)))
-    yield from until(sys, is_down(rig, "innocent"))
+        yield task.sleep(5)
+        log.append((yield task.stop(kernel, 1)))
+    yield from until(task, is_down(rig, "innocent"))
 
 
 others = (

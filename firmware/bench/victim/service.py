@@ -9,16 +9,16 @@ class Deliberate(Exception):
     """What the victim raises."""
 
 
-def main(sys):
+def main(task):
     """Raise in the first generation; wait for ever in the next."""
     now = ticks_us()
     if NOTES.raised_us is not None:
         NOTES.restarts_us.append(ticks_diff(now, NOTES.raised_us))
         NOTES.raised_us = None
     else:
-        yield sys.sleep(NOTES.next_delay_ms())
+        yield task.sleep(NOTES.next_delay_ms())
         sleep_us(NOTES.phase_us())
         NOTES.raised_us = ticks_us()
         raise Deliberate
     while True:
-        yield sys.recv()
+        yield task.recv()

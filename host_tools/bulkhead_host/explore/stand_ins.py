@@ -178,7 +178,7 @@ class Puppet:
         self.stage.closed(self.number)
 
     def __call__(self, _frame: Any) -> "Puppet":
-        """Be `main(sys)`."""
+        """Be `main(task)`."""
         return self
 
 

@@ -20,6 +20,7 @@ from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system import floats
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.frames import FRAME_NAMES
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
 from bulkhead_host.system.operands import check_operands
@@ -63,7 +64,7 @@ def check_code(
             service.manifest,
             service.line("service", "name"),
             f"{service.name} has no service.py",
-            f"write {service.folder / 'service.py'} with main(sys) in it",
+            f"write {service.folder / 'service.py'} with main(task) in it",
         )
 
 
@@ -107,16 +108,16 @@ def _check_compiles(file: Path, board: Board, report: Report) -> None:
 def _check_main(tree: ast.Module, file: Path, report: Report) -> None:
     mains = [node for node in tree.body if isinstance(node, _Function) and node.name == "main"]
     if not mains:
-        report.add(file, 0, "it has no main(sys)", "def main(sys): with a yield in it")
+        report.add(file, 0, "it has no main(task)", "def main(task): with a yield in it")
         return
     main = mains[-1]
     taken = [*main.args.posonlyargs, *main.args.args]
     if len(taken) - len(main.args.defaults) > 1 or not (taken or main.args.vararg):
-        text = f"main takes {len(taken)} arguments, and is called with one: main(sys)"
+        text = f"main takes {len(taken)} arguments, and is called with one: main(task)"
         report.add(file, main.lineno, text)
     if isinstance(main, ast.FunctionDef) and not _has_yield(main):
-        text = "main(sys) must be a generator function or an async def: no yield in it"
-        report.add(file, main.lineno, text, "yield sys.recv(), or what else it waits for")
+        text = "main(task) must be a generator function or an async def: no yield in it"
+        report.add(file, main.lineno, text, "yield task.recv(), or what else it waits for")
 
 
 def _has_yield(function: ast.AST) -> bool:
@@ -160,7 +161,7 @@ def _check_board(
 
 
 def _check_handles(service: Service, tree: ast.Module, file: Path, report: Report) -> None:
-    """Report `sys.cap("name")` of a name that the manifest does not grant."""
+    """Report `task.cap("name")` of a name that the manifest does not grant."""
     granted = {use.handle for use in service.uses} | {line.name for line in service.lines}
     for node in ast.walk(tree):
         name = _granted_name(node)
@@ -172,7 +173,7 @@ def _check_handles(service: Service, tree: ast.Module, file: Path, report: Repor
 def _check_rights(service: Service, tree: ast.Module, file: Path, report: Report) -> None:
     """Report calls, sends and notifications by a capability that lacks the right.
 
-    A handle is followed from `led = sys.cap("led")` to `sys.call(led, ...)` in one function.
+    A handle is followed from `led = task.cap("led")` to `task.call(led, ...)` in one function.
     """
     rights = {use.handle: use.rights for use in service.uses}
     rights |= {line.name: 0 for line in service.lines}
@@ -183,8 +184,8 @@ def _check_rights(service: Service, tree: ast.Module, file: Path, report: Report
         for node in ast.walk(function):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="sys"), attr=trap), args=[handle, *_]
-                ) if trap in _RIGHT_OF_TRAP:
+                    func=ast.Attribute(value=ast.Name(id=frame), attr=trap), args=[handle, *_]
+                ) if frame in FRAME_NAMES and trap in _RIGHT_OF_TRAP:
                     name = _granted_name(handle)
                     if isinstance(handle, ast.Name):
                         name = names.get(handle.id, "")
@@ -207,11 +208,11 @@ def _handles(function: ast.AST) -> dict[str, str]:
 
 
 def _granted_name(node: ast.AST) -> str:
-    """Return the name in `sys.cap("name")`, the empty one for anything else."""
+    """Return the name in `task.cap("name")`, the empty one for anything else."""
     match node:
         case ast.Call(
-            func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
+            func=ast.Attribute(value=ast.Name(id=frame), attr="cap"),
             args=[ast.Constant(value=str(name))],
-        ):
+        ) if frame in FRAME_NAMES:
             return name
     return ""

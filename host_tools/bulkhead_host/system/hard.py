@@ -58,7 +58,7 @@ def _own(service: Service, board: Board | None) -> Iterator[Problem]:
             yield service, keys, f"a hard driver {text}", f"leave out {keys[-1]}"
     if _is_async(service):
         text = "the main of a hard driver must be a generator function: await allocates"
-        yield service, ("service", "hard"), text, "write def main(sys), and yield"
+        yield service, ("service", "hard"), text, "write def main(task), and yield"
 
 
 def _lines(service: Service) -> Iterator[Problem]:

@@ -7,9 +7,11 @@ found where it is a number, a text, or arithmetic of numbers and of constants of
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 
 from bulkhead_host.problem import Report
+from bulkhead_host.system.frames import FRAME_NAMES
 
 OPERATION_MAX = 191
 TIMEOUT_MS_MAX = (1 << 31) - 1
@@ -56,30 +58,33 @@ def check_operands(tree: ast.Module, file: Path, report: Report) -> None:
     constants = _constants(tree)
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="sys"), attr=method)) if (
-                method in _OPERANDS
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=frame), attr=method)) if (
+                frame in FRAME_NAMES and method in _OPERANDS
             ):
                 for place, keyword, kind in _OPERANDS[method]:
                     operand = _operand(node, place, keyword)
-                    text = "" if operand is None else _wrong(kind, operand, constants)
+                    text, step = _wrong(kind, operand, constants) if operand else ("", "")
                     if operand is not None and text:
-                        report.add(file, operand.lineno, f"sys.{method}: {text}")
+                        report.add(file, operand.lineno, f"task.{method}: {text}", step)
     if file.name == "api.py":
         _check_interface(tree, file, report)
 
 
-def _wrong(kind: str, operand: ast.expr, constants: Mapping[str, object]) -> str:
-    """Return what is wrong with an operand; nothing if it is right, or not known."""
+def _wrong(kind: str, operand: ast.expr, constants: Mapping[str, object]) -> tuple[str, str]:
+    """Return what is wrong with an operand and what to do; nothing if it is right, or unknown."""
     try:
         value = _value(operand, constants)
     except _Unknown:
-        return ""
+        return "", ""
     if value is None and kind == "timeout":  # the default
-        return ""
+        return "", ""
     may_be_negative = kind in ("timeout", "pause")  # which is over at once
     if type(value) is int and value <= _MOST[kind] and (value >= 0 or may_be_negative):
-        return ""
-    return f"the {kind} is {value!r:.40}, and has to be {_wanted(kind)}"
+        return "", ""
+    step = ""
+    if isinstance(value, float) and isfinite(value) and may_be_negative:
+        step = f"{round(value * 1000)}, if seconds were meant"
+    return f"the {kind} is {value!r:.40}, and has to be {_wanted(kind)}", step
 
 
 def _wanted(kind: str) -> str:

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator, Mapping
 
+from bulkhead_host.system.frames import FRAME_NAMES
+
 # What a trap of `bulkhead.Frame` is made of: the operands added up to its word, with the trap's
 # number, and the attributes that take the others, which may be left out in the end.
 _INLINED = {
@@ -23,12 +25,12 @@ _LENDING = ("handle", "operation", "buffer", "rights", "arg")
 def quicken(source: str, abi: Mapping[str, int]) -> str:
     """Return `source` with the commonest traps put together in place.
 
-    A statement `x = yield sys.call(handle, SET, value)` becomes `sys.arg = value; x = yield handle
-    + SET + CALL`, as the method of `bulkhead.Frame` does it, where no other operand is a trap
-    itself. The method judges its operands, so it stays where they are not known to be right: the
-    handle is a variable that holds nothing but `sys.cap("name")` all through its function, the
-    rest of the word are numbers in their range. A trap with a timeout stays what it is, too.
-    `yield sys.recv()` becomes `yield sys.waits`, which a hard driver's frame has another value
+    A statement `x = yield task.call(handle, SET, value)` becomes `task.arg = value; x = yield
+    handle + SET + CALL`, as the method of `bulkhead.Frame` does it, where no other operand is a
+    trap itself. The method judges its operands, so it stays where they are not known to be right:
+    the handle is a variable that holds nothing but `task.cap("name")` all through its function,
+    the rest of the word are numbers in their range. A trap with a timeout stays what it is, too.
+    `yield task.recv()` becomes `yield task.waits`, which a hard driver's frame has another value
     for. What is awaited is yielded then: a coroutine of MicroPython is a generator. `abi` are the
     constants of `kernel.abi`. Lines stay where they are.
     """
@@ -40,9 +42,9 @@ def quicken(source: str, abi: Mapping[str, int]) -> str:
     for node, handles in _statements(tree, frozenset()):
         match node:
             case ast.Yield(value=ast.Call() as call) | ast.Await(value=ast.Call() as call) if (
-                _method(call) == "recv" and not call.args
+                _method(call)[1] == "recv" and not call.args
             ):
-                edits.append(_edit(node, call, "sys.waits"))
+                edits.append(_edit(node, call, f"{_method(call)[0]}.waits"))
             case (
                 ast.Expr(value=ast.Yield(value=ast.Call() as call) as trap)
                 | ast.Expr(value=ast.Await(value=ast.Call() as call) as trap)
@@ -89,7 +91,7 @@ class _Numbers(ast.NodeTransformer):
 def _statements(
     scope: ast.AST, handles: frozenset[str]
 ) -> Iterator[tuple[ast.AST, frozenset[str]]]:
-    """Yield every node with the variables of its function that hold a handle from `sys.cap`."""
+    """Yield every node with the variables of its function that hold a handle from `task.cap`."""
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from _statements(node, _handles(node))
@@ -99,17 +101,17 @@ def _statements(
 
 
 def _handles(function: ast.AST) -> frozenset[str]:
-    """Return the variables that are bound in a function, each time by `name = sys.cap("...")`."""
+    """Return the variables that are bound in a function, each time by `name = task.cap("...")`."""
     given: list[str] = []
     for node in ast.walk(function):
         match node:
             case ast.Assign(
                 targets=[ast.Name(id=name)],
                 value=ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="sys"), attr="cap"),
+                    func=ast.Attribute(value=ast.Name(id=frame), attr="cap"),
                     args=[ast.Constant(value=str())],
                 ),
-            ):
+            ) if frame in FRAME_NAMES:
                 given.append(name)
     bound = _bound(function)
     return frozenset(name for name in given if given.count(name) == bound.count(name))
@@ -133,12 +135,14 @@ def _bound(scope: ast.AST) -> list[str]:
     return bound
 
 
-def _method(call: ast.Call) -> str:
-    """Return the method's name if this is `sys.method(...)` without keywords, else nothing."""
+def _method(call: ast.Call) -> tuple[str, str]:
+    """Return frame and method of `task.method(...)` without keywords, else two empty texts."""
     match call:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="sys"), attr=method), keywords=[]):
-            return method
-    return ""
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=frame), attr=method), keywords=[]) if (
+            frame in FRAME_NAMES
+        ):
+            return frame, method
+    return "", ""
 
 
 def _edit(node: ast.expr, call: ast.Call, text: str) -> tuple[ast.expr, str]:
@@ -150,7 +154,7 @@ def _parts(
     call: ast.Call, abi: Mapping[str, int], handles: frozenset[str]
 ) -> tuple[str, str] | None:
     """Return the assignments before a trap and its word; None if it stays a method call."""
-    method = _method(call)
+    frame, method = _method(call)
     if method not in _INLINED:
         return None
     trap, added, attributes, optional = _INLINED[method]
@@ -166,7 +170,7 @@ def _parts(
     if method.startswith("lease_"):
         word = [ast.Constant(_number(word[0]) << abi["HANDLE_SHIFT"])]
     texts = [ast.unparse(value) for value in values] + ["None"] * optional
-    assignments = [f"sys.{n} = {t}; " for n, t in zip(attributes, texts, strict=False)]
+    assignments = [f"{frame}.{n} = {t}; " for n, t in zip(attributes, texts, strict=False)]
     return "".join(assignments), _sum(word, abi[trap])
 
 

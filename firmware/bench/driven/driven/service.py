@@ -8,14 +8,14 @@ from machine import PWM, Pin
 _RAISE, _RETURN, _SPIN, _CATCH, _FILL, _TRAP, _HANG = range(1, 8)
 
 
-def main(sys):
+def main(task):
     """Serve one operation: none comes back from it."""
     mark = Pin(2, Pin.OUT, value=0).on
     Pin(16, Pin.OUT, value=1)
     PWM(Pin(17), freq=20_000, duty_u16=65535)
     Pin(18, Pin.OUT, value=0)
     Pin(19, Pin.OUT, value=1)
-    operation = yield sys.recv()
+    operation = yield task.recv()
     kept = []
     mark()
     if operation == _RETURN:
@@ -23,7 +23,7 @@ def main(sys):
     if operation == _TRAP:
         yield 31 << 8
     if operation == _HANG:
-        yield sys.sleep(sys.arg)
+        yield task.sleep(task.arg)
     while operation == _SPIN:
         pass
     while operation == _CATCH:

@@ -8,7 +8,7 @@ _TURNS = const(100)  # about a millisecond
 _PIECES = const(50)
 
 
-def main(sys):
+def main(task):
     """Spin."""
     pin = Pin(PROGRESS_PIN, Pin.OUT)
     while True:
@@ -19,4 +19,4 @@ def main(sys):
             while turns:
                 turns -= 1
             pin.toggle()
-        yield sys.sleep(0)
+        yield task.sleep(0)

@@ -10,31 +10,31 @@ _PAUSE_MS = 1
 _SETTLED = 5  # answers of a version, until mail that waited behind the first calls is counted
 
 
-def main(sys):
+def main(task):
     """Log, for each version, what has been lost, and times between two answers in us.
 
     `gap` is that between the last answer of a version and the first of the next, `stall` the
     longest of all.
     """
-    counter = sys.cap("counter")
+    counter = task.cap("counter")
     answered = time.ticks_us()
     version = answers = calls = sent = gap_us = stall_us = 0
     while True:
-        sent += (yield sys.send(counter, _COUNT)) == OK
-        status = yield sys.call(counter, _COUNT)
+        sent += (yield task.send(counter, _COUNT)) == OK
+        status = yield task.call(counter, _COUNT)
         now = time.ticks_us()
         between_us = time.ticks_diff(now, answered)
         answered = now
         stall_us = max(stall_us, between_us)
         calls += 1
         answers += 1
-        if status == OK and sys.arg[0] != version:
-            version = sys.arg[0]
+        if status == OK and task.arg[0] != version:
+            version = task.arg[0]
             answers = 0
             gap_us = between_us
         if answers == _SETTLED:
-            lost = calls - sys.arg[1] + sent - sys.arg[2]
+            lost = calls - task.arg[1] + sent - task.arg[2]
             text = "version=%d lost=%d gap=%d stall=%d" % (version, lost, gap_us, stall_us)
             stall_us = 0
-            yield sys.send(sys.cap("logger"), INFO, text)
-        yield sys.sleep(_PAUSE_MS)
+            yield task.send(task.cap("logger"), INFO, text)
+        yield task.sleep(_PAUSE_MS)

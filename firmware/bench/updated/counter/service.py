@@ -37,16 +37,16 @@ class Counts:
         self.calls, self.mail = state
 
 
-def main(sys):
+def main(task):
     """Tell by a pin that this version runs; answer with it and the counts."""
     Pin(RUNNING_PIN, Pin.OUT, value=VERSION - 1)
     counts = Counts()
-    sys.carry_over(counts)
-    yield sys.recv()
+    task.carry_over(counts)
+    yield task.recv()
     while True:
-        if sys.caller():
+        if task.caller():
             counts.calls += 1
-            yield sys.reply_recv(OK, (VERSION, counts.calls, counts.mail))
+            yield task.reply_recv(OK, (VERSION, counts.calls, counts.mail))
         else:
             counts.mail += 1
-            yield sys.recv()
+            yield task.recv()

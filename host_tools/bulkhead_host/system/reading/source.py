@@ -11,10 +11,8 @@ from typing import Any
 
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.frames import FRAME_NAMES
 from bulkhead_host.system.manifest import Service
-
-FRAME_NAMES = ("task", "sys")
-"""What a function calls the frame that is handed to it; `main` may call it anything."""
 
 NO_TRAPS = frozenset(
     {"accept", "badge", "bits", "caller", "cap", "carry_over", "count", "granted", "name"}
@@ -103,7 +101,7 @@ class Source:
         """Return what a function calls its frame, the empty string where it has none."""
         names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
         if function.name == "main" and self.is_main and names:
-            return names[0]
+            return names[0]  # whatever it is called
         return next((name for name in names if name in FRAME_NAMES), "")
 
     def with_frames(self) -> Iterator[tuple[Function, str]]:

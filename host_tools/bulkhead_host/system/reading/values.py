@@ -29,7 +29,6 @@ def wrong_values(source: Source) -> Iterator[Finding]:
             if trap and isinstance(node, ast.Call):
                 given = _given(node, trap)
                 yield from _wrong_message(source, given.get(_VALUES.get(trap, "")), trap)
-                yield from _wrong_time(source, given, f"{frame}.{trap}")
                 yield from _wrong_handle(given.get("handle"), frame, trap)
     if source.file.name == "api.py":
         yield from _wrong_numbers(source)
@@ -67,17 +66,6 @@ def _wrong_message(source: Source, value: ast.expr | None, trap: str) -> Iterato
             text=f"{size} bytes, and {trap} takes {most} at most",
             next_step="send it in pieces, or lend a buffer: call_lending",
         )
-
-
-def _wrong_time(source: Source, given: dict[str, ast.expr], what: str) -> Iterator[Finding]:
-    for name in ("timeout_ms", "milliseconds"):
-        is_known, value = source.value(given.get(name))
-        if is_known and isinstance(value, float):
-            yield Finding(
-                line=given[name].lineno,
-                text=f"{what} takes whole milliseconds, not {value}",
-                next_step=f"{round(value * 1000)}, if seconds were meant",
-            )
 
 
 def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Finding]:

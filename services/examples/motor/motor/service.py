@@ -47,31 +47,31 @@ class Motor:
         self.next_ms = time.ticks_add(time.ticks_ms(), _RAMP_MS)
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     place = dict(PINS)["motor"][0]
     motor = Motor()
-    if sys.carry_over(motor):
+    if task.carry_over(motor):
         wave = PWM(Pin(place))  # as it is
     else:
         wave = PWM(Pin(place, Pin.OUT, value=0), freq=_WAVE_HZ, duty_u16=0)
-        yield sys.send(logger, INFO, "the motor waits for its key")
+        yield task.send(logger, INFO, "the motor waits for its key")
     while True:
         left_ms = max(time.ticks_diff(motor.next_ms, time.ticks_ms()), 0)
-        operation = yield sys.recv(left_ms if motor.speed != motor.wanted else None)
+        operation = yield task.recv(left_ms if motor.speed != motor.wanted else None)
         if operation == NOTIFIED:
-            motor.stop(not sys.bits() & POWER_OFF)
+            motor.stop(not task.bits() & POWER_OFF)
             wave.duty_u16(0)
             text = "power on" if motor.has_power else "EMERGENCY STOP"
-            yield sys.send(logger, INFO if motor.has_power else WARNING, text)
+            yield task.send(logger, INFO if motor.has_power else WARNING, text)
         elif operation == TIMEOUT:
             motor.step()
             wave.duty_u16(65535 * motor.speed // _FULL)
-        elif operation != SPEED or type(sys.arg) is not int or not 0 <= sys.arg <= _FULL:
-            yield sys.reply(REFUSED)
+        elif operation != SPEED or type(task.arg) is not int or not 0 <= task.arg <= _FULL:
+            yield task.reply(REFUSED)
         elif not motor.has_power:
-            yield sys.reply(NO_POWER)
+            yield task.reply(NO_POWER)
         else:
-            motor.wanted = sys.arg
-            yield sys.reply(OK)
+            motor.wanted = task.arg
+            yield task.reply(OK)

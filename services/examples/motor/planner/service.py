@@ -16,21 +16,21 @@ _WAYS = const(200)
 _JOURNEY_MS = const(100)
 
 
-def main(sys):
+def main(task):
     """Send the motor on one journey after another, as long as it has power."""
-    motor, logger = sys.cap("motor"), sys.cap("logger")
+    motor, logger = task.cap("motor"), task.cap("logger")
     seed = 1
     was_moving = False
     while True:
         speed, seed = plan(seed)
-        status = yield sys.call(motor, SPEED, speed)
+        status = yield task.call(motor, SPEED, speed)
         if status == DEAD:
-            yield sys.reopen(motor)
+            yield task.reopen(motor)
         is_moving = status == OK
         if is_moving and not was_moving:
-            yield sys.send(logger, INFO, "on the way")
+            yield task.send(logger, INFO, "on the way")
         was_moving = is_moving
-        yield sys.sleep(_JOURNEY_MS)
+        yield task.sleep(_JOURNEY_MS)
 
 
 def plan(seed):

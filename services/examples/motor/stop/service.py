@@ -15,19 +15,19 @@ _PRESSED = 1  # the first line of the manifest; the other is the key
 _MUSHROOM = 15
 
 
-def main(sys):
+def main(task):
     """Serve the two lines."""
-    motor, pressed, released = sys.cap("motor"), sys.cap("pressed"), sys.cap("released")
+    motor, pressed, released = task.cap("motor"), task.cap("pressed"), task.cap("released")
     power = Pin(dict(PINS)["stop"][0], Pin.OUT, value=0)
     power_off, power_on = power.off, power.on  # bound once: a bound method allocates
     is_out = Pin(_MUSHROOM).value
-    yield sys.acknowledge(pressed)
-    yield sys.acknowledge(released)
+    yield task.acknowledge(pressed)
+    yield task.acknowledge(released)
     while True:
-        yield sys.recv()
+        yield task.recv()
         power_off()  # before it is asked which line it was: that takes 20 us
-        is_key = sys.bits() != _PRESSED
+        is_key = task.bits() != _PRESSED
         if is_key and is_out():
             power_on()
-        yield sys.notify(motor, POWER_ON if power() else POWER_OFF)
-        yield sys.acknowledge(released if is_key else pressed)
+        yield task.notify(motor, POWER_ON if power() else POWER_OFF)
+        yield task.acknowledge(released if is_key else pressed)

@@ -57,36 +57,36 @@ class Tape:
         return _NEW, (number - self.middle) * _BYTES
 
 
-def main(sys):
+def main(task):
     """Serve `api`, and record every second."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     tape = Tape()
-    if not sys.carry_over(tape):
-        yield from find(sys, tape)
-        yield sys.send(logger, INFO, "the next record is %d" % tape.next)
+    if not task.carry_over(tape):
+        yield from find(task, tape)
+        yield task.send(logger, INFO, "the next record is %d" % tape.next)
     next_ms = time.ticks_ms()
     while True:
-        operation = yield sys.recv(max(time.ticks_diff(next_ms, time.ticks_ms()), 0))
+        operation = yield task.recv(max(time.ticks_diff(next_ms, time.ticks_ms()), 0))
         if operation == TIMEOUT:
             next_ms = time.ticks_add(next_ms, _PERIOD_MS)
-            yield from measure(sys, tape)
+            yield from measure(task, tape)
         elif operation == RECORDS:
-            yield sys.reply(OK, (tape.oldest, tape.next))
-        elif operation == RECORD and type(sys.arg) is int:
-            caller = sys.caller()
-            status, reading = yield from look_up(sys, tape, sys.arg)
-            yield sys.reply_to(caller, status, reading)
+            yield task.reply(OK, (tape.oldest, tape.next))
+        elif operation == RECORD and type(task.arg) is int:
+            caller = task.caller()
+            status, reading = yield from look_up(task, tape, task.arg)
+            yield task.reply_to(caller, status, reading)
         else:
-            yield sys.reply(REFUSED)
+            yield task.reply(REFUSED)
 
 
-def find(sys, tape):
+def find(task, tape):
     """Find what earlier boots have recorded."""
-    old = yield from size(sys, _OLD)
-    new = yield from size(sys, _NEW)
+    old = yield from size(task, _OLD)
+    new = yield from size(task, _NEW)
     for name, count in ((_OLD, old), (_NEW, new)):
         if count:
-            yield from read(sys, sys.cap("files"), name, 0, tape.record)
+            yield from read(task, task.cap("files"), name, 0, tape.record)
             first, _ = unpack_from(_FORMAT, tape.record, 0)
             if name == _OLD:
                 tape.oldest = first
@@ -96,46 +96,46 @@ def find(sys, tape):
     tape.next = tape.middle + new
 
 
-def size(sys, name):
+def size(task, name):
     """Return how many records a file has."""
-    status = yield from files_api.ask(sys, sys.cap("files"), STAT, name)
-    return sys.arg // _BYTES if status == OK else 0
+    status = yield from files_api.ask(task, task.cap("files"), STAT, name)
+    return task.arg // _BYTES if status == OK else 0
 
 
-def measure(sys, tape):
+def measure(task, tape):
     """Take a record; write the page when it is full."""
-    adc = sys.cap("adc")
-    status = yield sys.call(adc, MEAN, (0, _READINGS))
-    if status == DEAD and (yield sys.reopen(adc)) == OK:
-        status = yield sys.call(adc, MEAN, (0, _READINGS))
-    if status == OK and tape.filled < _PAGE and not tape.add(sys.arg):
+    adc = task.cap("adc")
+    status = yield task.call(adc, MEAN, (0, _READINGS))
+    if status == DEAD and (yield task.reopen(adc)) == OK:
+        status = yield task.call(adc, MEAN, (0, _READINGS))
+    if status == OK and tape.filled < _PAGE and not tape.add(task.arg):
         return
     if tape.filled == _PAGE:
-        yield from save(sys, tape)
+        yield from save(task, tape)
 
 
-def save(sys, tape):
+def save(task, tape):
     """Write the page; what cannot be written now is tried with the next reading."""
-    files = sys.cap("files")
+    files = task.cap("files")
     if tape.next - tape.middle >= _FILE_RECORDS:
-        status = yield from files_api.ask(sys, files, files_api.RENAME, (_NEW, _OLD))
+        status = yield from files_api.ask(task, files, files_api.RENAME, (_NEW, _OLD))
         if status == OK:
             tape.oldest, tape.middle = tape.middle, tape.next
     name, offset = tape.place(tape.next)
-    status = yield from write(sys, files, name, offset, tape.page)
+    status = yield from write(task, files, name, offset, tape.page)
     if status == OK:
         tape.next += _PAGE
         tape.filled = 0
     else:
-        yield sys.send(sys.cap("logger"), WARNING, "not written, status %d" % status)
+        yield task.send(task.cap("logger"), WARNING, "not written, status %d" % status)
 
 
-def look_up(sys, tape, number):
+def look_up(task, tape, number):
     """Return the status and the reading of a record."""
     if not tape.oldest <= number < tape.next:
         return NO_RECORD, None
     name, offset = tape.place(number)
-    status = yield from read(sys, sys.cap("files"), name, offset, tape.record)
+    status = yield from read(task, task.cap("files"), name, offset, tape.record)
     found, reading = unpack_from(_FORMAT, tape.record, 0)
     if status != OK or found != number:
         return NO_RECORD if status == NO_FILE else NOT_READ, None

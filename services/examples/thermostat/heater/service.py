@@ -29,21 +29,21 @@ class Heat:
         self.until_ms = state
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     heat = Heat()
     place = dict(PINS)["heater"][0]
-    pin = Pin(place) if sys.carry_over(heat) else Pin(place, Pin.OUT, value=0)
+    pin = Pin(place) if task.carry_over(heat) else Pin(place, Pin.OUT, value=0)
     while True:
         left_ms = max(time.ticks_diff(heat.until_ms, time.ticks_ms()), 0)
-        operation = yield sys.recv(left_ms if pin.value() else None)
+        operation = yield task.recv(left_ms if pin.value() else None)
         if operation == TIMEOUT:
             pin.off()
-            yield sys.send(logger, WARNING, "nobody asks for heat: off")
-        elif operation == HEAT and type(sys.arg) is bool:
-            pin.value(sys.arg)
+            yield task.send(logger, WARNING, "nobody asks for heat: off")
+        elif operation == HEAT and type(task.arg) is bool:
+            pin.value(task.arg)
             heat.until_ms = time.ticks_add(time.ticks_ms(), HOLD_MS)
-            yield sys.reply(OK)
+            yield task.reply(OK)
         else:
-            yield sys.reply(REFUSED)
+            yield task.reply(REFUSED)

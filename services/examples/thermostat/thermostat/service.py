@@ -47,44 +47,44 @@ class Room:
         return self.is_heated != was_heated
 
 
-def main(sys):
+def main(task):
     """Serve `api`, and look at the room every second."""
     room = Room()
-    if not sys.carry_over(room):
-        room.wanted = yield from get(sys, "wanted", _DEFAULT)
+    if not task.carry_over(room):
+        room.wanted = yield from get(task, "wanted", _DEFAULT)
     while True:
-        operation = yield sys.recv(max(time.ticks_diff(room.next_ms, time.ticks_ms()), 0))
+        operation = yield task.recv(max(time.ticks_diff(room.next_ms, time.ticks_ms()), 0))
         if operation == TIMEOUT:
             room.next_ms = time.ticks_add(room.next_ms, _PERIOD_MS)
-            yield from control(sys, room)
+            yield from control(task, room)
         elif operation == STATE:
-            yield sys.reply(OK, (room.temperature, room.wanted, room.is_heated))
-        elif operation == SET and type(sys.arg) is int:
-            wanted = sys.arg
+            yield task.reply(OK, (room.temperature, room.wanted, room.is_heated))
+        elif operation == SET and type(task.arg) is int:
+            wanted = task.arg
             if not LOWEST <= wanted <= HIGHEST:
-                yield sys.reply(OUT_OF_RANGE)
+                yield task.reply(OUT_OF_RANGE)
                 continue
             room.wanted = wanted
-            yield sys.reply(OK)
-            yield from put(sys, "wanted", wanted)
+            yield task.reply(OK)
+            yield from put(task, "wanted", wanted)
         else:
-            yield sys.reply(REFUSED)
+            yield task.reply(REFUSED)
 
 
-def control(sys, room):
+def control(task, room):
     """Read the sensor, decide, and tell the heater, which hears it every second."""
-    status = yield from ask(sys, "thermometer", READ)
-    if room.decide(sys.arg if status == OK else None):
+    status = yield from ask(task, "thermometer", READ)
+    if room.decide(task.arg if status == OK else None):
         shown = "%d.%02d C" % divmod(room.temperature, 100) if room.temperature else "no reading"
         text = "%s: heat %s" % (shown, "on" if room.is_heated else "off")
-        yield sys.send(sys.cap("logger"), INFO, text)
-    yield from ask(sys, "heater", HEAT, room.is_heated)
+        yield task.send(task.cap("logger"), INFO, text)
+    yield from ask(task, "heater", HEAT, room.is_heated)
 
 
-def ask(sys, name, operation, arg=None):
+def ask(task, name, operation, arg=None):
     """Call a service, once more if it has just been started again; return the status."""
-    service = sys.cap(name)
-    status = yield sys.call(service, operation, arg)
-    if status == DEAD and (yield sys.reopen(service)) == OK:
-        status = yield sys.call(service, operation, arg)
+    service = task.cap(name)
+    status = yield task.call(service, operation, arg)
+    if status == DEAD and (yield task.reopen(service)) == OK:
+        status = yield task.call(service, operation, arg)
     return status

@@ -3,12 +3,12 @@
 from services.logger.api import INFO
 
 
-def main(sys):
+def main(task):
     """Log the answers."""
     for pause_ms in (70, 500):
-        yield sys.sleep(pause_ms)
-        status = yield sys.call(sys.cap("program"), 7, "how many")
-        text = "answer: %d %r" % (status, sys.arg)
-        yield sys.send(sys.cap("logger"), INFO, text)
-    yield sys.send(sys.cap("logger"), INFO, "all done")
-    yield sys.recv()
+        yield task.sleep(pause_ms)
+        status = yield task.call(task.cap("program"), 7, "how many")
+        text = "answer: %d %r" % (status, task.arg)
+        yield task.send(task.cap("logger"), INFO, text)
+    yield task.send(task.cap("logger"), INFO, "all done")
+    yield task.recv()

@@ -9,9 +9,9 @@ from services.led.api import TOGGLE
 from services.logger.api import INFO
 
 
-async def main(sys):
+async def main(task):
     counter = Counter()
-    await run(sys, program(sys, counter), counter.answer)
+    await run(task, program(task, counter), counter.answer)
 
 
 class Counter:
@@ -25,9 +25,9 @@ class Counter:
         return OK, (operation, arg, self.count)
 
 
-async def blink(sys):
+async def blink(task):
     while True:
-        await sys.call(sys.cap("led"), TOGGLE)
+        await task.call(task.cap("led"), TOGGLE)
         await asyncio.sleep_ms(20)
 
 
@@ -38,13 +38,13 @@ async def count(counter):
     counter.is_full.set()
 
 
-async def program(sys, counter):
-    asyncio.create_task(blink(sys))
+async def program(task, counter):
+    asyncio.create_task(blink(task))
     await asyncio.gather(count(counter), counter.is_full.wait())
-    await sys.send(sys.cap("logger"), INFO, "counted to %d" % counter.count)
+    await task.send(task.cap("logger"), INFO, "counted to %d" % counter.count)
     try:
         await asyncio.wait_for_ms(asyncio.Event().wait(), 50)
     except asyncio.TimeoutError:
-        await sys.send(sys.cap("logger"), INFO, "waited long enough")
+        await task.send(task.cap("logger"), INFO, "waited long enough")
     while True:
         await asyncio.sleep(3600)

@@ -4,9 +4,9 @@ from services.clock.api import ALARM
 from services.logger.api import INFO
 
 
-def main(sys):
+def main(task):
     """Ask, and log the answer."""
-    status = yield sys.call(sys.cap("clock"), ALARM, (1, 1))
-    yield sys.send(sys.cap("logger"), INFO, "refused: %d" % status)
+    status = yield task.call(task.cap("clock"), ALARM, (1, 1))
+    yield task.send(task.cap("logger"), INFO, "refused: %d" % status)
     while True:
-        yield sys.recv()
+        yield task.recv()

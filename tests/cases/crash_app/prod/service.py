@@ -16,18 +16,18 @@ _AFTER_MS = 3500  # crasher's heartbeat, and the pauses before it is started aga
 _PRINTED_MS = 100  # for the console to print the line before the next failure
 
 
-def main(sys):
+def main(task):
     """Prod, wait until crasher answers a ping again, and go on to the next."""
-    crasher = sys.cap("crasher")
-    logger = sys.cap("logger")
+    crasher = task.cap("crasher")
+    logger = task.cap("logger")
     for name, operation in _FAILURES:
-        status = yield sys.call(crasher, operation, name, 200)
-        yield sys.sleep(_AFTER_MS)
-        yield sys.reopen(crasher)
-        again = yield sys.call(crasher, api.PING, 7)
-        text = "%s: status %d, then %d %s" % (name, status, again, sys.arg)
-        yield sys.send(logger, INFO, text)
-        yield sys.sleep(_PRINTED_MS)
-    yield sys.send(logger, INFO, "all done" if again == OK else "crasher is gone")
+        status = yield task.call(crasher, operation, name, 200)
+        yield task.sleep(_AFTER_MS)
+        yield task.reopen(crasher)
+        again = yield task.call(crasher, api.PING, 7)
+        text = "%s: status %d, then %d %s" % (name, status, again, task.arg)
+        yield task.send(logger, INFO, text)
+        yield task.sleep(_PRINTED_MS)
+    yield task.send(logger, INFO, "all done" if again == OK else "crasher is gone")
     while True:
-        yield sys.recv()
+        yield task.recv()

@@ -1,8 +1,8 @@
 """Hog the board until killed, after each start."""
 
 
-def main(sys):
+def main(task):
     """Spin, a moment after the start."""
-    yield sys.sleep(20)
+    yield task.sleep(20)
     while True:
         pass

@@ -3,12 +3,12 @@
 from services.logger.api import INFO
 
 
-def main(sys):
+def main(task):
     """Log a count, for ever."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     count = 0
     while True:
         count += 1
         text = "line %d of many that nobody has asked for" % count
-        yield sys.send(logger, INFO, text)
-        yield sys.sleep(100)
+        yield task.send(logger, INFO, text)
+        yield task.sleep(100)

@@ -56,16 +56,16 @@ _STEPS = (
 _CALL_MS = 3000
 
 
-def main(sys):
+def main(task):
     """Take each step, and log what it gave."""
-    logger = sys.cap("logger")
+    logger = task.cap("logger")
     for step, driver, operation, operand in _STEPS:
         if operation == button.WAIT and driver == "button":
-            yield sys.send(logger, INFO, "hand: now")
-        status = yield sys.call(sys.cap(driver), operation, operand, _CALL_MS)
-        text = "%s: %d %r" % (step, status, sys.arg if status == 0 else None)
-        yield sys.send(logger, INFO, text)
-        yield sys.sleep(2)
-    yield sys.send(logger, INFO, "end: all done")
+            yield task.send(logger, INFO, "hand: now")
+        status = yield task.call(task.cap(driver), operation, operand, _CALL_MS)
+        text = "%s: %d %r" % (step, status, task.arg if status == 0 else None)
+        yield task.send(logger, INFO, text)
+        yield task.sleep(2)
+    yield task.send(logger, INFO, "end: all done")
     while True:
-        yield sys.recv()
+        yield task.recv()

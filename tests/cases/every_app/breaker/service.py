@@ -30,46 +30,46 @@ _GENERATION = const(7)
 _DROPPED = const(11)
 
 
-def main(sys):
+def main(task):
     """Crash each, then say what became of all: a logger that crashes loses its records.
 
     In a run of the board that follows a crash of it, do nothing.
     """
-    yield sys.sleep(_BEFORE_MS)
+    yield task.sleep(_BEFORE_MS)
     found = []
-    while (yield sys.read_fault(sys.cap("kernel"), 0)) == OK:
-        yield sys.recv()
+    while (yield task.read_fault(task.cap("kernel"), 0)) == OK:
+        yield task.recv()
     for number, row in enumerate(SERVICES, 1):
         if row[0] not in _MINE:
-            found.append((yield from crash(sys, number, row[0])))
+            found.append((yield from crash(task, number, row[0])))
     for text in found:
-        yield from log(sys, text)
-    yield from log(sys, "all done")
+        yield from log(task, text)
+    yield from log(task, "all done")
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
-def crash(sys, number, name):
+def crash(task, number, name):
     """Crash one, wait for it to be back, and return what became of it and of the others."""
-    before = yield from states(sys)
+    before = yield from states(task)
     waiting = 0
     if name in SERVERS:
-        yield from inject(sys, number, LATE_REPLY)
+        yield from inject(task, number, LATE_REPLY)
         for caller in ("caller_a", "caller_b"):
-            yield sys.notify(sys.cap(caller), GO + SERVERS.index(name))
+            yield task.notify(task.cap(caller), GO + SERVERS.index(name))
         for _ in range(_CALL_TRIES):
-            yield sys.sleep(_CALL_MS)
-            waiting = (yield from states(sys))[number][_CLIENTS]
+            yield task.sleep(_CALL_MS)
+            waiting = (yield from states(task))[number][_CLIENTS]
             if waiting >= _CALLERS:
                 break
-    yield from inject(sys, number, CRASH)
-    took_ms = yield from wait_until_back(sys, number, before[number][_GENERATION])
+    yield from inject(task, number, CRASH)
+    took_ms = yield from wait_until_back(task, number, before[number][_GENERATION])
     answers = []
     if name in SERVERS:
         for _ in range(_CALLERS):
-            if (yield sys.recv(_BACK_MS)) == ANSWERED:
-                answers.append("%d then %d" % sys.arg)
-    after = yield from states(sys)
+            if (yield task.recv(_BACK_MS)) == ANSWERED:
+                answers.append("%d then %d" % task.arg)
+    after = yield from states(task)
     times = after[number][_GENERATION] - before[number][_GENERATION]
     others = [other for other in before if other != number]
     touched = [o for o in others if before[o][_GENERATION] != after[o][_GENERATION]]
@@ -78,36 +78,36 @@ def crash(sys, number, name):
     return "%s: restarts %d in %d ms, waiting %d, answers [%s], touched %s, dropped %s" % found
 
 
-def inject(sys, number, kind):
+def inject(task, number, kind):
     """Inject, once what is preempted goes on."""
-    while (yield sys.inject(sys.cap("kernel"), number, kind)) != OK:
-        yield sys.sleep(1)
+    while (yield task.inject(task.cap("kernel"), number, kind)) != OK:
+        yield task.sleep(1)
 
 
-def states(sys):
+def states(task):
     """Return the state of each task by its number."""
     found = {}
     for number in range(1, len(SERVICES) + 1):
-        yield sys.inspect(sys.cap("kernel"), number)
-        found[number] = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(task.cap("kernel"), number)
+        found[number] = unpack(INSPECT_FORMAT, task.arg)
     return found
 
 
-def wait_until_back(sys, number, generation):
+def wait_until_back(task, number, generation):
     """Wait for a later incarnation of a task; return for how long, in ms, -1 if in vain."""
     for waited_ms in range(0, _BACK_MS, _LOOK_MS):
-        yield sys.inspect(sys.cap("kernel"), number)
-        row = unpack(INSPECT_FORMAT, sys.arg)
+        yield task.inspect(task.cap("kernel"), number)
+        row = unpack(INSPECT_FORMAT, task.arg)
         if row[_GENERATION] != generation and row[_STATE] not in (DORMANT, FAULTED):
             return waited_ms
-        yield sys.sleep(_LOOK_MS)
+        yield task.sleep(_LOOK_MS)
     return -1
 
 
-def log(sys, text):
+def log(task, text):
     """Log a line, slowly enough for the logger and the console to keep up."""
-    logger = sys.cap("logger")
-    yield sys.sleep(_LINE_MS)
-    if (yield sys.send(logger, INFO, text)) == DEAD:
-        yield sys.reopen(logger)
-        yield sys.send(logger, INFO, text)
+    logger = task.cap("logger")
+    yield task.sleep(_LINE_MS)
+    if (yield task.send(logger, INFO, text)) == DEAD:
+        yield task.reopen(logger)
+        yield task.send(logger, INFO, text)

@@ -5,15 +5,15 @@ from bulkhead import DEAD
 from services.breaker.api import ANSWERED, GO, NO_OPERATION, SERVERS
 
 
-def main(sys):
+def main(task):
     """Do so whenever notified."""
     while True:
-        yield sys.recv()
-        handle = sys.cap(SERVERS[sys.bits() & (GO - 1)])
-        first = yield sys.call(handle, NO_OPERATION)
+        yield task.recv()
+        handle = task.cap(SERVERS[task.bits() & (GO - 1)])
+        first = yield task.call(handle, NO_OPERATION)
         status = first
         while status == DEAD:
-            yield sys.sleep(1)
-            yield sys.reopen(handle)
-            status = yield sys.call(handle, NO_OPERATION)
-        yield sys.send(sys.cap("breaker"), ANSWERED, (first, status))
+            yield task.sleep(1)
+            yield task.reopen(handle)
+            status = yield task.call(handle, NO_OPERATION)
+        yield task.send(task.cap("breaker"), ANSWERED, (first, status))

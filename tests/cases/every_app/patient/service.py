@@ -13,37 +13,37 @@ _LONG_MS = 30_000
 _SERVICES = {FIND_LED: "names", PUSH: "button", BYTES: "uart", ALARM: "clock", EDGE: "gpio"}
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
     result = None
     while True:
-        operation = yield sys.recv()
-        value = sys.arg
+        operation = yield task.recv()
+        value = task.arg
         if operation == NOTIFIED:
-            result = sys.bits()
+            result = task.bits()
         elif operation == RESULT:
-            yield sys.reply(OK, result)
+            yield task.reply(OK, result)
         else:
-            yield sys.reply(OK)
-            status, came = yield from wait(sys, operation, value)
+            yield task.reply(OK)
+            status, came = yield from wait(task, operation, value)
             result = "%d %r" % (status, came)
 
 
-def wait(sys, operation, value):
+def wait(task, operation, value):
     """Do one wait; return its status and what came."""
-    service = sys.cap(_SERVICES[operation])
-    yield sys.reopen(service)  # it was crashed
+    service = task.cap(_SERVICES[operation])
+    yield task.reopen(service)  # it was crashed
     if operation == FIND_LED:
-        sys.accept()
-        status = yield sys.call(service, names.FIND, ("led", 1, _LONG_MS), _LONG_MS)
-        return status, sys.granted() != 0
+        task.accept()
+        status = yield task.call(service, names.FIND, ("led", 1, _LONG_MS), _LONG_MS)
+        return status, task.granted() != 0
     if operation == ALARM:
-        yield sys.call(service, clock.TIME)
-        status = yield sys.call(service, clock.ALARM, (sys.arg + value, 4))
+        yield task.call(service, clock.TIME)
+        status = yield task.call(service, clock.ALARM, (task.arg + value, 4))
     elif operation == PUSH:
-        status = yield sys.call(service, button.WAIT, None, _LONG_MS)
+        status = yield task.call(service, button.WAIT, None, _LONG_MS)
     elif operation == BYTES:
-        status = yield sys.call(service, uart.READ, (20, _LONG_MS), _LONG_MS)
+        status = yield task.call(service, uart.READ, (20, _LONG_MS), _LONG_MS)
     else:
-        status = yield sys.call(service, gpio.SUBSCRIBE, (1, 8))
-    return status, sys.arg
+        status = yield task.call(service, gpio.SUBSCRIBE, (1, 8))
+    return status, task.arg

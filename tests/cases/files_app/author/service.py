@@ -35,62 +35,62 @@ _NONSENSE = (
 )
 
 
-def main(sys):
+def main(task):
     """Log the boot before, then try everything."""
-    files = sys.cap("files")
+    files = task.cap("files")
     buffer = bytearray(8)
     for volume in _VOLUMES:
-        status = yield from read(sys, sys.cap(volume), "notes", 0, buffer)
-        yield from say(sys, volume, "kept", status, bytes(buffer[: sys.arg or 0]))
+        status = yield from read(task, task.cap(volume), "notes", 0, buffer)
+        yield from say(task, volume, "kept", status, bytes(buffer[: task.arg or 0]))
     for volume in _VOLUMES:
-        yield from use(sys, volume, sys.cap(volume))
+        yield from use(task, volume, task.cap(volume))
     refused = 0
     for operation, arg in _NONSENSE:
-        refused += (yield sys.call(files, operation, arg)) == 191
-    yield from say(sys, "files", "nonsense", len(_NONSENSE) - refused, None)
-    yield sys.send(sys.cap("logger"), INFO, "end: all done")
-    yield sys.recv()
+        refused += (yield task.call(files, operation, arg)) == 191
+    yield from say(task, "files", "nonsense", len(_NONSENSE) - refused, None)
+    yield task.send(task.cap("logger"), INFO, "end: all done")
+    yield task.recv()
 
 
-def say(sys, volume, step, status, value):
+def say(task, volume, step, status, value):
     """Log one step."""
     text = "%s %s: %d %r" % (volume, step, status, value)
-    yield sys.send(sys.cap("logger"), INFO, text)
+    yield task.send(task.cap("logger"), INFO, text)
 
 
-def use(sys, volume, files):
+def use(task, volume, files):
     """Try every operation on one volume."""
     buffer = bytearray(8)
-    status = yield from replace(sys, files, "a", b"first")
-    yield from say(sys, volume, "replace", status, sys.arg)
-    status = yield from write(sys, files, "a", 5, b" and more")
-    yield from say(sys, volume, "append", status, sys.arg)
-    status = yield from write(sys, files, "a", 1, bytearray(b"X"))
-    yield from say(sys, volume, "inside", status, sys.arg)
-    status = yield from write(sys, files, "a", 15, b"beyond")
-    yield from say(sys, volume, "hole", status, sys.arg)
-    status = yield from read(sys, files, "a", 0, buffer)
-    yield from say(sys, volume, "read", status, bytes(buffer))
-    status = yield from read(sys, files, "a", 10, buffer)
-    yield from say(sys, volume, "end", status, bytes(buffer[: sys.arg]))
-    status = yield from read(sys, files, "a", 14, buffer)
-    yield from say(sys, volume, "behind", status, sys.arg)
-    status = yield from ask(sys, files, RENAME, ("a", "b"))
-    yield from say(sys, volume, "rename", status, sys.arg)
-    status = yield from ask(sys, files, STAT, "b")
-    yield from say(sys, volume, "stat", status, sys.arg)
-    status = yield from ask(sys, files, STAT, "a")
-    yield from say(sys, volume, "gone", status, sys.arg)
+    status = yield from replace(task, files, "a", b"first")
+    yield from say(task, volume, "replace", status, task.arg)
+    status = yield from write(task, files, "a", 5, b" and more")
+    yield from say(task, volume, "append", status, task.arg)
+    status = yield from write(task, files, "a", 1, bytearray(b"X"))
+    yield from say(task, volume, "inside", status, task.arg)
+    status = yield from write(task, files, "a", 15, b"beyond")
+    yield from say(task, volume, "hole", status, task.arg)
+    status = yield from read(task, files, "a", 0, buffer)
+    yield from say(task, volume, "read", status, bytes(buffer))
+    status = yield from read(task, files, "a", 10, buffer)
+    yield from say(task, volume, "end", status, bytes(buffer[: task.arg]))
+    status = yield from read(task, files, "a", 14, buffer)
+    yield from say(task, volume, "behind", status, task.arg)
+    status = yield from ask(task, files, RENAME, ("a", "b"))
+    yield from say(task, volume, "rename", status, task.arg)
+    status = yield from ask(task, files, STAT, "b")
+    yield from say(task, volume, "stat", status, task.arg)
+    status = yield from ask(task, files, STAT, "a")
+    yield from say(task, volume, "gone", status, task.arg)
     statuses = []
     for number in range(3):
-        statuses.append((yield from write(sys, files, "big", number * 1024, _BLOCK)))
-    yield from say(sys, volume, "quota", sum(statuses), tuple(statuses))
-    status = yield from ask(sys, files, USE)
-    yield from say(sys, volume, "use", status, sys.arg)
-    status = yield from ask(sys, files, REMOVE, "big")
-    yield from say(sys, volume, "remove", status, sys.arg)
-    status = yield from replace(sys, files, "notes", b"of mine")
-    status = yield from ask(sys, files, LIST, 1)
-    yield from say(sys, volume, "list", status, sys.arg)
-    status = yield from ask(sys, files, LIST, 2)
-    yield from say(sys, volume, "no more", status, sys.arg)
+        statuses.append((yield from write(task, files, "big", number * 1024, _BLOCK)))
+    yield from say(task, volume, "quota", sum(statuses), tuple(statuses))
+    status = yield from ask(task, files, USE)
+    yield from say(task, volume, "use", status, task.arg)
+    status = yield from ask(task, files, REMOVE, "big")
+    yield from say(task, volume, "remove", status, task.arg)
+    status = yield from replace(task, files, "notes", b"of mine")
+    status = yield from ask(task, files, LIST, 1)
+    yield from say(task, volume, "list", status, task.arg)
+    status = yield from ask(task, files, LIST, 2)
+    yield from say(task, volume, "no more", status, task.arg)

@@ -4,14 +4,14 @@ from services.files.api import LIST, ask, replace
 from services.logger.api import INFO
 
 
-def main(sys):
+def main(task):
     """Write it, and log what there is."""
-    files = sys.cap("files")
-    status = yield from replace(sys, files, "notes", b"of other")
-    text = "replace: %d %r" % (status, sys.arg)
-    yield sys.send(sys.cap("logger"), INFO, text)
-    yield sys.sleep(500)
-    status = yield from ask(sys, files, LIST, 0)
-    text = "list: %d %r" % (status, sys.arg)
-    yield sys.send(sys.cap("logger"), INFO, text)
-    yield sys.recv()
+    files = task.cap("files")
+    status = yield from replace(task, files, "notes", b"of other")
+    text = "replace: %d %r" % (status, task.arg)
+    yield task.send(task.cap("logger"), INFO, text)
+    yield task.sleep(500)
+    status = yield from ask(task, files, LIST, 0)
+    text = "list: %d %r" % (status, task.arg)
+    yield task.send(task.cap("logger"), INFO, text)
+    yield task.recv()

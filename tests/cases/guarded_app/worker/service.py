@@ -15,14 +15,14 @@ def is_first_run():
             return True
 
 
-def main(sys):
+def main(task):
     """Report every second or so."""
-    watchdog = sys.cap("watchdog")
+    watchdog = task.cap("watchdog")
     left = _REPORTS if is_first_run() else -1
     while left:
         left -= 1
-        if (yield sys.send(watchdog, ALIVE)) != 0:
-            yield sys.reopen(watchdog)
-        yield sys.sleep(1_100)
+        if (yield task.send(watchdog, ALIVE)) != 0:
+            yield task.reopen(watchdog)
+        yield task.sleep(1_100)
     while True:
-        yield sys.recv()
+        yield task.recv()

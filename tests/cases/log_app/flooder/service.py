@@ -3,14 +3,14 @@
 from services.logger.api import DEBUG, INFO
 
 
-def main(sys):
+def main(task):
     """Send 200 records, eight at a time; the mailbox has room for sixteen."""
-    logger = sys.cap("logger")
-    yield sys.sleep(100)
+    logger = task.cap("logger")
+    yield task.sleep(100)
     for number in range(200):
-        yield sys.send(logger, INFO, "flood %d" % number)
+        yield task.send(logger, INFO, "flood %d" % number)
         if number % 8 == 7:
-            yield sys.sleep(5)
-    yield sys.sleep(300)
-    yield sys.send(logger, DEBUG, "not kept")
-    yield sys.recv()
+            yield task.sleep(5)
+    yield task.sleep(300)
+    yield task.send(logger, DEBUG, "not kept")
+    yield task.recv()

@@ -17,40 +17,42 @@ _REFUSED = (
 )
 
 
-def main(sys):
+def main(task):
     """Log what each call gives; answer each message with what it says, below `home/echo`."""
-    mqtt = sys.cap("mqtt")
+    mqtt = task.cap("mqtt")
     for step, operation, arg in _REFUSED:
-        yield from say(sys, step, (yield sys.call(mqtt, operation, arg)))
-    yield from say(sys, "subscribed", (yield sys.call(mqtt, SUBSCRIBE, ("home/+/set", _ORDER, 1))))
-    yield from say(sys, "early", (yield sys.call(mqtt, PUBLISH, ("home/a/t", b"21", 0, False))))
-    yield from say(sys, "there", (yield sys.call(mqtt, WAIT, None, _LONG_MS)))
-    yield from say(sys, "late", (yield sys.call(mqtt, PUBLISH, ("home/a/t", b"22", 1, True))))
+        yield from say(task, step, (yield task.call(mqtt, operation, arg)))
+    yield from say(
+        task, "subscribed", (yield task.call(mqtt, SUBSCRIBE, ("home/+/set", _ORDER, 1)))
+    )
+    yield from say(task, "early", (yield task.call(mqtt, PUBLISH, ("home/a/t", b"21", 0, False))))
+    yield from say(task, "there", (yield task.call(mqtt, WAIT, None, _LONG_MS)))
+    yield from say(task, "late", (yield task.call(mqtt, PUBLISH, ("home/a/t", b"22", 1, True))))
     while True:
-        if (yield sys.recv()) != _ORDER:
+        if (yield task.recv()) != _ORDER:
             continue
-        topic, payload = sys.arg
+        topic, payload = task.arg
         if payload == b"fill":
-            yield from fill(sys, mqtt)
+            yield from fill(task, mqtt)
         elif payload == b"status":
-            yield sys.call(mqtt, STATUS)
-            value = repr(sys.arg).encode()
-            yield sys.call(mqtt, PUBLISH, ("home/status", value, 1, False))
+            yield task.call(mqtt, STATUS)
+            value = repr(task.arg).encode()
+            yield task.call(mqtt, PUBLISH, ("home/status", value, 1, False))
         elif payload == b"leave":
-            yield sys.call(mqtt, UNSUBSCRIBE, "home/+/set")
+            yield task.call(mqtt, UNSUBSCRIBE, "home/+/set")
         else:
             value = topic.encode() + b" " + payload
-            yield sys.call(mqtt, PUBLISH, ("home/echo", value, 0, False))
+            yield task.call(mqtt, PUBLISH, ("home/echo", value, 0, False))
 
 
-def fill(sys, mqtt):
+def fill(task, mqtt):
     """Publish until the queue is full."""
     count = 0
-    while (yield sys.call(mqtt, PUBLISH, ("home/fill", b"%d" % count, 1, False))) == OK:
+    while (yield task.call(mqtt, PUBLISH, ("home/fill", b"%d" % count, 1, False))) == OK:
         count += 1
-    yield from say(sys, "full", count)
+    yield from say(task, "full", count)
 
 
-def say(sys, step, what):
+def say(task, step, what):
     """Log one step."""
-    yield sys.send(sys.cap("logger"), INFO, "%s: %d" % (step, what))
+    yield task.send(task.cap("logger"), INFO, "%s: %d" % (step, what))

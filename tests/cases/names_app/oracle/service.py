@@ -5,11 +5,11 @@ from bulkhead import OK, REFUSED
 from services.oracle.api import FAIL, WHO
 
 
-def main(sys):
+def main(task):
     """Serve `api`."""
-    operation = yield sys.recv()
+    operation = yield task.recv()
     while True:
         if operation == FAIL:
             raise ValueError("asked to")
         status = OK if operation == WHO else REFUSED
-        operation = yield sys.reply_recv(status, sys.badge())
+        operation = yield task.reply_recv(status, task.badge())

@@ -6,23 +6,23 @@ from services.i2c.api import Bus
 from services.logger.api import ERROR, INFO
 
 
-def main(sys):
+def main(task):
     """Log the temperature."""
-    logger = sys.cap("logger")
-    bus = Bus(sys, sys.cap("i2c"))
+    logger = task.cap("logger")
+    bus = Bus(task, task.cap("i2c"))
     try:
         yield from bus.run(MCP9808, bus, 0x19)
     except OSError as error:
-        yield sys.send(logger, ERROR, "nobody at 0x19: %d" % error.errno)
+        yield task.send(logger, ERROR, "nobody at 0x19: %d" % error.errno)
     sensor = yield from bus.run(MCP9808, bus)
     yield from bus.run(set_up, sensor)
     celsius = yield from bus.run(lambda: sensor.temperature)
-    yield sys.send(logger, INFO, "%.4f C" % celsius)
+    yield task.send(logger, INFO, "%.4f C" % celsius)
     upper = yield from bus.run(lambda: sensor.temperature_upper)
     resolution = yield from bus.run(lambda: sensor.temperature_resolution)
-    yield sys.send(logger, INFO, "upper %.1f, %s" % (upper, resolution))
+    yield task.send(logger, INFO, "upper %.1f, %s" % (upper, resolution))
     while True:
-        yield sys.recv()
+        yield task.recv()
 
 
 def set_up(sensor):

@@ -1,9 +1,9 @@
 """Catch every kill, for ever, a while after the start."""
 
 
-def main(sys):
+def main(task):
     """Spin where nothing gets through."""
-    yield sys.sleep(200)
+    yield task.sleep(200)
     while True:
         try:
             while True:

@@ -22,15 +22,15 @@ class Counts:
         self.calls, self.mail = state
 
 
-def main(sys):
+def main(task):
     """Answer with the version, that of the state, and the counts."""
     counts = Counts()
-    sys.carry_over(counts)
-    yield sys.recv()
+    task.carry_over(counts)
+    yield task.recv()
     while True:
-        if sys.caller():
+        if task.caller():
             counts.calls += 1
-            yield sys.reply_recv(OK, (VERSION, counts.came_from, counts.calls, counts.mail))
+            yield task.reply_recv(OK, (VERSION, counts.came_from, counts.calls, counts.mail))
         else:
             counts.mail += 1
-            yield sys.recv()
+            yield task.recv()

@@ -11,10 +11,10 @@ def hang():
         pass
 
 
-def main(sys):
+def main(task):
     """Hang; in the next run of the board, wait."""
     if machine.reset_cause() != machine.WDT_RESET:
-        yield sys.sleep(100)
+        yield task.sleep(100)
         hang()
     while True:
-        yield sys.recv()
+        yield task.recv()
