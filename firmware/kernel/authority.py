@@ -19,8 +19,9 @@ _OURS = ("kernel", "port", "bulkhead")
 _OURS_BELOW = ("bulkhead", "kernel", "port", "services.")
 _KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
 
-# What `judge` says.
-_LIBRARY = const(2)  # the importer may have the module as it is
+# What `judge` says. From _LIBRARY on the importer has the module as it is.
+_LOADING = const(3)  # the importer is a library whose own text runs for the first time
+_LIBRARY = const(2)
 _WHOLE = const(1)  # the task may have all names of it
 _PART = const(0)
 
@@ -50,7 +51,8 @@ class Authority:
         self.settled = set()
         self.substitutes = {}
         self.guarded = None
-        self.importing = self.finding = None  # the guard's
+        self.loaded = 0
+        self.importing = self.finding = self.naming = None  # the guard's
 
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
@@ -91,7 +93,7 @@ class Authority:
         """
         number = self._whose(number)
         if self._is_library(number, space):
-            return _LIBRARY
+            return _LIBRARY if space["__name__"] in self.settled else _LOADING
         # As import statements have them: other objects might give other names the second time.
         # True is MicroPython's own, for a module within a package that it has not found there.
         asked = () if names is None or names is True else names
@@ -115,8 +117,13 @@ class Authority:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
 
     def check_globals(self, number, space):
-        """Raise if globals are a library's, in which a service's own function is called."""
-        if self._is_library(self._whose(number), space):
+        """Raise if globals are a library's: it has been given a service's `globals` to call.
+
+        What a library calls by that name is its own (`settle`), but while its text runs for the
+        first time, when it calls nothing of a service.
+        """
+        name = space.get("__name__", "")
+        if name in self.settled and self._is_library(self._whose(number), space):
             raise ImportError("globals of '%s' are not the service's" % space["__name__"])
 
     def hand_out(self, number, module, name, names, verdict):
@@ -139,20 +146,37 @@ class Authority:
         found = self._whole(number, sys.modules.get(name, module), name)
         while "." in name:
             name, _, last = name.rpartition(".")
+            if self.covers(number, name):
+                found = self._whole(number, sys.modules[name], name)
+                continue
             outer = Names()
             setattr(outer, last, found)
             found = outer
         return found
 
     def settle(self, name):
-        """Seal a module that tasks share, and those on the way to it, once they are loaded."""
+        """Settle a module, and those on the way to it, once they are loaded.
+
+        A library calls the builtin `globals` from then on, where services call the guard's. What
+        tasks share is sealed.
+        """
         while name and name not in self.settled:
             module = sys.modules.get(name)
             if module is not None and "__file__" in module.__dict__:
-                self.settled.add(name)
+                if not name.startswith(_OURS_BELOW) and "globals" not in module.__dict__:
+                    setattr(module, "globals", self.naming)  # noqa: B010
                 if self.seals and self.is_shared(name):
                     seal_module(module)
+                self.settled.add(name)  # at last: who settles it may be killed before
             name = name.rpartition(".")[0]
+
+    def settle_libraries(self):
+        """Settle what libraries have loaded themselves, when none of them is being loaded."""
+        if len(sys.modules) != self.loaded:
+            for name in tuple(sys.modules):
+                if not name.startswith("services."):
+                    self.settle(name)
+            self.loaded = len(sys.modules)
 
     def is_shared(self, name):
         """Tell whether a module is for more than one task to import, or is what runs them all."""

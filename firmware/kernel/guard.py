@@ -33,8 +33,9 @@ def install(words, authority, outlet=None):
     authority.finding = view
     judge = authority.judge
     settle = authority.settle
+    settle_libraries = authority.settle_libraries
     hand_out = authority.hand_out
-    caller = globals
+    caller = authority.naming = globals
 
     @micropython.native
     def guard(name, space=None, local=None, names=None, level=0):
@@ -43,8 +44,10 @@ def install(words, authority, outlet=None):
             return importing(name, space, local, names, level)
         verdict = judge(number, name, names, level, caller())
         module = importing(name, space, local, names, level)
-        settle(name)
-        return module if verdict == 2 else hand_out(number, module, name, names, verdict)
+        if verdict != 3:
+            settle(name)
+            settle_libraries()
+        return module if verdict >= 2 else hand_out(number, module, name, names, verdict)
 
     for name in GUARDED:
         if hasattr(builtins, name):
