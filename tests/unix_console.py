@@ -13,9 +13,9 @@ from bulkhead_host.link.transport import LinkLost
 
 SERVICES = ("supervisor", "logger", "console", "crasher")
 _MAIN = """
-from kernel.authority import Authority
+from guard.authority import Authority
 from kernel.boot import build
-from kernel.guard import install
+from guard.guards import install
 from kernel.levels import main_level
 from bulkhead_system import COMMON, MODULES, SERVICES
 from bulkhead_port import Port

@@ -8,9 +8,9 @@ name assigned at the prompt can break.
 
 import sys
 
-from kernel.authority import Authority
+from guard.authority import Authority
 from kernel.boot import build
-from kernel.guard import install
+from guard.guards import install
 from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level, main_level, run
 from bulkhead_key import KEY

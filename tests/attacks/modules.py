@@ -146,7 +146,7 @@ def import_the_layout(_sys):
 @after
 def import_the_guard(_sys):
     """Import the guard, to install another."""
-    from kernel.guard import install
+    from guard.guards import install
 
     install([0] * 32, None)
     reached()

@@ -9,8 +9,8 @@ from attacks import walk as walker
 from cases.ports import CasePort
 from cases.rig import Rig
 from kernel.abi import DROP_OLDEST, FAULT_NAMES, OK
-from kernel.authority import Authority
-from kernel.guard import GUARDED, install
+from guard.authority import Authority
+from guard.guards import GUARDED, install
 from kernel.limits import TIME_MASK
 
 _FILES = (corpus, capabilities, modules, builtins_, shared, memory, code)

@@ -3,7 +3,7 @@
 import pytest
 
 from bulkhead_host.system.imports import SERVICE, is_allowed
-from kernel.authority import Authority
+from guard.authority import Authority
 
 _MODULES = ("machine", "io.open", "sys.stdin", "builtins.open")
 _TABLE = (("led", "services.led.service"), ("bench", lambda task: None))

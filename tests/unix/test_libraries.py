@@ -53,8 +53,8 @@ _SCRIPT = """
 import sys
 from cases.ports import CasePort
 from cases.rig import Rig
-from kernel.authority import Authority
-from kernel.guard import install
+from guard.authority import Authority
+from guard.guards import install
 
 port = CasePort()
 rig = Rig(port)

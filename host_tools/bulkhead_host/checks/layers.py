@@ -21,7 +21,7 @@ from bulkhead_host.system.imports import (
 from bulkhead_host.system.manifest import load_service
 
 # The kernel asks its port for the time and for everything else of the chip.
-KERNEL_MODULES = ("array", "binascii", "builtins", "gc", "io", "micropython", "struct", "sys")
+KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys")
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = (
@@ -32,13 +32,14 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
+    "firmware/guard": ("guard", "kernel.layout", "builtins", "micropython", "sys"),
     "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": (
         *("port", "kernel", "bulkhead_outputs", *MICROPYTHON_MODULES, "uctypes"),
         *STANDARD_LIBRARY,
     ),
     "firmware/boot": (
-        *("kernel", "port", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
+        *("kernel", "port", "guard", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
         *("bulkhead_slots", "micropython", "os", "sys"),
         *PLAIN_MODULES,
     ),
@@ -94,7 +95,7 @@ def check_layers(root: Path) -> list[Problem]:
     for manifest in sorted((root / "services").glob("*/service.toml")):
         problems += check_service(root, manifest.parent)
     for packages_root, folders in (
-        ("firmware", ("kernel", "bulkhead", "port", "bench")),
+        ("firmware", ("kernel", "bulkhead", "port", "guard", "bench")),
         (".", ("services",)),
         ("host_tools", ("bulkhead_host", "pytest_bulkhead")),
     ):

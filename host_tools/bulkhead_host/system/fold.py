@@ -38,7 +38,7 @@ _SCALED = ("ptr16", "ptr32")
 # Modules whose functions are pasted into kernel modules that call them. The first is nothing but
 # such functions and is left out.
 PASTED = ("kernel/quick.py", "kernel/trace.py")
-_KERNEL_SIDE = ("kernel/", "port/", "bulkhead/")
+_KERNEL_SIDE = ("kernel/", "port/", "guard/", "bulkhead/")
 
 Constant = int | str | tuple[str, ...]
 Constants = Mapping[str, Mapping[str, Constant]]

@@ -1,8 +1,8 @@
-"""One module of many: what kernel and port weigh as modules, an image does without.
+"""One module of many: what kernel, port and guard weigh as modules, an image does without.
 
 Each module takes a table of names in RAM, and each name that one imports from another an entry of
-it; in flash there are the imports, and a file's name. So an image has the modules of kernel and
-port in one, `kernel/__init__.py`: imports among them go, names that two of them define get their
+it; in flash there are the imports, and a file's name. So an image has the modules of the three
+in one, `kernel/__init__.py`: imports among them go, names that two of them define get their
 module's behind them, and what others import from one of them they import from `kernel`. Argument
 names, which MicroPython keeps for calls by keyword, become letters where no call has the keyword;
 constants that are folded everywhere go.
@@ -22,11 +22,12 @@ from bulkhead_host.system.scopes import Renamer, keywords_of, loaded_names, sour
 
 MERGED = "kernel/__init__.py"
 _PACKAGE = "kernel"
-_FOLDERS = ("kernel/", "port/")
-# `guard`: a service finds its globals. `boot` and `window` are let go of.
+_FOLDERS = ("kernel/", "port/", "guard/")
+# `guards`: a service finds its globals. `boot` and `window` are let go of.
 _APART = {
     *("kernel/__init__.py", "kernel/abi.py", "kernel/layout.py", "kernel/limits.py"),
-    *("kernel/boot.py", "kernel/guard.py", "kernel/replace.py", "kernel/window.py"),
+    *("kernel/boot.py", "kernel/replace.py", "kernel/window.py"),
+    *("guard/__init__.py", "guard/guards.py"),
     *("port/__init__.py", "port/rp2_outputs.py", "port/rp2_prompt.py", "port/rp2_sources.py"),
 }
 # Compiled without line numbers: their lines may move.

@@ -6,7 +6,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 import sys
 
 from kernel.layout import ROW_ENTRY
-from kernel.seal import can_seal, seal_module
+from guard.seal import can_seal, seal_module
 from micropython import const
 
 _MODULE = type(sys)
@@ -15,7 +15,7 @@ _GUARDED = (
     "machine", "sys", "os", "gc", "micropython", "builtins", "_rp2", "_thread", "uctypes", "vfs",
     "select", "socket", "network", "tls", "bluetooth", "esp", "esp32",
 )  # fmt: skip
-_OURS = ("kernel", "port", "bulkhead")
+_OURS = ("kernel", "port", "guard", "bulkhead")
 _OURS_BELOW = ("bulkhead", "kernel", "port", "services.")
 _KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
 

@@ -1,0 +1,1 @@
+"""What services may import, and what they get of it: they reach what their manifests name."""
