@@ -29,6 +29,16 @@ def test_a_copy_is_changed_and_the_cached_tree_is_not(tmp_path: Path) -> None:
     assert "__globals__" not in (copy / "py/objfun.c").read_text()
 
 
+def test_what_a_board_adds_is_in_the_copy_alone(tmp_path: Path) -> None:
+    tree, library = _tree(tmp_path / "tree"), tmp_path / "library"
+    (library / "src").mkdir(parents=True)
+    (library / "src" / "tcp.c").write_text("added\n")
+    copy = hardened(tree, tmp_path / "copy", changes=(), additions={"lib/lwip": library})
+    assert (copy / "lib" / "lwip" / "src" / "tcp.c").read_text() == "added\n"
+    assert (copy / "py/binary.c").read_text() == (tree / "py/binary.c").read_text()
+    assert not (tree / "lib").exists()
+
+
 def test_another_micropython_stops_the_build_and_leaves_nothing(tmp_path: Path) -> None:
     tree = _tree(tmp_path / "tree")
     (tree / "py/binary.c").write_text("of another version\n")

@@ -10,8 +10,8 @@ import pytest
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.apt import PackageUnavailable, Suite, is_version
-from bulkhead_host.image.recipe import RECIPES, Recipe
-from bulkhead_host.image.sources import source_tree
+from bulkhead_host.image.recipe import LIBRARIES, RECIPES, Recipe
+from bulkhead_host.image.sources import library, source_tree
 
 
 def archive(path: Path, files: dict[str, bytes]) -> None:
@@ -100,6 +100,27 @@ def test_a_tree_in_the_cache_is_used_without_asking(tmp_path: Path) -> None:
     first = source_tree(tmp_path / "cache", fetch=FakeMirror(tmp_path).fetch)
     again = source_tree(tmp_path / "cache", fetch=_no_network)
     assert again == first
+
+
+def test_a_library_is_fetched_once_beside_the_trees(tmp_path: Path) -> None:
+    def fetch(recipe: Recipe, into: Path) -> None:
+        assert [package.name for package in recipe.packages] == ["lwip"]
+        (into / "lwip").mkdir()
+        archive(into / "lwip" / "lwip_1.0.orig.tar.xz", {"src/tcp.c": b"x"})
+
+    found = library(tmp_path / "cache", LIBRARIES["lwip"], fetch=fetch)
+    assert ((found.folder / "src" / "tcp.c").read_bytes(), found.target) == (b"x", "lib/lwip")
+    assert library(tmp_path / "cache", LIBRARIES["lwip"], fetch=_no_network) == found
+
+
+def test_a_library_that_cannot_be_had_says_which_boards_need_none(tmp_path: Path) -> None:
+    def fetch(_recipe: Recipe, _into: Path) -> None:
+        raise PackageUnavailable("suite trixie has no lwip 2.2")
+
+    with pytest.raises(BulkheadError, match="lwip cannot be had: suite trixie") as failure:
+        library(tmp_path / "cache", LIBRARIES["lwip"], fetch=fetch)
+    assert "--board pico" in failure.value.next_step
+    assert not list((tmp_path / "cache" / "libraries").iterdir())
 
 
 def test_a_changed_recipe_does_not_use_the_old_tree(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bulkhead_host.emulator.net.conditions import Conditions, parse_conditions
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
@@ -72,6 +73,31 @@ def probation_option(command: _Command) -> _Command:
         metavar="SECONDS",
         help="How long new code is watched before it is kept.",
     )(command)
+
+
+def network_options(command: _Command) -> _Command:
+    """Add `--net` and `--net-conditions`; see `network_of`."""
+    command = click.option(
+        "--net-conditions",
+        metavar="KEY=VALUE,...",
+        help="What is wrong with that network, as loss=0.05,delay_ms=80,jitter_ms=40,"
+        "cut=5000:2000,seed=1.",
+    )(command)
+    return click.option(
+        "--net",
+        "has_net",
+        is_flag=True,
+        help="Connect the board's UART 0 to a gateway, by PPP: 10.0.2.2 is this machine's "
+        "loopback.",
+    )(command)
+
+
+def network_of(options: dict[str, Any]) -> Conditions | None:
+    """Take what `network_options` has added; return None where no network is asked for."""
+    has_net, text = options.pop("has_net"), options.pop("net_conditions")
+    if text is not None:
+        return parse_conditions(text)
+    return Conditions() if has_net else None
 
 
 @contextmanager

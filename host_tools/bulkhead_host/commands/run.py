@@ -17,12 +17,14 @@ import click
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.commands.monitor import Attendant, monitor, watch
-from bulkhead_host.commands.options import probation_option
+from bulkhead_host.commands.options import network_of, network_options, probation_option
 from bulkhead_host.commands.update import find_targets
 from bulkhead_host.commands.watch import Watcher, watched_folders
 from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.net.conditions import Conditions
+from bulkhead_host.emulator.net.network import networked
 from bulkhead_host.emulator.ports import PtyPort
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
@@ -60,6 +62,7 @@ class RunOptions:
     drive: Path | None
     wants_watch: bool
     probation_s: float
+    net: Conditions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +118,16 @@ def demonstrate(
     return demonstration
 
 
-def run_without_terminal(image: Path, *, for_s: float = DEMONSTRATION_S) -> None:
+def run_without_terminal(
+    image: Path, *, for_s: float = DEMONSTRATION_S, net: Conditions | None = None
+) -> None:
     """Boot an image on an emulated board, show a crash and the restart, and check them.
 
-    Raises `BulkheadError` when another service was harmed or the target did not come back.
+    With `net` the board has a network. Raises `BulkheadError` when another service was harmed or
+    the target did not come back.
     """
     out = console()
-    with EmulatedBoard(image=image) as board:
+    with EmulatedBoard(image=image) as board, networked(board, net):
         client = Client(
             BoardTransport(board),
             on_output=lambda line: out.print(log_text(line), soft_wrap=True),
@@ -143,6 +149,7 @@ def run_at_pace(
     for_s: float | None = None,
     target: str = PREFERRED_TARGET,
     attendant: Attendant | None = None,
+    net: Conditions | None = None,
 ) -> None:
     """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
 
@@ -152,7 +159,7 @@ def run_at_pace(
     """
     port = PtyPort()
     try:
-        with EmulatedBoard(image=image, pace="real") as board:
+        with EmulatedBoard(image=image, pace="real") as board, networked(board, net):
             transport = BoardTransport(board, guest=port)
             board.run_until(lambda: board.console.is_configured, timeout_ms=_BOOT_TIMEOUT_MS)
             hint = (
@@ -259,6 +266,7 @@ def _report(what: str) -> Callable[[str], None]:
     help="Replace each service on the board whose files are saved.",
 )
 @probation_option
+@network_options
 def command(**options: Any) -> None:
     """Boot an application on a board and show it working.
 
@@ -274,11 +282,17 @@ def command(**options: Any) -> None:
     runs: it keeps its messages and the state that it hands over. What does not compile, or does
     not start, is told, and the code that the board had goes on. With --port and without APP,
     nothing is flashed: what is saved in the present folder is put on the board that runs it.
+
+    With --net the emulated board has a network, which ends at this machine's loopback: APP is then
+    one for the board pico_ppp.
     """
-    _do(RunOptions(**options))
+    net = network_of(options)
+    _do(RunOptions(net=net, **options))
 
 
 def _do(options: RunOptions) -> None:
+    if options.port is not None and options.net is not None:
+        raise UsageError("--net is the network of an emulated board", "leave out --port or --net")
     attendant = _attendant(options) if options.wants_watch else None
     if options.port is not None and options.application is None and options.guest is None:
         monitor(options.port, for_s=options.for_s, attendant=attendant)
@@ -294,6 +308,8 @@ def _do(options: RunOptions) -> None:
         )
     elif options.wants_watch or (sys.stdout.isatty() and sys.stdin.isatty()):
         target = PREFERRED_TARGET if options.application is None else "NAME"
-        run_at_pace(image, for_s=options.for_s, target=target, attendant=attendant)
+        run_at_pace(
+            image, for_s=options.for_s, target=target, attendant=attendant, net=options.net
+        )
     else:
-        run_without_terminal(image, for_s=options.for_s or DEMONSTRATION_S)
+        run_without_terminal(image, for_s=options.for_s or DEMONSTRATION_S, net=options.net)

@@ -13,8 +13,11 @@ from typing import Any
 
 import click
 
+from bulkhead_host.commands.options import network_of, network_options
 from bulkhead_host.emulator.board import EmulatedBoard, Pace
 from bulkhead_host.emulator.bootloader import report_on_stderr
+from bulkhead_host.emulator.net.conditions import Conditions
+from bulkhead_host.emulator.net.network import Network
 from bulkhead_host.emulator.pins import pin_number
 from bulkhead_host.emulator.ports import Port, PtyPort, TcpPort
 from bulkhead_host.emulator.server import BoardServer
@@ -25,6 +28,8 @@ PRESS_AT_MS = 2000
 PRESS_HOLD_MS = 100
 TCP_PORT_MAX = 65535
 CYCLES_IN_MS = 125_000
+BOARDS = ("pico", "pico_ppp")
+"""Those that the emulator is; the second has a network in its image."""
 
 _PRESS = re.compile(r"(?P<pin>[^@:]+)(@(?P<at>\d+)(:(?P<hold>\d+))?)?")
 
@@ -44,7 +49,7 @@ class SimOptions:
 
     `image` None starts what the flash holds. `flash` is a file that keeps the flash memory;
     without it every start is from a new board. `tcp` is `[HOST:]PORT`; without it a
-    pseudo-terminal is served.
+    pseudo-terminal is served. With `net` its UART 0 has a network of those conditions.
     """
 
     image: Path | None
@@ -54,6 +59,7 @@ class SimOptions:
     drive: Path | None = None
     presses: tuple[Press, ...] = ()
     pace: Pace = "full"
+    net: Conditions | None = None
 
 
 def sim(
@@ -72,6 +78,7 @@ def sim(
         port.close()
         raise
     server = BoardServer(board, port, pace=options.pace, report=report)
+    network = Network(board, conditions=options.net) if options.net is not None else None
     try:
         board.start()
         for press in options.presses:
@@ -80,6 +87,8 @@ def sim(
         server.run()
     finally:
         server.close()
+        if network is not None:
+            network.close()
 
 
 def schedule(board: EmulatedBoard, press: Press) -> None:
@@ -132,7 +141,11 @@ def _built_image(board: str) -> Path:
     epilog="Examples: bulkhead sim;  bulkhead sim --tcp 8266 --flash pico.bin;  "
     "bulkhead sim --link /tmp/board --press GP15@3000",
 )
-@click.option("--board", type=click.Choice(["pico"]), default="pico", show_default=True)
+@click.option(
+    "--board",
+    type=click.Choice(BOARDS),
+    help="The board; pico, or with --net pico_ppp. A given image decides by itself.",
+)
 @click.option(
     "--image",
     type=click.Path(path_type=Path),
@@ -162,17 +175,24 @@ def _built_image(board: str) -> Path:
     type=click.Choice(["real", "full"]),
     help="`real` says so when the board is slower than real time; the default on a terminal.",
 )
+@network_options
 def command(
-    board: str, image: Path | None, presses: tuple[str, ...], pace: Pace | None, **options: Any
+    board: str | None,
+    image: Path | None,
+    presses: tuple[str, ...],
+    pace: Pace | None,
+    **options: Any,
 ) -> None:
     """Serve an emulated board on a serial port until Ctrl-C.
 
     The first line on standard output is the port; give it to bulkhead, mpremote or ampy. Device
     time never runs ahead of the wall clock.
     """
+    net = network_of(options)
     sim(
         SimOptions(
-            image=image or _built_image(board),
+            image=image or _built_image(board or BOARDS[net is not None]),
+            net=net,
             presses=tuple(parse_press(text) for text in presses),
             pace=pace or ("real" if sys.stdout.isatty() else "full"),
             **options,

@@ -4,7 +4,7 @@ Same inputs, same bytes: an image is named by the digest of all that goes into i
 the cache has is not built again. Otherwise the C sources are compiled once for each toolchain
 and source tree, and a changed module costs freezing and linking.
 
-    cache/sources/       source trees, see `sources`
+    cache/sources/       source trees, and cache/libraries/, see `sources`
     cache/build/         one CMake build folder for each source tree, toolchain and board
     cache/images/KEY/    firmware.uf2, firmware.elf, image.json
 """
@@ -23,8 +23,8 @@ from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newes
 from bulkhead_host.image.firmware import FirmwareBuild
 from bulkhead_host.image.frozen import read_files
 from bulkhead_host.image.hardening import CHANGES_DIGEST
-from bulkhead_host.image.recipe import BUILDER_VERSION, Board, board_named
-from bulkhead_host.image.sources import SourceTree, source_tree
+from bulkhead_host.image.recipe import BUILDER_VERSION, LIBRARIES, Board, board_named
+from bulkhead_host.image.sources import SourceTree, library, source_tree
 from bulkhead_host.image.toolchain import toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
@@ -33,7 +33,7 @@ from bulkhead_host.system import scopes
 from bulkhead_host.system.merge import merge
 
 IMAGES_KEPT = 64
-BUILD_FOLDERS_KEPT = 4
+BUILD_FOLDERS_KEPT = 6
 
 
 # What is made of the files hangs on this code as well, and most changes to it change nothing else.
@@ -82,8 +82,9 @@ def build_image(
     with locked(cache / "build.lock", progress):
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
+        additions, keys = _additions(target, cache, progress)
         changes = CHANGES_DIGEST if contents else ""
-        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes)
+        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
         folder = cache / "images" / digest(base, _MERGER, digest_files(contents))[:32]
         if (folder / "image.json").exists():
             os.utime(folder)
@@ -91,7 +92,7 @@ def build_image(
             place = digest(base, str(tree.folder))  # which CMake records
             build_folder = cache / "build" / f"{target.name}-{place[:12]}"
             builder = FirmwareBuild(
-                target, tools, tree, build_folder, progress, as_it_comes=not contents
+                target, tools, tree, build_folder, progress, additions, as_it_comes=not contents
             )
             builder.make(merge(contents), folder)
             keep_newest(folder.parent, IMAGES_KEPT)
@@ -102,6 +103,20 @@ def build_image(
 def stock_image(*, board: str = "pico", progress: Progress = quiet) -> Image:
     """Build MicroPython as it comes, with its own modules and asyncio frozen and none of ours."""
     return build_image(board=board, files={}, progress=progress)
+
+
+def _additions(
+    board: Board, cache: Path, progress: Progress
+) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the folders that a board adds to MicroPython's tree, and digests of what they are."""
+    found = [library(cache, LIBRARIES[name], progress=progress) for name in board.libraries]
+    additions = {one.target: one.folder for one in found}
+    keys = [one.key for one in found]
+    if board.definition is not None:
+        additions[f"ports/rp2/boards/{board.micropython_board}"] = board.definition
+        files = sorted(board.definition.iterdir())
+        keys.append(digest_files({file.name: file.read_bytes() for file in files}))
+    return additions, tuple(keys)
 
 
 def _check_place(cache: Path) -> None:

@@ -17,7 +17,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
 from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.frozen import manifest_text, mended
-from bulkhead_host.image.hardening import hardened
+from bulkhead_host.image.hardening import CHANGES, hardened
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
@@ -30,7 +30,8 @@ from bulkhead_host.image.uf2 import FLASH_BASE, RP2040_FAMILY
 class FirmwareBuild:
     """One build folder of CMake's, for one board, toolchain and source tree.
 
-    Whoever calls `make` holds the cache's lock. `as_it_comes` leaves MicroPython's sources alone.
+    Whoever calls `make` holds the cache's lock. `as_it_comes` leaves MicroPython's sources alone;
+    `additions` are folders that its tree lacks: where, and from where.
     """
 
     board: Board
@@ -38,19 +39,26 @@ class FirmwareBuild:
     tree: SourceTree
     folder: Path
     progress: Progress
+    additions: Mapping[str, Path]
     as_it_comes: bool = False
 
     @property
     def micropython(self) -> Path:
         """The root of MicroPython's tree that is compiled."""
-        return self.tree.micropython if self.as_it_comes else self.folder / "micropython"
+        is_copied = self.additions or not self.as_it_comes
+        return self.folder / "micropython" if is_copied else self.tree.micropython
 
     def make(self, contents: Mapping[str, bytes], image: Path) -> None:
         """Compile, link and convert; leave the results in the folder `image`."""
         modules = self._compile_modules(contents)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.as_it_comes:
-            hardened(self.tree.micropython, self.micropython)
+        if self.micropython != self.tree.micropython:
+            hardened(
+                self.tree.micropython,
+                self.micropython,
+                changes=() if self.as_it_comes else CHANGES,
+                additions=self.additions,
+            )
         marker = self.folder / "unfinished"
         if marker.exists():
             self._remove_since(marker)

@@ -12,8 +12,10 @@ the build: another version of MicroPython has to be looked at.
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_whole
@@ -187,15 +189,22 @@ CHANGES_DIGEST = digest(repr(CHANGES))
 """What tells images that are made with other changes apart."""
 
 
-def hardened(micropython: Path, folder: Path) -> Path:
+def hardened(
+    micropython: Path,
+    folder: Path,
+    *,
+    changes: Sequence[Change] = CHANGES,
+    additions: Mapping[str, Path] = MappingProxyType({}),
+) -> Path:
     """Return `folder`, a copy of MicroPython's tree with all changes made: made once, by links.
 
-    Raises `BulkheadError` where MicroPython is another than the changes were written for.
+    `additions` are folders that are put into the copy: where, and from where. Raises
+    `BulkheadError` where MicroPython is another than the changes were written for.
     """
     if folder.exists():
         return folder
     changed: dict[str, str] = {}
-    for change in CHANGES:
+    for change in changes:
         text = changed.get(change.path) or read_text(micropython / change.path)
         if text.count(change.before) != change.times:
             raise BulkheadError(
@@ -205,10 +214,22 @@ def hardened(micropython: Path, folder: Path) -> Path:
             )
         changed[change.path] = text.replace(change.before, change.after)
     with folder_whole(folder) as made:
-        shutil.copytree(
-            micropython, made, copy_function=os.link, dirs_exist_ok=True, symlinks=True
-        )
+        for source, target in (
+            (micropython, made),
+            *((d, made / n) for n, d in additions.items()),
+        ):
+            shutil.copytree(
+                source, target, copy_function=_linked, dirs_exist_ok=True, symlinks=True
+            )
         for path, text in changed.items():
             (made / path).unlink()
             write_whole(made / path, text.encode())
     return folder
+
+
+def _linked(source: str, target: str) -> None:
+    """Link a file, or copy it where it is on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

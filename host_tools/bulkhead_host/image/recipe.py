@@ -4,11 +4,13 @@ What depends on the board alone is in `board_configs`. All else that changes whe
 SDK or a distribution moves on is in this file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from bulkhead_host.errors import UsageError
 from bulkhead_host.system.boards import Board as DescribedBoard
 from bulkhead_host.system.boards import board_named as described_board
+from bulkhead_host.system.boards import boards_folder
 
 # Raised when the way an image is made changes, so that no cached image outlives its recipe.
 BUILDER_VERSION = 7
@@ -19,7 +21,9 @@ class Board:
     """What the build of an image takes of a board.
 
     `micropython_board` is the folder in MicroPython's `ports/rp2/boards`; `port` the module of
-    `firmware/port`; `architecture` the native code that mpy-cross emits (`-march`).
+    `firmware/port`; `architecture` the native code that mpy-cross emits (`-march`). `definition`
+    is that folder where MicroPython has none of the name, and `libraries` are of `LIBRARIES`:
+    their contents count for an image, not where they are.
     """
 
     name: str
@@ -28,6 +32,8 @@ class Board:
     architecture: str
     flash_bytes: int
     firmware_bytes_max: int
+    libraries: tuple[str, ...] = field(default=(), repr=False)
+    definition: Path | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +80,12 @@ _COMPANIONS = (
 )
 
 
+LIBRARIES = {
+    "lwip": Package(name="lwip", suite="trixie", version="2.2", source=True, target="lib/lwip")
+}
+"""What some boards are built with; `target` is a folder of MicroPython's tree."""
+
+
 def _micropython(suite: str, version: str) -> Package:
     return Package(
         name="micropython", suite=suite, version=version, source=True, target="micropython"
@@ -110,6 +122,7 @@ def board_named(name: str) -> Board:
             if board.tier == "type-checked"
             else "bulkhead build --board pico",
         )
+    folder = boards_folder() / name / board.image.micropython_board
     return Board(
         name=name,
         micropython_board=board.image.micropython_board,
@@ -117,6 +130,8 @@ def board_named(name: str) -> Board:
         architecture=board.architecture,
         flash_bytes=board.flash_bytes,
         firmware_bytes_max=board.flash_bytes - board.file_system_bytes,
+        libraries=board.image.libraries,
+        definition=folder if folder.is_dir() else None,
     )
 
 

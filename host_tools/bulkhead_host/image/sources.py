@@ -3,14 +3,16 @@
 sources/<recipe>/micropython/     MicroPython, mbedtls and tinyusb where it looks for them
 sources/<recipe>/pico-sdk/        the Raspberry Pi Pico SDK
 sources/<recipe>/sources.json     which package versions these are, and their SHA-256
+libraries/<package>/              what only some boards are built with, in the same form
 """
 
 import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
@@ -42,6 +44,15 @@ class SourceTree:
     def pico_sdk(self) -> Path:
         """The root of the Pico SDK."""
         return self.folder / "pico-sdk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """A library's sources, unpacked; `target` is where in MicroPython's tree they belong."""
+
+    folder: Path
+    target: str
+    key: str
 
 
 # Fetches a recipe's packages into a folder, one sub-folder for each, or raises
@@ -82,6 +93,28 @@ def source_tree(
         f"MicroPython's sources cannot be had: {'; '.join(reasons)}",
         "check the network, or take the official image: bulkhead build --official",
     )
+
+
+def library(
+    cache: Path, package: Package, *, fetch: Fetch | None = None, progress: Progress = quiet
+) -> Library:
+    """Return a library's sources, from the cache or fetched; raise `BulkheadError`."""
+    # Its file names say which version it is; a recipe's other packages are not wanted here.
+    recipe = replace(RECIPES[0], packages=(replace(package, target="."),))
+    folder = cache / "libraries" / f"{package.name}-{digest(repr(package))[:12]}"
+    if not (folder / "sources.json").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".apt.") as state:
+            try:
+                with _made_folder(recipe, folder, fetch or _AptFetch(Path(state), progress)):
+                    progress(f"unpacked {package.name}")
+            except PackageUnavailable as reason:
+                raise BulkheadError(
+                    f"the sources of {package.name} cannot be had: {reason}",
+                    "check the network, or build for a board without it: --board pico",
+                ) from reason
+    key = digest(read_text(folder / "sources.json"))
+    return Library(folder=folder, target=package.target, key=key)
 
 
 class _AptFetch:
@@ -125,6 +158,19 @@ def _opened(recipe: Recipe, folder: Path) -> SourceTree:
 
 
 def _make_tree(recipe: Recipe, folder: Path, fetch: Fetch) -> None:
+    with _made_folder(recipe, folder, fetch) as tree:
+        # MicroPython's CMake files look for it; nothing of that library is frozen.
+        frozen = tree / "micropython" / "lib" / "micropython-lib"
+        frozen.mkdir(parents=True, exist_ok=True)
+        (frozen / "README.md").touch()
+        tinyusb = tree / "micropython" / "lib" / "tinyusb"
+        shutil.copytree(tree / "tinyusb", tinyusb, dirs_exist_ok=True)
+    keep_newest(folder.parent, _TREES_KEPT)
+
+
+@contextmanager
+def _made_folder(recipe: Recipe, folder: Path, fetch: Fetch) -> Iterator[Path]:
+    """Yield a folder with a recipe's packages, which is `folder` when the block has ended."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch.") as downloads,
@@ -136,14 +182,8 @@ def _make_tree(recipe: Recipe, folder: Path, fetch: Fetch) -> None:
             files = sorted((Path(downloads) / package.name).iterdir())
             described[package.name] = {f.name: digest(f.read_bytes()) for f in files}
             _unpack(package, files, tree)
-        # MicroPython's CMake files look for it; nothing of that library is frozen.
-        library = tree / "micropython" / "lib" / "micropython-lib"
-        library.mkdir(parents=True, exist_ok=True)
-        (library / "README.md").touch()
-        tinyusb = tree / "micropython" / "lib" / "tinyusb"
-        shutil.copytree(tree / "tinyusb", tinyusb, dirs_exist_ok=True)
+        yield tree
         write_text(tree / "sources.json", json.dumps(described, indent=1, sort_keys=True))
-    keep_newest(folder.parent, _TREES_KEPT)
 
 
 def _unpack(package: Package, files: Sequence[Path], tree: Path) -> None:

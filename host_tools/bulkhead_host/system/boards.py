@@ -53,9 +53,14 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Where a board's firmware comes from; `why_not` says why none is built here, or is empty."""
+    """Where a board's firmware comes from; `why_not` says why none is built here, or is empty.
+
+    `micropython_board` is a folder of MicroPython's port, or one beside the board's file.
+    `libraries` are what MicroPython is built with that its source package lacks.
+    """
 
     micropython_board: str = ""
+    libraries: tuple[str, ...] = ()
     why_not: str = ""
     official: str = ""
 
@@ -207,10 +212,11 @@ def _flash(table: Fields) -> dict[str, int | str]:
 
 
 def _image(table: Fields) -> Image:
-    table.only("micropython_board", "built_here", "why_not", "official")
+    table.only("micropython_board", "libraries", "built_here", "why_not", "official")
     built_here = table.boolean("built_here")
     return Image(
         micropython_board=table.text("micropython_board", default=""),
+        libraries=table.texts("libraries"),
         why_not="" if built_here else table.text("why_not"),
         official=table.text("official", default=""),
     )
