@@ -43,6 +43,58 @@ _GLOBALS = """\
         dest[0] = MP_OBJ_FROM_PTR(self->context->module.globals);
     }
 """
+# A function called with other globals: a copy of it is, so that nobody else sees them.
+_PIO_HEADERS = '#include "drivers/dht/dht.h"\n#include "modrp2.h"\n'
+_PIO_TABLE = "static const mp_rom_map_elem_t rp2_module_globals_table[] = {\n"
+_PIO_CALL = """\
+static mp_obj_t rp2_call_with_globals(mp_obj_t fun_in, mp_obj_t globals_in) {
+    if (!mp_obj_is_type(fun_in, &mp_type_fun_bc) || !mp_obj_is_type(globals_in, &mp_type_dict)) {
+        mp_raise_TypeError(NULL);
+    }
+    mp_obj_fun_bc_t *fun = MP_OBJ_TO_PTR(fun_in);
+    size_t bytes = gc_nbytes(fun);
+    mp_module_context_t *context = m_new_obj(mp_module_context_t);
+    *context = *fun->context;
+    context->module.globals = MP_OBJ_TO_PTR(globals_in);
+    mp_obj_fun_bc_t *copy = (mp_obj_fun_bc_t *)m_new(byte, bytes);
+    memcpy(copy, fun, bytes);
+    copy->context = context;
+    return mp_call_function_0(MP_OBJ_FROM_PTR(copy));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(rp2_call_with_globals_obj, rp2_call_with_globals);
+
+"""
+_PIO_ENTRY = (
+    "    { MP_ROM_QSTR(MP_QSTR__call_with_globals), MP_ROM_PTR(&rp2_call_with_globals_obj) },\n"
+)
+# As it comes, and with names of its own for the function instead of a module that is emptied.
+_PIO_IMPORT = "from _rp2 import *\n"
+_PIO_NAMES = """\
+        gl = f.__globals__
+        old_gl = gl.copy()
+        gl.clear()
+
+        gl.update(_pio_funcs)
+"""
+_PIO_PASSES = """\
+        emit.start_pass(0)
+        f()
+
+        emit.start_pass(1)
+        f()
+
+        gl.clear()
+        gl.update(old_gl)
+
+"""
+_PIO_PASSES_APART = """\
+        emit.start_pass(0)
+        _call_with_globals(f, gl)
+
+        emit.start_pass(1)
+        _call_with_globals(f, gl)
+
+"""
 # Raises MemoryError where a product of two sizes would wrap around.
 _FAIL = "MP_NORETURN void m_malloc_fail(size_t num_bytes);\n"
 _TIMES = """\
@@ -183,6 +235,26 @@ CHANGES = (
     ),
     # The globals of a function: those of the module that it is of, and all that imports.
     Change(path="py/objfun.c", before=_GLOBALS, after=""),
+    # What `rp2.asm_pio` had of them: it calls the function that is assembled with its own names.
+    Change(
+        path="ports/rp2/modrp2.c",
+        before=_PIO_HEADERS,
+        after='#include <string.h>\n#include "py/gc.h"\n#include "py/objfun.h"\n' + _PIO_HEADERS,
+    ),
+    Change(
+        path="ports/rp2/modrp2.c", before=_PIO_TABLE, after=_PIO_CALL + _PIO_TABLE + _PIO_ENTRY
+    ),
+    Change(
+        path="ports/rp2/modules/rp2.py",
+        before=_PIO_IMPORT,
+        after=_PIO_IMPORT + "from _rp2 import _call_with_globals\n",
+    ),
+    Change(
+        path="ports/rp2/modules/rp2.py",
+        before=_PIO_NAMES,
+        after="        gl = dict(_pio_funcs)\n",
+    ),
+    Change(path="ports/rp2/modules/rp2.py", before=_PIO_PASSES, after=_PIO_PASSES_APART),
 )
 
 CHANGES_DIGEST = digest(repr(CHANGES))
