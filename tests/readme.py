@@ -71,7 +71,7 @@ def blocks(readme: Path) -> list[list[str]]:
 
 
 def sessions(block: list[str]) -> list[tuple[str, list[str]]]:
-    """Return the commands of a block, each with the output shown."""
+    """Return the commands of a block, which begins with one, each with the output shown."""
     shown: list[tuple[str, list[str]]] = []
     for line in block:
         if line.startswith("$ "):

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ def sim(
     options: SimOptions,
     *,
     on_ready: Callable[[BoardServer], None],
+    on_up: Callable[[Port], None] | None = None,
     report: Callable[[str], None] = report_on_stderr,
 ) -> None:
-    """Serve a board until `BoardServer.stop` is called; `on_ready` gets the server first."""
+    """Serve a board until `BoardServer.stop` is called.
+
+    `on_ready` gets the server first, `on_up` the port when the board has booted.
+    """
     port = _open_port(options)
     try:
         board = EmulatedBoard(
@@ -77,7 +82,8 @@ def sim(
     except BaseException:
         port.close()
         raise
-    server = BoardServer(board, port, pace=options.pace, report=report)
+    up = partial(on_up, port) if on_up is not None else None
+    server = BoardServer(board, port, pace=options.pace, report=report, on_up=up)
     network = Network(board, conditions=options.net) if options.net is not None else None
     try:
         board.start()
@@ -185,8 +191,8 @@ def command(
 ) -> None:
     """Serve an emulated board on a serial port until Ctrl-C.
 
-    The first line on standard output is the port; give it to bulkhead, mpremote or ampy. Device
-    time never runs ahead of the wall clock.
+    The first line on standard output, once the board has booted, is the port; give it to bulkhead,
+    mpremote or ampy. Device time never runs ahead of the wall clock.
     """
     net = network_of(options)
     sim(
@@ -197,14 +203,18 @@ def command(
             pace=pace or ("real" if sys.stdout.isatty() else "full"),
             **options,
         ),
-        on_ready=_announce,
+        on_ready=_mind_signals,
+        on_up=_announce,
     )
 
 
-def _announce(server: BoardServer) -> None:
+def _mind_signals(server: BoardServer) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: server.stop())
-    print(server.port.name, flush=True)
+
+
+def _announce(port: Port) -> None:
+    print(port.name, flush=True)
     if sys.stdout.isatty():
         report_on_stderr("the board is on that port; Ctrl-C ends it")
