@@ -20,15 +20,15 @@ class Board:
     """One board during one test.
 
     `hello` and `before` are what it said of itself and its services when the test began, `log`
-    the lines that it has written since.
+    the lines that it has written since; those of its boot too, where that was for this test.
     """
 
-    def __init__(self, device: Device, target: Target) -> None:
+    def __init__(self, device: Device, target: Target, *, is_fresh: bool = False) -> None:
         self.target = target
         self.log: list[str] = []
         self._device = device
         self._used_pins: dict[int, Pin] = {}
-        while device.transport.read(0):
+        while not is_fresh and device.transport.read(0):
             pass  # written before this test
         self._connect()
         self.hello: Hello = self.kernel.hello()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.snapshot import Snapshot
 from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
@@ -15,6 +16,8 @@ from bulkhead_host.link.tool import command as tool_command
 from bulkhead_host.link.transport import Transport
 from pytest_bulkhead.locks import port_lock
 
+_BOOT_MS = 1000
+"""Device time that an emulated board gets before the first test, or the first after a reset."""
 _RETURN_TIMEOUT_S = 20.0
 _RETRY_S = 0.2
 _RESET_TIMEOUT_S = 30.0
@@ -42,11 +45,15 @@ class Device(Protocol):
 
 
 class EmulatedDevice:
-    """A board that is made here; a fresh boot is a new one, with nothing on its pins."""
+    """A board that is made here; a fresh boot is a new one, with nothing on its pins.
+
+    The image boots once: what `restart` brings is a copy of the board as it was then.
+    """
 
     def __init__(self, image: Path) -> None:
         self._image = image
         self._board = self._made()
+        self._booted = _snapshot(self._board)
 
     @property
     def transport(self) -> Transport:
@@ -61,7 +68,7 @@ class EmulatedDevice:
     def restart(self) -> None:
         """Take a new board."""
         self._board.stop()
-        self._board = self._made()
+        self._board = self._booted.board() if self._booted else self._made()
 
     def reboot(self) -> None:
         """Switch the board off and on."""
@@ -75,6 +82,7 @@ class EmulatedDevice:
     def _made(self) -> EmulatedBoard:
         board = EmulatedBoard(image=self._image, seed=0)
         board.start()
+        board.run_for(ms=_BOOT_MS)
         return board
 
 
@@ -141,6 +149,11 @@ class PortDevice:
                     "reset it by hand, and see what bulkhead doctor says",
                 )
             time.sleep(_RETRY_S)
+
+
+def _snapshot(board: EmulatedBoard) -> Snapshot | None:
+    """Return the board as it is; None where it has not booted, and waits in its bootloader."""
+    return None if board.holds else Snapshot(board)
 
 
 def _canonical(url: str) -> str:

@@ -186,12 +186,12 @@ def board(
     if is_fresh:
         _bulkhead_device.restart()
     try:
-        made = Board(_bulkhead_device, bulkhead_target)
+        made = Board(_bulkhead_device, bulkhead_target, is_fresh=is_fresh)
     except BulkheadError:
         if is_fresh:
             raise
         _bulkhead_device.restart()
-        made = Board(_bulkhead_device, bulkhead_target)
+        made = Board(_bulkhead_device, bulkhead_target, is_fresh=True)
     _check_application(made, _application(pytestconfig))
     request.node.stash[_BOARD] = made
     request.node.user_properties += _properties(made)

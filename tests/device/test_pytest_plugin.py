@@ -206,18 +206,28 @@ def test_junit_says_which_board_ran_what(run: Run, pytester: pytest.Pytester) ->
 def test_xdist_gives_each_worker_a_board_and_a_port_to_one(
     run: Run, pytester: pytest.Pytester, port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A worker's first test with an emulated board goes on when the other has begun one, so that
+    # it is not the workers' speed that shares the tests out.
     source = """
     import os
+    import select
     import pytest
+    SEEN, NAME = os.environ["SEEN"], os.environ["PYTEST_XDIST_WORKER"]
+    BEGUN = {name: os.open(f"{SEEN}/{name}", os.O_RDWR) for name in ("gw0", "gw1")}
     @pytest.mark.parametrize("number", range(4))
     def test_it(board, number, bulkhead_target):
-        name = os.environ["PYTEST_XDIST_WORKER"]
         kind = "emu" if bulkhead_target.is_emulated else "port"
-        with open(f"{os.environ['SEEN']}/{kind}", "a") as file:
-            file.write(name + "\\n")
+        with open(f"{SEEN}/{kind}", "a") as file:
+            file.write(NAME + "\\n")
+        if kind == "emu":
+            other = BEGUN["gw1" if NAME == "gw0" else "gw0"]
+            os.write(BEGUN[NAME], b"begun")
+            assert select.select([other], [], [], 300)[0]
         board.clock.run_for(100)
     """
     monkeypatch.setenv("SEEN", str(pytester.path))
+    for worker in ("gw0", "gw1"):
+        os.mkfifo(pytester.path / worker)
     targets = ("--bulkhead-target=emu", f"--bulkhead-target={port}")
     run(source, "-n2", *targets).assert_outcomes(passed=8)
     seen = {kind: (pytester.path / kind).read_text().split() for kind in ("emu", "port")}

@@ -133,6 +133,15 @@ class EmulatedBoard:
         """The bootloader's folder while the board is in its bootloader, else None."""
         return self._drive.folder
 
+    @property
+    def holds(self) -> str:
+        """What of this computer the board has, so that there can be one such board only."""
+        if self._flash_path is not None:
+            return "its flash in a file"
+        if self._pacer is not None:
+            return "the pace of the wall clock"
+        return "its drive shown" if self._drive.folder is not None else ""
+
     def save_flash(self) -> None:
         """Write the flash to its file if it has changed; does nothing without a file."""
         if self._flash_file is not None and self.chip.flash_changed:
