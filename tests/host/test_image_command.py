@@ -89,7 +89,7 @@ def test_an_official_image_gets_the_whole_application_beside_it(tmp_path: Path) 
     image = build(BuildOptions(official=given, output=tmp_path / "bulkhead-pico.uf2"))
     assert isinstance(image, OfficialImage)
     modules = {str(path.relative_to(image.modules)) for path in image.modules.rglob("*.*")}
-    assert {"main.py", "boot.py", "kernel/dispatch.mpy", "port/rp2.mpy"} <= modules
+    assert {"main.py", "boot.py", "kernel/__init__.mpy", "port/rp2_prompt.mpy"} <= modules
     assert {"services/led/service.mpy", "bulkhead_system.mpy"} <= modules
 
 

@@ -22,11 +22,11 @@ from bulkhead_host.image.official import OfficialImage, official_image
 from bulkhead_host.image.prelude import with_prelude
 
 MPY_VERSION = 6
-MODULES = ("bulkhead_system.mpy", "kernel/__init__.mpy", "kernel/core.mpy")
+MODULES = ("bulkhead_system.mpy", "kernel/__init__.mpy", "bulkhead/core.mpy")
 FILES: dict[str, Path | bytes] = {
     "kernel/__init__.py": b"",
-    "kernel/core.py": b"@micropython.viper\ndef wrap(n: int) -> int:\n    return n + n\n",
-    "main.py": b"from kernel.core import wrap\nprint('wrapped', wrap(0x7fffffff))\n",
+    "bulkhead/core.py": b"@micropython.viper\ndef wrap(n: int) -> int:\n    return n + n\n",
+    "main.py": b"from bulkhead.core import wrap\nprint('wrapped', wrap(0x7fffffff))\n",
     "boot.py": b"BOOTED = True\n",
     "bulkhead_system.py": b"SERVICES = ()\n",
 }
@@ -59,12 +59,14 @@ def test_the_image_is_taken_as_it_is_with_the_modules_beside_it(
     names = sorted(str(path.relative_to(made.modules)) for path in made.modules.rglob("*.*"))
     assert names == [
         "boot.py",
+        "bulkhead/core.mpy",
         "bulkhead_system.mpy",
         "kernel/__init__.mpy",
-        "kernel/core.mpy",
         "main.py",
     ]
-    magic, version = struct.unpack_from("2B", (made.modules / "kernel" / "core.mpy").read_bytes())
+    magic, version = struct.unpack_from(
+        "2B", (made.modules / "bulkhead" / "core.mpy").read_bytes()
+    )
     assert (chr(magic), version) == ("M", MPY_VERSION)
 
 
@@ -165,9 +167,12 @@ def test_the_modules_run_on_a_board_with_the_official_image(
             assert b"wrapped -2" in console.read_until(b"wrapped -2")
         again = deploy(server.port.name, made.modules, via, timeout_s=60)
         assert (again.copied, again.removed, again.same) == ((), (), 5)
-        (made.modules / "kernel" / "core.mpy").rename(made.modules / "kernel" / "heart.mpy")
+        (made.modules / "bulkhead" / "core.mpy").rename(made.modules / "bulkhead" / "heart.mpy")
         changed = deploy(server.port.name, made.modules, via, timeout_s=60)
-        assert (changed.copied, changed.removed) == (("kernel/heart.mpy",), ("kernel/core.mpy",))
+        assert (changed.copied, changed.removed) == (
+            ("bulkhead/heart.mpy",),
+            ("bulkhead/core.mpy",),
+        )
         assert changed.same == 4
 
 

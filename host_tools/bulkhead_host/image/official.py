@@ -22,6 +22,7 @@ from bulkhead_host.image.recipe import official_board
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir, mpy_cross_program
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.merge import merge
 
 # MicroPython runs these two by name, and only as source.
 _SOURCES = ("boot.py", MAIN)
@@ -78,7 +79,7 @@ def write_modules(files: Mapping[str, Path | bytes], modules: Path, *, architect
     """Compile modules into a folder, whole or not at all, for `deploy` to put on a board."""
     mpy_cross = mpy_cross_program()
     made: dict[str, bytes] = {}
-    sources = read_files(files)
+    sources = merge(read_files(files))
     for path, source in sources.items():
         if path in _SOURCES:
             made[path] = with_prelude(sources) if path == MAIN else source

@@ -1,11 +1,11 @@
-"""One module of many: what kernel, port and guard weigh as modules, an image does without.
+"""One module of many: what kernel, port and guard weigh as modules, a board does without.
 
 Each module takes a table of names in RAM, and each name that one imports from another an entry of
-it; in flash there are the imports, and a file's name. So an image has the modules of the three
-in one, `kernel/__init__.py`: imports among them go, names that two of them define get their
-module's behind them, and what others import from one of them they import from `kernel`. Argument
-names, which MicroPython keeps for calls by keyword, become letters where no call has the keyword;
-constants that are folded everywhere go.
+it; in flash there are the imports, and a file's name. So an image, and what goes beside one, has
+the modules of the three in one, `kernel/__init__.py`: imports among them go, names that two of
+them define get their module's behind them, and what others import from one of them they import
+from `kernel`. Argument names, which MicroPython keeps for calls by keyword, become letters where
+no call has the keyword; constants that are folded everywhere go.
 
 Functions keep their names, which tracebacks show. Left as they are: what services import, what
 shares its globals with services, and what is loaded late or let go of.
