@@ -81,6 +81,14 @@ check: $(READY) ## Check format, lint, types, layers and style.
 bench: $(READY) ## Measure on the emulated Pico, beside asyncio; writes build/bench/.
 	@$(BIN)/python -m bulkhead_host.bench $(ARGS)
 
+.PHONY: docs
+docs: $(READY) build/docs/.ready ## Make the site of the documents in build/docs/html.
+	@cd host_tools && $(CURDIR)/build/docs/env/bin/python -m docs $(ARGS)
+
+build/docs/.ready: host_tools/docs.lock
+	@python3 -m venv build/docs/env
+	@build/docs/env/bin/pip install --quiet --no-input --require-hashes -r $< && touch $@
+
 .PHONY: format
 format: $(READY) ## Format the tree, and mend what ruff can mend by itself.
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format .
@@ -97,6 +105,10 @@ lock: ## Pin the newest packages that pyproject.toml allows, with their hashes.
 	@build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
 		--extra development pyproject.toml --output-file host_tools/requirements.lock
+	@build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+		--constraint host_tools/requirements.lock --extra docs pyproject.toml \
+		--output-file host_tools/docs.lock
 
 .PHONY: clean
 clean: ## Remove build/, .venv and tool caches; the user's cache folder stays.

@@ -26,7 +26,7 @@ class Shell:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+        self.folder = folder
         self._path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._left_running: list[subprocess.Popen[str]] = []
 
@@ -35,7 +35,8 @@ class Shell:
         if not command.endswith("&"):
             process = self._start(f'{command}\nprintf "%s\\n%s\\n" "$PWD" "$PATH"')
             printed, _ = process.communicate(timeout=_TIMEOUT_S)
-            *lines, self._folder, self._path = printed.splitlines()
+            *lines, place, self._path = printed.splitlines()
+            self.folder = Path(place)
             return [line.rstrip() for line in lines]
         process = self._start("exec " + command.removesuffix("&"))
         self._left_running.append(process)
@@ -56,7 +57,7 @@ class Shell:
         environment["PATH"] = self._path
         return subprocess.Popen(
             ["bash", "-c", command],
-            cwd=self._folder,
+            cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -10,4 +10,4 @@ NOT_SET = const(1)  # nobody has set the time since the board got power
 NO_RIGHT = const(2)  # the clock's manifest does not let it notify the caller
 NO_ROOM = const(3)  # ALARMS_MAX are waiting
 
-ALARMS_MAX = const(16)
+ALARMS_MAX = const(16)  # of all clients

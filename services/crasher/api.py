@@ -2,9 +2,9 @@
 
 from micropython import const
 
-RAISE = const(1)
-SPIN = const(2)
-SLEEP = const(3)
-LEAK = const(4)
-NEVER_REPLY = const(5)
+RAISE = const(1)  # raises an exception
+SPIN = const(2)  # runs for ever
+SLEEP = const(3)  # sleeps for ever, the caller unanswered
+LEAK = const(4)  # allocates without end
+NEVER_REPLY = const(5)  # leaves the caller without an answer
 PING = const(6)  # arg: anything -> OK, arg: the same

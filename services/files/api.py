@@ -20,13 +20,13 @@ RENAME = const(5)  # arg: (name, new name), which gives way -> OK; NO_FILE
 STAT = const(6)  # arg: name -> OK, arg: bytes; NO_FILE
 LIST = const(7)  # arg: index -> OK, arg: (name, bytes), by name; NO_FILE beyond the last
 USE = const(8)  # -> OK, arg: (bytes used, bytes there are)
-NO_FILE = const(1)
+NO_FILE = const(1)  # no file of the caller has that name
 NO_SPACE = const(2)  # the quota, or FILES_MAX, or the file system is full; nothing was changed
 FAILED = const(3)  # the file system has
 
-NAME_BYTES_MAX = const(32)
-FILES_MAX = const(32)
-COUNT_MAX = const(2048)
+NAME_BYTES_MAX = const(32)  # of UTF-8
+FILES_MAX = const(32)  # of one client
+COUNT_MAX = const(2048)  # bytes of one call
 TIMEOUT_MS = const(5000)  # flash: three sectors to erase, at worst, and a client before us
 
 

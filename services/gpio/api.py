@@ -21,7 +21,8 @@ PULL_DOWN = const(2)
 OUTPUT = const(3)
 OPEN_DRAIN = const(4)
 
-SUBSCRIBERS_MAX = const(4)
+SUBSCRIBERS_MAX = const(4)  # of one pin
+
 # After so many edges of one pin within STORM_MS its line rests for the remainder, uncounted; then
 # its subscribers are told once more.
 STORM_EDGES = const(50)

@@ -16,7 +16,7 @@ KEEP = const(11)  # arg: (task number or 0 for all, least level that is kept) ->
 AFTER = const(12)  # arg: number -> OK, arg: (number, ms, level, task number, text); EMPTY
 #                    It is the first kept record with a greater number, whoever has seen it
 
-READERS_MAX = const(4)
+READERS_MAX = const(4)  # the console and the journal are two
 
 
 def line(ms, level, name, text):

@@ -27,8 +27,8 @@ CONNECTING = const(1)
 CONNECTED = const(2)
 PAUSING = const(3)  # the last try has failed, or the connection was lost; the next try comes
 
-MESSAGE_BYTES_MAX = const(250)
-FILTER_BYTES_MAX = const(64)
-QUEUE_MAX = const(12)
-SUBSCRIPTIONS_MAX = const(8)
-WAITERS_MAX = const(4)
+MESSAGE_BYTES_MAX = const(250)  # topic and payload together
+FILTER_BYTES_MAX = const(64)  # of UTF-8
+QUEUE_MAX = const(12)  # messages
+SUBSCRIPTIONS_MAX = const(8)  # of all clients
+WAITERS_MAX = const(4)  # clients

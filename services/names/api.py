@@ -14,7 +14,7 @@ OLD_VERSION = const(2)  # arg: the version there is
 NOT_RUNNING = const(3)  # it has failed, and was not started again in time
 NO_ROOM = const(4)  # the caller did not accept, or its table is full
 
-WAIT_MS_MAX = const(60_000)
+WAIT_MS_MAX = const(60_000)  # a longer wait is REFUSED
 _ANSWER_MS = const(500)  # beyond the wait
 
 

@@ -15,13 +15,13 @@ DELETE = const(3)  # arg: key -> OK, as PUT; NO_KEY
 SAVE = const(4)  # -> OK: all of this client's is in the flash now; NOT_WRITTEN
 KEY = const(5)  # arg: index -> OK, arg: the key; NO_KEY beyond the last
 USE = const(6)  # -> OK, arg: (bytes used, bytes there are, files written since the store started)
-NO_KEY = const(1)
+NO_KEY = const(1)  # the caller has no such key
 NO_SPACE = const(2)  # a client has so many bytes; nothing was changed
 BAD_VALUE = const(3)  # no key, or not a value that is kept; nothing was changed
 NOT_WRITTEN = const(4)  # the file system has failed; it is tried again
 
-KEY_BYTES_MAX = const(32)
-CLIENT_BYTES = const(1024)
+KEY_BYTES_MAX = const(32)  # of UTF-8
+CLIENT_BYTES = const(1024)  # keys and values of one client
 
 
 def ask(task, operation, arg=None):

@@ -17,7 +17,7 @@ FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest f
 TRACE = const(7)  # arg: position -> OK, arg: what `task.read_trace` gives
 CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
 EXCUSE = const(9)  # arg: ms, at most EXCUSE_MS_MAX -> OK: the caller is not hung for so long
-EXCUSE_MS_MAX = const(600_000)
+EXCUSE_MS_MAX = const(600_000)  # ten minutes
 
 # An event's fault kind where a service has had no processor: its delay_ms is for how long, its
 # generation tells who has: task number from bit 7, percent below.
@@ -25,11 +25,11 @@ STARVED = const(0x80)
 
 # An event's delay_ms where there will be no next start.
 STAYS_DOWN = const(-1)  # the manifest wants none
-GIVEN_UP = const(-2)
+GIVEN_UP = const(-2)  # it was restarted too often
 
-UNKNOWN = const(1)
-EMPTY = const(2)
-NO_RIGHT = const(3)
+UNKNOWN = const(1)  # no service has that name or number
+EMPTY = const(2)  # there is no event
+NO_RIGHT = const(3)  # the caller has no right to control
 
 # Name that stands for the board: what ended its last run.
 BOARD = ""

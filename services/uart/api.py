@@ -17,8 +17,8 @@ NO_PARITY = const(0)
 ODD = const(1)
 EVEN = const(2)
 
-COUNT_MAX = const(240)
-WAIT_MS_MAX = const(60_000)
+COUNT_MAX = const(240)  # bytes of one call
+WAIT_MS_MAX = const(60_000)  # a longer wait is REFUSED
 _ANSWER_MS = const(500)  # beyond the wait
 
 

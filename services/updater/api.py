@@ -19,8 +19,8 @@ AGAIN = const(8)  # as ROLLBACK, but to the code that is in use: as an update to
 BEGIN_FORMAT = "<HB"  # probation_ms; options
 OLDER = const(1)  # option: also code whose version is lower than that in use
 
-REFUSED_BY = const(1)
-BUSY = const(2)
+REFUSED_BY = const(1)  # arg says why
+BUSY = const(2)  # an update is on trial
 
 # Phase, and updates that were refused, modulo 2**16.
 STATE_FORMAT = "<BxH"

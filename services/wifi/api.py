@@ -14,7 +14,7 @@ CONNECTING = const(1)
 CONNECTED = const(2)
 PAUSING = const(3)  # the last try has failed, the next one comes
 
-WAITERS_MAX = const(8)
+WAITERS_MAX = const(8)  # clients
 
 # IEEE 802.11, 9.4.2.2 and J.4.1: what is longer is REFUSED.
 NAME_BYTES_MAX = const(32)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from bulkhead_host.campaign.kinds import KINDS
 from bulkhead_host.paths import source_root
+from docs.schemas import differences, schemas
 
 BULKHEAD = str(Path(sys.executable).parent / "bulkhead")
 FILE = source_root() / "tests" / "cases" / "faults_app" / "every_kind.toml"
@@ -19,6 +20,7 @@ def test_every_kind_holds_and_a_campaign_that_was_cut_goes_on(tmp_path: Path) ->
     command += ["--workers", "2", "--junit", str(junit), "--html", str(html)]
     done = run(command)
     first = json.loads(done)
+    assert differences(schemas()["campaign"], first) == []
     assert (first["judged"], first["violated"]) == (len(KINDS), 0), done
     assert sorted(one["kind"] for one in first["results"]) == sorted(KINDS)
     assert all(one["evidence"] for one in first["results"] if one["fault"])

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pages import run_page
 from readme import Shell, blocks, differences, sessions
 
 from bulkhead_host.paths import source_root
@@ -21,3 +22,8 @@ def test_the_readme_of_an_example_shows_what_happens(readme: Path, tmp_path: Pat
             seen = shell.run(command)
             assert differences(shown, seen) == [], "\n".join([command, *seen])
     shell.close()
+
+
+def test_the_tutorial_shows_what_happens(tmp_path: Path) -> None:
+    page = source_root() / "host_tools" / "docs" / "pages" / "tutorial" / "index.md"
+    assert run_page(page.read_text(encoding="utf-8"), tmp_path) == []

@@ -10,6 +10,7 @@ from bulkhead_host.commands.explore import command
 from bulkhead_host.explore.application import SERVICES_MAX, explore, worlds_of
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
+from docs.schemas import differences, schemas
 
 THERMOSTAT = source_root() / "services" / "examples" / "thermostat"
 
@@ -18,6 +19,7 @@ def test_an_example_application_holds_in_every_world() -> None:
     done = CliRunner().invoke(command, [str(THERMOSTAT), "--seconds", "2", "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
+    assert differences(schemas()["explore"], said) == []
     worlds = {world["world"]: world for world in said["worlds"]}
     assert "thermostat" in worlds
     for world in worlds.values():

@@ -48,6 +48,7 @@ AREAS = {
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
+    "host_tools/docs": ("docs", "bulkhead_host", "click", *STANDARD_LIBRARY),
     "host_tools/pytest_bulkhead": (
         *("pytest_bulkhead", "bulkhead_host", "pytest", "xdist", *STANDARD_LIBRARY),
     ),
@@ -97,7 +98,7 @@ def check_layers(root: Path) -> list[Problem]:
     for packages_root, folders in (
         ("firmware", ("kernel", "bulkhead", "port", "guard", "bench")),
         (".", ("services",)),
-        ("host_tools", ("bulkhead_host", "pytest_bulkhead")),
+        ("host_tools", ("bulkhead_host", "docs", "pytest_bulkhead")),
     ):
         problems += check_cycles(root / packages_root, folders, root)
     return problems

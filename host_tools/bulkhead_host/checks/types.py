@@ -29,7 +29,9 @@ CPYTHON = "firmware/port/cpython"
 PORTS = "firmware/port"
 EXAMPLES = "services/examples"
 APPLICATION_BOARD = "pico"
-HOST_FOLDERS = ("host_tools/bulkhead_host", "host_tools/pytest_bulkhead", "tests")
+HOST_FOLDERS = (
+    "host_tools/bulkhead_host", "host_tools/docs", "host_tools/pytest_bulkhead", "tests",
+)  # fmt: skip
 # Device code has few annotations; what it says without them must still be right.
 _DEVICE_OPTIONS = (
     *("--check-untyped-defs", "--no-strict-optional", "--explicit-package-bases"),

@@ -156,10 +156,10 @@ def _folders(application: Path | None) -> list[Path]:
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON, for programs.")
 @port_option
 def command(target: str, values: tuple[str, ...], port: str, **options: Any) -> None:
-    """Call an operation of a service on a board, and print what it answers.
+    """Call OPERATION of SERVICE on a board, and print what it answers.
 
     What there is to call stands in the service's api.py; without an operation it is listed, and no
-    board is asked. Values are numbers, True, None, b'bytes', or else text; KEY is a word that
+    board is asked. A VALUE is a number, True, None, b'bytes', or else text; KEY is a word that
     api.py has for the value, or the beginning of one. The exit code is 1 when the service answers
     anything but OK.
     """

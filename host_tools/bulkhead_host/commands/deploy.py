@@ -62,6 +62,7 @@ def deploy(
 def command(application: Path | None, port: str, **options: Any) -> None:
     """Put an application on a board that runs MicroPython's own image.
 
+    APP is the folder of a system.toml; the default is the application that ships.
     Kernel and services are compiled and copied to the board's file system: those whose SHA-256
     there is another. What an earlier version has left in their folders is removed, and the board
     reset when anything was done. This is for boards for which `bulkhead build` makes no image:

@@ -134,7 +134,7 @@ def _rows(names: tuple[str, ...]) -> str:
     )
 
 
-_HELP = f"""Make a board, or a service on it, fail in a chosen way; each works on any board.
+_HELP = f"""Make a board, or a service on it, fail in the way KIND, which works on any board.
 
 The supervisor restarts the service as its manifest says: watch with `bulkhead monitor`, or compare
 GEN and FAULT in `bulkhead ps` before and after. What happens at the next reply, interrupt or step

@@ -8,8 +8,8 @@ from bulkhead_host.messages import teller
 
 _HELP = """Put the code back that services on a board had before their newest update.
 
-It is put in place as an update is: state handed over, messages kept, watched for a while. All of
-the services named go back, or none does. A second rollback undoes the first.
+It is put in place as an update is: state handed over, messages kept, watched for a while. Each
+SERVICE that is named goes back, or none does. A second rollback undoes the first.
 """
 
 

@@ -1,0 +1,55 @@
+"""How Sphinx makes the site; `make docs` stages this beside the pages."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bulkhead_host import __version__
+
+ROOT = Path(__file__).resolve().parents[3]  # of build/docs/source
+
+# The library is MicroPython, and loads under CPython too.
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "firmware" / "port" / "cpython")]
+
+project = "Bulkhead"
+author = "the Bulkhead project"
+version = release = __version__
+html_title = f"Bulkhead {__version__}"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+source_suffix = {".md": "markdown"}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]
+exclude_patterns = ["conf.py"]
+
+html_theme = "furo"
+html_theme_options = {"source_repository": "", "footer_icons": []}
+html_show_sphinx = False
+html_copy_source = False
+
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_mock_imports = ["asyncio.core"]
+# MicroPython's clock, for modules that import it.
+for _name in ("ticks_ms", "ticks_diff", "ticks_add", "ticks_us", "sleep_ms"):
+    setattr(time, _name, None)
+
+
+def _as_rst(*event: Any) -> None:
+    """Have what a docstring indents behind a blank line be a listing, as in Markdown."""
+    lines: list[str] = event[-1]
+    is_listing = False
+    for index, line in enumerate(lines):
+        is_indented = line.startswith("    ")
+        if is_indented and not is_listing and index and not lines[index - 1].strip():
+            lines[index] = f".. code-block:: text\n\n{line}"
+        if line.strip():
+            is_listing = is_indented
+    lines[:] = "\n".join(lines).split("\n")
+
+
+def setup(app: Any) -> None:
+    """Have docstrings read as they are written."""
+    app.connect("autodoc-process-docstring", _as_rst)
