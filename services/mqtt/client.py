@@ -9,7 +9,7 @@ from services.mqtt.api import CONNECTED, CONNECTING, OFF, PAUSING
 from services.mqtt.connection import Connection, Lost
 from services.mqtt.packets import Parser
 
-_LOOK_MS = const(20)
+_LOOK_MS = const(250)  # at times that pass: net tells of what comes
 _CONNECT_MS = const(10_000)  # for the broker to take the board
 _NUMBER_MAX = const(0xFFFF)
 
@@ -33,8 +33,9 @@ class Client:
     this one, or for QoS 0 when the socket has.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, net):
         self.config = config
+        self.net = net
         self.state = PAUSING if config["broker"] else OFF
         self.queue = []
         self.wants = {}
@@ -53,9 +54,12 @@ class Client:
             return None
         if self.state == PAUSING:
             return max(0, time.ticks_diff(self.due_ms, time.ticks_ms()))
+        can_send = self.state == CONNECTED and self.queue and not self.awaits_ack
+        if self.connection.has_more or can_send and not self.connection.out:
+            return 0
         return _LOOK_MS
 
-    def look(self):
+    def look(self, task):
         """Do what there is to do; return the next packet that came, None if none did.
 
         Raises Lost or BadPacket when the connection has to be given up: see `give_up`.
@@ -63,9 +67,9 @@ class Client:
         now = time.ticks_ms()
         if self.state == PAUSING:
             if time.ticks_diff(now, self.due_ms) >= 0:
-                self._begin(now)
+                yield from self._begin(task, now)
             return None
-        data = self.connection.look()
+        data = yield from self.connection.look(task)
         if data:
             self.heard_ms = now
             self.parser.feed(data)
@@ -74,20 +78,24 @@ class Client:
             self._send_next(now)
         elif time.ticks_diff(now, self.due_ms) >= 0:
             raise Lost
+        yield from self.connection.flush(task)
         self.lost += self.parser.skipped
         self.parser.skipped = 0
         return self.parser.next()
 
-    def give_up(self):
-        """End the connection, and plan the next."""
+    def give_up(self, task, lost):
+        """End the connection, and plan the next: soon where the board has no network."""
         if self.connection:
-            self.connection.close()
+            yield from self.connection.close(task)
             self.connection = None
         self.parser = Parser()
         self.state = PAUSING
         self.awaits_ack = False
-        self.due_ms = time.ticks_add(time.ticks_ms(), self.pause_ms)
-        self.pause_ms = min(2 * self.pause_ms, self.config["pause_last_ms"])
+        is_down = getattr(lost, "is_down", False)
+        pause_ms = self.config["pause_first_ms"] if is_down else self.pause_ms
+        self.due_ms = time.ticks_add(time.ticks_ms(), pause_ms)
+        if not is_down:
+            self.pause_ms = min(2 * self.pause_ms, self.config["pause_last_ms"])
 
     def accepted(self):
         """Take it that the broker has taken the board: subscribe to all."""
@@ -115,11 +123,13 @@ class Client:
         self.number = self.number % _NUMBER_MAX + 1
         return self.number
 
-    def _begin(self, now):
+    def _begin(self, task, now):
         self.due_ms = time.ticks_add(now, _CONNECT_MS)
-        self.connection = Connection(self.config["broker"], self.config["port"])
+        self.connection = Connection(self.net)
+        yield from self.connection.begin(task, self.config["broker"], self.config["port"])
         self.connection.send(packets.connect(self.config))
         self.state = CONNECTING
+        yield from self.connection.flush(task)
 
     def _keep_alive(self, now):
         """Ping in half of the time that the broker waits; give up what does not answer."""

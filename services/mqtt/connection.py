@@ -1,60 +1,69 @@
-"""One TCP connection that never waits: what cannot be done now is done at the next look."""
+"""One TCP connection by the net service; what cannot be done now is done at the next look."""
 
-import select
-import socket  # type: ignore[import-not-found, unused-ignore]
-from errno import EAGAIN, EINPROGRESS
-
+from bulkhead import DEAD, OK
+from kernel.abi import READABLE, WRITABLE
 from micropython import const
 
+from services.net.api import CLOSE, DOWN, EMPTY, OPEN, READ, TCP, WRITE
+
+NEWS = const(1)  # the bit that net notifies: there is something to read, or room to write
 _AT_ONCE = const(256)
 _OUT_MAX = const(1024)
 
 
 class Lost(OSError):
-    """The connection cannot be made, or has ended."""
+    """The connection cannot be made, or has ended; `is_down` where the board has no network."""
+
+    is_down = False
 
 
 class Connection:
-    """A connection being made, then made. Every method raises Lost when there is none."""
+    """A connection being made, then made. `look`, `flush` and `begin` raise Lost without one.
 
-    def __init__(self, host, port):
+    `has_more` says that a look may find more at once: net tells nothing of that.
+    """
+
+    def __init__(self, net):
+        self.net = net
+        self.socket = 0
         self.out = b""
-        self.is_open = False
-        self.poller = select.poll()
-        self.socket = None
-        try:
-            address = socket.getaddrinfo(host, port)[0][-1]  # a name: one long C call
-            self.socket = socket.socket()
-            self.socket.setblocking(False)
-            self.poller.register(self.socket, select.POLLIN | select.POLLOUT)
-            self.socket.connect(address)
-        except OSError as error:
-            if error.errno != EINPROGRESS:
-                self.close()
-                raise Lost from None
+        self.has_more = False
+        self.buffer = bytearray(_AT_ONCE)
 
-    def look(self):
-        """Send what waits, as far as it is taken; return bytes that came."""
-        events = self._events()
-        if not self.is_open:
-            if events & (select.POLLERR | select.POLLHUP):
-                raise Lost
-            if not events & select.POLLOUT:
-                return b""
-            self.is_open = True
-        try:
-            if self.out and events & select.POLLOUT:
-                self.out = self.out[self.socket.send(self.out) :]
-            if not events & (select.POLLIN | select.POLLHUP | select.POLLERR):
-                return b""
-            data = self.socket.recv(_AT_ONCE)
-        except OSError as error:
-            if error.errno == EAGAIN:
-                return b""
-            raise Lost from None
-        if not data:
+    def begin(self, task, host, port):
+        """Have net begin it."""
+        asked = (TCP, host, port, NEWS)
+        status = yield task.call(self.net, OPEN, asked)
+        if status == DEAD and (yield task.reopen(self.net)) == OK:
+            status = yield task.call(self.net, OPEN, asked)
+        if status != OK:
+            lost = Lost()
+            lost.is_down = status in (DOWN, DEAD)
+            raise lost
+        self.socket = task.arg
+
+    def look(self, task):
+        """Return bytes that have come."""
+        arg = (self.socket, _AT_ONCE)
+        status = yield task.call_lending(self.net, READ, self.buffer, WRITABLE, arg)
+        self.has_more = status == OK
+        if status == OK:
+            return bytes(self.buffer[: task.arg])
+        if status != EMPTY:
             raise Lost
-        return data
+        return b""
+
+    def flush(self, task):
+        """Send what waits, as far as it is taken."""
+        while self.out:
+            piece = self.out[:_AT_ONCE]
+            arg = (self.socket, len(piece))
+            status = yield task.call_lending(self.net, WRITE, piece, READABLE, arg)
+            if status == EMPTY:
+                return
+            if status != OK:
+                raise Lost
+            self.out = self.out[task.arg :]
 
     def send(self, data):
         """Have bytes sent, behind those that wait."""
@@ -62,12 +71,8 @@ class Connection:
             raise Lost
         self.out += data
 
-    def close(self):
+    def close(self, task):
         """End it."""
         if self.socket:
-            self.socket.close()
-
-    def _events(self):
-        for found in self.poller.poll(0):
-            return found[1]
-        return 0
+            yield task.call(self.net, CLOSE, self.socket)
+            self.socket = 0

@@ -1,6 +1,6 @@
 """Keep the board connected to an MQTT broker: publish for clients, send them what comes.
 
-The socket is looked at every 20 ms and never waited for, so no step depends on the network.
+The net service has the socket, and tells when there is something to do with it.
 """
 
 from struct import calcsize, pack, unpack_from
@@ -17,6 +17,7 @@ from services.mqtt.api import (
     MESSAGE_BYTES_MAX,
     NO_RIGHT,
     NO_ROOM,
+    OFF,
     PUBLISH,
     QUEUE_FULL,
     QUEUE_MAX,
@@ -31,26 +32,32 @@ from services.mqtt.api import (
 from services.mqtt.client import Client, Message
 from services.mqtt.connection import Lost
 from services.mqtt.packets import BadPacket
+from services.net.api import CLOSE
 
 _SEND_MS = const(1)  # for a mailbox that blocks when it is full
 _OPERATION_MAX = const(190)
-_HEAD = "<IBB"  # messages lost, callers that wait, subscriptions
+_HEAD = "<IIBB"  # messages lost, socket, callers that wait, subscriptions
 _WAITER = "<BI"  # badge, token
 _WANT = "<BBBB"  # task number, operation, QoS, bytes of the filter
 _MESSAGE = "<BBBHBB"  # QoS, retained, was it sent, identifier, bytes of topic and payload
 
 
 class Broker:
-    """The client, and tokens by badge of callers that wait. An update costs the connection."""
+    """The client, and tokens by badge of callers that wait. An update costs the connection.
 
-    def __init__(self, config):
-        self.client = Client(config)
+    `left` is the socket of that connection, which the new code closes.
+    """
+
+    def __init__(self, config, net):
+        self.client = Client(config, net)
         self.waiters = {}
+        self.left = 0
 
     def export_state(self):
         """Return who waits, what is subscribed to, and what is queued."""
         client = self.client
-        parts = [pack(_HEAD, client.lost, len(self.waiters), len(client.wants))]
+        socket = client.connection.socket if client.connection else 0
+        parts = [pack(_HEAD, client.lost, socket, len(self.waiters), len(client.wants))]
         parts += [pack(_WAITER, *pair) for pair in self.waiters.items()]
         for name, want in client.wants.items():
             data = name.encode()
@@ -64,7 +71,7 @@ class Broker:
     def import_state(self, _version, state):
         """Go on with that."""
         client = self.client
-        client.lost, waiters, wants = unpack_from(_HEAD, state)
+        client.lost, self.left, waiters, wants = unpack_from(_HEAD, state)
         at = calcsize(_HEAD)
         for _ in range(waiters):
             badge, self.waiters[badge] = unpack_from(_WAITER, state, at)
@@ -87,15 +94,17 @@ class Broker:
 
 def main(task):
     """Serve `api`."""
-    broker = Broker(dict(dict(CONFIG)[task.name()]))
+    net = task.cap("net")
+    broker = Broker(dict(dict(CONFIG)[task.name()]), net)
     task.carry_over(broker)
+    if broker.left:
+        yield task.call(net, CLOSE, broker.left)
     client = broker.client
     while True:
-        wait_ms = client.wait_ms()
-        operation = TIMEOUT if wait_ms == 0 else (yield task.recv(wait_ms))
+        operation = yield task.recv(client.wait_ms())
         if operation not in (TIMEOUT, NOTIFIED) and task.caller():
             yield from serve(task, broker, operation)
-        elif operation != NOTIFIED:
+        elif client.state != OFF:
             yield from look(task, broker)
 
 
@@ -104,12 +113,14 @@ def look(task, broker):
     client = broker.client
     was_connected = client.state == CONNECTED
     try:
-        found = client.look()
+        found = yield from client.look(task)
         while found:
             yield from take(task, broker, *found)
             found = client.parser.next()
-    except (Lost, BadPacket):
-        client.give_up()
+        if client.connection:
+            yield from client.connection.flush(task)
+    except (Lost, BadPacket) as lost:
+        yield from client.give_up(task, lost)
         if was_connected:
             yield from log(task, logger_api.WARNING, "the broker is lost")
 

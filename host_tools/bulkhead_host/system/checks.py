@@ -10,6 +10,7 @@ from bulkhead_host.system.boards import Board
 from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import RIGHTS, SLOTS_MAX, Application, Service
 from bulkhead_host.system.names import KERNEL
+from bulkhead_host.system.network import network_problems
 from bulkhead_host.system.reading.pins import unfit_pins
 from bulkhead_host.system.safe import safe_problems
 from bulkhead_host.system.supervision import SUPERVISOR, supervision_problems
@@ -373,6 +374,12 @@ def check_asyncio(system: System) -> None:
         )
 
 
+def check_network(system: System) -> None:
+    """Let `net` alone have the network, and its clients say whom they reach."""
+    for service, keys, text, hint in network_problems(system.services):
+        system.wrong(service, keys, text, hint)
+
+
 CHECKS: tuple[Callable[[System], None], ...] = (
     check_supervisor,
     check_count,
@@ -389,6 +396,7 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_hard,
     check_supervision,
     check_asyncio,
+    check_network,
 )
 
 LIKELY: tuple[Callable[[System], None], ...] = (

@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
+from bulkhead_host.system.network import NET
 from bulkhead_host.system.outputs import outputs_of, safe_states
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 
@@ -87,7 +88,7 @@ def system_source(
         f"# Development mode, timeout and of each task its period in ms, and whether it reports.\n"
         f"WATCHDOG = {_watchdog(application)!r}\n"
         f"# What the manifests tell the services' code.\nCONFIG = {_config(services)!r}\n"
-        f"GUEST = {guest!r}\n"
+        f"GUEST = {guest!r}\n{_net(services)}"
         f"# The image; what its services are compiled against; and the code of each service.\n"
         f"IMAGE = {known.image!r}\nINTERFACE = {known.interface!r}\nCODES = {known.codes!r}\n"
     )
@@ -186,6 +187,18 @@ def _pins(service: Service, board: Board) -> tuple[str, tuple[object, ...]]:
 
 def _config(services: Iterable[Service]) -> tuple[tuple[str, object], ...]:
     return tuple((service.name, service.config) for service in services if service.config)
+
+
+def _net(services: Sequence[Service]) -> str:
+    """Return whom each service may reach over the network, where there is one: see `rules`."""
+    if not any(service.package == NET for service in services):
+        return ""
+    rows = tuple(
+        (service.name, tuple((one.kind, one.host, one.port) for one in service.destinations))
+        for service in services
+        if service.destinations
+    )
+    return f"NET = {rows!r}\n"
 
 
 def _options(service: Service) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
 from bulkhead_host.files import python_files
 from bulkhead_host.problem import Report
+from bulkhead_host.system.destinations import Destination, read_destinations
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
 from bulkhead_host.system.imports import with_companions
@@ -104,7 +105,7 @@ class Service:
     `budget_ms` is for a step; of every `period_ms` it may use `period_budget_ms`, where that is
     not 0. `memory_kb` is its quota of heap, 0 for none. `slots` is the room in its table for
     capabilities that it mints or is granted. `safe` says what is safe for the pins it drives, by
-    their names or EVERY.
+    their names or EVERY; `destinations` whom it may reach over the network.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Service:
     lines: tuple[Line, ...] = ()
     config: tuple[tuple[str, Any], ...] = ()
     safe: Mapping[str, str] = field(default_factory=dict)
+    destinations: tuple[Destination, ...] = ()
     document: Document = field(compare=False, repr=False)
 
     @property
@@ -197,7 +199,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         return None
     found_before = len(report.problems)
     top = Fields(document, report)
-    top.only("service", "mailbox", "line", "uses", "config", "safe")
+    top.only("service", "mailbox", "line", "uses", "config", "safe", "net")
     table = top.table("service")
     table.only(
         *("name", "version", "priority", "budget_ms", "period_ms", "period_budget_ms"),
@@ -233,6 +235,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
         lines=tuple(_line(row) for row in top.tables("line")),
         config=_config(top, None if code == folder else code / "service.toml", report),
         safe=_safe(top, None if code == folder else code / "service.toml", report),
+        destinations=read_destinations(top),
         document=document,
     )
     if len(report.problems) == found_before:  # all its values are as the file says

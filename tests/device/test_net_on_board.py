@@ -1,0 +1,131 @@
+"""The net service over PPP, on the emulated Pico: names, the time, streams, a cut, a crash."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host import abi
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.commands.inject import inject
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.net.network import Network
+from bulkhead_host.emulator.net.tcp import Connection
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+
+APPLICATION = Path(__file__).parents[1] / "cases" / "net_app"
+RELAY, FETCH = 1, 3
+OPEN, READ, STATUS, UP, RESOLVE, TIME = 1, 4, 8, 9, 10, 11
+ENDED, NOT_ALLOWED, NO_ANSWER = 2, 4, 7
+TIMES = 20
+
+
+class Loud:
+    """Says what it hears, louder and 20 times, and ends."""
+
+    def open(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.accept()
+
+    def receive(self, data: bytes) -> None:
+        self._connection.send(data.upper() * TIMES)
+        self._connection.close()
+
+    def room(self) -> int:
+        return 1000
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def lose(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A board, its network, and a client of its console."""
+
+    board: EmulatedBoard
+    network: Network
+    client: Client
+    log: list[str]
+
+    def ask(self, operation: int, *arg: object, timeout_ms: int = 20_000) -> tuple[int, object]:
+        made_of = arg or (None,)
+        relayed = (operation, len(arg) > 1, *made_of)
+        status, answer = self.client.call("prober", RELAY, relayed, timeout_ms=timeout_ms)
+        assert status == abi.OK
+        assert isinstance(answer, tuple)
+        return answer[0], answer[2:] if answer[1] else answer[2]
+
+    def fetch(self, host: str, port: int = 1801, *, timeout_ms: int = 20_000) -> object:
+        asked = (host, port, b"hello")
+        return self.client.call("prober", FETCH, asked, timeout_ms=timeout_ms)[1]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    application = tmp_path_factory.mktemp("net") / "app"
+    shutil.copytree(APPLICATION, application)
+    system = application / "system.toml"
+    system.write_text(system.read_text().replace('"unix"', '"pico_ppp"'))
+    shipped = Path(__file__).parents[2] / "services" / "net" / "service.toml"
+    manifest = application / "net" / "service.toml"
+    manifest.write_text(
+        shipped.read_text().replace('time_server = ""', 'time_server = "10.0.2.2"')
+    )
+    prober = application / "prober" / "service.toml"
+    names = '["gateway:1801", "10.0.2.2:1801", "gateway:1802", "nowhere:1801"]'
+    text = prober.read_text().replace('["127.0.0.1:1801", "127.0.0.1:1802"]', names)
+    prober.write_text(text)
+    image = build(BuildOptions(application=application, output=application / "net.uf2")).path
+    with EmulatedBoard(image=image, seed=0) as board:
+        network = Network(board, tcp={1801: Loud}, reaches_host=False)
+        log: list[str] = []
+        client = Client(BoardTransport(board), on_output=log.append)
+        client.listen(1.0)
+        yield Desk(board=board, network=network, client=client, log=log)
+        network.close()
+
+
+def test_the_board_gets_an_address_names_and_the_time(desk: Desk) -> None:
+    assert desk.ask(UP) == (abi.OK, "10.0.2.15")
+    assert any("the board is 10.0.2.15" in line for line in desk.log)
+    assert desk.ask(RESOLVE, "gateway") == (abi.OK, "10.0.2.2")
+    assert desk.ask(RESOLVE, "nowhere") == (NO_ANSWER, None)
+    assert desk.ask(RESOLVE, "elsewhere") == (NOT_ALLOWED, None)
+    status, now_ms = desk.ask(TIME)
+    assert isinstance(now_ms, int)
+    assert (status, now_ms // 60_000) == (abi.OK, 1_767_225_600 // 60)
+
+
+@pytest.mark.parametrize("host", ["10.0.2.2", "gateway"])
+def test_a_stream_fetches_by_address_and_by_name(desk: Desk, host: str) -> None:
+    assert desk.fetch(host) == (ENDED, b"HELLO" * TIMES)
+
+
+def test_nobody_at_the_port_and_no_such_name_end_the_connection(desk: Desk) -> None:
+    assert desk.fetch("gateway", 1802) == (ENDED, b"")
+    assert desk.fetch("nowhere") == (ENDED, b"")
+
+
+def test_a_cut_delays(desk: Desk) -> None:
+    desk.network.cut(for_ms=2000)
+    assert desk.fetch("10.0.2.2") == (ENDED, b"HELLO" * TIMES)
+
+
+def test_a_crash_of_net_leaves_the_link_up_and_no_socket(desk: Desk) -> None:
+    status, _number = desk.ask(OPEN, 1, "10.0.2.2", 1801, 0)
+    assert status == abi.OK
+    inject(desk.client, "crash", "net")
+    desk.client.listen(0.3)
+    assert desk.network.is_up
+    assert desk.fetch("gateway") == (ENDED, b"HELLO" * TIMES)
+    status, answer = desk.ask(STATUS)
+    assert isinstance(answer, tuple)
+    assert (status, answer[:3]) == (abi.OK, (2, "10.0.2.15", 0))
+    generations = {one.name: one.generation for one in desk.client.table().services}
+    assert generations == {**dict.fromkeys(generations, 1), "net": 2}
