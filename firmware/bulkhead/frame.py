@@ -13,10 +13,10 @@ SYSCALL fault that names it.
 
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
-    HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, INSPECT_LINE, LEASE_OFFSET_MASK, LEASE_READ,
-    LEASE_WRITE, MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE,
-    RECV, RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND,
-    SLEEP, START, STASH, STOP, TIMED, WRITABLE, WRITE, YIELD,
+    HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, LEASE_OFFSET_MASK, LEASE_READ, LEASE_WRITE,
+    MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE, RECV,
+    REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP, START, STASH,
+    STOP, TIMED, WRITABLE, WRITE, YIELD,
 )  # fmt: skip
 from micropython import const
 
@@ -194,13 +194,6 @@ class Frame:
         """Take back every copy that was derived from a capability, in every task: OK."""
         return _reach("revoke", handle) + REVOKE
 
-    def recv_from(self, handle, timeout_ms=None):
-        """Wait for a call of one task and no other, NOTIFIED or TIMEOUT; DEAD when it dies."""
-        if timeout_ms is None:
-            return _reach("recv_from", handle) + RECV_FROM
-        self.registers[0] = _timeout("recv_from", timeout_ms)
-        return _reach("recv_from", handle) + (RECV_FROM + TIMED)
-
     def call_lending(self, handle, operation, buffer, rights, arg=None, timeout_ms=None):
         """Call, and lend `buffer` until the reply: READABLE, WRITABLE or both is what for."""
         self.buffer = buffer
@@ -340,11 +333,6 @@ class Frame:
         """
         self.registers[0] = _number("inspect_capability: slot", slot, _NUMBER_MAX)
         return _control("inspect_capability", kernel, task) + (INSPECT + TIMED)
-
-    def inspect_line(self, kernel, line):
-        """Get the state of a line, numbered from 0, into `arg`, bytes in `abi.LINE_FORMAT`."""
-        word = _number("inspect_line: line", line, _TASK_MAX) + INSPECT_LINE
-        return _reach("inspect_line", kernel) + word
 
     def next_fault(self, kernel):
         """Get the number of a task that faulted and has not been reported yet, 0 for none.

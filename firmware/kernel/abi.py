@@ -6,7 +6,7 @@ it. `ABI` names the set; the link's HELLO carries it.
 
 from micropython import const
 
-ABI = const(3)
+ABI = const(4)
 
 # Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-25. A handle is a slot of
 # the task's table and the slot's generation; it is handed out already shifted, so that a frame
@@ -38,11 +38,9 @@ INJECT = const(16 << 8)
 MINT = const(17 << 8)
 DELETE = const(18 << 8)
 REVOKE = const(19 << 8)
-RECV_FROM = const(20 << 8)
 LEASE_READ = const(21 << 8)  # offset in bits 13-27, or with EXTRA in a register
 LEASE_WRITE = const(22 << 8)
 LEASE_OFFSET_MASK = const(0x7FFF)
-INSPECT_LINE = const(23 << 8)
 READ_TRACE = const(24 << 8)
 READ_FAULT = const(25 << 8)
 ATTEND = const(26 << 8)
@@ -104,14 +102,13 @@ SERVED = const(5)  # the server has received it and owes a reply
 SENDING = const(6)  # blocked on a full mailbox
 SLEEPING = const(7)
 FAULTED = const(8)
-AWAITING = const(9)  # a call of one task, its PEER, and of no other
-ATTENDING = const(10)  # a hard driver waits for the hardware interrupt
+ATTENDING = const(9)  # a hard driver waits for the hardware interrupt
 # What the supervisor says of one that is down, in place of the kernel's state:
-HELD = const(11)  # until it is released
-DEGRADED = const(12)  # given up; the rest of the system goes on
+HELD = const(10)  # until it is released
+DEGRADED = const(11)  # given up; the rest of the system goes on
 # The kernel's again: what INSPECT says of one that ends, and of one that has given an order.
-CLOSING = const(13)  # it has one more step, in which its `finally` blocks run
-ORDERING = const(14)  # it waits until another has exchanged its code
+CLOSING = const(12)  # it has one more step, in which its `finally` blocks run
+ORDERING = const(13)  # it waits until another has exchanged its code
 
 # Fault kinds.
 NO_FAULT = const(0)
@@ -189,7 +186,7 @@ EVENT_OVERRAN = const(5)  # a step was struck
 
 STATE_NAMES = (
     "dormant", "ready", "running", "receiving", "calling", "served", "sending", "sleeping",
-    "faulted", "awaiting", "attending", "held", "degraded", "closing", "ordering",
+    "faulted", "attending", "held", "degraded", "closing", "ordering",
 )  # fmt: skip
 FAULT_NAMES = (
     "", "EXCEPTION", "BUDGET", "MEMORY", "SYSCALL", "PROTOCOL", "HEARTBEAT", "STORM", "INJECTED",
@@ -207,11 +204,6 @@ INJECTION_NAMES = (
     "memory-full", "catch-kill", "forged-handle", "stale-handle", "revoked-handle", "bad-trap",
     "bad-message", "lost-interrupt", "clock-jump", "interrupt-storm",
 )  # fmt: skip
-
-# INSPECT_LINE's answer, little endian: task that owns it, masked (0 no, 1 has fired, 2 not asked
-# for), (pad), most firings a second, firings, and how many of them were served by their latency
-# in us: below 32, 64, 128, 256, 512, 1,024, 2,048, and the rest.
-LINE_FORMAT = "<BBxxII8I"
 
 # INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
 # last fault, clients, mail queued, (pad), generation, seconds until its wait's deadline (rounded

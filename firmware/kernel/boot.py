@@ -8,10 +8,10 @@ import sys
 from bulkhead import Frame
 from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import (
-    ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, HARD, INJECT, INSPECT, INSPECT_LINE, LEASE_READ,
-    LEASE_WRITE, MAKE_SAFE, MAY_ACKNOWLEDGE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE,
-    RECV, RECV_FROM, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START,
-    STASH, STOP, TRAP_SHIFT, YIELD,
+    ACKNOWLEDGE, ATTEND, CALL, DELETE, FAULT_TEXT, HARD, INJECT, INSPECT, LEASE_READ, LEASE_WRITE,
+    MAKE_SAFE, MAY_ACKNOWLEDGE, MINT, NEXT_FAULT, NOTIFY, READ_FAULT, READ_TRACE, RECV, REOPEN,
+    REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, REVOKE, SEND, SLEEP, START, STASH, STOP, TRAP_SHIFT,
+    YIELD,
 )  # fmt: skip
 from kernel.budgets import overrun
 from kernel.hard import Attendant
@@ -83,7 +83,6 @@ def _handlers(bound, lease):
         (MINT, capabilities.mint),
         (DELETE, capabilities.delete),
         (REVOKE, capabilities.revoke),
-        (RECV_FROM, ipc.recv_from),
         (LEASE_READ, lease),
         (LEASE_WRITE, lease),
         (ACKNOWLEDGE, bound.acknowledge),
@@ -93,7 +92,6 @@ def _handlers(bound, lease):
         (START, bound.start),
         (STOP, bound.stop),
         (INSPECT, bound.inspect),
-        (INSPECT_LINE, bound.inspect_line),
         (NEXT_FAULT, bound.next_fault),
         (FAULT_TEXT, bound.fault_text),
         (READ_FAULT, bound.read_fault),

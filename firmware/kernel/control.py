@@ -9,8 +9,8 @@ import struct
 from kernel import records
 from kernel.abi import (
     ATTENDING, CAPABILITY_FORMAT, CLOSING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
-    INSPECT_FORMAT, LINE_FORMAT, MARK, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK,
-    PROTOCOL, RETURNED, SLEEPING, STORM, TIMED, UNKNOWN,
+    INSPECT_FORMAT, MARK, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL, RETURNED,
+    SLEEPING, STORM, TIMED, UNKNOWN,
 )  # fmt: skip
 from kernel.capabilities import NoRight, lookup
 from kernel.carried import caller_of
@@ -19,13 +19,12 @@ from kernel.hard import attend
 from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import (
-    BADGE_SHIFT, BASE, BUDGET_US, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US,
-    DEADLINE, DROPPED, ENDING, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LATENCY_BUCKETS, LINE,
-    LINES_END, LINE_COUNT, LINE_LATENCY, LINE_MASKED, LINE_OWNER, LINE_RATE, MAIL_COUNT, NAMED,
-    NOW, OFFSET_MASK, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD, RECORD_SHIFT,
-    REGISTER_BADGE, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK,
-    RIGHTS_SHIFT, RUNNING_TASK, STATE, STEPS, STEP_DEADLINE, STOPPED, TARGET, TASKS_END,
-    TIMED_WAIT, UNREPORTED, USED_BYTES, USES,
+    BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
+    DROPPED, ENDING, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LINE, LINE_MASKED, MAIL_COUNT,
+    NAMED, NOW, OFFSET_MASK, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD,
+    RECORD_SHIFT, REGISTER_BADGE, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT,
+    RIGHTS_MASK, RIGHTS_SHIFT, RUNNING_TASK, STATE, STEPS, STOPPED, TARGET, TASKS_END, TIMED_WAIT,
+    UNREPORTED, USED_BYTES, USES,
 )  # fmt: skip
 from kernel.message import BadMessage, admit
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
@@ -92,9 +91,8 @@ class Control:
     def acknowledge(self, _w, frames, task, trap):
         """Unmask the line behind the handle: its driver is ready for the next interrupt.
 
-        In a storm the driver is faulted, and the line stays masked. The dispatcher's end of this
-        step's budget tells when the step began, at either level. With HAND_OVER the driver of the
-        console ends the main level instead, with WRITE it writes.
+        In a storm the driver is faulted, and the line stays masked. With HAND_OVER the driver of
+        the console ends the main level instead, with WRITE it writes.
         """
         kernel = self.kernel
         w = kernel.words
@@ -107,7 +105,7 @@ class Control:
             else:
                 self._write(w, frames, task)
             return task
-        if account(w, line, w[STEP_DEADLINE] - w[task + BUDGET_US]):
+        if account(w, line):
             fault(kernel, task, STORM, None)
             return 0
         w[line + LINE_MASKED] = 0
@@ -223,24 +221,6 @@ class Control:
                 w[task + RESULT] = OK
         elif target:
             kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(kernel, w, target)
-            w[task + RESULT] = OK
-        return task
-
-    def inspect_line(self, _w, _frames, task, trap):
-        """Give the state of a line, by its number from 0 in start order, in LINE_FORMAT."""
-        w = self.kernel.words
-        check_control(w, task, trap)
-        line = w[TASKS_END] + (trap & 0xFF) * LINE
-        w[task + RESULT] = UNKNOWN
-        if line < w[LINES_END]:
-            self.kernel.frames[task >> RECORD_SHIFT].arg = struct.pack(
-                LINE_FORMAT,
-                w[line + LINE_OWNER] >> RECORD_SHIFT,
-                w[line + LINE_MASKED],
-                w[line + LINE_RATE],
-                w[line + LINE_COUNT],
-                *w[line + LINE_LATENCY : line + (LINE_LATENCY + LATENCY_BUCKETS)],
-            )
             w[task + RESULT] = OK
         return task
 

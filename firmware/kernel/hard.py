@@ -107,7 +107,7 @@ class Attendant:
         if capability == 0:
             return -1
         line = w[capability + TARGET] & OFFSET_MASK
-        if int(account(w, line, w[line + LINE_STEP_AT])):
+        if int(account(w, line)):
             return -1
         w[line + LINE_MASKED] = 0
         if line != int(self.line):

@@ -13,19 +13,18 @@ back to the one that called, is short-cut in `dispatch` with the same effects.
 """
 
 from kernel.abi import (
-    AWAITING, CALLING, DEAD, EXTRA, FULL, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED,
+    CALLING, DEAD, EXTRA, FULL, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED,
 )  # fmt: skip
-from kernel.capabilities import NoRight, is_alive, lookup
+from kernel.capabilities import is_alive, lookup
 from kernel.carried import attach, caller_of, hand_over
 from kernel.layout import (
-    BADGE, BADGE_SHIFT, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY,
-    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, RIGHTS_MASK, SENDERS,
-    SEQUENCE, SERVING, STATE, TARGET, TASKS_END, TOKEN_SHIFT,
+    BADGE, BADGE_SHIFT, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PENDING, PRIORITY,
+    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SENDERS, SEQUENCE,
+    SERVING, STATE, TARGET, TIMED_WAIT, TOKEN_SHIFT,
 )  # fmt: skip
 from kernel.mailbox import take_mail, wait_for
 from kernel.message import BadMessage, admit
 from kernel.notifications import take_bits
-from kernel.priority import unqueue_sender
 from kernel.ready import push_back
 from kernel.timeouts import arm_ms, end_wait, leave_server
 
@@ -41,15 +40,14 @@ def call(w, frames, task, trap):
         return task
     frame = frames[task >> RECORD_SHIFT]
     frame.arg = admit(frame.arg)
-    state = w[server + STATE]
-    waits = state == RECEIVING or state == AWAITING and w[server + PEER] == task
+    waits = w[server + STATE] == RECEIVING
     if trap & EXTRA:
         attach(w, task)
         if waits and not hand_over(w, task, server):
             w[task + RESULT] = FULL
             return task
     if waits:
-        leave_server(w, server)
+        w[server + TIMED_WAIT] = 0
     w[task + OPERATION] = trap
     w[task + BADGE] = w[capability + NAMED] >> BADGE_SHIFT
     wait_for(w, server, task, trap, SERVED if waits else CALLING)
@@ -143,29 +141,3 @@ def take(w, frames, server, client):
     w[server + REGISTER_CALLER] = token
     w[server + REGISTER_BADGE] = w[client + BADGE]
     return server
-
-
-def recv_from(w, frames, task, trap):
-    """Take a call of the one task behind the handle, or wait for it: DEAD when that has died.
-
-    A notification and the timeout end the wait too; the calls of others stay queued. Whoever is
-    waited for runs at this task's priority, and so at that of those queued here.
-    """
-    capability = lookup(w, task, trap, RIGHTS_MASK)
-    sender = w[capability + TARGET] & OFFSET_MASK
-    if sender == 0 or sender >= w[TASKS_END] or sender == task:
-        raise NoRight("recv_from: the handle is not another service's")
-    w[task + SERVING] = 0
-    if w[task + PENDING]:
-        take_bits(w, task)
-        return task
-    if not is_alive(w, capability):
-        w[task + RESULT] = DEAD
-        return task
-    if w[sender + STATE] == CALLING and w[sender + PEER] == task:
-        unqueue_sender(w, task, sender)
-        if w[sender + OPERATION] & EXTRA == 0 or hand_over(w, sender, task):
-            return take(w, frames, task, sender)
-        end_wait(w, sender, FULL)
-    w[task + OPERATION] = trap
-    return wait_for(w, sender, task, trap, AWAITING)

@@ -7,12 +7,12 @@ becomes a notification. The line stays masked until its driver acknowledges.
 
 from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING
 from kernel.layout import (
-    FIRED, IRQ_PENDING, LATENCY_BUCKETS, LATENCY_SHIFT, LINE, LINES_END, LINE_BITS, LINE_COUNT,
-    LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_IN_WINDOW, LINE_LATENCY, LINE_MASKED, LINE_OWNER,
-    LINE_RATE, LINE_WINDOW, NEXT, NOW, PENDING, POSTED, PRIORITY, READY_BITS, REGISTER_BITS,
-    REGISTER_CALLER, RESULT, STATE, TAILS, TASKS_END, TIMED_WAIT, TRACE_EVENT_SHIFT,
+    FIRED, IRQ_PENDING, LINE, LINES_END, LINE_BITS, LINE_COUNT, LINE_FIRED, LINE_FIRED_AT,
+    LINE_HARD, LINE_IN_WINDOW, LINE_MASKED, LINE_OWNER, LINE_RATE, LINE_WINDOW, NEXT, NOW, PENDING,
+    POSTED, PRIORITY, READY_BITS, REGISTER_BITS, REGISTER_CALLER, RESULT, STATE, TAILS, TASKS_END,
+    TIMED_WAIT, TRACE_EVENT_SHIFT,
 )  # fmt: skip
-from kernel.limits import RATE_WINDOW_US, TIME_HALF, TIME_MASK
+from kernel.limits import RATE_WINDOW_US, TIME_MASK
 from kernel.notifications import collect, post
 from kernel.trace import note
 from micropython import const
@@ -74,11 +74,11 @@ def dismiss(w: ptr32, task: int):
 
 
 @micropython.viper
-def account(w: ptr32, line: int, began: int) -> int:
-    """Account for a firing that is acknowledged by a step begun at `began`; return 1 in a storm.
+def account(w: ptr32, line: int) -> int:
+    """Account for a firing that is acknowledged; return 1 in a storm.
 
     Every firing takes an acknowledgement, so here is where a storm shows: a line that fires more
-    often than its manifest allows. Its latency is from the port's handler to the step's begin.
+    often than its manifest allows.
     """
     if w[line + LINE_MASKED] != FIRED:
         return 0
@@ -88,13 +88,4 @@ def account(w: ptr32, line: int, began: int) -> int:
         w[line + LINE_WINDOW] = fired
         count = 1
     w[line + LINE_IN_WINDOW] = count
-    if count > w[line + LINE_RATE]:
-        return 1
-    latency = (began - fired) & TIME_MASK
-    above = latency >> LATENCY_SHIFT if latency < TIME_HALF else 0
-    bucket = line
-    while above and bucket < line + (LATENCY_BUCKETS - 1):
-        above >>= 1
-        bucket += 1
-    w[bucket + LINE_LATENCY] = (w[bucket + LINE_LATENCY] + 1) & TIME_MASK
-    return 0
+    return 1 if count > w[line + LINE_RATE] else 0

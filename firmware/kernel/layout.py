@@ -109,7 +109,7 @@ LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
 
 # --- a line: one interrupt source --------------------------------------------------------
-LINE = const(23)
+LINE = const(15)
 LINE_OWNER = const(0)
 LINE_BITS = const(1)
 LINE_RATE = const(2)  # most a second, from the manifest
@@ -124,10 +124,7 @@ LINE_MASK_WITH = const(10)
 LINE_BITS_AT = const(11)  # the port's: where its owner's REGISTER_BITS is
 LINE_HARD = const(12)  # 1 while its owner attends
 LINE_STEP_AT = const(13)  # us: when its owner's hard step began
-LINE_LATENCY = const(14)  # firings served by latency: below 32, 64, ... 2,048 us, and the rest
-LATENCY_BUCKETS = const(8)
-LATENCY_SHIFT = const(5)
-LINE_STACK = const(22)  # the port's: where the words on the stack are, of a hard line
+LINE_STACK = const(14)  # the port's: where the words on the stack are, of a hard line
 FIRED = const(1)
 QUIET = const(2)
 

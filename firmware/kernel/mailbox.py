@@ -5,8 +5,7 @@ message, as the receiver's manifest says. A message to a receiver that waits goe
 """
 
 from kernel.abi import (
-    AWAITING, BLOCK, CALLING, DEAD, DROP_OLDEST, FULL, MAY_SEND, OK, OPERATIONS, RECEIVING,
-    SENDING, TIMED,
+    BLOCK, CALLING, DEAD, DROP_OLDEST, FULL, MAY_SEND, OK, OPERATIONS, RECEIVING, SENDING, TIMED,
 )  # fmt: skip
 from kernel.capabilities import NoRight, is_alive, lookup
 from kernel.layout import (
@@ -64,7 +63,7 @@ def wait_for(w, server, task, trap, state):
     w[server + CLIENTS] += 1
     if trap & TIMED:
         arm_ms(w, task)
-    elif state != AWAITING:
+    else:
         arm(w, task, CALL_TIMEOUT_US)
     if state == CALLING:
         queue_sender(w, server, task)

@@ -3,7 +3,7 @@
 The only thing an interrupt does, and the only way to reach a task that must not be waited for.
 """
 
-from kernel.abi import AWAITING, DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
+from kernel.abi import DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import find, is_alive, lookup
 from kernel.layout import (
     IRQ_PENDING, LINES_END, OFFSET_MASK, PENDING, POSTED, POST_SET, POST_WORDS, RECORD,
@@ -33,8 +33,7 @@ def notify(w, frames, task, trap):
 def post(w: ptr32, task: int, bits: int):
     """OR `bits` into the pending word of `task`, and wake it if it receives."""
     w[task + PENDING] |= bits
-    state = w[task + STATE]
-    if (state == RECEIVING or state == AWAITING) and w[task + PENDING]:
+    if w[task + STATE] == RECEIVING and w[task + PENDING]:
         take_bits(w, task)
         end_wait(w, task, NOTIFIED)
 

@@ -13,17 +13,16 @@ when, and for how long, is the updater's business.
 import sys
 
 from kernel.abi import (
-    ATTEND, ATTENDING, AWAITING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD,
-    OK, ORDERING, RECEIVING, RECV, RECV_FROM, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING,
-    TIMED, TRAP_SHIFT, UNKNOWN, YIELD,
+    ATTEND, ATTENDING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD, OK, ORDERING, RECEIVING,
+    RECV, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING, TIMED, TRAP_SHIFT, UNKNOWN, YIELD,
 )  # fmt: skip
 from kernel.capabilities import NoRight
 from kernel.control import check_control
 from kernel.faults import is_closing, mask_lines, withdraw
 from kernel.layout import (
-    ARMED, BUDGET_US, DEADLINE, FAR_MS, NOW, OPERATION, PEER, RECORD, RECORD_SHIFT, REGISTERS,
-    REGISTERS_END, REGISTER_TIMEOUT, RESULT, RESUMED, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE,
-    STRUCK, TASKS_END, TIMED_WAIT,
+    ARMED, BUDGET_US, DEADLINE, FAR_MS, NOW, PEER, RECORD, RECORD_SHIFT, REGISTERS, REGISTERS_END,
+    REGISTER_TIMEOUT, RESULT, RESUMED, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE, STRUCK, TASKS_END,
+    TIMED_WAIT,
 )  # fmt: skip
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.mailbox import wait_for
@@ -35,9 +34,8 @@ from kernel.tasks import make_frame, make_generator
 from kernel.timeouts import end_wait
 from kernel.trace import note_event
 
-_ENDS = (1 << (RECV >> TRAP_SHIFT)) | (1 << (RECV_FROM >> TRAP_SHIFT))
-_ENDS |= (1 << (REPLY_RECV >> TRAP_SHIFT)) | (1 << (ATTEND >> TRAP_SHIFT))
-_RESTS = (RECEIVING, AWAITING, ATTENDING)
+_ENDS = 1 << (RECV >> TRAP_SHIFT) | 1 << (REPLY_RECV >> TRAP_SHIFT) | 1 << (ATTEND >> TRAP_SHIFT)
+_RESTS = (RECEIVING, ATTENDING)
 _REASON_MAX = 200
 
 
@@ -195,12 +193,11 @@ def begin_exchange(kernel, target, trial, code, ends, told):
 def rest(w, target):
     """Return the trap that has `target` wait as it does, for what is left of its time."""
     state = w[target + STATE]
-    trap = w[target + OPERATION] if state == AWAITING else RECV
+    trap = RECV
     if state == ATTENDING:
         trap = ATTEND
     elif state == SLEEPING:
         trap = SLEEP
-    trap &= ~TIMED
     if w[target + TIMED_WAIT]:
         left_us = (w[target + DEADLINE] - w[NOW]) & TIME_MASK
         left_ms = (left_us + 999) // 1000 if left_us < TIME_HALF else 0

@@ -5,7 +5,7 @@ nearly every call does, costs nothing. When the bound is reached one scan ends w
 finds the next bound.
 """
 
-from kernel.abi import AWAITING, CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
+from kernel.abi import CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
 from kernel.layout import (
     BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, LINE, LINES_END, LINE_IN_WINDOW, LINE_WINDOW,
     NEXT_DEADLINE, NOW, PARTICULARS, PEER, PRIORITY, QUARTERS, RECORD, REGISTER_CALLER,
@@ -63,7 +63,7 @@ def expire(w: ptr32, now: int):
                     arm_ms(w, task)
                 else:
                     state = w[task + STATE]
-                    if state == RECEIVING or state == AWAITING:
+                    if state == RECEIVING:
                         w[task + REGISTER_CALLER] = 0  # it received nobody
                     end_wait(w, task, OK if state == SLEEPING else TIMEOUT)
             elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:

@@ -14,8 +14,8 @@ from bulkhead.link import HOLD, RELEASE, RESET, RESTART
 from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from kernel.abi import (
-    ATTENDING, AWAITING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD,
-    INSPECT_FORMAT, ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
+    ATTENDING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD, INSPECT_FORMAT,
+    ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
 )  # fmt: skip
 from micropython import const
 
@@ -38,9 +38,7 @@ from services.supervisor.api import (
     TRACE,
     UNKNOWN,
 )
-from services.supervisor.shares import (
-    WAITING, above, controllers, spent, state_of_last, used,
-)  # fmt: skip
+from services.supervisor.shares import WAITING, above, controllers, spent, state_of_last, used
 from services.supervisor.wards import Ward
 
 _LOOK_MS = const(250)  # between two looks for hung services
@@ -67,7 +65,7 @@ _MOST_PERCENT = const(50)  # of the processor: more for others, and it is theirs
 _TASK_SHIFT = const(7)  # in the generation of an event STARVED
 
 # What a service does that has got through its beginning.
-_SERVING = (RECEIVING, SLEEPING, AWAITING, ATTENDING)
+_SERVING = (RECEIVING, SLEEPING, ATTENDING)
 
 
 def main(task):

@@ -2,11 +2,11 @@
 
 from struct import unpack
 
-from kernel.abi import AWAITING, CALLING, INSPECT_FORMAT, MAY_CONTROL, SENDING, SERVED
+from kernel.abi import CALLING, INSPECT_FORMAT, MAY_CONTROL, SENDING, SERVED
 from micropython import const
 
 # Who is in such a state waits for another.
-WAITING = (AWAITING, CALLING, SENDING, SERVED)
+WAITING = (CALLING, SENDING, SERVED)
 
 # Fields of INSPECT_FORMAT, and one of a row of SERVICES.
 _STATE = const(1)

@@ -149,13 +149,6 @@ def grant_what_it_may_not(task):
     reached()
 
 
-def receive_from_anybody(task):
-    """Wait for another's calls."""
-    for handle in _handles():
-        if (yield task.recv_from(handle, 1)) < 192:
-            reached()
-
-
 def fault_anothers_caller(task):
     """Fault a caller that is not its own."""
     yield task.reply_fault()

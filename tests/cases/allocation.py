@@ -138,17 +138,6 @@ def test_lease_allocates_nothing(rig):
     )
 
 
-def test_closed_receive_allocates_nothing(rig):
-    def server(task):
-        client = task.cap("client")
-        while True:
-            yield task.recv_from(client)
-            yield task.reply(OK)
-
-    rig.add("server", server, uses="client:notify")
-    counted(rig, lambda task, handle, value: task.call(handle, 1, value), peer="server")
-
-
 def test_grant_and_delete_allocate_nothing(rig):
     def server(task):
         while True:

@@ -6,9 +6,7 @@ from kernel.abi import (
     ATTENDING, BUDGET, CRASH, DEAD, EXCEPTION, FAULTED, INJECTED, RECEIVING, RETURNED, STORM,
     SYSCALL, TIMEOUT,
 )  # fmt: skip
-from kernel.layout import (
-    LATENCY_BUCKETS, LINE, LINE_COUNT, LINE_HARD, LINE_LATENCY, LINE_MASKED, QUIET, TASKS_END,
-)  # fmt: skip
+from kernel.layout import LINE, LINE_COUNT, LINE_HARD, LINE_MASKED, QUIET, TASKS_END
 from micropython import const
 
 # What services note, beside statuses; hard ones may not allocate.
@@ -323,13 +321,6 @@ def test_attending_is_for_hard_drivers_only(rig):
     rig.add("soft", main, lines=("edge",))
     rig.run(5)
     rig.expect(rig.fault("soft"), SYSCALL)
-
-
-def test_latency_of_a_hard_line_is_kept(rig):
-    rig.add("stopper", stopper(rig), lines=("edge",), hard=True)
-    rig.add("source", source(rig, 2))
-    rig.run(20)
-    rig.expect(sum(word(rig, LINE_LATENCY + n) for n in range(LATENCY_BUCKETS)), 2)
 
 
 def restarted(rig, number, stop):

@@ -2,13 +2,8 @@
 
 from bulkhead import NOTIFIED, TIMEOUT
 from cases.rig import burn_us, control, idle
-from kernel.abi import INJECTED, LINE_FORMAT, OK, STORM, SYSCALL, UNKNOWN
-from kernel.layout import (
-    LATENCY_BUCKETS, LINE_COUNT, LINE_FIRED_AT, LINE_LATENCY, LINE_MASKED, QUIET, SCHEDULED,
-    STEP_DEADLINE, TASKS_END,
-)  # fmt: skip
-from kernel.limits import TIME_MASK
-from struct import unpack
+from kernel.abi import INJECTED, OK, STORM, SYSCALL
+from kernel.layout import LINE_COUNT, LINE_MASKED, QUIET, SCHEDULED, TASKS_END
 
 
 def driver(rig):
@@ -266,82 +261,3 @@ def test_rate_is_judged_by_the_second(rig):
     rig.run(4200)
     rig.expect(rig.log, ["fired"] * 8)
     rig.expect(rig.fault("driver"), 0)
-
-
-def histogram(rig):
-    """Return the latency buckets of the first line."""
-    first = rig.kernel.words[TASKS_END] + LINE_LATENCY
-    return list(rig.kernel.words[first : first + LATENCY_BUCKETS])
-
-
-def latency_case(rig, late_us):
-    """Serve one firing that the port recorded `late_us` earlier than it came."""
-
-    def main(task):
-        line = task.cap("edge")
-        yield task.acknowledge(line)
-        yield task.recv()
-        rig.kernel.words[rig.kernel.words[TASKS_END] + LINE_FIRED_AT] = (
-            rig.kernel.words[STEP_DEADLINE] - 20_000 - late_us
-        ) & TIME_MASK
-        yield task.acknowledge(line)
-        yield task.recv()
-
-    rig.add("driver", main, lines=("edge",))
-    rig.start()
-    rig.port.at(3, lambda: rig.port.fire(rig.line(0)))
-    rig.run(10)
-    rig.expect(sum(histogram(rig)), 1)
-    return histogram(rig).index(1)
-
-
-def test_latency_is_kept_by_powers_of_two(rig):
-    rig.expect(latency_case(rig, 31), 0)
-
-
-def test_latency_of_32_us_is_in_the_second_bucket(rig):
-    rig.expect(latency_case(rig, 32), 1)
-
-
-def test_latency_below_2048_us_is_not_in_the_last_bucket(rig):
-    rig.expect(latency_case(rig, 2047), 6)
-
-
-def test_latency_beyond_all_buckets_is_in_the_last(rig):
-    rig.expect(latency_case(rig, 500_000), 7)
-
-
-def test_latency_of_a_line_fired_in_the_step_that_acknowledges_is_none(rig):
-    rig.expect(latency_case(rig, -5), 0)
-
-
-def test_first_acknowledgement_has_no_latency(rig):
-    rig.add("driver", driver(rig), lines=("edge",))
-    rig.run(5)
-    rig.expect(histogram(rig), [0] * LATENCY_BUCKETS)
-
-
-def test_line_is_inspected_with_the_right_to_control(rig):
-    def inspector(task):
-        kernel = task.cap("kernel")
-        yield task.sleep(10)
-        for line in (1, 2):
-            status = yield task.inspect_line(kernel, line)
-            rig.log.append((status, unpack(LINE_FORMAT, task.arg)[:4] if status == OK else None))
-        yield task.recv()
-
-    rig.add("driver", driver(rig), lines=("one", "edge"), rate=70)
-    rig.add("inspector", inspector, uses="kernel:control")
-    rig.start()
-    rig.port.at(3, lambda: rig.port.fire(rig.line(1)))
-    rig.run(20)
-    rig.expect(rig.log[1:], [(OK, (1, 0, 70, 1)), (UNKNOWN, None)])
-
-
-def test_line_is_not_inspected_without_the_right(rig):
-    def main(task):
-        yield task.inspect_line(0, 0)
-
-    rig.add("driver", main, lines=("edge",))
-    rig.run(5)
-    rig.expect(rig.fault("driver"), SYSCALL)

@@ -95,10 +95,6 @@ ROWS = {
     ),
     "delete": (handles(lambda task, v: task.delete(v)),),
     "revoke": (handles(lambda task, v: task.revoke(v)),),
-    "recv_from": (
-        handles(lambda task, v: task.recv_from(v)),
-        timed(lambda task, v: task.recv_from(echoing(task), v)),
-    ),
     "call_lending": (
         handles(lambda task, v: task.call_lending(v, 1, buffer, READABLE)),
         ranged("operation", lambda task, v: task.call_lending(echoing(task), v, buffer, READABLE)),
@@ -165,10 +161,6 @@ ROWS = {
         handles(lambda task, v: task.inspect_capability(v, NONE, 0)),
         ranged("task", lambda task, v: task.inspect_capability(kernel(task), v, 0)),
         ranged("slot", lambda task, v: task.inspect_capability(kernel(task), NONE, v)),
-    ),
-    "inspect_line": (
-        handles(lambda task, v: task.inspect_line(v, 0)),
-        ranged("line", lambda task, v: task.inspect_line(kernel(task), v)),
     ),
     "next_fault": (handles(lambda task, v: task.next_fault(v)),),
     "fault_text": (
@@ -349,10 +341,6 @@ def test_operands_of_revoke(rig):
     make_all(rig, "revoke")
 
 
-def test_operands_of_recv_from(rig):
-    make_all(rig, "recv_from")
-
-
 def test_operands_of_call_lending(rig):
     make_all(rig, "call_lending")
 
@@ -395,10 +383,6 @@ def test_operands_of_inspect(rig):
 
 def test_operands_of_inspect_capability(rig):
     make_all(rig, "inspect_capability")
-
-
-def test_operands_of_inspect_line(rig):
-    make_all(rig, "inspect_line")
 
 
 def test_operands_of_next_fault(rig):

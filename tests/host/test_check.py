@@ -95,8 +95,9 @@ def test_there_are_many_kinds_of_wrong() -> None:
 @pytest.mark.parametrize(
     ("file", "words", "kind"),
     [
-        ("authority.py", "import of '%s' is not in its service.toml", "the kernel"),
-        ("authority.py", "builtin '%s' is not in its service.toml", "a builtin that reaches out"),
+        ("../guard/authority.py", "import of '%s' is not in its service.toml", "the kernel"),
+        ("../guard/authority.py", "builtin '%s' is not in its service.toml",
+         "a builtin that reaches out"),
         ("tasks.py", "main(task) must be a generator function or an async def: no yield in it",
          "main without yield"),
         ("boot.py", " uses %s, which is not in the system", "unknown service in uses"),

@@ -207,12 +207,6 @@ MESSAGES_TOO: dict[str, World] = {
         ),
         events="fire",
     ),
-    "updateawaits": world(
-        Service("service", 3, uses=(("peer", "call"),), does="updated recv_from recv reply sleep"),
-        Service("peer", 4, uses=(("service", "call,notify"),), does="call notify"),
-        Service("updater", 1, uses=(("kernel", "control"),), does="recv replace stop start"),
-        events="time",
-    ),
 }
 
 WRAPS: dict[str, World] = {

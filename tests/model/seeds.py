@@ -145,21 +145,9 @@ _WAITS = (
         "        far_ms = 0\n",
     ),
     _kernel(
-        "deadline-of-recv-kept",
-        "ipc",
-        "    if waits:\n        leave_server(w, server)",
-        "    if waits and state == AWAITING:\n        leave_server(w, server)",
-    ),
-    _kernel(
-        "recv_from-the-dead",
-        "ipc",
-        "    if not is_alive(w, capability):\n"
-        "        w[task + RESULT] = DEAD\n        return task\n"
-        "    if w[sender + STATE] == CALLING",
-        "    if w[sender + STATE] == CALLING",
+        "deadline-of-recv-kept", "ipc", "        w[server + TIMED_WAIT] = 0\n", "        pass\n"
     ),
     _kernel("caller-received-twice", "ipc", "        w[task + SENDERS] = w[client + NEXT]\n", ""),
-    _kernel("awaited-still-queued", "ipc", "        unqueue_sender(w, task, sender)\n", ""),
     _kernel(
         "reply-keeps-running",
         "ipc",
@@ -219,12 +207,6 @@ _MESSAGES = (
         "notifications",
         "    w[task + PENDING] |= bits\n",
         "    w[task + PENDING] = bits\n",
-    ),
-    _kernel(
-        "bits-do-not-end-recv_from",
-        "notifications",
-        "    if (state == RECEIVING or state == AWAITING) and w[task + PENDING]:",
-        "    if state == RECEIVING and w[task + PENDING]:",
     ),
     _kernel(
         "bits-of-hard-steps-lost",

@@ -11,7 +11,7 @@ MESSAGES = {
             "a",
             3,
             uses=(("b", "call,send,notify"),),
-            does="call send notify recv recvt recv_from reply reply_recv sleep yield crash",
+            does="call send notify recv recvt reply reply_recv sleep yield crash",
         ),
         Service(
             "b",
@@ -64,7 +64,7 @@ MESSAGES = {
                 ("b", "call"),
                 ("c", "notify"),
             ),
-            does="call recv_from recv reply sleep",
+            does="call recv reply sleep",
         ),
         Service(
             "b",
@@ -73,7 +73,7 @@ MESSAGES = {
                 ("c", "call"),
                 ("a", "notify"),
             ),
-            does="call recv recv_fromt reply_recv",
+            does="call recv reply_recv",
         ),
         Service(
             "c",
@@ -87,16 +87,8 @@ MESSAGES = {
         Service("top", 1, uses=(("a", "call"),), does="call sleep"),
     ),
     "circle": world(
-        Service("a", 5, uses=(("b", "call"),), does="call call2 recv recv_from reply"),
+        Service("a", 5, uses=(("b", "call"),), does="call call2 recv reply"),
         Service("b", 4, uses=(("a", "call"),), does="call call2 recv reply_recv"),
-        Service("top", 1, uses=(("a", "call"),), does="call sleep2"),
-        events="time",
-    ),
-    # A circle that no manifest's calls make: a waits for b's call, b calls c, c calls a.
-    "detour": world(
-        Service("a", 3, uses=(("b", "notify"),), does="recv recv_from"),
-        Service("b", 4, uses=(("c", "call"),), does="call2 sleep"),
-        Service("c", 5, uses=(("a", "call"),), does="recv call call2"),
         Service("top", 1, uses=(("a", "call"),), does="call sleep2"),
         events="time",
     ),
@@ -114,32 +106,6 @@ MESSAGES = {
             does="recv reply reply_recv lease ack yield",
         ),
         events="fire slice time",
-    ),
-    "awaits": world(
-        Service(
-            "a",
-            3,
-            uses=(("b", "call,notify"),),
-            does="call recv_from recv_fromt notify reply reply_recv crash",
-        ),
-        Service(
-            "b",
-            4,
-            uses=(("a", "call,notify"),),
-            lines=("edge",),
-            does="call recv recv_from ack notify reply crash",
-        ),
-        Service(
-            "top",
-            1,
-            uses=(
-                ("a", "call"),
-                ("kernel", "control"),
-            ),
-            does="call sleep",
-        ),
-        Service("supervisor", 0, uses=(("kernel", "control"),), does="recv start fault"),
-        events="fire time",
     ),
     "leases": world(
         Service("one", 3, uses=(("server", "call"),), does="lend call sleep crash"),
@@ -233,7 +199,7 @@ INTERRUPTS = {
             hard=True,
             does="attend ack notify crash",
         ),
-        Service("watcher", 4, does="recv recvt recv_from yield crash"),
+        Service("watcher", 4, does="recv recvt yield crash"),
         Service(
             "supervisor", 1, uses=(("kernel", "control"),), does="recv start fault stop next_fault"
         ),
@@ -323,7 +289,7 @@ EVERYTHING = {
             mailbox=(1, BLOCK),
             uses=(("b", "call,send,notify,grant"),),
             slots=1,
-            does="call calld lend send notify recv recvt recv_from reply reply_recv "
+            does="call calld lend send notify recv recvt reply reply_recv "
             "reply_to reply_fault sleep yield copy delete revoke reopen grant "
             "accept callaccept stash crash",
         ),
@@ -334,7 +300,7 @@ EVERYTHING = {
             uses=(("a", "call,send,notify"),),
             lines=("edge",),
             slots=1,
-            does="call send notify recv recvt recv_fromt reply reply_recv reply_to lease "
+            does="call send notify recv recvt reply reply_recv reply_to lease "
             "sleep ack accept callaccept delete reopen return",
         ),
         Service(

@@ -26,7 +26,6 @@ _FOR_A_PEER = {
     "calling": "has called {peer}, which has not received the call yet",
     "served": "has called {peer}, which has received the call and owes the answer",
     "sending": "waits for room in the mailbox of {peer}",
-    "awaiting": "waits for a call of {peer}, and takes none of others",
 }
 
 

@@ -159,12 +159,12 @@ class Canon:
         self.trace_first = w[layout.TRACE_END] - TRACE_WORDS
         abi = self.abi
         self.down = (abi.DORMANT, abi.FAULTED)
-        self.hears = (abi.RECEIVING, abi.CALLING, abi.SERVED, abi.AWAITING)
+        self.hears = (abi.RECEIVING, abi.CALLING, abi.SERVED)
         self.read_in = (
             (layout.NEXT, (abi.READY, abi.CALLING)),
             (layout.GRANTED, (abi.CALLING,)),
             (layout.BADGE, (abi.CALLING, abi.SENDING)),
-            (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED, abi.AWAITING)),
+            (layout.OPERATION, (abi.CALLING, abi.SENDING, abi.SERVED)),
         )
         self.words_of = {task: _Words(world, task, self.read_in) for task in world.tasks}
         registers = layout.REGISTERS_END - layout.REGISTERS
@@ -378,7 +378,6 @@ class Canon:
         return (
             *(layout.LINE_STEP_AT, layout.LINE_COUNT),
             *(() if "rates" in self.world.spec.keeps else rates),
-            *range(layout.LINE_LATENCY, layout.LINE_LATENCY + layout.LATENCY_BUCKETS),
         )
 
     def _lines(self) -> None:

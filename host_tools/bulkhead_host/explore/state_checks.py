@@ -23,7 +23,7 @@ class StateChecks:
         abi = world.abi
         self.down = (abi.DORMANT, abi.FAULTED)
         # Those with a PEER.
-        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING, abi.ORDERING)
+        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.ORDERING)
         self.waiting = (*self.bound, abi.RECEIVING, abi.SLEEPING, abi.ATTENDING)
         self.allowed = reach(world)
         self.wrong: list[str] = []
@@ -137,8 +137,6 @@ class StateChecks:
         has_message = w[task + layout.SENDERS] or w[task + layout.MAIL_COUNT]
         if state == abi.RECEIVING and (w[task + layout.PENDING] or has_message):
             self._say(f"{self.name(task)} waits for a message and one is there")
-        if state == abi.AWAITING and w[task + layout.PENDING]:
-            self._say(f"{self.name(task)} awaits, and bits are pending")
 
     def _callers(self, task: int) -> None:
         w, layout, tasks = self.w, self.layout, self.world.tasks
@@ -173,15 +171,10 @@ class StateChecks:
         """Check that what a task waits for is not there already."""
         w, layout, abi = self.w, self.layout, self.abi
         theirs = w[peer + layout.STATE]
-        is_mutual = w[peer + layout.PEER] == task
         if state == abi.SERVED and theirs in self.down:
             self._say(f"{self.name(task)} is served by one that is down")
         if state == abi.CALLING and theirs == abi.RECEIVING:
             self._say(f"{self.name(task)} calls one that receives")
-        if state == abi.AWAITING and theirs == abi.CALLING and is_mutual:
-            self._say(f"{self.name(task)} awaits one that calls it")
-        if state == abi.CALLING and theirs == abi.AWAITING and is_mutual:
-            self._say(f"{self.name(task)} calls one that awaits it")
         if state == abi.SENDING and w[peer + layout.MAIL_COUNT] < w[w[peer + layout.MAILBOX]]:
             self._say(f"{self.name(task)} waits for a place in a mailbox that has one")
 

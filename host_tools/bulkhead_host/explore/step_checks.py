@@ -18,7 +18,7 @@ class StepChecks:
         self.world = world
         layout, abi = world.layout, world.abi
         self.layout, self.abi = layout, abi
-        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.AWAITING, abi.ORDERING)
+        self.bound = (abi.CALLING, abi.SERVED, abi.SENDING, abi.ORDERING)
         self.runs = (abi.READY, abi.RUNNING)
         self.outputs = (
             *(layout.REGISTER_CALLER, layout.REGISTER_BADGE, layout.REGISTER_BITS),
@@ -160,7 +160,6 @@ class StepChecks:
             abi.TIMEOUT: before[task + layout.TIMED_WAIT] and self._is_due(task),
             abi.DEAD: self._has_died(peer) or self._begins_anew(peer),
             abi.FULL: asks,
-            abi.NOTIFIED: was == abi.AWAITING,
         }
         if was == abi.ORDERING and result in (abi.OK, abi.UNKNOWN):
             return

@@ -135,20 +135,6 @@ def _recv_accepting(hand: Hand) -> Iterator[Choice]:
     yield Choice("recv", "recv accepting", hand.abi.RECV, accepting)
 
 
-def _recv_from(name: str, *, is_timed: bool) -> Verb:
-    def verb(hand: Hand) -> Iterator[Choice]:
-        abi = hand.abi
-        for held in hand.tasks():
-            yield Choice(
-                *("recv_from", f"{name} {held.slot}"),
-                held.handle + abi.RECV_FROM + (abi.TIMED if is_timed else 0),
-                hand.one_ms,
-                expects=None if held.is_alive else gives(abi.DEAD, abi.NOTIFIED),
-            )
-
-    return verb
-
-
 def _reply(hand: Hand) -> Iterator[Choice]:
     abi = hand.abi
     yield Choice(
@@ -450,8 +436,6 @@ VERBS: dict[str, Verb] = {
     "next_fault": _next_fault,
     "notify": _notify,
     "recv": _recv,
-    "recv_from": _recv_from("recv_from", is_timed=False),
-    "recv_fromt": _recv_from("recv_fromt", is_timed=True),
     "recvt": _recv_timed,
     "regrant": _grant_without_right,
     "reopen": _reopen,

@@ -28,7 +28,6 @@ _OPERANDS: Mapping[str, tuple[tuple[int, str, str], ...]] = {
     "send": ((1, "operation", "operation"), (3, "timeout_ms", "timeout")),
     "notify": ((1, "bits", "bits"),),
     "sleep": ((0, "milliseconds", "pause"),),
-    "recv_from": ((1, "timeout_ms", "timeout"),),
     "call_lending": ((1, "operation", "operation"), (5, "timeout_ms", "timeout")),
     "call_granting": ((1, "operation", "operation"), (4, "timeout_ms", "timeout")),
     "reply_granting": ((0, "status", "status"),),

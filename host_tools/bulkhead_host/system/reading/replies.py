@@ -8,7 +8,7 @@ from bulkhead_host.system.reading.calls import interface_of
 from bulkhead_host.system.reading.source import Finding, Function, Source, inside, trap_of
 
 _REPLIES = ("reply", "reply_recv", "reply_to", "reply_fault", "reply_granting")
-_RECEIVES = ("recv", "recv_from", "reply_recv")
+_RECEIVES = ("recv", "reply_recv")
 _TAKES_ARG = ("call", "call_lending", "call_granting", "unstash", *_RECEIVES)
 _LEAVES_ARG = ("sleep", "notify", "acknowledge", "send", "stash", "reply", "reply_to")
 
