@@ -11,10 +11,7 @@ its budget in any stretch of that length, and never has less than its budget in 
 from kernel.abi import BUDGET, DORMANT, EVENT_OVERRAN, FAULTED
 from kernel.faults import fault, is_closing, last_step
 from kernel.trace import note_event
-from kernel.layout import (
-    CPU_LIMIT, CPU_US, ENDING, FOR_GOOD, PARTICULAR_SHIFT, PARTICULARS, PERIOD_BUDGET_US,
-    PERIOD_END_MS, PERIOD_MS, RECORD_SHIFT, STATE, STRUCK,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import TIME_HALF, TIME_MASK
 
 

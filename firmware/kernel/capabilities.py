@@ -14,16 +14,8 @@ has. A slot without rights is free; one whose capability came from the manifest 
 was in PARENT, until its task starts again.
 """
 
-from kernel.abi import (
-    ALL_RIGHTS, DEAD, FAULTED, FULL, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT,
-    MAY_GRANT, OK, RIGHT_NAMES, SLOT_MASK, TIMED,
-)  # fmt: skip
-from kernel.layout import (
-    BADGE_MAX, BADGE_SHIFT, CAPABILITIES, CAPABILITIES_END, CAPABILITIES_FROM, CAPABILITY,
-    CAPABILITY_COUNT, CAPABILITY_SHIFT, ENDING, FOR_GOOD, GENERATION, GENERATION_MASK, NAMED,
-    OFFSET_MASK, PARENT, LAST_STEP, PARTICULARS, PARTICULAR_SHIFT, RECORD_SHIFT, REGISTER_TIMEOUT,
-    RESULT, RIGHTS_MASK, RIGHTS_SHIFT, SLOT_SHIFT, STATE, TARGET, TASKS_END, USES,
-)  # fmt: skip
+from kernel.abi import *
+from kernel.layout import *
 import micropython
 from micropython import const
 

@@ -13,16 +13,9 @@ cannot be, or lies outside, is a window of no bytes, so no caller can fault its 
 import struct
 from array import array
 
-from kernel.abi import (
-    EXTRA, HANDLE_SHIFT, LEASE_OFFSET_MASK, ACCEPTING, DEAD, GRANTING, MAY_CALL, MAY_GRANT,
-    MAY_NOTIFY, MAY_SEND, OK, READABLE, SERVED, TIMED, WRITABLE,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.capabilities import NoRight, derive, lookup
-from kernel.layout import (
-    BADGE_SHIFT, GRANTED, NAMED, OPERATION, PEER, RECORD_SHIFT, REGISTER_BITS, REGISTER_HANDLE,
-    REGISTER_TIMEOUT, RESULT, RIGHTS_SHIFT, SEQUENCE, SERVING, STATE, TARGET, TASKS_END,
-    TOKEN_SHIFT, TOKEN_TASK,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
 import micropython

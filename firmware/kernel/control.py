@@ -7,25 +7,14 @@ is the operation field, a number from 1 in start order. They may allocate.
 import struct
 
 from kernel import records
-from kernel.abi import (
-    ATTENDING, CAPABILITY_FORMAT, CLOSING, DORMANT, FAULTED, FAULT_BIT, FULL, HAND_OVER, HARD,
-    INSPECT_FORMAT, MARK, MAY_ACKNOWLEDGE, MAY_CONTROL, NO_FAULT, NO_TASK, OK, PROTOCOL, RETURNED,
-    SLEEPING, STORM, TIMED, UNKNOWN,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.capabilities import NoRight, lookup
 from kernel.carried import caller_of
 from kernel.faults import fault, is_closing, stay_down
 from kernel.hard import attend
 from kernel.inject import inject
 from kernel.irq import account
-from kernel.layout import (
-    BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
-    DROPPED, ENDING, FAR_MS, FAULT, GENERATION, GENERATION_MASK, LINE, LINE_MASKED, MAIL_COUNT,
-    NAMED, NOW, OFFSET_MASK, PARTICULARS, PARTICULAR_SHIFT, PEER, PENDING, PRIORITY, RECORD,
-    RECORD_SHIFT, REGISTER_BADGE, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT,
-    RIGHTS_MASK, RIGHTS_SHIFT, RUNNING_TASK, STATE, STEPS, STOPPED, TARGET, TASKS_END, TIMED_WAIT,
-    UNREPORTED, USED_BYTES, USES,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.message import BadMessage, admit
 from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.notifications import take_bits

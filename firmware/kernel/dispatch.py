@@ -16,16 +16,8 @@ What nearly every step ends with has a short way in `quick`, tried first; a hand
 
 import micropython
 from micropython import const
-from kernel.abi import (
-    CALL, EVENT_ENTERED, EXTRA, LEASE_READ, LEASE_WRITE, RECV, REPLY_RECV, RUNNING, SEND, TIMED,
-    TRAP_SHIFT,
-)  # fmt: skip
-from kernel.layout import (
-    ANSWERED, ARG_KEY, ARG_PLACE, ARMED, BUDGET_US, CPU_LIMIT, CPU_US, DEADLINES, FLOOR,
-    IRQ_PENDING, MAIL_ITEMS, NEXT_DEADLINE, NOW, OUTER, PARTICULARS, PRIORITY, READY_BITS,
-    RECORD_SHIFT, RESULT, RESUMED, RUNNING_TASK, SHARE_END, SLICE_END, STATE, STEPS, STEP_DEADLINE,
-    STOPPED, STRUCK, TRACE_EVENT_SHIFT, TRACE_TASK_SHIFT,
-)  # fmt: skip
+from kernel.abi import *
+from kernel.layout import *
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 from kernel.irq import deliver
 from kernel.quick import (

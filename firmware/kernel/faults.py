@@ -11,13 +11,7 @@ budget, in its name. Until then it is CLOSING; who starts it meanwhile has it st
 
 from kernel.abi import DEAD, DORMANT, EVENT_FAULT, FAULTED, FAULT_BIT, MEMORY, READY, RUNNING
 from kernel.capabilities import forget
-from kernel.layout import (
-    AGAIN, BASE, CLIENTS, DROPPED, ENDING, FAULT, FLOOR, FOR_GOOD, FRAME, GENERATION,
-    GENERATION_MASK, LAST_STEP, LINE, LINES_END, LINE_FIRED, LINE_HARD, LINE_IN_WINDOW,
-    LINE_MASKED, LINE_OWNER, MAILBOX, MAIL_COUNT, MAIL_DEPTH, MAIL_VALUES, OUTER, PARTICULARS,
-    PARTICULAR_SHIFT, PEER, PENDING, POST_SET, POST_WORDS, PRIORITY, QUIET, RECORD, RECORD_SHIFT,
-    RESULT, ROW_LINES, SENDERS, SERVING, STATE, TASKS_END, UNREPORTED,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.notifications import post
 from kernel.outputs import make_safe
 from kernel.ready import push_back, remove

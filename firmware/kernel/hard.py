@@ -22,10 +22,7 @@ port lands it before the step, and `Attendant.step` has it struck again after it
 from kernel.abi import ACKNOWLEDGE, ATTEND, MAY_ACKNOWLEDGE, NOTIFY, OK, RECV
 from kernel.capabilities import find
 from kernel.irq import account, dismiss
-from kernel.layout import (
-    TARGET, CPU_US, IRQ_PENDING, LINE, LINE_COUNT, LINE_FIRED, LINE_HARD, LINE_MASKED, LINE_OWNER,
-    LINE_STEP_AT, OFFSET_MASK, RECORD_SHIFT, SCHEDULED, STEPS, TASKS_END,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import TIME_MASK
 from kernel.notifications import leave
 from kernel.outputs import make_safe

@@ -1,16 +1,9 @@
 """Injected misbehaviour: what stands in for a task's own generator, see `bulkhead.injections`."""
 
-from kernel.abi import (
-    ATTENDING, CLOCK_JUMP, DORMANT, DROP_REPLY, FAULTED, FLOOD, INJECTED, INTERRUPT_STORM,
-    KILL_IN_START, LOST_INTERRUPT, OK, READY, RUNNING, TIMED,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.faults import fault, is_closing
 from kernel.irq import dismiss
-from kernel.layout import (
-    ARMED, FIRED, IRQ_PENDING, LINE, LINE_FIRED, LINE_FIRED_AT, LINE_IN_WINDOW, LINE_MASKED,
-    LINE_OWNER, LINE_RATE, LINE_WINDOW, OUTER, QUIET, RECORD_SHIFT, ROW_LINES, ROW_USES, STATE,
-    STEP_DEADLINE, TASKS_END, TIMED_WAIT,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import TIME_MASK
 from kernel.tasks import start
 from kernel.timeouts import end_wait

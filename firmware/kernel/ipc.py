@@ -12,16 +12,10 @@ the priority back and returns the caller. The commonest way of both, to a server
 back to the one that called, is short-cut in `dispatch` with the same effects.
 """
 
-from kernel.abi import (
-    CALLING, DEAD, EXTRA, FULL, MAY_CALL, OK, OPERATIONS, RECEIVING, SERVED, TIMED,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.capabilities import is_alive, lookup
 from kernel.carried import attach, caller_of, hand_over
-from kernel.layout import (
-    BADGE, BADGE_SHIFT, MAIL_COUNT, NAMED, NEXT, OFFSET_MASK, OPERATION, PENDING, PRIORITY,
-    RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, SENDERS, SEQUENCE,
-    SERVING, STATE, TARGET, TIMED_WAIT, TOKEN_SHIFT,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.mailbox import take_mail, wait_for
 from kernel.message import BadMessage, admit
 from kernel.notifications import take_bits

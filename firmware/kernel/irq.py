@@ -6,12 +6,7 @@ becomes a notification. The line stays masked until its driver acknowledges.
 """
 
 from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING
-from kernel.layout import (
-    FIRED, IRQ_PENDING, LINE, LINES_END, LINE_BITS, LINE_COUNT, LINE_FIRED, LINE_FIRED_AT,
-    LINE_HARD, LINE_IN_WINDOW, LINE_MASKED, LINE_OWNER, LINE_RATE, LINE_WINDOW, NEXT, NOW, PENDING,
-    POSTED, PRIORITY, READY_BITS, REGISTER_BITS, REGISTER_CALLER, RESULT, STATE, TAILS, TASKS_END,
-    TIMED_WAIT, TRACE_EVENT_SHIFT,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import RATE_WINDOW_US, TIME_MASK
 from kernel.notifications import collect, post
 from kernel.trace import note

@@ -19,13 +19,7 @@ from kernel.faults import fault, is_closing
 from kernel.irq import deliver
 from kernel.outputs import make_safe
 from kernel.trace import note_event
-from kernel.layout import (
-    ARMED, CPU_US, DEADLINES, ENDING, IRQ_PENDING, LAST_STEP, NEXT_DEADLINE, NOW, OUTER,
-    PARTICULARS, PARTICULAR_SHIFT, PROMPT, RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE,
-    STOPPED, STRUCK, FLOOR, PRIORITY, SHARE_END, RECORD_SHIFT, RESUMED,
-    LINES_END, STACK, STACK_EACH, STACK_ENTRY_MOST, STACK_LANDING, STACK_LIMIT, STACK_LOCKS,
-    STACK_MOST, STACK_SAVED, STACK_THREAD, STACK_TOP,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
 import micropython
 

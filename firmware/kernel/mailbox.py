@@ -4,16 +4,9 @@ When a mailbox is full the sender blocks until its deadline, fails, or pushes ou
 message, as the receiver's manifest says. A message to a receiver that waits goes straight in.
 """
 
-from kernel.abi import (
-    BLOCK, CALLING, DEAD, DROP_OLDEST, FULL, MAY_SEND, OK, OPERATIONS, RECEIVING, SENDING, TIMED,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.capabilities import NoRight, is_alive, lookup
-from kernel.layout import (
-    BADGE, BADGE_SHIFT, CLIENTS, DROPPED, MAIL, MAILBOX, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH,
-    MAIL_FIRST, MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, NAMED, OFFSET_MASK,
-    OPERATION, PARTICULARS, PARTICULAR_SHIFT, PEER, PRIORITY, RECORD, RECORD_SHIFT, REGISTER_BADGE,
-    REGISTER_CALLER, RESULT, STATE, TARGET, TASKS_END,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import CALL_TIMEOUT_US
 from kernel.message import BadMessage, admit
 from kernel.priority import queue_sender, raise_to

@@ -15,13 +15,8 @@ from array import array
 
 from kernel.abi import MEMORY
 from kernel.faults import fault
-from kernel.layout import (
-    CPU_US, GENERATION, PARTICULAR_SHIFT, PARTICULARS, QUOTA_BYTES, RECORD, RECORD_SHIFT, STEPS,
-    TASKS_END, USED_BYTES,
-)  # fmt: skip
-from kernel.limits import (
-    GROWTH_BYTES, SAMPLE_FIRST_US, SAMPLE_LAST_US, SAMPLE_TIME_US, TIME_HALF, TIME_MASK,
-)  # fmt: skip
+from kernel.layout import *
+from kernel.limits import *
 import micropython
 
 

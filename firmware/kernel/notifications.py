@@ -5,11 +5,7 @@ The only thing an interrupt does, and the only way to reach a task that must not
 
 from kernel.abi import DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import find, is_alive, lookup
-from kernel.layout import (
-    IRQ_PENDING, LINES_END, OFFSET_MASK, PENDING, POSTED, POST_SET, POST_WORDS, RECORD,
-    RECORD_SHIFT, REGISTER_BITS, REGISTER_CALLER, REGISTER_TIMEOUT, RESULT, STATE, TARGET,
-    TASKS_END,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.timeouts import end_wait
 import micropython
 from micropython import const

@@ -5,9 +5,7 @@ ends, however it ends. Smaller numbers are more important.
 """
 
 from kernel.abi import CALLING, READY
-from kernel.layout import (
-    BASE, CLIENTS, FLOOR, NEXT, OUTER, PEER, PRIORITY, RECORD, SENDERS, STATE, TASKS_END,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.ready import push_back, remove
 import micropython
 

@@ -14,20 +14,9 @@ What they share, besides the words: `me` is the record of `task`; `base` the add
 mailboxes' values are; all four are 0 where nobody can tell, and then no short way is taken.
 """
 
-from kernel.abi import (
-    READABLE, WRITABLE, LEASE_OFFSET_MASK, HANDLE_GENERATION_MASK, HANDLE_GENERATION_SHIFT,
-    HANDLE_SHIFT, MAY_CALL, MAY_SEND, OK, OPERATIONS, RECEIVING, SERVED, SLOT_MASK, BLOCK, SENDING,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.carried import copy_words
-from kernel.layout import (
-    BUFFER_KEY, BUFFER_PLACE, BYTEARRAY, BYTES, PARTICULARS, REGISTER_BITS, BADGE, BADGE_SHIFT,
-    BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, DEADLINE, DEADLINES, FAR_MS, FRAME,
-    GENERATION, GENERATION_MASK, MAIL, MAIL_BADGE, MAIL_COUNT, MAIL_DEPTH, MAIL_FIRST,
-    MAIL_OPERATION, MAIL_POLICY, MAIL_SLOTS, MAIL_VALUES, MAILBOX, NAMED, NEXT_DEADLINE,
-    OFFSET_MASK, OPERATION, PEER, PENDING, PRIORITY, RECORD_SHIFT, REGISTER_BADGE, REGISTER_CALLER,
-    RESULT, RIGHTS_SHIFT, SENDERS, SEQUENCE, SEQUENCE_MASK, SERVING, SLOT_SHIFT, STATE, TARGET,
-    TIMED_WAIT, TOKEN_SHIFT, TOKEN_TASK, USES,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import CALL_TIMEOUT_US, LEASE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.mailbox import admit_sender
 from kernel.priority import restore

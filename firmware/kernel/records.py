@@ -14,9 +14,7 @@ import struct
 
 from kernel.abi import CRASH_NAMES, FAULT_FORMAT, FAULT_TEXT_BYTES
 from kernel.capabilities import NoRight
-from kernel.layout import (
-    FAULT_WORDS, GENERATION, PEER, RECORD_SHIFT, RESULT, ROW_NAME, SERVING, STATE, TOKEN_TASK,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import FAULTS_KEPT
 from kernel.message import BadMessage, admit
 import micropython

@@ -12,18 +12,11 @@ when, and for how long, is the updater's business.
 
 import sys
 
-from kernel.abi import (
-    ATTEND, ATTENDING, DEAD, DORMANT, EVENT_STARTED, FAULTED, FULL, LOAD, OK, ORDERING, RECEIVING,
-    RECV, REPLY_RECV, RUNNING, SERVED, SETTLE, SLEEP, SLEEPING, TIMED, TRAP_SHIFT, UNKNOWN, YIELD,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.capabilities import NoRight
 from kernel.control import check_control
 from kernel.faults import is_closing, mask_lines, withdraw
-from kernel.layout import (
-    ARMED, BUDGET_US, DEADLINE, FAR_MS, NOW, PEER, RECORD, RECORD_SHIFT, REGISTERS, REGISTERS_END,
-    REGISTER_TIMEOUT, RESULT, RESUMED, ROW_ENTRY, SERVING, STATE, STEP_DEADLINE, STRUCK, TASKS_END,
-    TIMED_WAIT,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.mailbox import wait_for
 from kernel.message import admit

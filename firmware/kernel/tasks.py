@@ -3,17 +3,10 @@
 import sys
 
 from bulkhead import Frame
-from kernel.abi import (
-    ASYNC, ATTEND, DORMANT, EVENT_STARTED, FAULTED, FAULT_BIT, FULL, HANDLE_SHIFT, HARD, MEMORY,
-    OK, SUPERVISOR_DIED, UNKNOWN,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
-from kernel.layout import (
-    AGAIN, ARG_KEY, BUDGET_US, ENDING, FAULT, FOR_GOOD, FRAME, LAST_STEP, NOW, PARTICULARS,
-    PARTICULAR_SHIFT, QUARTERS, RECORD_SHIFT, REGISTERS, REGISTERS_END, RESULT, ROW_ENTRY,
-    ROW_LINES, ROW_NAME, ROW_USES, STATE, STEP_DEADLINE, UNREPORTED,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
 from kernel.notifications import post
 from kernel.outputs import make_safe, release_outputs

@@ -6,14 +6,8 @@ finds the next bound.
 """
 
 from kernel.abi import CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
-from kernel.layout import (
-    BASE, CLIENTS, DEADLINE, DEADLINES, FAR_MS, LINE, LINES_END, LINE_IN_WINDOW, LINE_WINDOW,
-    NEXT_DEADLINE, NOW, PARTICULARS, PEER, PRIORITY, QUARTERS, RECORD, REGISTER_CALLER,
-    REGISTER_TIMEOUT, RESULT, SEQUENCE, SEQUENCE_MASK, STATE, TASKS_END, TIMED_WAIT,
-)  # fmt: skip
-from kernel.limits import (
-    FAR_PIECE_MS, QUARTER_MASK, QUARTER_SHIFT, RATE_WINDOW_US, TIME_HALF, TIME_MASK,
-)  # fmt: skip
+from kernel.layout import *
+from kernel.limits import *
 from kernel.priority import restore, unqueue_sender
 from kernel.ready import push_back
 import micropython

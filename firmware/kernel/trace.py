@@ -6,10 +6,7 @@ so a task ran from the record before to its own. `note` is pasted into the dispa
 are compiled for an image; there it costs 0.7 us a step.
 """
 
-from kernel.layout import (
-    RECORD_SHIFT, TRACE_AT, TRACE_END, TRACE_EVENT_SHIFT, TRACE_LAPS, TRACE_RECORD,
-    TRACE_REPEAT_SHIFT, TRACE_TASK_SHIFT, TRACE_TIME, TRACE_WHAT,
-)  # fmt: skip
+from kernel.layout import *
 from kernel.limits import TIME_MASK, TRACE_RECORDS, TRACE_REPEATS_MAX
 from micropython import const
 import micropython

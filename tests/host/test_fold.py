@@ -1,8 +1,11 @@
 """Folding kernel constants into the modules that import them, and what viper code may not say."""
 
+import ast
 from pathlib import Path
 
 import pytest
+from pyflakes.checker import Checker
+from pyflakes.messages import ImportStarUsage, UndefinedName
 
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.paths import source_root
@@ -17,6 +20,7 @@ from bulkhead_host.system.fold import (
 from bulkhead_host.system.paste import paste
 from bulkhead_host.system.quicken import quicken
 
+COMPILERS = {"const", "micropython", "ptr8", "ptr16", "ptr32", "uint"}  # they know these
 CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
 
 
@@ -43,6 +47,30 @@ def test_import_under_another_name() -> None:
 def test_attributes_and_keywords_are_left_alone() -> None:
     source = "from kernel.abi import OK\nf(x.OK, OK=OK)\n"
     assert fold(source, CONSTANTS) == "\nf(x.OK, OK=0)\n"
+
+
+def test_all_names_of_a_module_become_values() -> None:
+    source = "from kernel.abi import *\nx = CALL + y.OK\n"
+    assert fold(source, CONSTANTS) == "\nx = 256 + y.OK\n"
+
+
+@pytest.mark.parametrize("use", ["OK = 5", "def f(OK):\n    pass", "for OK in (1, 2):\n    pass"])
+def test_a_constant_of_all_that_are_imported_is_nothing_else(use: str) -> None:
+    with pytest.raises(BulkheadError, match=r"OK \(line 2\) is a constant of kernel\.abi"):
+        fold(f"from kernel.abi import *\n{use}\n", CONSTANTS)
+
+
+def test_no_file_of_the_kernel_uses_a_name_that_there_is_not() -> None:
+    firmware = source_root() / "firmware"
+    files = {f"kernel/{file.name}": file for file in (firmware / "kernel").glob("*.py")}
+    unknown = [
+        f"{name}:{message.lineno}: {message.message_args[0]}"
+        for name, text in fold_tree(files, firmware).items()
+        for message in Checker(ast.parse(text)).messages
+        if isinstance(message, UndefinedName | ImportStarUsage)
+        and message.message_args[0] not in COMPILERS
+    ]
+    assert unknown == []
 
 
 def test_library_keeps_the_names() -> None:

@@ -4,8 +4,9 @@ MicroPython folds a `const` only inside the module that defines it; imported, it
 object looked up at run time, it takes a word pair of RAM in every module that imports it, and
 viper code cannot even add it to a machine word. So before firmware modules are compiled, each
 name that a `from kernel.abi import CALL, OK` brings in is replaced by its value wherever it is
-used, a number, a `struct` format or a tuple of words, and the import goes. Lines stay where they
-are: line numbers in tracebacks are true.
+used, a number, a `struct` format or a tuple of words, and the import goes; so it does with all
+names of a module where `from kernel.layout import *` says which words a file of the kernel speaks
+of. Lines stay where they are: line numbers in tracebacks are true.
 
 A package's `__init__.py` keeps the names, as `NAME = value`: importing them is what it is for.
 
@@ -86,7 +87,8 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
     """Return `source` with imported constants replaced by their values.
 
     `keep_names` assigns them instead, so that others can import them from here. Raises
-    BulkheadError if an import names what its constant module does not define.
+    BulkheadError if an import names what its constant module does not define, or a file that
+    imports all constants of a module has another use for the name of one.
     """
     lines = source.split("\n")
     values: dict[str, Constant] = {}
@@ -98,7 +100,7 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
         table = constants.get(node.module or "")
         if table is None:
             continue
-        folded, kept = _split(node, table)
+        folded, kept = _all(node, table, tree) if _is_star(node) else _split(node, table)
         statement = [f"from {node.module} import {', '.join(kept)}"] if kept else []
         if keep_names:
             statement += [f"{name} = {value!r}" for name, value in folded.items()]
@@ -242,6 +244,24 @@ def _split(
                 "correct the name in the import",
             )
     return folded, [a.name + (f" as {a.asname}" if a.asname else "") for a in others]
+
+
+def _is_star(node: ast.ImportFrom) -> bool:
+    return [alias.name for alias in node.names] == ["*"]
+
+
+def _all(
+    node: ast.ImportFrom, table: Mapping[str, Constant], tree: ast.Module
+) -> tuple[dict[str, Constant], list[str]]:
+    """Return what `_split` does, of an import of all names; none may mean anything else."""
+    for other in ast.walk(tree):
+        match other:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) if name in table:
+                raise BulkheadError(
+                    f"{name} (line {other.lineno}) is a constant of {node.module}",
+                    "give it another name",
+                )
+    return dict(table), []
 
 
 def _replace(lines: list[str], node: ast.ImportFrom, statement: str) -> None:
