@@ -213,8 +213,11 @@ def failing_start(rig, code):
 
     def script(task, kernel):
         yield from put(rig, task, kernel, code)
-        yield task.sleep(3)
-        rig.log.append((yield task.replace(kernel, 1, ASK)))
+        status = FULL
+        while status == FULL:  # it has neither received nor failed yet
+            yield task.sleep(3)
+            status = yield task.replace(kernel, 1, ASK)
+        rig.log.append(status)
 
     rig.notes.clear()
     with_updater(rig, counter(1), script, client, budget_ms=2)
