@@ -7,17 +7,19 @@ so the plugin costs nothing to a run without them.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_bulkhead.targets import FEATURES, Target, parse_targets
+from pytest_bulkhead.targets import FARM, FEATURES, Target, parse_targets
 
 if TYPE_CHECKING:
     from bulkhead_host.emulator.pins import Pin
     from pytest_bulkhead.board import Board
     from pytest_bulkhead.devices import Device
+    from pytest_bulkhead.farm import Farm, Lease
     from pytest_bulkhead.kernel import Clock, Kernel
 
 TARGET = "bulkhead_target"
@@ -25,6 +27,9 @@ NEEDS = "bulkhead_needs"
 WAIT_S = 60.0
 
 _BOARD: pytest.StashKey[Board] = pytest.StashKey()
+_FARM: pytest.StashKey[Farm] = pytest.StashKey()
+_LEASE: pytest.StashKey[Lease] = pytest.StashKey()
+_LOST: pytest.StashKey[str] = pytest.StashKey()
 _FIXTURE_NEEDS = {"pins": "pins"}
 
 
@@ -60,7 +65,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long to wait for a port that another test run has (default: %(default)s)",
     )
+    group.addoption(
+        "--bulkhead-inventory",
+        metavar="FILE",
+        help="the boards of a farm, in TOML or as Twister's hardware map: each test has one of "
+        "them, that nobody else has meanwhile",
+    )
     parser.addini("bulkhead_app", "the same as --bulkhead-app, from the folder of this file")
+    parser.addini(
+        "bulkhead_fixtures",
+        "what tests may need to be around a board, as inventories say it: wires, loads, probes",
+        type="args",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,7 +90,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where tests of boards run, when that was asked for."""
     names = config.getoption("--bulkhead-target")
-    return [f"bulkhead: targets {', '.join(names)}"] if names else []
+    lines = [f"bulkhead: targets {', '.join(names)}"] if names else []
+    if config.getoption("--bulkhead-inventory"):
+        boards = [
+            f"{entry.id} ({entry.quarantine})" if entry.quarantine else entry.id
+            for entry in _farm(config).entries
+        ]
+        lines.append(f"bulkhead: boards {', '.join(boards)}")
+    return lines
 
 
 # Which test runs where
@@ -99,11 +122,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _fits(item: pytest.Item) -> bool:
     target = item.callspec.params.get(TARGET) if hasattr(item, "callspec") else None
-    needed = {name for marker in item.iter_markers(NEEDS) for name in marker.args}
-    if unknown := needed - FEATURES:
+    needed = _needs(item)
+    features = FEATURES | set(item.config.getini("bulkhead_fixtures"))
+    if unknown := needed - features:
         raise pytest.UsageError(
-            f"{item.nodeid} needs {', '.join(sorted(unknown))}: "
-            f"the features are {', '.join(sorted(FEATURES))}"
+            f"{item.nodeid} needs {', '.join(sorted(unknown))}: the features are "
+            f"{', '.join(sorted(features))}; fixtures are declared as bulkhead_fixtures"
         )
     if not isinstance(target, Target):
         return True
@@ -112,13 +136,18 @@ def _fits(item: pytest.Item) -> bool:
     return needed <= target.features
 
 
+def _needs(item: pytest.Item) -> set[str]:
+    return {name for marker in item.iter_markers(NEEDS) for name in marker.args}
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Have pytest-xdist run all tests of a port in one worker; the others go where there is room.
 
     That is for its default, `--dist load`; its other ways to distribute are left as they are.
     """
-    ports = [target.name for target in _targets(config) if not target.is_emulated]
+    targets = _targets(config)
+    ports = [one.name for one in targets if not (one.is_emulated or one.is_farm)]
     if not ports or config.getoption("dist") != "load":
         return None
     from pytest_bulkhead.distribution import PortScheduling  # noqa: PLC0415  (needs xdist)
@@ -127,7 +156,52 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _targets(config: pytest.Config) -> tuple[Target, ...]:
-    return parse_targets(config.getoption("--bulkhead-target"))
+    names = config.getoption("--bulkhead-target")
+    if not config.getoption("--bulkhead-inventory"):
+        return parse_targets(names)
+    fixtures = frozenset[str]().union(*(entry.fixtures for entry in _farm(config).entries))
+    farm = Target(name=FARM, fixtures=fixtures)
+    return (*(parse_targets(names) if names else ()), farm)
+
+
+def _farm(config: pytest.Config) -> Farm:
+    """Return the boards of the inventory, with what this process knows of them."""
+    from bulkhead_host.errors import UsageError  # noqa: PLC0415  (when used)
+    from pytest_bulkhead.farm import Farm  # noqa: PLC0415  (when used)
+    from pytest_bulkhead.inventory import load_inventory  # noqa: PLC0415  (when used)
+
+    if _FARM not in config.stash:
+        try:
+            entries = load_inventory(Path(config.getoption("--bulkhead-inventory")))
+        except UsageError as error:
+            raise pytest.UsageError(f"{error.cause}\n{error.next_step}") from None
+        wait_s = config.getoption("--bulkhead-wait")
+        made = Farm(entries, application=_application(config), wait_s=wait_s)
+        config.stash[_FARM] = made
+    return config.stash[_FARM]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test of the farm's, on another board when its own goes away."""
+    target = item.callspec.params.get(TARGET) if hasattr(item, "callspec") else None
+    if not isinstance(target, Target) or not target.is_farm:
+        return None
+    from pytest_bulkhead.retries import run_on_what_is_left  # noqa: PLC0415  (when used)
+
+    def is_to_repeat() -> bool:
+        """Tell whether a board was lost that another may take the place of."""
+        reason = item.stash.get(_LOST, "")
+        lease = item.stash.get(_LEASE, None)
+        if not reason or lease is None:
+            return False
+        del item.stash[_LOST], item.stash[_LEASE]
+        _farm(item.config).lose(lease.entry, reason)
+        item.user_properties.append(("bulkhead_lost", f"{lease.entry.id}: {reason}"))
+        return True
+
+    run_on_what_is_left(item, nextitem, is_to_repeat=is_to_repeat)
+    return True
 
 
 # Fixtures
@@ -155,11 +229,14 @@ def bulkhead_image(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def _bulkhead_device(
     bulkhead_target: Target, request: pytest.FixtureRequest, pytestconfig: pytest.Config
-) -> Iterator[Device]:
-    """Yield the board behind `board`, one for each target of the test run."""
+) -> Iterator[Device | None]:
+    """Yield the board behind `board`, one for each target of the test run; None for a farm's."""
     from pytest_bulkhead.devices import EmulatedDevice, PortDevice  # noqa: PLC0415  (when used)
 
     device: Device
+    if bulkhead_target.is_farm:
+        yield None
+        return
     if bulkhead_target.is_emulated:
         device = EmulatedDevice(request.getfixturevalue("bulkhead_image"))
     else:
@@ -170,7 +247,7 @@ def _bulkhead_device(
 
 @pytest.fixture
 def board(
-    _bulkhead_device: Device,
+    _bulkhead_device: Device | None,
     bulkhead_target: Target,
     request: pytest.FixtureRequest,
     pytestconfig: pytest.Config,
@@ -179,24 +256,34 @@ def board(
 
     One that does not answer when the test begins is booted afresh.
     """
+    with ExitStack() as held:
+        device = _bulkhead_device
+        if device is None:
+            needs = frozenset(_needs(request.node) - FEATURES)
+            lease = held.enter_context(_farm(pytestconfig).lease(needs))
+            request.node.stash[_LEASE] = lease
+            device = lease.device
+        made = _made(device, bulkhead_target, is_fresh="fresh_board" in request.fixturenames)
+        _check_application(made, _application(pytestconfig))
+        request.node.stash[_BOARD] = made
+        request.node.user_properties += _properties(made, request.node.stash.get(_LEASE, None))
+        yield made
+        made.release()
+
+
+def _made(device: Device, target: Target, *, is_fresh: bool) -> Board:
     from bulkhead_host.errors import BulkheadError  # noqa: PLC0415  (when used)
     from pytest_bulkhead.board import Board  # noqa: PLC0415  (when used)
 
-    is_fresh = "fresh_board" in request.fixturenames
     if is_fresh:
-        _bulkhead_device.restart()
+        device.restart()
     try:
-        made = Board(_bulkhead_device, bulkhead_target, is_fresh=is_fresh)
+        return Board(device, target, is_fresh=is_fresh)
     except BulkheadError:
         if is_fresh:
             raise
-        _bulkhead_device.restart()
-        made = Board(_bulkhead_device, bulkhead_target, is_fresh=True)
-    _check_application(made, _application(pytestconfig))
-    request.node.stash[_BOARD] = made
-    request.node.user_properties += _properties(made)
-    yield made
-    made.release()
+        device.restart()
+        return Board(device, target, is_fresh=True)
 
 
 @pytest.fixture
@@ -249,23 +336,40 @@ def _check_application(board: Board, application: Path | None) -> None:
 # Reports
 
 
-def _properties(board: Board) -> list[tuple[str, object]]:
+def _properties(board: Board, lease: Lease | None) -> list[tuple[str, object]]:
     """Return what JUnit reports are to say of a test's board."""
-    return [
+    said: list[tuple[str, object]] = [
         ("bulkhead_target", board.target.name),
         ("bulkhead_board", board.hello.board),
         ("bulkhead_version", board.hello.version),
         ("bulkhead_application", board.hello.application),
     ]
+    if lease is not None:
+        said += [("bulkhead_id", lease.entry.id), ("bulkhead_port", lease.entry.port)]
+        if lease.entry.quarantine is not None:
+            said.append(("bulkhead_quarantine", str(lease.entry.quarantine)))
+    return said
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the console and the faults to the report of a test that failed."""
+    """Attach the console and the faults to the report of a test that failed.
+
+    Of a board in quarantine a failure is reported, and does not fail the run.
+    """
     report = yield
     board = item.stash.get(_BOARD, None)
     if board is not None and report.failed and report.when == "call":
         report.sections += board.evidence()
+    lease = item.stash.get(_LEASE, None)
+    if lease is not None and report.failed and call.excinfo is not None:
+        from pytest_bulkhead.retries import is_of_the_farm  # noqa: PLC0415  (when used)
+
+        if is_of_the_farm(report.when, call.excinfo.value):
+            item.stash[_LOST] = str(call.excinfo.value)
+        elif lease.entry.quarantine is not None:
+            report.outcome = "skipped"
+            report.wasxfail = f"{lease.entry.id} is {lease.entry.quarantine}"
     return report

@@ -50,7 +50,8 @@ AREAS = {
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
     "host_tools/docs": ("docs", "bulkhead_host", "click", *STANDARD_LIBRARY),
     "host_tools/pytest_bulkhead": (
-        *("pytest_bulkhead", "bulkhead_host", "pytest", "xdist", *STANDARD_LIBRARY),
+        *("pytest_bulkhead", "bulkhead_host", "pytest", "_pytest.runner", "xdist", "yaml"),
+        *STANDARD_LIBRARY,
     ),
 }
 # The parts of the host tools, and which others each may use; all may use what is in no folder.
