@@ -4,6 +4,7 @@ import os
 import signal
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,11 +28,26 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its ring and sort by ring; within one the order of the files stays."""
+    """Mark each test with its ring and sort by ring; within one the order of the files stays.
+
+    Where pytest-xdist shares the tests out, the rings with the longest files go first.
+    """
     for item in items:
         item.add_marker(ring(item.path))
     _leave_out_known_faults(config, items)
-    items.sort(key=lambda item: RINGS.index(ring(item.path)))
+    is_shared_out = hasattr(config, "workerinput")
+    places = RINGS[::-1] if is_shared_out else RINGS
+    items.sort(key=lambda item: places.index(ring(item.path)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have `--dist loadfile` give long files out first, and small ones at the end."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from sharing import LongFirst  # noqa: PLC0415  (needs xdist)
+
+    return LongFirst(config, log)
 
 
 def _known_faults() -> dict[str, str]:
