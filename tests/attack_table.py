@@ -7,7 +7,16 @@ from pathlib import Path
 
 from bulkhead_host.paths import source_root
 
-_FILES = ("corpus", "capabilities", "modules", "builtins_", "shared", "memory", "code")
+_FILES = (
+    "corpus",
+    "capabilities",
+    "modules",
+    "builtins_",
+    "shared",
+    "memory",
+    "code",
+    "callbacks",
+)
 _ROW = re.compile(r"\| `(\w+)` \| ([^|]+) \| (stopped|reached) \| (\w+) \| (unharmed|harmed) \|")
 _HELPERS = {"has_modules", "deeper"}
 

@@ -25,7 +25,7 @@ port = Port(globals().get("prompt"))  # boot.py's, where the port has one
 kernel = build(SERVICES, port)
 authority = Authority(SERVICES, COMMON, MODULES)
 authority.acting = kernel.acting
-install(kernel.words, authority, port.outlet)
+install(kernel.words, authority, port.outlet, port.shares)
 del build
 for once in ("boot", "window"):  # they take 2 KB, and have run
     delattr(sys.modules["kernel"], once)

@@ -34,15 +34,19 @@ class Authority:
     """The dotted names that each task may import.
 
     `common` is what all may, where `*` stands for one component, and an entry behind a `-` is one
-    that they may not; `modules` is what each manifest adds, in the order of the tasks. A name
+    that they may not; behind a `!`, one that no manifest adds, since it would run a service's code
+    outside of its steps. `modules` is what each manifest adds, in the order of the tasks. A name
     comes with all that is below it, so whoever may import `services.*.api` may import
     `services.led.api.SET`, and neither `services` nor `services.led`. The longest entry counts.
     """
 
     def __init__(self, table, common, modules):
         self.table = table
-        self.common = {entry for entry in common if entry[0] != "-"}
+        self.common = {entry for entry in common if entry[0] not in "-!"}
         self.withheld = {entry[1:] for entry in common if entry[0] == "-"}
+        self.never = {entry[1:] for entry in common if entry[0] == "!"}
+        apart = {name.partition(".")[0] for name in self.withheld | self.never if "." in name}
+        self.apart = apart - set(_OURS)  # modules of which not all names are given
         self.modules = modules
         self.known = [set() for _ in table]
         self.acting = (0, 0)
@@ -66,6 +70,8 @@ class Authority:
         return True
 
     def _judged(self, number, name):
+        if self._is_never(name):
+            return False
         own = self._own(number)
         modules = self.modules[number - 1]
         parts = name.split(".")
@@ -85,6 +91,17 @@ class Authority:
                 else:
                     return True
         return False
+
+    def _is_never(self, name):
+        while name and name not in self.never:
+            name = name.rpartition(".")[0]
+        return name != ""
+
+    def refusal(self, name):
+        """Return why a task may not have what it asks for."""
+        if self._is_never(name):
+            return "'%s' is no service's: its callbacks are no steps. Name a [[line]]" % name
+        return "import of '%s' is not in its service.toml" % name
 
     def judge(self, number, name, names, level, space):
         """Return what task `number` may have of a module; raise if nothing.
@@ -107,7 +124,7 @@ class Authority:
         for wanted in asked or ("",):
             full = name + "." + wanted if wanted else name
             if level or not wanted or not self.covers(number, full):
-                raise ImportError("import of '%s' is not in its service.toml" % full)
+                raise ImportError(self.refusal(full))
         return _PART
 
     def check_builtin(self, number, name):
@@ -199,7 +216,10 @@ class Authority:
                 self.settle(name + "." + wanted)
             value = getattr(module, wanted) if is_ours and wanted[:2] != "__" else _MODULE
             if value is _MODULE or type(value) is _MODULE:
-                value = self.find(number, module, name, wanted)
+                try:
+                    value = self.find(number, module, name, wanted)
+                except AttributeError as error:
+                    raise ImportError(error.args[0]) from None
             setattr(given, wanted, value)
         return given
 
@@ -212,7 +232,7 @@ class Authority:
 
     def _is_plain(self, number, module, name):
         """Tell whether nothing is within a module but what task `number` may have."""
-        if name in self.substitutes:
+        if name in self.substitutes or name in self.apart:
             return False
         return "__file__" not in module.__dict__ or self._is_own(number, name)
 
@@ -232,6 +252,11 @@ class Authority:
             raise AttributeError("'%s' hands out names, not modules: '%s'" % (name, wanted))
         if wanted.startswith("__"):
             raise AttributeError(wanted)
+        if name in self.apart:
+            if not self.covers(number, name + "." + wanted):
+                raise AttributeError(self.refusal(name + "." + wanted))
+            if "__file__" not in module.__dict__:
+                return value
         if not name.startswith(_OURS_BELOW) and self._is_guarded(value, module):
             raise AttributeError("'%s' does not hand out what it has imported" % name)
         return value
@@ -248,7 +273,7 @@ class Authority:
         self.guarded = []
         for name in _GUARDED:
             try:
-                self.guarded.append(self.importing(name))
+                self.guarded.append((name, self.importing(name)))
             except ImportError:  # this board has none
                 continue
 
@@ -256,8 +281,8 @@ class Authority:
         """Tell whether a value is of another module that reaches more than Python objects."""
         if self.guarded is None:
             self._load_guarded()
-        for module in self.guarded:
-            if module is home or module.__name__ == "_" + home.__name__:  # `rp2` is made of `_rp2`
+        for name, module in self.guarded:
+            if module is home or name == "_" + home.__name__:  # `rp2` is made of `_rp2`
                 continue
             for known in module.__dict__.values():
                 if known is value and type(value) not in (int, str, tuple):

@@ -10,7 +10,7 @@ functions below, which give nothing to who may not import `builtins`.
 """
 
 import micropython
-from kernel.layout import ARMED, RECORD_SHIFT, RUNNING_TASK
+from kernel.layout import ARMED, RECORD_SHIFT, RUNNING_TASK, STACK_HARD, STACK_WORDS
 from micropython import const
 
 GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "locals", "open")
@@ -18,14 +18,16 @@ GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "locals", "op
 _COUNT_DIGITS = const(5)
 _FORMS_KEPT = const(32)
 _CODES = "bBhHiIlLqQefdsx"
+_NO_CALLBACKS = "a service has no callbacks: its manifest names a [[line]], which notifies it"
 # What no line of a service has in it: a frame's mark, and what terminals and tools obey.
 _CONTROLS = tuple([chr(code) for code in range(32) if code not in (9, 10)]) + ("\x7f",)
 
 
-def install(words, authority, outlet=None):
-    """Guard imports, and the builtins that would get around them, from now on.
+def install(words, authority, outlet=None, shares=None):
+    """Guard imports, callbacks, and the builtins that would get around them, from now on.
 
-    `outlet` is where what services print goes, if there is a console.
+    `outlet` is where what services print goes, if there is a console. `shares` says whether a hard
+    step runs, on a port that has those.
     """
     import builtins
 
@@ -37,6 +39,7 @@ def install(words, authority, outlet=None):
     hand_out = authority.hand_out
     caller = authority.naming = globals
 
+    # Not one global name is in it: that would make `globals` its own, and not the caller's.
     @micropython.native
     def guard(name, space=None, local=None, names=None, level=0):
         number = words[RUNNING_TASK] >> RECORD_SHIFT
@@ -60,6 +63,24 @@ def install(words, authority, outlet=None):
     if "micropython" in space:  # the decorators' name: the compiler alone looks at it
         space.pop("micropython")
     substitute(authority, importing)
+    guarding = getattr(importing("micropython"), "guard_callbacks", None)
+    if guarding:  # an image of ours
+        guarding(registering(words, shares.words if shares else bytes(STACK_WORDS)))
+
+
+def registering(words, hard):
+    """Return what MicroPython calls before it keeps a callback: it raises where a service asks.
+
+    In an interrupt that is a hard step; others are a guest's, whatever they have interrupted.
+    """
+
+    @micropython.native
+    def guard_callbacks(is_interrupt):
+        number = words[RUNNING_TASK] >> RECORD_SHIFT
+        if hard[STACK_HARD] or (number and words[ARMED] and not is_interrupt):
+            raise RuntimeError(_NO_CALLBACKS)
+
+    return guard_callbacks
 
 
 def guarded(words, authority, name, builtin):

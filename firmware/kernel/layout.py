@@ -143,7 +143,8 @@ STACK_SAVED = const(3)  # the limit of what is preempted
 STACK_FULL = const(4)  # bytes there are
 STACK_ENTRY_MOST = const(5)  # bytes in use, above which there is no room for the interrupt level
 STACK_QUEUE = const(6)  # address of the byte that counts the interpreter's queue of callbacks
-STACK_WORDS = const(7)
+STACK_HARD = const(7)  # not 0 while code of a hard driver runs in an interrupt
+STACK_WORDS = const(8)
 # of the state of the thread: words
 STACK_TOP = const(0)
 STACK_LIMIT = const(1)  # bytes in use, at which a call raises

@@ -136,6 +136,7 @@ class Port:
 
     name = "esp32"
     stack = 0  # MicroPython keeps no limit here that the port knows
+    shares = None
     copy = staticmethod(copy)
     length = staticmethod(length)
     outputs = staticmethod(outputs)

@@ -18,7 +18,7 @@ from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
     LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STACK, LINE_STEP_AT, LINES_END, REGISTER_BITS,
-    SCHEDULED, STACK, STACK_FULL, STACK_LIMIT, STACK_QUEUE, STACK_THREAD, STOPPED,
+    SCHEDULED, STACK, STACK_FULL, STACK_HARD, STACK_LIMIT, STACK_QUEUE, STACK_THREAD, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
@@ -118,10 +118,17 @@ def hard_handler(record, pad, on_trap):
             landed = 1
         w[LINE_STEP_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
         try:
-            status = int(on_trap(resume(NOTIFIED), landed, None))
+            share[STACK_HARD] = 1
+            trap = resume(NOTIFIED)
+            share[STACK_HARD] = 0
+            status = int(on_trap(trap, landed, None))
             while status >= 0:
-                status = int(on_trap(resume(status), landed, None))
+                share[STACK_HARD] = 1
+                trap = resume(status)
+                share[STACK_HARD] = 0
+                status = int(on_trap(trap, landed, None))
         except BaseException as error:
+            share[STACK_HARD] = 0
             on_trap(RAISED, landed, error)
         thread[STACK_LIMIT] = limit
 

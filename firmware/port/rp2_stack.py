@@ -78,7 +78,7 @@ class Stack:
         queue = find_queue(thread, bytearray(_STATE_BYTES))
         enter_most = most - _LEAST_BYTES
         # In the order of `layout`.
-        self.words = array("i", [thread, most, _EACH_BYTES, full, full, enter_most, queue])
+        self.words = array("i", [thread, most, _EACH_BYTES, full, full, enter_most, queue, 0])
         if self.makes_unchecked():
             self.address = addressof(self.words)
             self.limit_at = thread + 4 * STACK_LIMIT

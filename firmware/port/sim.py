@@ -90,6 +90,7 @@ class SimPort:
 
     name = "sim"
     stack = 0  # MicroPython keeps no limit here that the port knows
+    shares = None
 
     def __init__(self, *, seed=0, chance=0.0, crash_memory=None):
         self.clock = Clock()

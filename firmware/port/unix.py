@@ -52,6 +52,7 @@ class Port:
 
     name = "unix"
     stack = 0  # MicroPython keeps no limit here that the port knows
+    shares = None
     copy = staticmethod(copy)
     length = staticmethod(length)
 

@@ -4,7 +4,10 @@ import builtins
 import gc
 import sys
 
-from attacks import builtins_, capabilities, code, corpus, memory, modules, shared, tools
+import micropython
+from attacks import (
+    builtins_, callbacks, capabilities, code, corpus, memory, modules, shared, tools,
+)  # fmt: skip
 from attacks import walk as walker
 from cases.ports import CasePort
 from cases.rig import Rig
@@ -13,12 +16,36 @@ from guard.authority import Authority
 from guard.guards import GUARDED, install
 from kernel.limits import TIME_MASK
 
-_FILES = (corpus, capabilities, modules, builtins_, shared, memory, code)
+_FILES = (corpus, capabilities, modules, builtins_, shared, memory, code, callbacks)
 READ_LENT, WRITE_LENT = 2, 3  # operations of the victim
 _SETTLED = set()  # what is sealed stays so
 _RUN_MS = 80
 _COMMON = (
     "bulkhead",
+    "!machine.Timer",
+    "!machine.USBDevice",
+    "!micropython.schedule",
+    "!micropython.guard_callbacks",
+    "!_thread",
+    "!os.dupterm",
+    "!os.dupterm_notify",
+    "!sys.atexit",
+    "!sys.settrace",
+    "-machine.mem8",
+    "-machine.mem16",
+    "-machine.mem32",
+    "-machine.disable_irq",
+    "-machine.enable_irq",
+    "-machine.reset",
+    "-machine.soft_reset",
+    "-machine.bootloader",
+    "-rp2._call_with_globals",
+    "-_rp2._call_with_globals",
+    "-rp2.DMA",
+    "-_rp2.DMA",
+    "-rp2.Flash",
+    "-_rp2.Flash",
+    "-sys.modules",
     "-bulkhead.session",
     "-bulkhead.loop",
     "-bulkhead.injections",
@@ -41,11 +68,12 @@ def run_all(names):
 
 
 def attack_named(name):
-    """Return the attack and the rights that it has on the victim."""
+    """Return the attack, the rights that it has on the victim, and its manifest's modules."""
     for module in _FILES:
         main = getattr(module, name, None)
         if main is not None:
-            return main, "victim:call,send" if name in code.CALLERS else "victim:send"
+            uses = "victim:call,send" if name in code.CALLERS else "victim:send"
+            return main, uses, callbacks.MODULES if module is callbacks else ()
     raise ValueError(name)
 
 
@@ -63,13 +91,15 @@ def run(name):
     port = CasePort()
     rig = Rig(port)
     answers = []
-    main, uses = attack_named(name)
+    main, uses, allowed = attack_named(name)
     rig.add("victim", victim, priority=3, mailbox=(4, DROP_OLDEST))
     rig.add("client", client(answers), priority=4, uses="victim:call")
     rig.add("attacker", main, priority=5, budget_ms=50, uses=uses)
     rig.add("starter", starter(name), priority=2, uses="kernel:control")
     kernel = rig.start()
-    authority = Authority(kernel.table, _COMMON, ((),) * len(kernel.table))
+    attacker = kernel.number("attacker")
+    given = [allowed if at == attacker else () for at in range(1, len(kernel.table) + 1)]
+    authority = Authority(kernel.table, _COMMON, given)
     authority.settled = _SETTLED
     install(kernel.words, authority)
     for module in tuple(sys.modules):
@@ -85,6 +115,7 @@ def run(name):
         for builtin, function in before.items():
             if function is not None:
                 setattr(builtins, builtin, function)
+        _let_callbacks()
         port.close()
     fault = FAULT_NAMES[rig.fault("attacker")] or "none"
     unharmed = len(answers) > seen and set(answers) == {OK}
@@ -126,10 +157,17 @@ def walk(depth, milliseconds, seals=True):
         for key in ("__import__", "globals", "print") + GUARDED:
             if key in before or key == "__import__":
                 setattr(builtins, key, before.get(key) or importing)
+        _let_callbacks()
         port.close()
     for found in walker.FOUND:
         print("found", found)
     print(FAULT_NAMES[rig.fault("attacker")] or "none", rig.words_of("attacker"))
+
+
+def _let_callbacks():
+    """Let who sets a callback be judged no more."""
+    if hasattr(micropython, "guard_callbacks"):
+        micropython.guard_callbacks(None)
 
 
 def victim(task):

@@ -46,6 +46,47 @@ print(len(kept), rig.fault("attacker"), len(rig.log) > 15)
 """
 """A service raises again what a kill has raised, when no kill is under way."""
 
+ATTACK_IN_AN_INTERRUPT = """
+import builtins
+import micropython
+from cases.ports import CasePort
+from cases.rig import Rig
+from attacks.stage import Authority, install
+from machine import Pin
+Pin(14, Pin.IN).irq()  # has what keeps its callback from now on: to set one allocates nothing
+keep = Pin(14).irq
+got = [0, 0]
+def nothing(pin):
+    pass
+def attacker(task):
+    line = task.cap("edge")
+    yield task.acknowledge(line)
+    while True:
+        yield task.recv()
+        got[0] += 1
+        try:
+            keep(nothing)
+            got[1] += 1
+        except RuntimeError:
+            pass
+        yield task.acknowledge(line)
+class TimedPort(CasePort):
+    def line(self, kernel, offset, source, argument, trigger, on_trap=None):
+        return super(CasePort, self).line(kernel, offset, "timer", 5000, trigger, on_trap)
+port = TimedPort()
+rig = Rig(port)
+rig.add("attacker", attacker, priority=5, lines=("edge",), hard=True)
+kernel = rig.start()
+before = builtins.__import__
+install(kernel.words, Authority(kernel.table, (), [()]), None, port.shares)
+rig.run(60)
+builtins.__import__ = before
+micropython.guard_callbacks(None)
+port.close()
+print(got[0] > 5, got[1], rig.fault("attacker"))
+"""
+"""A hard driver sets a callback in its interrupt, on top of an idle board."""
+
 
 def batches() -> Iterator[list[str]]:
     """Yield the attacks that one boot is for: those that use up the stack have one each."""
@@ -94,3 +135,8 @@ def test_a_kill_that_a_service_keeps_is_not_taken_for_the_operators(
 ) -> None:
     said = execute(case_board, KEEP_A_KILL, timeout_ms=_ATTACK_MS)
     assert said == f"1 {EXCEPTION} True\n"
+
+
+def test_a_hard_step_sets_no_callback(case_board: EmulatedBoard) -> None:
+    said = execute(case_board, ATTACK_IN_AN_INTERRUPT, timeout_ms=_ATTACK_MS)
+    assert said == "True 0 0\n"

@@ -47,10 +47,17 @@ LINES = {
     "sleeping processor": ("time.sleep(1)", "holds the processor for 1000 ms"),
     "printing": ('print("up")', "print is for a person"),
     "pin by number": ("machine.Pin(18)", "pin 18 is not its own"),
+    "a timer": ("machine.Timer(-1, period=5, callback=print)", "machine.Timer: its callback runs"),
+    "a pin's callback": ("led.irq(handler=print)", "irq: a callback runs outside every service"),
+    "a type's callback": ("machine.UART.irq(led, print)", "irq: a callback runs outside"),
+    "a socket's callback": ("led.setsockopt(1, 20, print)", "option 20: a socket's callback"),
 }
 IMPORTS = {
     "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
     "threads": ("import _thread", "_thread: a thread runs outside"),
+    "a timer": ("from machine import Timer", "machine.Timer: its callback runs outside"),
+    "a scheduled call": ("from micropython import schedule", "micropython.schedule: its callback"),
+    "the terminal": ("from os import dupterm", "os.dupterm: its callback runs outside"),
 }
 
 
@@ -137,6 +144,24 @@ def test_what_is_right_is_not_named(folder: Path) -> None:
         time.sleep_us(10)
 """
     assert wrong(folder, body) == []
+
+
+def test_what_is_called_irq_and_is_no_callback_is_not_named(folder: Path) -> None:
+    body = "        if led.irq() or led.irq is None:\n            yield task.sleep(1)\n"
+    assert wrong(folder, body) == []
+
+
+def test_memory_is_not_had_with_machine_alone(folder: Path) -> None:
+    for line in ("import machine as chip\nX = chip.mem32\n", "from machine import mem32\n"):
+        text = line + HEAD + "        yield task.recv()\n"
+        files = {
+            "system.toml": SYSTEM,
+            "till/service.toml": manifest("till", 'modules = ["machine"]'),
+            "till/service.py": text,
+        }
+        (problem,) = [one for one in check(write(folder, files)).problems if "mem32" in one.text]
+        assert problem.text == "import of 'machine.mem32' is not in its service.toml"
+        assert problem.next_step == 'modules = ["machine.mem32"]'
 
 
 @pytest.mark.parametrize("name", ["motor", "recorder", "thermostat"])

@@ -3,7 +3,8 @@
 MicroPython trusts the program it runs. Its `struct` and `array` make an object of any address, by
 type codes that no setting removes; lengths that wrap around, or that an object lies about, make
 buffers larger than their memory; a stream that is written in Python gets a view of memory that
-is gone when it returns. A service has all of these without an import that anybody judges.
+is gone when it returns. A service has all of these without an import that anybody judges. What
+keeps a callback asks first whether it may (`callbacks.py`).
 
 Each change is a text and what takes its place, in a copy of the sources that a build folder keeps:
 the cached tree stays as it was unpacked. A text that is not there as often as it should be stops
@@ -13,24 +14,14 @@ the build: another version of MicroPython has to be looked at.
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_whole
 from bulkhead_host.image.cache import digest
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """A text of one source file that is replaced, wherever it stands; `times` is how often."""
-
-    path: str
-    before: str
-    after: str
-    times: int = 1
-
+from bulkhead_host.image.callbacks import CALLBACK_CHANGES
+from bulkhead_host.image.change import Change
 
 _CODES = """\
                 case 'P':
@@ -255,6 +246,8 @@ CHANGES = (
         after="        gl = dict(_pio_funcs)\n",
     ),
     Change(path="ports/rp2/modules/rp2.py", before=_PIO_PASSES, after=_PIO_PASSES_APART),
+    # Who sets a callback is judged.
+    *CALLBACK_CHANGES,
 )
 
 CHANGES_DIGEST = digest(repr(CHANGES))

@@ -2,7 +2,7 @@
 
 A dotted name is allowed by an entry that is a prefix of it, component by component, where `*`
 stands for one component: `services.*.api` allows `from services.led.api import SET`. Behind a `-`
-an entry takes away what a shorter one allows.
+an entry takes away what a shorter one allows; behind a `!`, what any other one allows.
 """
 
 import ast
@@ -18,7 +18,29 @@ PLAIN_MODULES = (
 GENERATED = ("bulkhead_system", "bulkhead_board")
 # Of the user library: what the console has, what asyncio takes, and what the kernel injects.
 WITHHELD = ("-bulkhead.session", "-bulkhead.loop", "-bulkhead.injections")
-SERVICE = ("bulkhead", *WITHHELD, *GENERATED, "kernel.abi", "services.*.api", *PLAIN_MODULES)
+# What reaches all memory, or stands the whole board still: `machine` alone does not give it.
+_BY_NAME = (
+    *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
+    *("-rp2.Flash", "-_rp2.Flash", "-machine.disable_irq", "-machine.enable_irq"),
+    *("-machine.reset", "-machine.soft_reset", "-machine.bootloader"),
+    *("-rp2._call_with_globals", "-_rp2._call_with_globals", "-sys.modules"),
+)
+# What would run code of a service outside of its steps: callbacks and threads.
+CALLBACKS = (
+    *("!machine.Timer", "!machine.USBDevice", "!micropython.schedule"),
+    *("!micropython.guard_callbacks", "!_thread", "!os.dupterm", "!os.dupterm_notify"),
+    *("!sys.atexit", "!sys.settrace"),
+)
+SERVICE = (
+    "bulkhead",
+    *WITHHELD,
+    *_BY_NAME,
+    *CALLBACKS,
+    *GENERATED,
+    "kernel.abi",
+    "services.*.api",
+    *PLAIN_MODULES,
+)
 """What every service may import beside its own folder and what its manifest lists."""
 # What a module brings along that is withheld from who does not list it.
 _COMPANIONS = {"asyncio": ("bulkhead.loop",)}
@@ -67,11 +89,39 @@ def is_allowed(name: str, allowed: Sequence[str]) -> bool:
     parts = name.split(".")
     best = (0, False)
     for text in allowed:
-        entry = text.removeprefix("-").split(".")
+        if text.startswith("!") and f"{name}.".startswith(f"{text[1:]}."):
+            return False
+        entry = text.lstrip("-!").split(".")
         pairs = zip(entry, parts, strict=False)
         if len(entry) <= len(parts) and all(want in ("*", part) for want, part in pairs):
-            best = max(best, (len(entry), not text.startswith("-")))
+            best = max(best, (len(entry), not text.startswith(("-", "!"))))
     return best[1]
+
+
+def callback_of(name: str) -> str:
+    """Return what of a dotted name no service has, since it calls back; the empty string if none.
+
+    An entry stands for all that is below it. What such a thing is imported for is not asked.
+    """
+    for entry in CALLBACKS:
+        if f"{name}.".startswith(f"{entry[1:]}."):
+            return entry[1:]
+    return ""
+
+
+def names_of_modules(tree: ast.Module) -> Iterator[tuple[ast.Attribute, str]]:
+    """Yield each attribute of a name that stands for an imported module, and its dotted name."""
+    modules = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.asname or "." not in alias.name
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name)) if name in modules:
+                yield node, f"{modules[name]}.{node.attr}"
 
 
 def beyond_manifest(
@@ -83,9 +133,13 @@ def beyond_manifest(
     """
     allowed = (*SERVICE, f"services.{name}", *modules)
     for found in imports(tree):
-        if not is_allowed(found.name, allowed):
+        if not (is_allowed(found.name, allowed) or callback_of(found.name)):
             text = f"import of '{found.name}' is not in its service.toml"
             yield found.line, text, _way_out(found.name)
+    for attribute, reached in names_of_modules(tree):
+        if f"-{reached}" in _BY_NAME and not is_allowed(reached, allowed):
+            text = f"import of '{reached}' is not in its service.toml"
+            yield attribute.lineno, text, _way_out(reached)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             reached = _reaches_past(node)
@@ -108,6 +162,8 @@ def _reaches_past(node: ast.Name | ast.Attribute) -> str:
 
 def _way_out(name: str) -> str:
     parts = name.split(".")
+    if f"-{name}" in _BY_NAME:
+        return f'modules = ["{name}"]'
     if parts[0] == "services":
         return "import its api: nothing else of another service is for others"
     if name.startswith("bulkhead.loop."):

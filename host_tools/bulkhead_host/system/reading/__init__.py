@@ -10,6 +10,7 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.reading.callbacks import wrong_callbacks
 from bulkhead_host.system.reading.calls import wrong_calls
 from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
 from bulkhead_host.system.reading.names import wrong_names
@@ -29,6 +30,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_times,
     wrong_hard_steps,
     wrong_pins,
+    wrong_callbacks,
 )
 
 

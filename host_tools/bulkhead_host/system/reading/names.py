@@ -11,11 +11,10 @@ from bulkhead_host.system.reading.source import Finding, Source, frame_attribute
 # MicroPython's machine-word dialect, and what a module may be asked for.
 _BUILTINS = ("const", "ptr", "ptr8", "ptr16", "ptr32", "uint", "viper", "native", "execfile")
 _WRONG = (messages.UndefinedName, messages.UndefinedLocal, messages.ReturnOutsideFunction)
-_NO_SERVICES = ("_thread",)
 
 
 def wrong_names(source: Source) -> Iterator[Finding]:
-    """Find names without a value, and modules that no service runs with."""
+    """Find names without a value."""
     programs = [span for node in ast.walk(source.tree) if (span := _other_language(node))]
     for message in Checker(source.tree, str(source.file), builtins=_BUILTINS).messages:
         is_other = any(message.lineno in span for span in programs)
@@ -45,14 +44,6 @@ def _other_language(node: ast.AST) -> range | None:
 
 def _wrong_imports(source: Source) -> Iterator[Finding]:
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = [getattr(node, "module", None), *(alias.name for alias in node.names)]
-            for name in set(modules) & set(_NO_SERVICES):
-                yield Finding(
-                    line=node.lineno,
-                    text=f"{name}: a thread runs outside every service, budget and priority",
-                    next_step="make a service of what it does",
-                )
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("services."):
             continue
         names = source.module_names(node.module or "")
