@@ -129,6 +129,8 @@ WRONG = (
     system("no folder", "no folder tillll with a service.toml", '"till"]', '\n"tillll" #!\n]'),
     system("package not installed", "system.packages names bme281, which is no package",
            'name = "shop"', 'name = "shop"\npackages = ["bme281"]  #!'),
+    system("package of the board's own", "system.packages names kernel, which the board has",
+           'name = "shop"', 'name = "shop"\npackages = ["kernel"]  #!'),
     system("no supervisor", "has no supervisor", f"start = {START}",
            MARKED_START.replace('"supervisor", ', "").replace('"logger", "console", ', "")),
     Wrong("two of a name", "system.toml", "there are two services till",

@@ -43,6 +43,7 @@ TABLES = (
     Table(file="service.toml", header="[service]"),
     Table(file="service.toml", header="[mailbox]"),
     Table(file="service.toml", header="[[line]]"),
+    Table(file="service.toml", header="[net]"),
     Table(file="system.toml", header="[system]"),
     Table(file="system.toml", header="[link]"),
     Table(file="system.toml", header="[[group]]"),

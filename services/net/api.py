@@ -54,10 +54,10 @@ CONNECTING = const(1)
 CONNECTED = const(2)
 PAUSING = const(3)  # the last try has failed; the next comes
 
-COUNT_MAX = const(512)
+COUNT_MAX = const(512)  # bytes of one call
 SOCKETS_MAX = const(4)  # lwIP has room for five connections, of which one may be ending
 SOCKETS_OF_ONE_MAX = const(2)  # of one client
-WAITERS_MAX = const(8)
+WAITERS_MAX = const(8)  # clients
 _ANSWER_MS = const(1000)
 
 

@@ -48,8 +48,8 @@ def system_files(
         sources["bulkhead_end.py"] = firmware / "boot" / "bulkhead_end.py"
     for service in loaded.services:
         sources |= _modules(service.folder, f"services/{service.package}")
-    for name, folder in loaded.packages:
-        sources |= _modules(folder, name)
+    for name, path in loaded.packages:
+        sources |= _modules(path, name) if path.is_dir() else {f"{name}.py": path}
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
     used = {pin for service in loaded.services for pin in service.all_pins}
     files["bulkhead_board.py"] = board_source(config, used=used).encode()

@@ -14,7 +14,12 @@ from bulkhead_host.system.names import why_no_service
 
 TEMPLATE = "template"
 # Folders of an application that are no service's.
-_FOLDERS = {"tests": "its tests", "build": "what is built", "services": "its services"}
+_FOLDERS = {
+    "tests": "its tests",
+    "build": "what is built",
+    "services": "its services",
+    "lib": "its modules",
+}
 
 _TEST = '''\
 """{name} on a board: an emulated one, or `pytest --bulkhead-target auto`."""

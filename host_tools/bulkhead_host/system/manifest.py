@@ -7,7 +7,6 @@ problems are found in one go; `examine.load_system` refuses a system that has an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bulkhead_host.system.destinations import Destination, read_destinations
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
 from bulkhead_host.system.imports import with_companions
+from bulkhead_host.system.library import read_packages
 from bulkhead_host.system.names import NAME, why_no_service
 from bulkhead_host.system.policy import (
     POLICY_KEYS,
@@ -167,8 +167,8 @@ class Application:
     """An application: its services in start order. `missing` are those that cannot be read.
 
     `resistors` are pulls soldered to pins, `up` or `down`.
-    With `link_closed` its state is read only by who has the device key. `packages` are taken
-    from this Python into the image, each with its folder.
+    With `link_closed` its state is read only by who has the device key. `packages` are modules
+    taken into the image, each with its file or folder.
     """
 
     name: str
@@ -328,7 +328,7 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
         name=table.text("name"),
         board=table.text("board"),
         folder=folder,
-        packages=_packages(table),
+        packages=read_packages(table, folder),
         resistors=_resistors(top),
         link_closed=_is_link_closed(top),
         services=found,
@@ -345,20 +345,6 @@ def _resistors(top: Fields) -> dict[str, str]:
         return {}
     table = top.table("resistors")
     return {pin: table.choice(pin, ("up", "down")) for pin in table.values}
-
-
-def _packages(table: Fields) -> tuple[tuple[str, Path], ...]:
-    """Return the packages that an application takes from this Python, each with its folder."""
-    found = []
-    for index, name in enumerate(table.texts("packages")):
-        spec = find_spec(name) if name.isidentifier() else None
-        if spec is None or not spec.submodule_search_locations:
-            line = table.document.line(*table.keys, "packages", index)
-            text = f"system.packages names {name}, which is no package of this Python"
-            table.report.add(table.document.path, line, text, "pip install it")
-            continue
-        found.append((name, Path(spec.submodule_search_locations[0])))
-    return tuple(found)
 
 
 def _with_every(service: Service, services: Sequence[Service]) -> Service:
