@@ -85,14 +85,14 @@ def perform(fails, at_interrupt_level):
 def eight_pins():
     """Return the stores for eight pins from 2 on: those of the LED's with seven more pins each."""
     words = list(array("I", stores()))
-    plain, controls = words[2 : words[0]], words[words[0] : words[1]]
+    plain, controls = words[3 : words[0]], words[words[0] : words[1]]
     masks, pad = plain[:-2], plain[-2:]
     for number in range(2, 2 + _PINS):
         masks += [pad[0] + 4 * (number - LED), pad[1]]
-    found = [2 + len(masks), 0] + masks
+    found = [3 + len(masks), 0, 0] + masks
     for number in range(2, 2 + _PINS):
         found += [controls[0] + 8 * (number - LED), controls[1]]
-    found[1] = len(found)
+    found[1] = found[2] = len(found)
     return array("I", found)
 
 

@@ -1,8 +1,9 @@
 """What a dead service drove, made safe by stores to registers of the RP2040.
 
 The build makes the stores (`host_tools/bulkhead_host/system/outputs.py`, with the sections of the
-datasheet): words are the end of the plain stores, the end of all, then addresses and values, the
-pins' control words last. `boot.py` needs them before there is a kernel.
+datasheet): words are the end of the plain stores, the end of the pins' control words, the end of
+all, then addresses and values; last is what ends waves. `boot.py` needs them before there is a
+kernel.
 """
 
 import sys
@@ -11,8 +12,8 @@ from array import array
 import micropython
 from micropython import const
 
-_END = const(1)
-_FIRST = const(2)
+_END = const(2)
+_FIRST = const(3)
 _STEP = const(8)  # bytes of an address and a value
 _ADDRESS = const(0)
 _VALUE = const(1)

@@ -25,7 +25,8 @@ class Pins:
             plain += [(0xD0000024 if state < 2 else 0xD0000028, 1 << gpio)]
             plain += [(0x4001C004 + 4 * gpio, 0x5A if state == 3 else 0x52)]
             controls += [(0x40014004 + 8 * gpio, _CONTROLS[state])]
-        ends = struct.pack("<II", 2 + 2 * len(plain), 2 + 2 * len(plain + controls))
+        end = 3 + 2 * len(plain + controls)
+        ends = struct.pack("<III", 3 + 2 * len(plain), end, end)
         return ends + b"".join([struct.pack("<II", *pair) for pair in plain + controls])
 
     def set_up(self, gpio, level):

@@ -29,8 +29,8 @@ def words_of(data: bytes) -> tuple[int, ...]:
 def make(chip: RP2040, data: bytes, *, releases: bool = False) -> None:
     """Make stores as the port does."""
     words = words_of(data)
-    assert words[1] == len(words)
-    for at in range(2, len(words), 2):
+    assert words[2] == len(words)
+    for at in range(3, words[1] if releases else words[2], 2):
         is_control = at >= words[0]
         value = words[at + 1] & FUNCSEL if releases and is_control else words[at + 1]
         chip.write_uint32(words[at], value)
@@ -82,11 +82,38 @@ def test_pin_does_not_glitch_as_it_is_taken_from_a_wave() -> None:
     chip.write_uint32(CTRL + 8 * 16, PWM)
     seen = []
     words = words_of(stores({16: "high"}))
-    for at in range(2, len(words), 2):
+    for at in range(3, len(words), 2):
         chip.write_uint32(words[at], words[at + 1])
         if chip.gpio[16].function_select == SIO:
             seen.append((chip.gpio[16].output_enable, chip.gpio[16].output_value))
     assert seen == [(True, True)]
+
+
+COMPARE = 0x4005000C
+
+
+@pytest.mark.parametrize(("state", "left"), [("low", 0x1234_0000), ("high", 0x1234_FFFF)])
+def test_wave_ends_in_its_own_channel_and_stays_so_when_the_pin_is_given_back(
+    state: str, left: int
+) -> None:
+    chip = RP2040()
+    chip.write_uint32(COMPARE + 0x14 * 3, 0x1234_5678)  # gp6 and gp7
+    make(chip, stores({6: state}, waves={6}))
+    make(chip, stores({6: state}, waves={6}), releases=True)
+    assert chip.read_uint32(COMPARE + 0x14 * 3) == left
+    assert chip.read_uint32(COMPARE) == RP2040().read_uint32(COMPARE)
+
+
+def test_waves_that_end_with_a_service_are_its_own(tmp_path: Path) -> None:
+    manifest = 'modules = ["machine"]\npins = ["gp2", "gp3"]\n[safe]\n"*" = "low"\n'
+    other = manifest.replace("gp3", "gp19").replace("gp2", "gp4")
+    folder = application(tmp_path, one=manifest, two=other)
+    (folder / "one" / "waves.py").write_text("from machine import PWM\n\nMAKER = PWM\n")
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(folder, "pico"), names)
+    found = {row[0]: row[9] for row in names["SERVICES"]}
+    assert found["one"] == stores({2: "low", 3: "low"}, waves={2})  # gp3's channel is gp19's
+    assert found["two"] == stores({4: "low", 19: "low"})
 
 
 def test_row_has_the_stores_of_all_pins_but_those_that_may_be_kept(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
-from bulkhead_host.system.outputs import outputs_of, safe_states
+from bulkhead_host.system.outputs import outputs_of, safe_states, wave_pins
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 
 SUPERVISOR_PERIOD_MS = 2_000
@@ -37,7 +37,7 @@ def manifest_digest(application: Application, board: Board, name: str) -> str:
     numbered = enumerate(application.services, start=1)
     number, service = next(pair for pair in numbered if pair[1].name == name)
     pins = [_pins(service, board)] if service.pins else []
-    row = _row(service, number, board, _policies(application)[name])
+    row = _row(application, service, number, board)
     config = [pair for pair in service.config if type(pair[1]) in (bool, int, str)]
     text = repr((row, service.modules, pins, config))  # floats look otherwise on the board
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -68,9 +68,8 @@ def system_source(
     again along with it.
     """
     services = application.services
-    policies = _policies(application)
     rows = [
-        _row(service, number, board, policies[service.name])
+        _row(application, service, number, board)
         for number, service in enumerate(services, start=1)
     ]
     known = identity or Identity(codes=("",) * len(services))
@@ -165,7 +164,7 @@ def _reports(service: Service) -> bool:
 
 
 def _row(
-    service: Service, number: int, board: Board, policy: tuple[object, ...]
+    application: Application, service: Service, number: int, board: Board
 ) -> tuple[object, ...]:
     return (
         service.name,
@@ -175,9 +174,9 @@ def _row(
         service.mailbox,
         tuple((use.handle, use.target, use.rights, number) for use in service.uses),
         tuple(_line(line, board) for line in service.lines),
-        policy,
+        _policies(application)[service.name],
         _options(service),
-        outputs_of(safe_states(service, board), board),
+        outputs_of(safe_states(service, board), board, wave_pins(application, service, board)),
     )
 
 

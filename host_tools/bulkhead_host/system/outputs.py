@@ -6,15 +6,20 @@ pull or without, `keep`. What the kernel does about it when a service ends is ma
 Registers are those of the RP2040 datasheet: SIO's output level and output enable, of which each
 bit is set or cleared by itself (2.3.1.7); of each pin its pad (2.19.6.3) and its control word
 (2.19.6.1). The control word gives the pin to SIO, off PWM, PIO or a bus, and overrides level and
-output enable: so nothing that a dead service has left behind, a timer's callback or a state
-machine, moves the pin. FUNCSEL alone of the control word lifts that, and leaves the level.
+output enable: so nothing that a dead service has left behind, such as a state machine, moves
+the pin. FUNCSEL alone of the control word lifts that, and leaves the level.
+
+A PWM channel goes on inside the chip, and has the pin again as soon as the next incarnation makes
+a `PWM` of it: with the dead one's wave until a period of that is over. So its compare register is
+cleared, or filled (4.5.3), which the channel takes over at the end of its period.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Service
+from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Application, Service
 
 CHIPS = ("rp2040",)
 """Those whose registers are known here."""
@@ -30,7 +35,10 @@ _OUT_LOW, _OUT_HIGH = 2 << 8, 3 << 8  # OUTOVER
 _OE_OFF, _OE_ON = 2 << 12, 3 << 12  # OEOVER
 _PAD_ON = 0x52  # input enable, 4 mA, Schmitt trigger
 _PULLS = {"input up": 0x08, "input down": 0x04}
-_HEADER_WORDS = 2
+_COMPARE, _SLICE_BYTES, _SLICES = 0x4005000C, 0x14, 8  # of a slice's two channels, 16 bits each
+_SET, _CLEAR = 0x2000, 0x3000  # the register's aliases
+_CHANNEL = 0xFFFF
+_HEADER_WORDS = 3
 
 
 def safe_states(service: Service, board: Board) -> dict[int, str]:
@@ -43,20 +51,41 @@ def safe_states(service: Service, board: Board) -> dict[int, str]:
     return found
 
 
-def outputs_of(states: Mapping[int, str], board: Board) -> bytes | tuple[int, ...]:
+def wave_pins(application: Application, service: Service, board: Board) -> set[int]:
+    """Return the pins whose PWM channel is to end with the service, whose code makes waves.
+
+    A channel is that of two pins, 16 apart: one that another service has too is left alone.
+    """
+    if not any("PWM" in read_text(path) for path in service.folder.glob("*.py")):
+        return set()
+    others = {
+        place % (2 * _SLICES)
+        for other in application.services
+        if other is not service
+        for name in other.driven_pins
+        if isinstance(place := board.place(name), int)
+    }
+    own = safe_states(service, board)
+    return {place for place in own if place % (2 * _SLICES) not in others}
+
+
+def outputs_of(
+    states: Mapping[int, str], board: Board, waves: Collection[int] = ()
+) -> bytes | tuple[int, ...]:
     """Return what the board's port makes of safe states: `Port.outputs` says what that is."""
     if board.port in BY_PIN:
         return tuple(
             word for gpio in sorted(states) for word in (gpio, SAFE_STATES.index(states[gpio]))
         )
-    return stores(states) if states and board.chip in CHIPS else b""
+    return stores(states, waves) if states and board.chip in CHIPS else b""
 
 
-def stores(states: Mapping[int, str]) -> bytes:
-    """Return the stores as 32-bit words, little endian: two ends, then addresses and values.
+def stores(states: Mapping[int, str], waves: Collection[int] = ()) -> bytes:
+    """Return the stores as 32-bit words, little endian: three ends, then addresses and values.
 
     The first end is that of the stores that are made as they are, the second that of the control
-    words. Level and direction are stored first, so that a pin does not glitch as SIO gets it.
+    words, the third that of what ends the waves of the pins `waves`. Level and direction are
+    stored first, so that a pin does not glitch as SIO gets it.
     """
     low, high, inputs = (
         sum(1 << gpio for gpio, state in states.items() if state.split()[0] == kind)
@@ -66,10 +95,17 @@ def stores(states: Mapping[int, str]) -> bytes:
     plain = [(address, bits) for address, bits in plain if bits]
     plain += [(_PAD + 4 * gpio, _PAD_ON | _PULLS.get(states[gpio], 0)) for gpio in sorted(states)]
     controls = [(_CTRL + 8 * gpio, _control(states[gpio])) for gpio in sorted(states)]
-    pairs = plain + controls
-    words = [_HEADER_WORDS + 2 * len(plain), _HEADER_WORDS + 2 * len(pairs)]
+    pairs = plain + controls + [_end_of_wave(gpio, states[gpio]) for gpio in sorted(waves)]
+    ends = (len(plain), len(plain + controls), len(pairs))
+    words = [_HEADER_WORDS + 2 * end for end in ends]
     words += [word for pair in pairs for word in pair]
     return struct.pack(f"<{len(words)}I", *words)
+
+
+def _end_of_wave(gpio: int, state: str) -> tuple[int, int]:
+    register = _COMPARE + _SLICE_BYTES * (gpio // 2 % _SLICES)
+    alias = _SET if state == "high" else _CLEAR
+    return register + alias, _CHANNEL << 16 * (gpio % 2)
 
 
 def _control(state: str) -> int:
