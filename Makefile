@@ -12,6 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9
+FARMS := labgrid==26.0.1
 MUTATION := cosmic-ray==8.7.0 coverage==7.17.5
 # What runs in that environment finds this one's packages too.
 MUTATING := PYTHONPATH="$(CURDIR)/tests:$(CURDIR)/host_tools:$$($(BIN)/python -c \
@@ -47,6 +48,14 @@ test-host: ## Test the host tools.
 test-device: ## Test images on the emulated Pico.
 test-model test-sim test-unix test-host test-device: test-%: $(READY)
 	@$(PYTEST) tests/$* $(ARGS)
+
+.PHONY: test-farms
+test-farms: $(READY) build/farms ## Test the drivers for labgrid against labgrid itself.
+	@$(subst build/mutation,build/farms,$(MUTATING)) -m pytest \
+		-p no:cacheprovider tests/device/farms $(ARGS)
+
+build/farms: Makefile
+	@python3 -m venv $@ && $@/bin/pip install --quiet $(FARMS) && touch $@
 
 .PHONY: explore
 explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.

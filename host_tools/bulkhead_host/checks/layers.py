@@ -49,6 +49,10 @@ AREAS = {
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
     "host_tools/docs": ("docs", "bulkhead_host", "click", *STANDARD_LIBRARY),
+    "host_tools/bulkhead_labgrid": (
+        *("bulkhead_labgrid", "bulkhead_host", "pytest_bulkhead", "attr", "labgrid", "pexpect"),
+        *STANDARD_LIBRARY,
+    ),
     "host_tools/pytest_bulkhead": (
         *("pytest_bulkhead", "bulkhead_host", "pytest", "_pytest.runner", "xdist", "yaml"),
         *STANDARD_LIBRARY,
