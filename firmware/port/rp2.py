@@ -45,6 +45,10 @@ _KEY = b"\x03"
 _MEMORY = machine.mem32
 _BYTES = machine.mem8
 
+# After which garbage is collected. MicroPython would wait until the heap is full; what lives on
+# would then lie all over it, and leave no piece that holds a file's buffer or a service's state.
+_COLLECT_BYTES = const(98_304)
+
 _KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
 _NONE = const(-1)
@@ -137,6 +141,7 @@ class Port:
         self.enter = enter
         self.words = kernel.words
         gc.collect()  # a port that was there before has its alarms no longer
+        gc.threshold(_COLLECT_BYTES)
         collecting = find_collecting(_SRAM, _SRAM_END)
         period = find_period(self.timer) or addressof(self.period)
         self.tick_handler = ticker(self, addressof(kernel.words), collecting, period)

@@ -3,10 +3,10 @@
 What `deploy` would copy is put into the flash at once, as the littlefs that MicroPython makes.
 """
 
-import re
 from pathlib import Path
 
 import littlefs
+from heap import free_heap
 from power import FILE_SYSTEM
 
 from bulkhead_host.emulator import EmulatedBoard
@@ -20,9 +20,6 @@ BLOCK_BYTES = 4096
 FREE_BYTES, PIECE_BYTES = 40_000, 8_000
 """Of heap, that the demo has to leave, and in one piece: 50 KB are left of 246, and 12 KB."""
 
-_INFO = re.compile(rb"free: (\d+)\s.*max free sz: (\d+)", re.DOTALL)
-_UNIT_BYTES = 16
-
 
 def file_system(folder: Path, *, size: int) -> bytes:
     """Return a littlefs with the files of a folder."""
@@ -33,16 +30,6 @@ def file_system(folder: Path, *, size: int) -> bytes:
         with made.open(name.as_posix(), "wb") as file:
             file.write(path.read_bytes())
     return bytes(made.context.buffer)
-
-
-def heap(board: EmulatedBoard) -> tuple[int, int]:
-    """Return what of the heap is free, and the largest piece of it, in bytes, at the prompt."""
-    board.write(b"\x03")
-    board.run_until(b">>> ", timeout_ms=1000)
-    board.write(b"import gc, micropython; gc.collect(); micropython.mem_info()\r")
-    found = _INFO.search(board.run_until(b"\n>>> ", timeout_ms=1000))
-    assert found is not None
-    return int(found[1]), int(found[2]) * _UNIT_BYTES
 
 
 def test_the_demo_stays_up_when_it_is_loaded_from_files(stock_image: Path, tmp_path: Path) -> None:
@@ -70,6 +57,6 @@ def test_the_demo_stays_up_when_it_is_loaded_from_files(stock_image: Path, tmp_p
         }
         assert changed == {"blink"}
         assert board.chip.reset_count == resets
-        free, largest = heap(board)
+        free, largest = free_heap(board)
         assert free >= FREE_BYTES
         assert largest >= PIECE_BYTES
