@@ -32,7 +32,7 @@ def counts():
 
 def row(name, main, priority, budget_us, uses=(), lines=(), flags=0):
     options = (0, 0, 0, 0, flags)
-    return (name, main, priority, budget_us, None, uses, lines, None, options)
+    return (name, main, priority, budget_us, None, uses, lines, None, options, ())
 
 def serve(driver, *lines):
     perform(row("driver", driver, 2, 1_000_000, (), lines), row("spinner", spinner, 7, 5_000_000))

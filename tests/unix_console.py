@@ -17,10 +17,10 @@ from guard.authority import Authority
 from kernel.boot import build
 from guard.guards import install
 from kernel.levels import main_level
-from bulkhead_system import COMMON, MODULES, SERVICES
+from bulkhead_system import COMMON, MODULES, SERVICES, WORDS
 from bulkhead_port import Port
 
-kernel = build(SERVICES, Port())
+kernel = build(SERVICES, Port(), WORDS)
 install(kernel.words, Authority(SERVICES, COMMON, MODULES), kernel.port.outlet)
 main_level(kernel)
 """

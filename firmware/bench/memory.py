@@ -35,13 +35,13 @@ def measure_kernel():
     import bulkhead  # noqa: F401
 
     library = in_use()
-    from bulkhead_system import SERVICES
+    from bulkhead_system import SERVICES, WORDS
     from port.rp2 import Port
 
     code = in_use()
     from kernel.boot import build
 
-    kernel = build(SERVICES, Port())
+    kernel = build(SERVICES, Port(), WORDS)
     del build
     for once in ("boot", "window"):  # as `boot/main.py` does
         delattr(sys.modules["kernel"], once)

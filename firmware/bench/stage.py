@@ -24,7 +24,7 @@ CONTROL = ("kernel", "kernel", MAY_CONTROL, 0)
 def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BUDGET_US, flags=0):
     """Return a row of a system table: `main` is a generator function or a module's name."""
     options = (0, 0, 0, FREE_SLOTS, flags)
-    return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options)
+    return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options, ())
 
 
 class Stage:

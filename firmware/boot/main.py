@@ -15,14 +15,14 @@ from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level, main_level, run
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
-from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES
+from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES, WORDS
 from kernel.records import crash_text
 from bulkhead_port import Port
 
 for refusal in use_slots(IMAGE, INTERFACE, KEY):
     print("bulkhead: an update is not used:", refusal)
 port = Port(globals().get("prompt"))  # boot.py's, where the port has one
-kernel = build(SERVICES, port)
+kernel = build(SERVICES, port, WORDS)
 authority = Authority(SERVICES, COMMON, MODULES)
 authority.acting = kernel.acting
 install(kernel.words, authority, port.outlet, port.shares)

@@ -12,30 +12,32 @@ from kernel.budgets import overrun
 from kernel.hard import Attendant
 from kernel.layout import *
 from kernel.levels import enter_interrupt_level
-from kernel.limits import IDLE_PRIORITY, TASKS_MAX, TIME_HALF, TRACE_RECORDS
 from kernel.memory import Memory
 from kernel.outputs import make_safe
-from kernel.state import Kernel, row_options, row_outputs
+from kernel.state import Kernel
 from kernel.tasks import closed, guard_supervisor, start
 from kernel.window import locate, locate_items
 
-KERNEL_TARGET = "kernel"  # target name of the right to control tasks
 
-
-def build(table, port):
+def build(table, port, words=None):
     """Return a kernel ready to run: every task dormant but the supervisor, which is ready.
 
-    Without a supervisor in the table (tests) every task is started, in order. All that the
-    kernel itself needs is allocated here.
+    `words` are what the build has laid out of the table, as bytes; for a table of a test or a
+    benchmark it is done here. Without a supervisor in the table every task is started, in order.
+    All that the kernel itself needs is allocated here.
     """
-    if len(table) >= TASKS_MAX:
-        raise ValueError("more services than TASKS_MAX")
-    kernel = Kernel(table, port, _size(table))
+    if words is None:
+        from plan.words import lay_out
+
+        words = lay_out(table)
+    kernel = Kernel(table, port, words)
     port.attach(kernel, enter_interrupt_level)
     for index, row in enumerate(table):
-        kernel.outputs[index + 1] = port.outputs(row_outputs(row))
+        kernel.outputs[index + 1] = port.outputs(row[ROW_OUTPUTS])
         make_safe(kernel, (index + 1) << RECORD_SHIFT)
-    _lay_out(kernel)
+    _make_mailboxes(kernel)
+    _open_lines(kernel)
+    _note_places(kernel)
     kernel.overrun = overrun
     kernel.closed = closed
     kernel.memory = Memory(kernel)
@@ -101,112 +103,35 @@ def _generator():
     yield
 
 
-def _size(table):
-    words = (RECORD + PARTICULAR_WORDS) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
-    words += POST_WORDS + (2 * (len(table) + 1) if _has_hard(table) else 0)
-    for row in table:
-        words += LINE * len(row[ROW_LINES]) + CAPABILITY * _slots(row)
-        if row[ROW_MAILBOX]:
-            words += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
-    return words
+def _make_mailboxes(kernel):
+    """Make the places of all mailboxes' values."""
+    depths = [row[ROW_MAILBOX][0] for row in kernel.table if row[ROW_MAILBOX]]
+    kernel.frames[0] = [None] * sum(depths)
 
 
-def _lay_out(kernel):
+def _open_lines(kernel):
+    """Have the port make what each line fires by."""
+    line = kernel.words[TASKS_END]
+    for row in kernel.table:
+        is_hard = row[ROW_OPTIONS][4] & HARD
+        for _, source, argument, trigger, _ in row[ROW_LINES]:
+            attendant = Attendant(kernel, line) if is_hard else None
+            on_trap = attendant and attendant.on_trap
+            made = kernel.port.line(kernel, line, source, argument, trigger, on_trap)
+            if attendant:
+                attendant.source = made
+                kernel.attendants.append(attendant)
+            kernel.line_sources.append(made)
+            line += LINE
+
+
+def _note_places(kernel):
+    """Note where this MicroPython keeps what the short ways look at."""
     w = kernel.words
-    table = kernel.table
-    w[PRIORITY] = w[FLOOR] = IDLE_PRIORITY
-    lines = w[TASKS_END] = RECORD * (len(table) + 1)
-    free = lines
-    for row in table:
-        free += LINE * len(row[ROW_LINES])
-    w[LINES_END] = free
-    free += POST_WORDS
     w[w[LINES_END] + STACK] = kernel.port.stack
-    if _has_hard(table):
-        w[w[LINES_END] + POST_SET] = free
-        free += 2 * (len(table) + 1)
-    w[PARTICULARS] = free
-    free += PARTICULAR_WORDS * (len(table) + 1)
-    w[TRACE_AT] = free
-    free += TRACE_RECORD * TRACE_RECORDS
-    w[TRACE_END] = free  # which is CAPABILITIES_FROM too
-    for index, row in enumerate(table):
-        w[RECORD * (index + 1) + CAPABILITIES] = free
-        free += CAPABILITY * _slots(row)
-    w[CAPABILITIES_END] = free
-    values = 0
-    for index, row in enumerate(table):
-        task = RECORD * (index + 1)
-        w[task + PRIORITY] = w[task + BASE] = row[ROW_PRIORITY]
-        w[task + BUDGET_US] = row[ROW_BUDGET_US]
-        w[task + GENERATION] = 1
-        if row[ROW_MAILBOX]:
-            w[task + MAILBOX] = free
-            w[free + MAIL_DEPTH], w[free + MAIL_POLICY] = row[ROW_MAILBOX]
-            w[free + MAIL_VALUES] = values
-            values += row[ROW_MAILBOX][0]
-            free += MAIL_SLOTS + MAIL * row[ROW_MAILBOX][0]
-        particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
-        options = row_options(row)
-        w[particulars + PERIOD_MS] = options[0] // 1000
-        w[particulars + PERIOD_BUDGET_US] = options[1]
-        w[particulars + QUOTA_BYTES] = options[2]
-        w[task + CPU_LIMIT] = TIME_HALF - 1
-        lines = _grant(kernel, index + 1, lines)
-    kernel.frames[0] = [None] * values
     spots = w[PARTICULARS]
     w[spots + ARG_KEY], w[spots + ARG_PLACE] = locate(Frame(None, {}), "arg")
     w[spots + BUFFER_KEY], w[spots + BUFFER_PLACE] = locate(Frame(None, {}), "buffer")
     if w[spots + BUFFER_KEY]:
         w[spots + BYTEARRAY], w[spots + BYTES] = id(bytearray), id(bytes)
     w[spots + MAIL_ITEMS] = locate_items(kernel.frames[0])
-    kernel.supervisor = kernel.number("supervisor") << RECORD_SHIFT
-
-
-def _has_hard(table):
-    return any(row_options(row)[4] & HARD for row in table)
-
-
-def _slots(row):
-    """Return how many capabilities a task's table holds: the manifest's, and free slots."""
-    return len(row[ROW_USES]) + len(row[ROW_LINES]) + row_options(row)[3]
-
-
-def _grant(kernel, number, line):
-    """Fill a task's table from its manifest: services it uses, then its interrupt lines."""
-    w = kernel.words
-    row = kernel.table[number - 1]
-    task = number << RECORD_SHIFT
-    free = w[task + CAPABILITIES]
-    w[task + CAPABILITY_COUNT] = _slots(row)
-    for _, target, rights, badge in row[ROW_USES]:
-        offset = 0 if target == KERNEL_TARGET else kernel.number(target) << RECORD_SHIFT
-        if offset == 0 and target != KERNEL_TARGET:
-            raise ValueError(row[ROW_NAME] + " uses " + target + ", which is not in the system")
-        _add(w, free, offset, rights, badge)
-        free += CAPABILITY
-    for bit, (_, source, argument, trigger, rate) in enumerate(row[ROW_LINES]):
-        w[line + LINE_OWNER] = task
-        w[line + LINE_BITS] = 1 << bit
-        w[line + LINE_RATE] = rate
-        w[line + LINE_MASKED] = QUIET
-        attendant = Attendant(kernel, line) if row_options(row)[4] & HARD else None
-        on_trap = attendant and attendant.on_trap
-        line_source = kernel.port.line(kernel, line, source, argument, trigger, on_trap)
-        if attendant:
-            attendant.source = line_source
-            kernel.attendants.append(attendant)
-        kernel.line_sources.append(line_source)
-        _add(w, free, line, MAY_ACKNOWLEDGE, 0)
-        line += LINE
-        free += CAPABILITY
-    for _ in range(row_options(row)[3]):
-        w[free] = 1 << SLOT_SHIFT
-        free += CAPABILITY
-    return line
-
-
-def _add(w, free, offset, rights, badge):
-    """Write a capability into a free slot of the task's table."""
-    w[free] = rights << RIGHTS_SHIFT | offset
-    w[free + NAMED] = badge << BADGE_SHIFT | 1

@@ -20,7 +20,6 @@ from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.notifications import take_bits
 from kernel.outputs import make_safe
 from kernel.ready import push_back
-from kernel.state import row_options
 from kernel.tasks import try_start
 from kernel.timeouts import arm_ms
 from kernel.trace import read
@@ -68,7 +67,7 @@ class Control:
     def attend(self, w, _frames, task, trap):
         """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""
         kernel = self.kernel
-        if not row_options(kernel.table[(task >> RECORD_SHIFT) - 1])[4] & HARD:
+        if not kernel.table[(task >> RECORD_SHIFT) - 1][ROW_OPTIONS][4] & HARD:
             raise NoRight("attend: the manifest does not say hard = true")
         if w[task + PENDING]:
             take_bits(w, task)

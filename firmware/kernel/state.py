@@ -1,26 +1,26 @@
-"""The kernel's one state object, laid out at boot from the system's table.
+"""The kernel's one state object.
 
 `words` holds everything a hot path changes (see `layout`); the lists hold what cannot be a word:
-frames, generators, mailbox values. Index 0 of a list that goes by task
-number is the kernel's own. Nothing here grows after boot.
+frames, generators, mailbox values. Index 0 of a list that goes by task number is the kernel's own.
+Nothing here grows after boot.
 """
 
 from array import array
 
-from kernel.layout import DRIVEN, FAULT_WORDS, ROW_NAME, ROW_OPTIONS, ROW_OUTPUTS
-from kernel.limits import FAULTS_KEPT, FREE_SLOTS, RESERVE_BYTES
+from kernel.layout import DRIVEN, FAULT_WORDS, RECORD_SHIFT, ROW_NAME
+from kernel.limits import FAULTS_KEPT, RESERVE_BYTES
 
 
 class Kernel:
     """All of the kernel's state."""
 
-    def __init__(self, table, port, size):
+    def __init__(self, table, port, words):
         self.table = table
         self.port = port
         self.now = port.now  # bound once: among the port's attributes it is found last
         self.clock = port.clock
         self.hold = port.hold
-        self.words = array("i", bytes(4 * size))
+        self.words = array("i", words)
         self.window = memoryview(self.words)  # registers are slices of it
         self.frames = [None] * (len(table) + 1)
         self.generators = [None] * (len(table) + 1)
@@ -41,7 +41,7 @@ class Kernel:
         self.reserve = None
         self.memory = None  # set by `boot`
         self.crash = port.crash()  # what ended the last run of the board, None if nothing did
-        self.supervisor = 0
+        self.supervisor = self.number("supervisor") << RECORD_SHIFT
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0
         self.supervisor_quarter = 0  # QUARTERS then
@@ -64,13 +64,3 @@ class Kernel:
             if row[ROW_NAME] == name:
                 return index + 1
         return 0
-
-
-def row_options(row):
-    """Return the options of a row of the system's table."""
-    return row[ROW_OPTIONS] if len(row) > ROW_OPTIONS else (0, 0, 0, FREE_SLOTS, 0)
-
-
-def row_outputs(row):
-    """Return what a row says of the task's outputs, empty where it drives none."""
-    return row[ROW_OUTPUTS] if len(row) > ROW_OUTPUTS else ()

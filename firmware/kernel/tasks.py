@@ -12,7 +12,6 @@ from kernel.notifications import post
 from kernel.outputs import make_safe, release_outputs
 from kernel.ready import push_back
 from kernel.records import keep_late
-from kernel.state import row_options
 from kernel.trace import note_event
 import micropython
 
@@ -144,7 +143,7 @@ def try_start(kernel, task):
 def make_frame(kernel, task):
     """Give an incarnation of `task` its frame, and return it."""
     row = kernel.table[(task >> RECORD_SHIFT) - 1]
-    flags = row_options(row)[4]
+    flags = row[ROW_OPTIONS][4]
     kind = Frame
     if flags & ASYNC:
         from bulkhead.aio import AsyncFrame as kind  # loaded where there is such a service

@@ -47,7 +47,7 @@ def cases_board() -> Iterator[EmulatedBoard]:
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {
         f"{package}/{path.name}": path
-        for package in ("kernel", "guard", "bulkhead")
+        for package in ("kernel", "plan", "guard", "bulkhead")
         for path in (firmware / package).glob("*.py")
     }
     sources |= port_modules("rp2")

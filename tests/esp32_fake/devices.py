@@ -18,7 +18,7 @@ _MS = 1000
 
 def row(name, main, priority, lines):
     """Return a row of a system's table."""
-    return (name, main, priority, 20 * _MS, None, (), lines, None)
+    return (name, main, priority, 20 * _MS, None, (), lines, None, (0, 0, 0, 0, 0), ())
 
 
 def expect(got, wanted):

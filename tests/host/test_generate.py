@@ -10,6 +10,9 @@ from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
 from bulkhead_host.image.application import port_modules
 from bulkhead_host.system.generate import system_module
+from bulkhead_host.system.words import words_of
+from kernel import layout
+from plan.words import lay_out
 
 CORE = ("supervisor", "console", "logger")
 MAINS = {"plain": "def main(task):\n    yield 0\n", "waits": "async def main(task):\n    pass\n"}
@@ -36,6 +39,29 @@ def test_service_whose_main_is_an_async_def_is_marked(application: Path) -> None
     assert isinstance(rows, tuple)
     flags = {row[0]: row[8][4] for row in rows}
     assert flags == {**dict.fromkeys(CORE, 0), "plain": 0, "waits": abi.ASYNC}
+
+
+def test_the_words_at_boot_are_those_that_the_table_says(application: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(system_module(application, "pico"), names)
+    words, rows = memoryview(names["WORDS"]).cast("i"), names["SERVICES"]
+    assert list(words) == list(lay_out(rows))
+    for number, row in enumerate(rows, start=1):
+        task = number * layout.RECORD
+        assert words[task + layout.PRIORITY] == row[2]
+        for slot, (_, target, _, _) in enumerate(row[5]):
+            place = words[task + layout.CAPABILITIES] + layout.CAPABILITY * slot
+            reached = (words[place] & layout.OFFSET_MASK) // layout.RECORD
+            assert target == ("kernel", *(other[0] for other in rows))[reached]
+
+
+def test_a_table_that_no_kernel_can_be_made_of_is_refused() -> None:
+    options = (0, 0, 0, 0, 0)
+    row = ("one", "", 3, 1, None, (("two", "two", 1, 1),), (), None, options, ())
+    with pytest.raises(ValueError, match="one uses two, which is not in the system"):
+        words_of([row])
+    with pytest.raises(ValueError, match="more services than TASKS_MAX"):
+        words_of([row] * abi.TASKS_MAX)
 
 
 def test_service_without_a_file_says_so(application: Path) -> None:

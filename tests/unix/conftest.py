@@ -23,7 +23,7 @@ def folded_firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     firmware = source_root() / "firmware"
     files = {
         f"{package}/{path.name}": path
-        for package in ("kernel", "port", "guard", "bulkhead")
+        for package in ("kernel", "port", "plan", "guard", "bulkhead")
         for path in (firmware / package).glob("*.py")
         if path.name != "sim.py"
     }

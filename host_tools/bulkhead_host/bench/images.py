@@ -57,7 +57,7 @@ def without_trace(progress: Progress = quiet) -> Image:
 def _bench_files() -> dict[str, Path | bytes]:
     firmware = source_root() / "firmware"
     default = system_files(source_root() / "services", board=BOARD)
-    files = {**default, **fold_tree(modules("bench"), firmware)}
+    files = {**default, **fold_tree({**modules("bench"), **modules("plan")}, firmware)}
     del files["main.py"]
     return files
 

@@ -31,7 +31,8 @@ HOST_LIBRARIES = (
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
-    "firmware/kernel": ("kernel", "bulkhead", *KERNEL_MODULES),
+    "firmware/kernel": ("kernel", "bulkhead", "plan.words.lay_out", *KERNEL_MODULES),
+    "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": ("guard", "kernel.layout", "builtins", "micropython", "sys"),
     "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
     "firmware/port": (
@@ -101,7 +102,7 @@ def check_layers(root: Path) -> list[Problem]:
     for manifest in sorted((root / "services").glob("*/service.toml")):
         problems += check_service(root, manifest.parent)
     for packages_root, folders in (
-        ("firmware", ("kernel", "bulkhead", "port", "guard", "bench")),
+        ("firmware", ("kernel", "bulkhead", "port", "plan", "guard", "bench")),
         (".", ("services",)),
         ("host_tools", ("bulkhead_host", "docs", "pytest_bulkhead")),
     ):

@@ -114,14 +114,6 @@ class Embedding:
     def _replace_functions(self) -> None:
         tree = self.tree
         boot, levels, tasks = tree["kernel.boot"], tree["kernel.levels"], tree["kernel.tasks"]
-        real_size = boot._size
-
-        def size(table: Any) -> int:
-            self.extra = real_size(table)
-            mail = sum(s.mailbox[0] for s in self.services if s.mailbox)
-            return self.extra + _FRAME_WORDS * (len(table) + 1) + mail
-
-        boot._size = size
         boot.locate = lambda _frame, _name: (0, 0)
         boot.locate_items = lambda _values: 0
         tasks.Frame = cell_frame(tasks.Frame, self.cells, self.abi.RECV, self._arg_place)
@@ -161,7 +153,12 @@ class Embedding:
             attach(kernel, _enter)
 
         port.attach = attach_early  # type: ignore[method-assign]
-        return self.tree["kernel.boot"].build(self._table(), port)
+        table = self._table()
+        words = self.tree["plan.words"].lay_out(table)
+        self.extra = len(words)
+        mail = sum(s.mailbox[0] for s in self.services if s.mailbox)
+        words.frombytes(bytes(4 * (_FRAME_WORDS * (len(table) + 1) + mail)))
+        return self.tree["kernel.boot"].build(table, port, words)
 
     def _table(self) -> tuple[Any, ...]:
         return tuple(

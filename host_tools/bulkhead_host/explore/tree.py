@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_PACKAGES = ("kernel", "port", "bulkhead", "micropython")
+_PACKAGES = ("kernel", "port", "plan", "bulkhead", "micropython")
 _CASTS = ("ptr8", "ptr16", "ptr32", "uint")
 # What others take their numbers from is changed before they do.
 _FIRST = ("kernel.abi", "kernel.layout", "kernel.limits")
@@ -37,6 +37,7 @@ class Tree:
                 importlib.import_module(f"kernel.{file.stem}")
             _set(constants, [name for name in sys.modules if name not in _FIRST])
             importlib.import_module("port.soft")
+            importlib.import_module("plan.words")
         finally:
             sys.path = path
             self.modules = _take_out()

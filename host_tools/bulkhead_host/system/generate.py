@@ -15,6 +15,7 @@ from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
 from bulkhead_host.system.outputs import outputs_of, safe_states, wave_pins
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
+from bulkhead_host.system.words import words_of
 
 SUPERVISOR_PERIOD_MS = 2_000
 """In which the watchdog expects progress of the supervisor where system.toml names none."""
@@ -78,6 +79,8 @@ def system_source(
         '"""The system on this board, generated from its manifests."""\n\n'
         f"VERSION = {__version__!r}\nBOARD = {board.name!r}\nAPPLICATION = {application.name!r}\n"
         f"SERVICES = (\n{body})\n"
+        f"# What the kernel's words are at boot, by `firmware/plan/words.py`.\n"
+        f"WORDS = {words_of(rows)!r}\n"
         f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
         f"MODULES = {tuple(service.modules for service in services)!r}\n"
         f"# The version of each service, and the pins of those that list some, in their order.\n"

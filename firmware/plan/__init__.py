@@ -1,0 +1,1 @@
+"""What the build works out for the board: see `words`."""
