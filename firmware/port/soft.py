@@ -5,7 +5,7 @@ from kernel.abi import NOTIFIED
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED, STRUCK,
+    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
 )  # fmt: skip
 
 
@@ -91,11 +91,12 @@ class SoftLine:
     def _fire_hard(self, w, line):
         """Do what a handler in hardware interrupt context does, without any interrupting it.
 
-        This is bytecode, which a kill struck again by the step itself could hit: that waits.
+        This is bytecode, which a kill struck again by the step itself could hit: that waits. One
+        that came before lands in `pad`: no branch is between.
         """
         armed = w[ARMED]
         w[ARMED] = 0
-        landed = w[STRUCK] and self.port.pad()
+        landed = self.port.pad()
         w[w[line + LINE_OWNER] + REGISTER_BITS] = w[line + LINE_BITS]
         w[line + LINE_STEP_AT] = self.port.now()
         lock_heap()
