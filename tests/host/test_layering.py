@@ -56,7 +56,7 @@ def test_every_file_keeps_to_its_layer() -> None:
         ("services/led/service.py", "import machine"),
         ("services/led/service.py", "from machine import Pin"),
         ("services/led/service.py", "import micropython"),
-        ("services/led/service.py", "from micropython import schedule"),
+        ("services/led/service.py", "from micropython import kbd_intr"),
         ("services/led/service.py", "from kernel.ipc import call"),
         ("services/led/service.py", "from kernel import state"),
         ("services/led/service.py", "from services.logger import service"),
