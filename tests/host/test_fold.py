@@ -1,6 +1,7 @@
 """Folding kernel constants into the modules that import them, and what viper code may not say."""
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pyflakes.messages import ImportStarUsage, UndefinedName
 
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.examine import examine
 from bulkhead_host.system.fold import (
     Constants,
     check_viper,
@@ -19,6 +21,7 @@ from bulkhead_host.system.fold import (
 )
 from bulkhead_host.system.paste import paste
 from bulkhead_host.system.quicken import quicken
+from bulkhead_host.system.tree import tree_of, walk
 
 COMPILERS = {"const", "micropython", "ptr8", "ptr16", "ptr32", "uint"}  # they know these
 CONSTANTS = {"kernel.abi": {"CALL": 256, "OK": 0}}
@@ -83,6 +86,42 @@ def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
     service.write_text("def main(task):\n    yield task.recv(\n")
     with pytest.raises(UsageError, match=r"service\.py:2: '\(' was never closed"):
         fold_tree({"services/x/service.py": service}, source_root() / "firmware")
+
+
+def test_what_is_folded_again_goes_by_the_files_as_they_are_now(tmp_path: Path) -> None:
+    firmware = tmp_path / "firmware"
+    shutil.copytree(source_root() / "firmware", firmware)
+    service, quick = tmp_path / "service.py", firmware / "kernel" / "quick.py"
+    files = {"services/x/service.py": service, "kernel/x.py": tmp_path / "x.py"}
+    files["kernel/quick.py"] = quick
+    service.write_text("from kernel.abi import OK\nprint(OK)\n")
+    quick.write_text("@native\ndef first(a):\n    'Doc.'\n    b = a\n    return 10\n")
+    (tmp_path / "x.py").write_text("from kernel.quick import first\ny = first(a)\n")
+
+    def folded() -> tuple[str, str]:
+        made = fold_tree(files, firmware)
+        return made["services/x/service.py"].decode(), made["kernel/x.py"].decode()
+
+    assert folded() == folded() == ("\nprint(0)\n", "\nb = a\ny = 10\n")
+    service.write_text("from kernel.abi import OK\nprint(2, OK)\n")
+    quick.write_text(quick.read_text().replace("10", "20"))
+    assert folded() == ("\nprint(2, 0)\n", "\nb = a\ny = 20\n")
+    abi = firmware / "kernel" / "abi.py"
+    abi.write_text(abi.read_text().replace("\nOK = const(0)", "\nOK = const(7)"))
+    assert folded() == ("\nprint(2, 7)\n", "\nb = a\ny = 20\n")
+
+
+def test_no_check_changes_a_tree_that_others_look_at() -> None:
+    folder = source_root() / "services"
+    text = (folder / "led" / "service.py").read_text()
+    tree = tree_of(text, "service.py")
+    before = ast.dump(tree)
+    assert examine(folder).problems == examine(folder).problems == []
+    files = {"services/led/service.py": folder / "led" / "service.py"}
+    fold_tree(files, source_root() / "firmware")
+    assert tree_of(text, "service.py") is tree
+    assert ast.dump(tree) == before
+    assert [*walk(tree)] == [*ast.walk(tree)]
 
 
 def test_unknown_constant_is_refused_with_its_line() -> None:

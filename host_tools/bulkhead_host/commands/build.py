@@ -64,7 +64,7 @@ def build(options: BuildOptions, *, progress: Progress = quiet) -> Image | Offic
         output = options.application / name
     if board.method == "esptool" and not options.output:
         output = output.with_suffix(".bin")
-    files = system_files(folder, board=board.name, guest=guest)
+    files = system_files(folder, board=board.name, guest=guest, loaded=(application, board))
     image: Image | OfficialImage
     if options.official:
         given = board.image.official if options.official == BOARDS_OWN else options.official

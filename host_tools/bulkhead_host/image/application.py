@@ -8,6 +8,7 @@ from bulkhead_host.files import python_files, read_text
 from bulkhead_host.image.cache import digest, digest_files
 from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.boards import Board
 from bulkhead_host.system.checks import ASYNCIO
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.fold import fold_tree
@@ -18,12 +19,17 @@ from bulkhead_host.system.generate import (
     port_source,
     system_source,
 )
+from bulkhead_host.system.manifest import Application
 
 _DIGITS = 16
 
 
 def system_files(
-    application: Path, *, board: str, guest: tuple[str, str] | None = None
+    application: Path,
+    *,
+    board: str,
+    guest: tuple[str, str] | None = None,
+    loaded: tuple[Application, Board] | None = None,
 ) -> dict[str, Path | bytes]:
     """Return what goes into an application's image: path on the board to source.
 
@@ -31,14 +37,15 @@ def system_files(
     services, each with the constants it imports folded in, and the modules generated from the
     manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
     `bulkhead_port.py`, which is the board's port, and `bulkhead_key.py`, a place for the device
-    key. `guest` is the name and the source of a guest program.
+    key. `guest` is the name and the source of a guest program, `loaded` what `load_system` has
+    returned, where that was asked before.
     """
-    loaded, config = load_system(application, board)
+    system, config = loaded or load_system(application, board)
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {}
     for package in ("kernel", "guard", "bulkhead"):
         sources |= _modules(firmware / package, package)
-    if not any(ASYNCIO in service.modules for service in loaded.services):
+    if not any(ASYNCIO in service.modules for service in system.services):
         del sources["bulkhead/loop.py"]
     sources |= port_modules(config.port)
     sources["main.py"] = firmware / "boot" / "main.py"
@@ -46,24 +53,24 @@ def system_files(
     if f"port/{config.port}_prompt.py" in sources:
         sources["boot.py"] = firmware / "boot" / "boot.py"
         sources["bulkhead_end.py"] = firmware / "boot" / "bulkhead_end.py"
-    for service in loaded.services:
+    for service in system.services:
         sources |= _modules(service.folder, f"services/{service.package}")
-    for name, path in loaded.packages:
+    for name, path in system.packages:
         sources |= _modules(path, name) if path.is_dir() else {f"{name}.py": path}
     files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
-    used = {pin for service in loaded.services for pin in service.all_pins}
+    used = {pin for service in system.services for pin in service.all_pins}
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
     if "boot.py" in sources:
-        files["bulkhead_outputs.py"] = outputs_source(loaded, config).encode()
+        files["bulkhead_outputs.py"] = outputs_source(system, config).encode()
     files[MODULE] = key_source().encode()
     identity = Identity(
         image=_digest(files),
         interface=interface_digest(),
-        codes=tuple(_digest(_below(files, f"services/{s.name}/")) for s in loaded.services),
+        codes=tuple(_digest(_below(files, f"services/{s.name}/")) for s in system.services),
     )
-    system = system_source(loaded, config, guest=guest, identity=identity)
-    files["bulkhead_system.py"] = system.encode()
+    table = system_source(system, config, guest=guest, identity=identity)
+    files["bulkhead_system.py"] = table.encode()
     return files
 
 

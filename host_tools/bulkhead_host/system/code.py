@@ -25,6 +25,7 @@ from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
 from bulkhead_host.system.operands import check_operands
 from bulkhead_host.system.safe import check_driven
+from bulkhead_host.system.tree import tree_of, walk
 
 # Traps that take a right of the same name.
 _RIGHT_OF_TRAP = ("call", "send", "notify")
@@ -75,7 +76,7 @@ def _check_floats(tree: ast.Module, file: Path, report: Report) -> None:
 
 def _parsed(file: Path, report: Report) -> ast.Module | None:
     try:
-        return ast.parse(read_text(file), file.name)
+        return tree_of(read_text(file), file.name)
     except NotText as error:
         report.add(file, error.line, NOT_TEXT, SAVE_AS_TEXT)
     except SyntaxError as error:
@@ -163,7 +164,7 @@ def _check_board(
 def _check_handles(service: Service, tree: ast.Module, file: Path, report: Report) -> None:
     """Report `task.cap("name")` of a name that the manifest does not grant."""
     granted = {use.handle for use in service.uses} | {line.name for line in service.lines}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         name = _granted_name(node)
         if name and name not in granted and isinstance(node, ast.Call):
             text = f"no capability '{name}': name it under [uses] in service.toml"
@@ -177,11 +178,11 @@ def _check_rights(service: Service, tree: ast.Module, file: Path, report: Report
     """
     rights = {use.handle: use.rights for use in service.uses}
     rights |= {line.name: 0 for line in service.lines}
-    for function in ast.walk(tree):
+    for function in walk(tree):
         if not isinstance(function, _Function):
             continue
         names = _handles(function)
-        for node in ast.walk(function):
+        for node in walk(function):
             match node:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name(id=frame), attr=trap), args=[handle, *_]
@@ -198,7 +199,7 @@ def _handles(function: ast.AST) -> dict[str, str]:
     """Return the variables that hold one handle all through a function, with its name."""
     names = {}
     stores: list[str] = []
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Assign(targets=[ast.Name(id=variable)], value=value):
                 names[variable] = _granted_name(value)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulkhead_host.system.boards import INPUTS, Board
+from bulkhead_host.system.tree import walk
 
 _OUTPUT_MODES = ("OUT", "OPEN_DRAIN", "ALT", "ALT_OPEN_DRAIN")
 _SETTERS = ("on", "off", "high", "low", "toggle")
@@ -38,7 +39,7 @@ def driven_pins(tree: ast.Module, board: Board) -> Iterator[Driven]:
     """Yield where a module drives a pin, in the order of a walk through it."""
     known = _constants(tree, board)
     variables = _variables(tree)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = _called(node)
@@ -123,7 +124,7 @@ def _variables(tree: ast.Module) -> dict[str, ast.Call]:
     """Return the variables that are given one `Pin(...)` and nothing else, with that call."""
     found: dict[str, ast.Call] = {}
     stores: list[str] = []
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if (
                 _called(call) == "Pin"

@@ -4,12 +4,14 @@ import ast
 import struct
 from collections.abc import Iterator
 
+from bulkhead_host.system.tree import walk
+
 HINT = "float('inf') is infinity; 3.4e38 is the largest that is not"
 
 
 def too_large(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the line of each number in a source that is infinity on a board, and what is wrong."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Constant(value=float() | complex() as value) if not _fits(value):
                 text = f"{ast.unparse(node)} is more than a float of the board holds"

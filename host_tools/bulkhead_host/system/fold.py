@@ -19,6 +19,8 @@ import io
 import re
 import tokenize
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
@@ -134,43 +136,71 @@ def fold_tree(
     Where the tree `is_whole`, what is left of the modules of constants is what it imports of them.
     Of the functions to paste those in `without` are left out: to measure what they cost.
     """
-    numbers = load_constants(firmware)
-    constants: dict[str, dict[str, Constant]] = {
-        module: {**table, **texts_of(_source(firmware, module))}
-        for module, table in numbers.items()
-        if module != USER_LIBRARY
-    } | {USER_LIBRARY: {**numbers[USER_LIBRARY]}}
-    pasted: dict[str, str] = {}
-    for name in PASTED:
-        if name in files:
-            source = paste(fold(read_text(files[name]), constants), pasted, without)
-            pasted[name.replace("/", ".").removesuffix(".py")] = source
+    sources = {module: _source(firmware, module) for module in CONSTANT_MODULES}
+    context = _context(
+        tuple(sources.values()),
+        tuple((name, read_text(files[name])) for name in PASTED if name in files),
+        tuple(without),
+    )
     folded = {}
     for name, path in files.items():
         if name == PASTED[0]:
             continue
-        is_library = name == f"{USER_LIBRARY}/__init__.py"
         try:
-            source = fold(read_text(path), constants, keep_names=is_library)
+            folded[name] = _folded(name, read_text(path), context)
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
-        if name.startswith("kernel/"):
-            source = paste(source, pasted, without)
-        check_viper(source)
-        if not name.startswith(_KERNEL_SIDE):
-            source = quicken(source, numbers["kernel.abi"])
-        folded[name] = source
     kept = _prune(folded) if is_whole else folded
     return {name: source.encode() for name, source in kept.items()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Context:
+    """What folding goes by, beside the file: the same object for the same sources."""
+
+    numbers: Mapping[str, int]
+    constants: Constants
+    pasted: Mapping[str, str]
+    without: tuple[str, ...]
+
+
+@lru_cache(maxsize=8)
+def _context(
+    sources: tuple[str, ...], to_paste: tuple[tuple[str, str], ...], without: tuple[str, ...]
+) -> _Context:
+    """Return what `sources` of CONSTANT_MODULES and PASTED modules make of other files."""
+    tables = dict(zip(CONSTANT_MODULES, sources, strict=True))
+    constants: dict[str, Mapping[str, Constant]] = {
+        module: {**constants_of(source), **texts_of(source)} for module, source in tables.items()
+    }
+    numbers = constants_of(tables["kernel.abi"])
+    constants[USER_LIBRARY] = numbers
+    pasted: dict[str, str] = {}
+    for name, text in to_paste:
+        source = paste(fold(text, constants), pasted, without)
+        pasted[name.replace("/", ".").removesuffix(".py")] = source
+    return _Context(numbers=numbers, constants=constants, pasted=pasted, without=without)
+
+
+@lru_cache(maxsize=512)
+def _folded(name: str, source: str, context: _Context) -> str:
+    """Fold one file. A process that builds again, as tests and `watch` do, folds what changed."""
+    source = fold(source, context.constants, keep_names=name == f"{USER_LIBRARY}/__init__.py")
+    if name.startswith("kernel/"):
+        source = paste(source, context.pasted, context.without)
+    check_viper(source)
+    if not name.startswith(_KERNEL_SIDE):
+        source = quicken(source, context.numbers)
+    return source
 
 
 def _prune(folded: dict[str, str]) -> dict[str, str]:
     """Leave out of the constant modules what nobody imports, now that numbers are folded."""
     wanted: dict[str, set[str]] = {module: set() for module in CONSTANT_MODULES}
     for source in folded.values():
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.module in wanted:
-                wanted[node.module] |= {alias.name for alias in node.names}
+        for module, names in _taken(source):
+            if module in wanted:
+                wanted[module] |= names
     kept = dict(folded)
     for module, names in wanted.items():
         path = module.replace(".", "/") + ".py"
@@ -184,6 +214,16 @@ def _prune(folded: dict[str, str]) -> dict[str, str]:
             if not statements:
                 del kept[path]
     return kept
+
+
+@lru_cache(maxsize=512)
+def _taken(source: str) -> list[tuple[str, set[str]]]:
+    """Return the modules that a source imports from, with the names."""
+    return [
+        (node.module or "", {alias.name for alias in node.names})
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+    ]
 
 
 def _is_function(node: ast.stmt) -> bool:

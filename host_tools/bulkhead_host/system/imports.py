@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bulkhead_host.system.tree import walk
+
 # Modules of MicroPython that only compute: no authority over chip, interpreter or files.
 PLAIN_MODULES = (
     *("array", "binascii", "cmath", "collections", "deflate", "errno", "hashlib", "heapq"),
@@ -63,11 +65,11 @@ def imports(tree: ast.Module) -> Iterator[Import]:
     """Yield what a file imports, also inside functions; a relative import by its dots."""
     inside = {
         id(node)
-        for function in ast.walk(tree)
+        for function in walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
+        for node in walk(function)
     }
-    for node in ast.walk(tree):
+    for node in walk(tree):
         at_load = id(node) not in inside
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -113,12 +115,12 @@ def names_of_modules(tree: ast.Module) -> Iterator[tuple[ast.Attribute, str]]:
     """Yield each attribute of a name that stands for an imported module, and its dotted name."""
     modules = {
         alias.asname or alias.name: alias.name
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
         if alias.asname or "." not in alias.name
     }
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id=name)) if name in modules:
                 yield node, f"{modules[name]}.{node.attr}"
@@ -140,7 +142,7 @@ def beyond_manifest(
         if f"-{reached}" in _BY_NAME and not is_allowed(reached, allowed):
             text = f"import of '{reached}' is not in its service.toml"
             yield attribute.lineno, text, _way_out(reached)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             reached = _reaches_past(node)
             if reached and not is_allowed(reached, modules):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bulkhead_host.problem import Report
 from bulkhead_host.system.frames import FRAME_NAMES
+from bulkhead_host.system.tree import walk
 
 OPERATION_MAX = 191
 TIMEOUT_MS_MAX = (1 << 31) - 1
@@ -55,7 +56,7 @@ class _Unknown(Exception):
 def check_operands(tree: ast.Module, file: Path, report: Report) -> None:
     """Report every operand in a file of a service that is out of its range."""
     constants = _constants(tree)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=frame), attr=method)) if (
                 frame in FRAME_NAMES and method in _OPERANDS
@@ -117,7 +118,7 @@ def _constants(tree: ast.Module) -> dict[str, object]:
     found: dict[str, object] = {}
     stores = [
         node.id
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
     for node in tree.body:

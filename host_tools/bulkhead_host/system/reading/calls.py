@@ -13,6 +13,7 @@ from bulkhead_host.system.reading.source import (
     inside,
     trap_of,
 )
+from bulkhead_host.system.tree import walk
 
 _REACHING = ("call", "call_lending", "call_granting", "send")
 
@@ -41,7 +42,7 @@ def _unfitting(source: Source) -> Iterator[Finding]:
                 ):
                     if text := misfit(node, frame_methods()[method], bound=1):
                         yield Finding(line=node.lineno, text=f"{frame}.{method} {text}")
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name in source.functions:
                 if text := misfit(node, source.functions[name].args, bound=0):
@@ -158,7 +159,7 @@ def _unnotified(source: Source) -> Iterator[Finding]:
     """Find operations that ask a service to notify its caller, and it has no right to."""
     name = source.service.name
     packages = {one.package: one for one in source.services.values()}
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         given = node.args if isinstance(node, ast.Call) else []
         for each in given:
             if not isinstance(each, ast.Name) or each.id not in source.imported:
@@ -186,7 +187,7 @@ def _unnamed(source: Source) -> Iterator[Finding]:
     """Find helpers that are given the name of a capability that the manifest does not grant."""
     granted = {use.handle for use in source.service.uses}
     granted |= {line.name for line in source.service.lines}
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
         function = source.functions.get(node.func.id)

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from bulkhead_host.system.reading.source import Finding, Function, Source, inside, trap_of
+from bulkhead_host.system.tree import walk
 
 _ALLOWED = ("recv", "attend", "notify", "acknowledge")
 _ALLOCATE = (
@@ -95,7 +96,7 @@ def _takes(call: ast.AST, frame: str) -> bool:
 
 def _functions_that_acknowledge(source: Source) -> set[str]:
     found = set()
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if isinstance(node, Function):
             frame = source.frame_of(node)
             if any(

@@ -7,6 +7,7 @@ from pyflakes import messages
 from pyflakes.checker import Checker
 
 from bulkhead_host.system.reading.source import Finding, Source, frame_attributes, inside
+from bulkhead_host.system.tree import walk
 
 # MicroPython's machine-word dialect, and what a module may be asked for.
 _BUILTINS = ("const", "ptr", "ptr8", "ptr16", "ptr32", "uint", "viper", "native", "execfile")
@@ -15,7 +16,7 @@ _WRONG = (messages.UndefinedName, messages.UndefinedLocal, messages.ReturnOutsid
 
 def wrong_names(source: Source) -> Iterator[Finding]:
     """Find names without a value."""
-    programs = [span for node in ast.walk(source.tree) if (span := _other_language(node))]
+    programs = [span for node in walk(source.tree) if (span := _other_language(node))]
     for message in Checker(source.tree, str(source.file), builtins=_BUILTINS).messages:
         is_other = any(message.lineno in span for span in programs)
         if isinstance(message, _WRONG) and not is_other:
@@ -43,7 +44,7 @@ def _other_language(node: ast.AST) -> range | None:
 
 
 def _wrong_imports(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("services."):
             continue
         names = source.module_names(node.module or "")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.source import Finding, Source
+from bulkhead_host.system.tree import walk
 
 
 def wrong_pins(source: Source) -> Iterator[Finding]:
@@ -14,7 +15,7 @@ def wrong_pins(source: Source) -> Iterator[Finding]:
     if board is None:
         return
     own = {board.place(pin) for pin in source.service.all_pins}
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         match node:
             case ast.Call(
                 func=ast.Name(id="Pin") | ast.Attribute(value=ast.Name(id="machine"), attr="Pin"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from bulkhead_host.system.manifest import RIGHTS
 from bulkhead_host.system.reading.calls import interface_of
 from bulkhead_host.system.reading.source import Finding, Function, Source, inside, trap_of
+from bulkhead_host.system.tree import walk
 
 _REPLIES = ("reply", "reply_recv", "reply_to", "reply_fault", "reply_granting")
 _RECEIVES = ("recv", "reply_recv")
@@ -150,7 +151,7 @@ def _replies(block: list[ast.stmt], frame: str, helpers: set[str]) -> bool:
 
 def _unhanded_state(source: Source) -> Iterator[Finding]:
     """Find an `import_state` that takes another number of values than `export_state` gives."""
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if not isinstance(node, ast.ClassDef | ast.Module):
             continue
         functions = {one.name: one for one in node.body if isinstance(one, ast.FunctionDef)}
@@ -181,12 +182,12 @@ def _unused(source: Source) -> Iterator[Finding]:
     if service.manifest.parent != service.folder:
         return  # of code that is elsewhere, and may do more for others
     trees = [source.tree, *source.imported_trees()]
-    if any(_asks_by_variable(node) for node in ast.walk(source.tree)):
+    if any(_asks_by_variable(node) for node in walk(source.tree)):
         return
     texts = {
         node.value
         for tree in trees
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     for use in service.uses:

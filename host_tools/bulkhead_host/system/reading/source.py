@@ -13,6 +13,7 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.frames import FRAME_NAMES
 from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.tree import tree_of, walk
 
 NO_TRAPS = frozenset(
     {"accept", "badge", "bits", "caller", "cap", "carry_over", "count", "granted", "name"}
@@ -62,7 +63,7 @@ class Source:
     def imported(self) -> dict[str, tuple[str, str]]:
         """Names that are imported from services: the module, and the name there."""
         found = {}
-        for node in ast.walk(self.tree):
+        for node in walk(self.tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services."):
                 for alias in node.names:
                     found[alias.asname or alias.name] = (node.module or "", alias.name)
@@ -87,7 +88,7 @@ class Source:
         """Return the modules of services that this file imports from, its own folder's too."""
         modules = {
             node.module or ""
-            for node in ast.walk(self.tree)
+            for node in walk(self.tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services.")
         }
         trees = [self._module(module) for module in sorted(modules)]
@@ -106,7 +107,7 @@ class Source:
 
     def with_frames(self) -> Iterator[tuple[Function, str]]:
         """Yield the functions that have a frame, and what they call it."""
-        for node in ast.walk(self.tree):
+        for node in walk(self.tree):
             if isinstance(node, Function) and self.frame_of(node):
                 yield node, self.frame_of(node)
 
@@ -130,7 +131,7 @@ def read_sources(
 def parsed(file: Path) -> ast.Module | None:
     """Return the tree of a file, None where it is not there or no Python."""
     try:
-        return ast.parse(file.read_bytes(), file.name)
+        return tree_of(file.read_bytes(), file.name)
     except (OSError, SyntaxError, ValueError):
         return None
 
@@ -184,7 +185,7 @@ def _functions_of(tree: ast.Module) -> dict[str, Function]:
 
 def _bound(tree: ast.Module) -> set[str]:
     names = set(_functions_of(tree))
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.ClassDef(name=name):
                 names.add(name)

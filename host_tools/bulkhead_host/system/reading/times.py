@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from bulkhead_host import abi
 from bulkhead_host.system.reading.source import Finding, Source, inside, trap_of
+from bulkhead_host.system.tree import walk
 
 _SLEEPS = {"sleep": 1000.0, "sleep_ms": 1.0, "sleep_us": 0.001}
 _CALLS = {"call": 3, "call_lending": 5, "call_granting": 4}
@@ -14,7 +15,7 @@ _DOES_NOTHING = ("lightsleep", "deepsleep")
 
 def wrong_times(source: Source) -> Iterator[Finding]:
     """Find what holds the processor, or a wait that outlasts the heartbeat."""
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr=name), args=[length]):
                 yield from _sleep(source, node.lineno, name, length)

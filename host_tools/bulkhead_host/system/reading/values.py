@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bulkhead_host import abi
 from bulkhead_host.system.operations import parse_interface
 from bulkhead_host.system.reading.source import Finding, Source, frame_methods, inside, trap_of
+from bulkhead_host.system.tree import walk
 
 _MUTABLE = (
     *(ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp),
@@ -129,7 +130,7 @@ def _wrong_keys(source: Source) -> Iterator[Finding]:
         for name, (module, original) in source.imported.items()
         if module == "services.store.api" and original in ("get", "put")
     ]
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         match node:
             case ast.Call(func=ast.Name(id=name), args=[_, ast.Constant(value=str(key)), *_]):
                 if name in helpers and len(key.encode()) > _KEY_BYTES_MAX:
