@@ -98,6 +98,11 @@ build/docs/.ready: host_tools/docs.lock
 	@python3 -m venv build/docs/env
 	@build/docs/env/bin/pip install --quiet --no-input --require-hashes -r $< && touch $@
 
+.PHONY: grade
+grade: $(READY) ## Grade a lab of the course: make grade ARGS=lab1.
+	@cd tests && PYTHONPATH=../firmware/port/cpython:../firmware ../$(BIN)/python \
+		-m course.grade $(ARGS)
+
 .PHONY: format
 format: $(READY) ## Format the tree, and mend what ruff can mend by itself.
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format .

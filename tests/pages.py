@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from readme import Shell, differences, sessions
 
 from bulkhead_host.cli import group
+from bulkhead_host.paths import source_root
 
 _LISTING = re.compile(
     r"^```(?:\{code-block\} )?(?P<kind>[\w-]+)\n(?::caption: (?P<file>\S+)\n)?(?P<text>.*?)^```$",
@@ -90,6 +91,11 @@ def parse(line: str) -> None:
     """
     program, name, *words = shlex.split(line)
     if program == "pytest":
+        return
+    if program == "make":
+        makefile = (source_root() / "Makefile").read_text(encoding="utf-8")
+        if f"\n{name}:" not in makefile:
+            raise click.UsageError(f"there is no make {name}")
         return
     if program != "bulkhead":
         raise click.UsageError(f"{program} is not ours to parse")

@@ -98,16 +98,20 @@ class House:
         priority: int = 3,
         uses: str = "",
         budget_ms: int = 20,
-        **policy: Any,
+        **options: Any,
     ) -> int:
-        """Add a service that notes its starts; return its number."""
+        """Add a service that notes its starts; return its number.
+
+        Options are those of the rig, and of its policy.
+        """
+        own = {key: options.pop(key) for key in ("mailbox", "slots", "lines") if key in options}
 
         def noting(task: Any) -> Generator[int, int, None]:
             self.starts.append((name, self.port.uptime_ms()))
             yield from main(task)
 
-        self.rig.add(name, noting, priority=priority, uses=uses, budget_ms=budget_ms)
-        self.policy(name, **policy)
+        self.rig.add(name, noting, priority=priority, uses=uses, budget_ms=budget_ms, **own)
+        self.policy(name, **options)
         return len(self.rig.rows)
 
     def order(self, at_ms: int, name: str, verb: int) -> None:

@@ -49,7 +49,7 @@ AREAS = {
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),
-    "host_tools/docs": ("docs", "bulkhead_host", "click", *STANDARD_LIBRARY),
+    "host_tools/docs": ("docs", "bulkhead", "bulkhead_host", "click", *STANDARD_LIBRARY),
     "host_tools/bulkhead_labgrid": (
         *("bulkhead_labgrid", "bulkhead_host", "pytest_bulkhead", "attr", "labgrid", "pexpect"),
         *STANDARD_LIBRARY,
