@@ -175,6 +175,10 @@ MARK = const(0xA5)
 # Notification bits the kernel itself raises; a service's own start at bit 0, interrupt lines of
 # a driver from bit 0 in manifest order.
 FAULT_BIT = const(1 << 28)
+# Of the console's line, and the port's: output that was held back may come, no input waits.
+OUTPUT_BIT = const(1 << 27)
+# Beside the line's own: the first frame of what waits is for the driver, the rest for a guest.
+GUEST_BIT = const(1 << 26)
 
 # Events of the trace.
 EVENT_STEP = const(0)  # a task's step ended; the detail is its trap word without the handle

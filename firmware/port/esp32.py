@@ -335,7 +335,7 @@ class Port:
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
         if guest != PROMPT and self.console is not None:
-            self.console.fire()  # what was held back may come
+            self.console.wake()  # what was held back may come
 
     def let_interrupt(self):
         """Have a Ctrl-C interrupt what has called `resume`: here it always does."""

@@ -79,7 +79,7 @@ class Outlet:
         """
         self._add(text.replace("\n", "\r\n").encode())
         if not (self.is_held() or self.flush()):
-            self.port.console.fire()  # its driver writes, and the rest goes with that
+            self.port.console.wake()  # its driver writes, and the rest goes with that
 
     @micropython.native
     def _add(self, data):

@@ -24,6 +24,7 @@ from port.memory import copy, find_collecting, find_interrupt_character, length
 from uctypes import addressof
 
 from port.rp2_crash import keep, see_nothing, take
+from port.rp2_input import Waiting, find_ring
 from port.rp2_lines import QUEUE_MOST, ConsoleLine, PinLine, put_pins
 from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
@@ -97,6 +98,8 @@ class Port:
         self.start = self.start_tick
         self.wait = self.wait_us
         self.keyboard = Keyboard()
+        ring = find_ring(_SRAM, _SRAM_END, self.keyboard)
+        self.waiting = Waiting(ring) if ring else None
         self.wake = Wake()
         # Two sets to sleep on: with console input, and without it while its line is masked.
         self.input = select.poll()
@@ -260,8 +263,11 @@ class Port:
         waits = False
         for _ in self.input.ipoll(0):
             waits = True
-        takes = waits and (self.waited or not guest)
-        self.waited = waits
+        if waits and guest and self.waiting is not None:
+            takes = self.waiting.is_drivers()
+        else:
+            takes = waits and (self.waited or not guest)
+            self.waited = waits
         if takes:
             self.take_input()
         return takes
@@ -313,8 +319,9 @@ class Port:
             else:
                 self.prompt.stay()
         self.mind_interrupt_character()
-        if guest != PROMPT and self.console is not None and self.console.has_driver:
-            self.console.fire()  # what was held back may come
+        self.waited = False
+        if guest != PROMPT and self.console is not None:
+            self.console.wake()
 
     def is_operators(self, error):
         """Tell whether that KeyboardInterrupt is a Ctrl-C, if it is no kill.
@@ -347,7 +354,7 @@ class Port:
             self.guest = PROGRAM
             self.is_left = True
             micropython.kbd_intr(_LEFT)
-            self.console.fire()
+            self.console.wake()
 
     def has_ended(self):
         """Return whether a program that was left has ended: then the prompt is the guest."""

@@ -13,12 +13,13 @@ import time
 
 import machine
 import micropython
-from kernel.abi import NOTIFIED
+from kernel.abi import GUEST_BIT, NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STACK, LINE_STEP_AT, LINES_END, REGISTER_BITS,
-    SCHEDULED, STACK, STACK_FULL, STACK_HARD, STACK_LIMIT, STACK_QUEUE, STACK_THREAD, STOPPED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STACK, LINE_STEP_AT, LINES_END, PROGRAM,
+    REGISTER_BITS, SCHEDULED, STACK, STACK_FULL, STACK_HARD, STACK_LIMIT, STACK_QUEUE,
+    STACK_THREAD, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
@@ -197,13 +198,14 @@ class ConsoleLine:
 
     USB input raises no interrupt that Python can see: the port looks when the board idles, when
     the driver acknowledges, and while something runs every 16 ms, from the tick. What the prompt
-    reads is no business of the driver's; what a guest program leaves unread for two looks is.
+    reads is no business of the driver's; of what is for a guest program, see `rp2_input`.
     """
 
     def __init__(self, kernel, offset):
         self.words = kernel.words
         self.offset = offset
         self.port = kernel.port
+        self.bits = 0
         self.masked = False
         self.has_driver = False
 
@@ -214,17 +216,32 @@ class ConsoleLine:
 
     def unmask(self):
         """Fire when input waits, at once if it does already."""
+        if not self.bits:
+            self.bits = self.words[self.offset + LINE_BITS]
         self.masked = False
         self.has_driver = True
+        if self.port.waiting is not None and self.port.waiting.count:
+            self.port.waiting.give_back(self.port.guest == PROGRAM)
         if not self.port.guest and not self.words[STOPPED]:
             for _ in self.port.input.ipoll(0):
                 self.fire()
 
     def fire(self):
-        """Be the interrupt of this line."""
+        """Be the interrupt of this line: input waits that is the driver's."""
+        self._fire(self.bits | GUEST_BIT if self.port.guest == PROGRAM else self.bits)
+
+    @micropython.native
+    def wake(self):
+        """Tell the driver that what was held back may come. Input is not its for that."""
+        if self.has_driver:
+            self._fire(OUTPUT_BIT)
+
+    @micropython.native
+    def _fire(self, bits):
         if not self.masked:
             self.masked = True
             w = self.words
+            w[self.offset + LINE_BITS] = bits
             w[self.offset + LINE_FIRED_AT] = self.port.now()
             w[self.offset + LINE_MASKED] = FIRED
             w[self.offset + LINE_FIRED] = 1

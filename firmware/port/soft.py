@@ -1,7 +1,7 @@
 """Interrupt lines that software fires: the unix port's only kind, and the tests' on a board."""
 
 import micropython
-from kernel.abi import NOTIFIED
+from kernel.abi import NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
@@ -57,6 +57,7 @@ class SoftLine:
         self.port = kernel.port
         self.on_trap = on_trap
         self.resume = None
+        self.bits = 0
 
     @property
     def masked(self):
@@ -73,11 +74,17 @@ class SoftLine:
         """Take what a firing is to resume."""
         self.resume = resume
 
-    def fire(self):
-        """Be the interrupt of this line."""
+    def wake(self):
+        """Tell the console's driver that what was held back may come."""
+        self.fire(OUTPUT_BIT)
+
+    def fire(self, bits=0):
+        """Be the interrupt of this line, with other notification bits than its own if given."""
         if self.masked:
             return
         w = self.words
+        self.bits = self.bits or w[self.offset + LINE_BITS]
+        w[self.offset + LINE_BITS] = bits or self.bits
         w[self.offset + LINE_FIRED_AT] = self.port.now()
         w[self.offset + LINE_MASKED] = FIRED
         if self.on_trap is None:

@@ -18,7 +18,7 @@ from bulkhead.plain import fault_lines
 from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED, Answers, Gate, Session
 from bulkhead_key import KEY
 from bulkhead_system import APPLICATION, BOARD, LINK_CLOSED, SERVICES, VERSION
-from kernel.abi import ABI, FAULT_TEXT_BYTES, OPERATIONS, READABLE, UNKNOWN
+from kernel.abi import ABI, FAULT_TEXT_BYTES, GUEST_BIT, OPERATIONS, READABLE, UNKNOWN
 from micropython import const
 
 from services.console.lines import event_text
@@ -197,7 +197,8 @@ def main(task):
             pause_ms = _AGAIN_MS
         status = yield task.recv(pause_ms)
         has_all = has_all and status != NOTIFIED
-        if status == NOTIFIED and task.bits() & _INPUT:
+        bits = task.bits() if status == NOTIFIED else 0
+        if bits & _INPUT:
             yield from put(task, serial, b"", 0)
             while not serial.is_held and serial.more():
                 frame = serial.read_line()
@@ -207,6 +208,8 @@ def main(task):
                     break
                 if frame:
                     yield from answer(task, serial, gate, watch, frame)
+                    if bits & GUEST_BIT:
+                        break
                 yield task.sleep(1)  # a burst takes many steps, each within the budget
         yield task.acknowledge(line)
         if watch.is_due():

@@ -146,14 +146,50 @@ def test_program_that_raises_leaves_a_traceback_and_the_services_running(boot: B
     assert set(generations(board).values()) == {1}
 
 
+READING = """\
+import time
+
+
+def spin(ms):
+    end = time.ticks_add(time.ticks_ms(), ms)
+    while time.ticks_diff(end, time.ticks_ms()) > 0:
+        pass
+
+
+print('begun')
+spin(300)
+while True:
+    print('echo:', input('? '))
+    spin(60)
+"""
+
+
 def test_program_gets_what_it_reads(boot: Boot) -> None:
-    board = boot("while True:\n    print('echo:', input('? '))\n")
+    board = boot(READING)
     for word in ("one", "two", "three"):
         board.run_until(b"? ", timeout_ms=1000)
         for character in word + "\r":
             board.write(character.encode())
             board.run_for(ms=20)
         board.run_until(f"echo: {word}\r\n".encode(), timeout_ms=1000)
+
+
+def test_what_is_typed_before_a_program_reads_waits_for_it_and_the_console_answers(
+    boot: Boot,
+) -> None:
+    board = boot(READING.replace("60", "400"))
+    board.run_until(b"begun", timeout_ms=1000)
+    board.write(b"first\rsecond\r")
+    board.run_until(b"echo: first", timeout_ms=1000)
+    board.run_for(ms=50)
+    assert set(generations(board).values()) == {1}
+    board.write(b"third\r")
+    for word in (b"second", b"third"):
+        board.run_until(b"echo: " + word + b"\r\n", timeout_ms=1000)
+    board.run_for(ms=50)
+    board.write(b"x" * 400 + b"\x03")
+    said = board.run_until(b">>> ", timeout_ms=200)
+    assert b"KeyboardInterrupt" in said
 
 
 def test_program_on_the_file_system_goes_before_the_one_built_in(boot: Boot) -> None:
