@@ -28,6 +28,7 @@ Main = Callable[[Any], Generator[int, int, None]]
 ROW, EVENT, INJECT, CONTROL, EXCUSE = 1, 2, 3, 5, 9
 NO_RIGHT = 3
 STARVED = 0x80
+LOST = 0x81
 STATE = 1  # field of INSPECT_FORMAT
 _PERIOD_MS = 1 << 30  # of MicroPython's ticks on a 32-bit board
 DAY_MS = 86_400_000

@@ -2,7 +2,7 @@
 
 from kernel.abi import FAULT_NAMES
 
-from services.supervisor.api import GIVEN_UP, STARVED
+from services.supervisor.api import GIVEN_UP, LOST, STARVED
 
 
 def event_text(event, services):
@@ -11,6 +11,8 @@ def event_text(event, services):
     `services` is the system's table.
     """
     _, name, kind, generation, delay_ms = event
+    if kind == LOST:
+        return "%d events before this were lost: more came than are kept" % delay_ms
     if kind == STARVED:
         number, percent = generation >> 7, generation & 0x7F
         busy = services[number - 1][0]

@@ -483,7 +483,7 @@ def next_event(task, serial):
     event = task.arg
     text = event_text(event, SERVICES)
     yield task.send(task.cap("logger"), logger_api.WARNING, text)  # for its other readers
-    if event[2] != supervisor_api.STARVED:
+    if event[2] < supervisor_api.STARVED:  # a fault, which has a text
         serial.failed = event[1]
     record = logger_api.line(event[0], logger_api.WARNING, "supervisor", text)
     return (record + "\r\n").encode()

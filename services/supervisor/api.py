@@ -22,6 +22,9 @@ EXCUSE_MS_MAX = const(600_000)  # ten minutes
 # An event's fault kind where a service has had no processor: its delay_ms is for how long, its
 # generation tells who has: task number from bit 7, percent below.
 STARVED = const(0x80)
+# Where events were lost, since nobody asked for them while more came than are kept: it comes
+# before the next, its name is BOARD and its delay_ms is how many.
+LOST = const(0x81)
 
 # An event's delay_ms where there will be no next start.
 STAYS_DOWN = const(-1)  # the manifest wants none

@@ -33,6 +33,7 @@ from services.supervisor.api import (
     INJECT,
     NO_RIGHT,
     ROW,
+    LOST,
     STARVED,
     STAYS_DOWN,
     TRACE,
@@ -119,7 +120,8 @@ class House:
             at = ward.unpack(state, at, now)
         for place in range(at, len(state), calcsize(_EVENT)):
             event = unpack_from(_EVENT, state, place)
-            self.events.append((event[0], self.wards[event[1] - 1].name) + event[2:])
+            name = self.wards[event[1] - 1].name if event[1] else BOARD
+            self.events.append((event[0], name) + event[2:])
 
     def named(self, name):
         """Return the ward of that name, None if there is none."""
@@ -134,9 +136,12 @@ class House:
         return ward.number if ward else 0 if name == BOARD else -1
 
     def note(self, now, ward, kind, generation, delay_ms):
-        """Make an event of a fault; the oldest gives way."""
-        if len(self.events) == _EVENTS_MAX:
-            self.events.pop(0)
+        """Make an event of a fault; the oldest gives way, and is counted."""
+        events = self.events
+        if len(events) == _EVENTS_MAX:
+            first = events.pop(0)
+            lost = first[4] if first[2] == LOST else 1
+            events[0] = (now, BOARD, LOST, 0, lost + 1)
         self.events.append((now, ward.name, kind, generation, delay_ms))
 
     def settle(self):

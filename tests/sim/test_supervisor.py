@@ -5,13 +5,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from supervised import DAY_MS, HOUR_MS, House, failing
+from supervised import DAY_MS, HOUR_MS, LOST, House, failing
 
 from bulkhead.link import HOLD, RELEASE, RESTART
 from cases.rig import idle
 from kernel.abi import (
     DEGRADED,
     DORMANT,
+    EXCEPTION,
     FAULTED,
     GIVEN_UP,
     HELD,
@@ -19,6 +20,8 @@ from kernel.abi import (
     RECEIVING,
     RETURNED,
 )
+
+_EVENTS_KEPT = 16
 
 
 @pytest.fixture
@@ -79,6 +82,22 @@ def test_more_restarts_than_may_be_and_a_service_is_given_up(house: House) -> No
     assert house.told_state(number) == DEGRADED
     assert [event[4] for event in house.events if event[1] == "bad"] == [0, 10, 10, -2]
     assert (house.rig.state("good"), house.rig.generation("good")) == (RECEIVING, 1)
+
+
+@pytest.mark.parametrize(("count", "lost"), [(_EVENTS_KEPT, 0), (_EVENTS_KEPT + 4, 5)])
+def test_events_that_give_way_before_they_are_asked_for_are_counted(
+    house: House, count: int, lost: int
+) -> None:
+    names = [f"bad{number}" for number in range(count)]
+    for name in names:
+        house.add(name, idle)
+    house.run(10)
+    for name in names:
+        house.fail(name)
+    house.run(100)
+    told = [("", LOST, lost)] if lost else []
+    told += [(name, EXCEPTION, 0) for name in names[lost:]]
+    assert [(event[1], event[2], event[4]) for event in house.events] == told
 
 
 @pytest.mark.parametrize(("apart_ms", "starts"), [(490, 3), (510, 4)])
