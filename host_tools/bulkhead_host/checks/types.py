@@ -86,7 +86,7 @@ def check_device_types(
         for file in python_files(root, "firmware", "services")
         if file.as_posix() not in others and not file.is_relative_to(CPYTHON)
         if not any(file.is_relative_to(folder) for folder in target.left_out)
-        if not file.match(f"{EXAMPLES}/*/test_*.py")
+        if not any(file.match(f"{EXAMPLES}/*/{name}") for name in ("test_*.py", "desk.py"))
     ]
     stubs = _prepare_stubs(work, target)
     generated = _prepare_generated(work, root, board)
