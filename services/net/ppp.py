@@ -14,8 +14,8 @@ from services.net.api import CONNECTED, CONNECTING, PAUSING
 # 0.3 s of the line: it keeps a window of TCP. What is sent waits there too, since lwIP drops the
 # rest of a packet that does not fit.
 _BUFFER_BYTES = const(4096)
+_LOOK_CONNECTING_MS = const(250)  # at what has not come: the line tells of the rest
 _LOOK_CONNECTED_MS = const(1000)
-_TRY_MS = const(30_000)
 _PPP = "kept_ppp"  # it outlasts an update and a crash, as the sockets do
 
 # Fields of a row of SERVICES, and of a line.
@@ -76,7 +76,7 @@ class Ppp:
         elif was == PAUSING:
             if time.ticks_diff(now, self.due_ms) >= 0:
                 self._connect()
-        elif status <= _STATUS_ERROR or time.ticks_diff(now, self.due_ms) >= 0:
+        elif status <= _STATUS_ERROR:  # lwIP has asked ten times, or the peer has ended it
             self.state = PAUSING
             self.due_ms = time.ticks_add(now, self.pause_ms)
             self.pause_ms = min(2 * self.pause_ms, self.config["pause_last_ms"])
@@ -86,7 +86,7 @@ class Ppp:
         """Return when to look again, in ms, where no byte of the line tells before."""
         if self.state == PAUSING:
             return max(0, time.ticks_diff(self.due_ms, time.ticks_ms()))
-        return self.look_ms if self.state == CONNECTING else _LOOK_CONNECTED_MS
+        return _LOOK_CONNECTING_MS if self.state == CONNECTING else _LOOK_CONNECTED_MS
 
     def address(self):
         """Return the board's address, an empty str if it has none."""
@@ -102,12 +102,11 @@ class Ppp:
     def _connect(self):
         config = self.config
         self.state = CONNECTING
-        self.due_ms = time.ticks_add(time.ticks_ms(), _TRY_MS)
         try:
             if config["security"] == "none":
                 self.ppp.connect()
             else:
                 kind = network.PPP.SEC_PAP if config["security"] == "pap" else network.PPP.SEC_CHAP
                 self.ppp.connect(security=kind, user=config["user"], key=config["password"])
-        except OSError:  # it is still ending the last try: this one fails in time
+        except OSError:  # lwIP has no room: this try fails in time
             pass

@@ -16,12 +16,16 @@ from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.errors import DeviceException
 from bulkhead_host.image.build import build_image
 
-CONNECT = """
+BEGIN = """
 import machine, network, socket, time
 ppp = network.PPP(machine.UART(0, 115200, rxbuf=2048, txbuf=2048))
 ppp.connect()
+"""
+CONNECT = """
 while not ppp.isconnected():
+    ppp.poll()
     time.sleep_ms(5)
+machine.Timer(period=20, callback=lambda _: ppp.poll())
 print(ppp.ipconfig("addr4")[0])
 """
 ASK = """
@@ -75,7 +79,7 @@ def connected(
     with EmulatedBoard(image=image, seed=0) as board:
         network = Network(board, conditions=conditions, tcp={7: Loud}, reaches_host=reaches_host)
         wait_for_prompt(board)
-        assert execute(board, CONNECT) == "10.0.2.15\n"
+        assert execute(board, BEGIN + CONNECT) == "10.0.2.15\n"
         yield board, network
         network.close()
 
@@ -92,6 +96,15 @@ def test_the_same_calls_give_the_same_cycles(image: Path) -> None:
     first = run()
     assert first[0] == "1500 True\n"
     assert run() == first
+
+
+def test_a_peer_that_comes_late_is_asked_again(image: Path) -> None:
+    with EmulatedBoard(image=image, seed=0) as board:
+        wait_for_prompt(board)
+        execute(board, BEGIN)
+        board.run_for(ms=500)
+        Network(board, reaches_host=False)
+        assert execute(board, CONNECT, timeout_ms=10_000) == "10.0.2.15\n"
 
 
 def test_nothing_is_lost_for_good_where_packets_are_lost_late_and_out_of_order(

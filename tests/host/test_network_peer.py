@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkhead_host.emulator.net.conditions import Conditions, parse_conditions
+from bulkhead_host.emulator.net.conditions import Conditions, parse_conditions, parse_forward
 from bulkhead_host.emulator.net.events import Events
 from bulkhead_host.emulator.net.gateway import BOARD, HOST, Gateway
 from bulkhead_host.emulator.net.hdlc import Deframer, framed
@@ -107,6 +107,7 @@ class Desk:
             tcp={7: lambda: self.far},
             udp={},
             names={},
+            forwards={},
             epoch_s=lambda: 1000.5,
             reaches_host=False,
         )
@@ -284,3 +285,10 @@ def test_conditions_are_read() -> None:
 def test_conditions_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_conditions(text)
+
+
+def test_a_forward_is_read_and_nonsense_is_refused() -> None:
+    assert parse_forward("1883:18831") == (1883, 18831)
+    for text in ("", "1883", "1883:", "0:1", "1:65536", "1:2:3", "a:b", "1:-1"):
+        with pytest.raises(UsageError, match="is no pair of ports"):
+            parse_forward(text)

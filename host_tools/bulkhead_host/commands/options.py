@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from bulkhead_host.emulator.net.conditions import Conditions, parse_conditions
+from bulkhead_host.emulator.net.conditions import (
+    Plan,
+    parse_conditions,
+    parse_forward,
+)
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
@@ -76,7 +81,14 @@ def probation_option(command: _Command) -> _Command:
 
 
 def network_options(command: _Command) -> _Command:
-    """Add `--net` and `--net-conditions`; see `network_of`."""
+    """Add `--net`, `--net-conditions` and `--net-forward`; see `network_of`."""
+    command = click.option(
+        "--net-forward",
+        "net_forwards",
+        multiple=True,
+        metavar="PORT:HOST_PORT",
+        help="Let a port of 10.0.2.2 be another port of this machine.",
+    )(command)
     command = click.option(
         "--net-conditions",
         metavar="KEY=VALUE,...",
@@ -88,16 +100,18 @@ def network_options(command: _Command) -> _Command:
         "has_net",
         is_flag=True,
         help="Connect the board's UART 0 to a gateway, by PPP: 10.0.2.2 is this machine's "
-        "loopback.",
+        "loopback. The other two options do it too.",
     )(command)
 
 
-def network_of(options: dict[str, Any]) -> Conditions | None:
+def network_of(options: dict[str, Any]) -> Plan | None:
     """Take what `network_options` has added; return None where no network is asked for."""
     has_net, text = options.pop("has_net"), options.pop("net_conditions")
-    if text is not None:
-        return parse_conditions(text)
-    return Conditions() if has_net else None
+    forwards = tuple(parse_forward(forward) for forward in options.pop("net_forwards"))
+    if not (has_net or text or forwards):
+        return None
+    plan = Plan(forwards=forwards)
+    return plan if text is None else replace(plan, conditions=parse_conditions(text))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from bulkhead_host.commands.options import network_of, network_options, probatio
 from bulkhead_host.commands.update import find_targets
 from bulkhead_host.commands.watch import Watcher, watched_folders
 from bulkhead_host.emulator.board import EmulatedBoard
-from bulkhead_host.emulator.net.conditions import Conditions
+from bulkhead_host.emulator.net.conditions import Plan
 from bulkhead_host.emulator.net.network import networked
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.errors import BulkheadError, UsageError
@@ -62,7 +62,7 @@ class RunOptions:
     drive: Path | None
     wants_watch: bool
     probation_s: float
-    net: Conditions | None = None
+    net: Plan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def demonstrate(
 
 
 def run_without_terminal(
-    image: Path, *, for_s: float = DEMONSTRATION_S, net: Conditions | None = None
+    image: Path, *, for_s: float = DEMONSTRATION_S, net: Plan | None = None
 ) -> None:
     """Boot an image on an emulated board, show a crash and the restart, and check them.
 
@@ -149,7 +149,7 @@ def run_at_pace(
     for_s: float | None = None,
     target: str = PREFERRED_TARGET,
     attendant: Attendant | None = None,
-    net: Conditions | None = None,
+    net: Plan | None = None,
 ) -> None:
     """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
 

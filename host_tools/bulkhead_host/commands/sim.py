@@ -17,8 +17,8 @@ import click
 from bulkhead_host.commands.options import network_of, network_options
 from bulkhead_host.emulator.board import EmulatedBoard, Pace
 from bulkhead_host.emulator.bootloader import report_on_stderr
-from bulkhead_host.emulator.net.conditions import Conditions
-from bulkhead_host.emulator.net.network import Network
+from bulkhead_host.emulator.net.conditions import Plan
+from bulkhead_host.emulator.net.network import networked
 from bulkhead_host.emulator.pins import pin_number
 from bulkhead_host.emulator.ports import Port, PtyPort, TcpPort
 from bulkhead_host.emulator.server import BoardServer
@@ -50,7 +50,7 @@ class SimOptions:
 
     `image` None starts what the flash holds. `flash` is a file that keeps the flash memory;
     without it every start is from a new board. `tcp` is `[HOST:]PORT`; without it a
-    pseudo-terminal is served. With `net` its UART 0 has a network of those conditions.
+    pseudo-terminal is served. With `net` its UART 0 has a network.
     """
 
     image: Path | None
@@ -60,7 +60,7 @@ class SimOptions:
     drive: Path | None = None
     presses: tuple[Press, ...] = ()
     pace: Pace = "full"
-    net: Conditions | None = None
+    net: Plan | None = None
 
 
 def sim(
@@ -84,17 +84,15 @@ def sim(
         raise
     up = partial(on_up, port) if on_up is not None else None
     server = BoardServer(board, port, pace=options.pace, report=report, on_up=up)
-    network = Network(board, conditions=options.net) if options.net is not None else None
     try:
         board.start()
         for press in options.presses:
             schedule(board, press)
-        on_ready(server)
-        server.run()
+        with networked(board, options.net):
+            on_ready(server)
+            server.run()
     finally:
         server.close()
-        if network is not None:
-            network.close()
 
 
 def schedule(board: EmulatedBoard, press: Press) -> None:

@@ -20,9 +20,8 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text, write_whole
 from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newest, locked, quiet
-from bulkhead_host.image.firmware import FirmwareBuild
+from bulkhead_host.image.firmware import FirmwareBuild, changes_for
 from bulkhead_host.image.frozen import read_files
-from bulkhead_host.image.hardening import CHANGES_DIGEST
 from bulkhead_host.image.recipe import BUILDER_VERSION, LIBRARIES, Board, board_named
 from bulkhead_host.image.sources import SourceTree, library, source_tree
 from bulkhead_host.image.toolchain import toolchain
@@ -83,7 +82,7 @@ def build_image(
         tools = toolchain(may_install=may_install, progress=progress)
         tree = source_tree(cache, progress=progress)
         additions, keys = _additions(target, cache, progress)
-        changes = CHANGES_DIGEST if contents else ""
+        changes = digest(repr(changes_for(target))) if contents else ""
         base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
         folder = cache / "images" / digest(base, _MERGER, digest_files(contents))[:32]
         if (folder / "image.json").exists():

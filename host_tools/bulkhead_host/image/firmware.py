@@ -16,8 +16,9 @@ from pathlib import Path
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
 from bulkhead_host.image.cache import Progress
+from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import manifest_text, mended
-from bulkhead_host.image.hardening import CHANGES, hardened
+from bulkhead_host.image.hardening import CHANGES, CHANGES_OF, hardened
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
@@ -56,7 +57,7 @@ class FirmwareBuild:
             hardened(
                 self.tree.micropython,
                 self.micropython,
-                changes=() if self.as_it_comes else CHANGES,
+                changes=() if self.as_it_comes else changes_for(self.board),
                 additions=self.additions,
             )
         marker = self.folder / "unfinished"
@@ -190,6 +191,11 @@ class FirmwareBuild:
             "MICROPY_GIT_HASH": "",
             "MICROPY_MPYCROSS": str(self.tools.mpy_cross),
         }
+
+
+def changes_for(board: Board) -> tuple[Change, ...]:
+    """Return what is changed in MicroPython's sources for a board."""
+    return (*CHANGES, *(change for name in board.libraries for change in CHANGES_OF.get(name, ())))
 
 
 def _sections(listing: str) -> dict[str, int]:

@@ -19,7 +19,6 @@ from types import MappingProxyType
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_whole
-from bulkhead_host.image.cache import digest
 from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
 
@@ -250,8 +249,38 @@ CHANGES = (
     *CALLBACK_CHANGES,
 )
 
-CHANGES_DIGEST = digest(repr(CHANGES))
-"""What tells images that are made with other changes apart."""
+# lwIP's timers stand still on this port until a link is up, and PPP brings its link up by them:
+# what is lost on the way would never be sent again.
+_LINK_UP = """\
+    if (reason == LWIP_NSC_LINK_CHANGED && args->link_changed.state
+        && mp_network_soft_timer.mode"""
+_LINK_THERE = """\
+    if ((reason == LWIP_NSC_NETIF_ADDED
+         || (reason == LWIP_NSC_LINK_CHANGED && args->link_changed.state))
+        && mp_network_soft_timer.mode"""
+# PPP sets a callback of its own on the UART, which is not the owner's to be judged, and takes the
+# place of the line's.
+_WITH_CALLBACK = """\
+    // Enable UART IRQ to call PPP.poll() when incoming data is ready.
+"""
+_WITHOUT_CALLBACK = """\
+    // Disable UART IRQ.
+"""
+_PPP = "extmod/network_ppp_lwip.c"
+_NOTHING = "    return;\n"
+CHANGES_OF = {
+    "lwip": (
+        Change(path="ports/rp2/mpnetworkport.c", before=_LINK_UP, after=_LINK_THERE),
+        Change(
+            path="ports/rp2/mpnetworkport.c",
+            before="            if (netif->flags & NETIF_FLAG_LINK_UP) {",
+            after="            if (netif != NULL) {",
+        ),
+        Change(path=_PPP, before=_WITH_CALLBACK, after=_WITH_CALLBACK + _NOTHING),
+        Change(path=_PPP, before=_WITHOUT_CALLBACK, after=_WITHOUT_CALLBACK + _NOTHING),
+    )
+}
+"""What is changed where MicroPython is built with a library."""
 
 
 def hardened(

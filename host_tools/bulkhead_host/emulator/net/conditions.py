@@ -1,10 +1,12 @@
-"""How bad a network is, and how that is written on a command line."""
+"""What an emulated board's network is like, and how that is written on a command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulkhead_host.errors import UsageError
 
 _MOST = 1e9
+_PORT_MAX = 65_535
+_PAIR = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,22 @@ class Conditions:
     jitter_ms: float = 0.0
     cuts: tuple[tuple[float, float], ...] = ()
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A network that is asked for; `forwards` are ports of the gateway and those of the host."""
+
+    conditions: Conditions = field(default_factory=Conditions)
+    forwards: tuple[tuple[int, int], ...] = ()
+
+
+def parse_forward(text: str) -> tuple[int, int]:
+    """Read `1883:18831`, a port of the gateway and one of this machine; raise `UsageError`."""
+    ports = [int(part) if part.isdecimal() else 0 for part in text.split(":")]
+    if len(ports) != _PAIR or not all(0 < port <= _PORT_MAX for port in ports):
+        raise UsageError(f"{text!r} is no pair of ports", "write 1883:18831")
+    return ports[0], ports[1]
 
 
 def parse_conditions(text: str) -> Conditions:

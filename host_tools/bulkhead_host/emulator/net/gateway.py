@@ -47,9 +47,11 @@ Answer = Callable[[bytes], bytes | None]
 
 
 class Gateway:
-    """See above. `tcp` and `udp` are what is in this process, by port; `names` what DNS knows.
+    """See above.
 
-    `epoch_s` returns the time that NTP gives, in seconds since 1970.
+    `tcp` and `udp` are what is in this process, by port; `names` what DNS knows; `forwards` the
+    ports of the host that others are taken for. `epoch_s` returns the time that NTP gives, in
+    seconds since 1970.
     """
 
     def __init__(  # noqa: PLR0913  (all but two by keyword)
@@ -60,6 +62,7 @@ class Gateway:
         tcp: Mapping[int, Callable[[], FarEnd]],
         udp: Mapping[int, Answer],
         names: Mapping[str, bytes],
+        forwards: Mapping[int, int],
         epoch_s: Callable[[], float],
         reaches_host: bool,
     ) -> None:
@@ -68,6 +71,7 @@ class Gateway:
         self._tcp = tcp
         self._udp = {_DNS_PORT: self._resolve, _NTP_PORT: self._tell_time, **udp}
         self._names = {NAME: HOST, **names}
+        self._forwards = forwards
         self._epoch_s = epoch_s
         self._reaches_host = reaches_host
         self._sockets = Sockets(events)
@@ -134,7 +138,9 @@ class Gateway:
     def _far_end(self, port: int) -> FarEnd | None:
         if port in self._tcp:
             return self._tcp[port]()
-        return HostSocket(self._sockets, port) if self._reaches_host else None
+        if not self._reaches_host:
+            return None
+        return HostSocket(self._sockets, self._forwards.get(port, port))
 
     def _take_datagram(self, packet: Packet, datagram: Datagram) -> None:
         def answer(data: bytes) -> None:
@@ -147,7 +153,8 @@ class Gateway:
             if found is not None:
                 answer(found)
         elif self._reaches_host:
-            self._sockets.send(datagram.target, datagram.source, datagram.data, answer)
+            port = self._forwards.get(datagram.target, datagram.target)
+            self._sockets.send(port, datagram.source, datagram.data, answer)
 
     def _answer_ping(self, packet: Packet) -> None:
         echo = bytes(4) + packet.payload[4:]

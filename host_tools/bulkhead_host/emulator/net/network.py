@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from bulkhead_host.emulator.board import EmulatedBoard
-from bulkhead_host.emulator.net.conditions import Conditions
+from bulkhead_host.emulator.net.conditions import Conditions, Plan
 from bulkhead_host.emulator.net.events import Events
 from bulkhead_host.emulator.net.gateway import BOARD, HOST, Answer, Gateway
 from bulkhead_host.emulator.net.ppp import Ppp
@@ -42,6 +42,7 @@ class Network:
         tcp: Mapping[int, Callable[[], FarEnd]] | None = None,
         udp: Mapping[int, Answer] | None = None,
         names: Mapping[str, bytes] | None = None,
+        forwards: Mapping[int, int] | None = None,
         reaches_host: bool = True,
     ) -> None:
         self.conditions = conditions
@@ -59,6 +60,7 @@ class Network:
             tcp=tcp or {},
             udp=udp or {},
             names=names or {},
+            forwards=forwards or {},
             epoch_s=time.time if reaches_host else self._made_up_epoch_s,
             reaches_host=reaches_host,
         )
@@ -139,11 +141,13 @@ class Network:
 
 
 @contextmanager
-def networked(board: EmulatedBoard, conditions: Conditions | None) -> Iterator[Network | None]:
+def networked(board: EmulatedBoard, plan: Plan | None) -> Iterator[Network | None]:
     """Give a board a network while the block runs, or none."""
-    network = Network(board, conditions=conditions) if conditions is not None else None
+    if plan is None:
+        yield None
+        return
+    network = Network(board, conditions=plan.conditions, forwards=dict(plan.forwards))
     try:
         yield network
     finally:
-        if network is not None:
-            network.close()
+        network.close()
