@@ -6,7 +6,7 @@ from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute
 
 _PREPARED = """
-import array, io, json, struct
+import _rp2, array, io, json, struct
 class Liar:
     def __init__(self, length, items):
         self.length, self.items = length, items
@@ -74,7 +74,15 @@ EXPECTED = {
     "printed(0, 'text')": "('text', bytearray(b'Xext'), None)",
     "printed(99, 'text')": "ValueError",
     "json.load(Stream(99))": "ValueError",
+    # A function called with other globals has those alone, and gives nobody its own.
     "said.__globals__": "AttributeError",
+    "_rp2._call_with_globals(lambda x=41: x + one, {'one': 1})": "42",
+    "_rp2._call_with_globals(lambda: said, {})": "NameError",
+    "_rp2._call_with_globals(lambda: len(globals()), {'x': 1, 'y': 2})": "2",
+    "_rp2._call_with_globals(lambda: (lambda: one)(), {'one': 1})": "1",
+    "_rp2._call_with_globals(print, {})": "TypeError",
+    "_rp2._call_with_globals(said, [])": "TypeError",
+    "_rp2._call_with_globals((n for n in ()), {})": "TypeError",
     # What is right is right still.
     "struct.unpack('<bBhHiIqQ4s3x', struct.pack('<bBhHiIqQ4s3x', *range(8), b'text'))": (
         "(0, 1, 2, 3, 4, 5, 6, 7, b'text')"
