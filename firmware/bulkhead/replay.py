@@ -1,9 +1,10 @@
 """Code that cannot wait, and makes calls all the same: a driver that was written for `machine`.
 
 A function cannot wait for a call. So `Replay.run` runs it up to a call whose answer it needs,
-makes that, and runs it again from its start with the answers there are, until it returns. What
-gives no answer but that it failed, a write or a sleep, is taken to have succeeded and made before
-the next answer is; where one has failed the function is run again and told so. Each call is made
+makes that, and runs it again from its start with the answers there are, until it returns. Where
+the driver's time is kept, what gives no answer but that it failed, a write or a sleep, is taken to
+have succeeded and made before the next answer is; where one has failed the function is run again
+and told so. Each call is made
 once, each sleep is slept once, and a clock says the same again; all else is done as often. The
 function has to ask for the same the second time.
 
@@ -39,6 +40,7 @@ class Replay:
         self.sent = 0  # how many of them were made
         self.at = 0
         self.parts = []  # what collects before it asks
+        self.keeps_time = False  # the driver sleeps by this, and not while it is run
         self.clock = Clock(self)
 
     def run(self, function, *arguments):
@@ -70,8 +72,14 @@ class Replay:
     def keep_time(self, module):
         """Have a driver's module sleep and look at the time by this: before it is run.
 
-        It finds `time` and what was imported from it under their own names.
+        It finds `time` and what was imported from it under their own names. The module is one of
+        the service's own folder: of a package, which others may import too, a service gets names
+        and no module, which is a ValueError. A driver whose time is not kept sleeps within its
+        step, and each time that it is run; what it wrote before has been made by then.
         """
+        if type(module) is not type(time):
+            raise ValueError("copy the driver's file beside service.py: a package keeps its time")
+        self.keeps_time = True
         for name in _MODULES:
             if hasattr(module, name):
                 setattr(module, name, self.clock)
@@ -91,6 +99,8 @@ class Replay:
 
     def post(self, handle, operation, arg=None, data=None):
         """Make a call whose only answer is whether it succeeded; return the status."""
+        if not self.keeps_time:
+            return self.ask(handle, operation, arg, data)[0]
         if self._is_new((handle, operation, arg, data)):
             self.answers.append((OK, None))
             if len(self.asked) - self.sent >= _POSTED_MAX:

@@ -168,3 +168,25 @@ def test_memory_is_not_had_with_machine_alone(folder: Path) -> None:
 def test_nothing_is_said_of_the_examples(name: str) -> None:
     found = check(source_root() / "services" / "examples" / name)
     assert [problem for problem in found.problems if problem.is_mistake] == []
+
+
+@pytest.mark.parametrize(("keeps", "count"), [("driver", 0), ("other", 1)])
+def test_a_driver_whose_time_is_kept_may_sleep(tmp_path: Path, keeps: str, count: int) -> None:
+    (tmp_path / "reader").mkdir()
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "app"\nboard = "pico"\nstart = ["supervisor", "i2c", "reader"]\n'
+    )
+    (tmp_path / "reader" / "service.toml").write_text(
+        '[service]\nname = "reader"\npriority = 5\n\n[uses]\ni2c = ["call"]\n'
+    )
+    (tmp_path / "reader" / "driver.py").write_text(
+        "import time\n\n\ndef read(bus):\n    time.sleep(1)\n    return bus.readfrom(8, 1)\n"
+    )
+    (tmp_path / "reader" / "service.py").write_text(
+        "from services.i2c.api import Bus\nfrom services.reader import driver as driver\n\n\n"
+        "def main(task):\n    bus = Bus(task, task.cap('i2c'))\n"
+        f"    other = driver\n    bus.keep_time({keeps})\n"
+        "    yield from bus.run(other.read, bus)\n    yield task.recv()\n"
+    )
+    found = [one for one in check(tmp_path).problems if "holds the processor" in one.text]
+    assert len(found) == count

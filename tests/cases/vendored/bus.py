@@ -115,6 +115,34 @@ assert run(probe) == [0x20]
 assert [one[1] for one in world.log if one[0] == "i2c"] == [0x1F, 0x20, 0x21], world.log
 assert [one for one in world.log if one[0] == "sleep"] == [("sleep", 5)]
 
+
+# A driver that sleeps by itself sleeps when what it wrote before is made.
+def sleeper():
+    bus.writeto(0x20, b"1")
+    seen.append(len(world.log))
+    bus.readfrom(0x20, 1)
+
+
+seen = []
+world.log.clear()
+run(sleeper)
+assert min(seen) == 1 and len(world.log) == 2, (seen, world.log)
+try:
+    bus.keep_time(world)  # no module
+except ValueError as error:
+    assert "service.py" in str(error)
+else:
+    raise AssertionError("it keeps no time")
+own = __import__("micropython_sht20.sht20").sht20
+own.sleep_ms = time.sleep_ms
+bus.keep_time(own)
+assert own.time is bus.replay.clock and own.sleep_ms is not time.sleep_ms
+seen.clear()
+world.log.clear()
+run(sleeper)
+assert seen[0] == 0 and len(world.log) == 2, (seen, world.log)
+
+
 # A hundred writes and pauses; and a clock that says the same again.
 world.log.clear()
 

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from bulkhead_host import abi
+from bulkhead_host.files import read_text
 from bulkhead_host.system.reading.source import Finding, Source, inside, trap_of
 from bulkhead_host.system.tree import walk
 
@@ -42,6 +43,8 @@ def wrong_times(source: Source) -> Iterator[Finding]:
 
 def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[Finding]:
     is_known, value = source.value(length)
+    if source.file.name != "service.py" and _keeps_time(source):
+        return
     if name not in _SLEEPS or not is_known or not isinstance(value, int | float):
         return
     ms = value * _SLEEPS[name]
@@ -52,6 +55,21 @@ def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[F
             f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
             next_step=f"yield task.sleep({ms:g})",
         )
+
+
+def _keeps_time(source: Source) -> bool:
+    """Tell whether the service has a file's `time` kept: `bus.keep_time(module)`."""
+    main = source.service.folder / "service.py"
+    if not main.is_file():
+        return False
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "keep_time"
+        and isinstance(node.args[0] if node.args else None, ast.Name)
+        and ast.unparse(node.args[0]) == source.file.stem
+        for node in ast.walk(ast.parse(read_text(main)))
+    )
 
 
 def _endless(loop: ast.While) -> Iterator[Finding]:
