@@ -6,10 +6,19 @@ loop has it. A Ctrl-C leads to the prompt, with the services going on at the int
 name assigned at the prompt can break.
 """
 
+# ruff: noqa: E402  (the path is set among the imports)
+
 import sys
 
-from guard.authority import Authority
 from kernel.boot import build
+
+# MicroPython looks for each module on the file system first, its own too, which takes 1.4 ms every
+# time. In an image nothing is there of what is imported here.
+path = sys.path[:]
+if str(sys.modules["kernel"].__path__).startswith(".frozen"):
+    sys.path[:] = [".frozen"]
+
+from guard.authority import Authority
 from guard.guards import install
 from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level, main_level, run
@@ -23,6 +32,7 @@ for refusal in use_slots(IMAGE, INTERFACE, KEY):
     print("bulkhead: an update is not used:", refusal)
 port = Port(globals().get("prompt"))  # boot.py's, where the port has one
 kernel = build(SERVICES, port, WORDS)
+sys.path[:] = path
 authority = Authority(SERVICES, COMMON, MODULES)
 authority.acting = kernel.acting
 install(kernel.words, authority, port.outlet, port.shares)

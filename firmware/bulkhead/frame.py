@@ -19,6 +19,7 @@ from kernel.abi import (
     STOP, TIMED, WRITABLE, WRITE, YIELD,
 )  # fmt: skip
 from micropython import const
+import micropython
 
 _HANDLE_MAX = const(0x3FFFFFF)
 _BESIDE_HANDLE = const(0x1FFF)  # bits of a trap word below those of the handle
@@ -78,9 +79,9 @@ class Frame:
         """
         self.arg = arg
         if timeout_ms is None:
-            return _reach("call", handle, operation) + CALL
+            return _reach_with("call", handle, operation) + CALL
         self.registers[0] = _timeout("call", timeout_ms)
-        return _reach("call", handle, operation) + (CALL + TIMED)
+        return _reach_with("call", handle, operation) + (CALL + TIMED)
 
     def recv(self, timeout_ms=None):
         """Wait for a message (its operation), NOTIFIED or TIMEOUT."""
@@ -120,9 +121,9 @@ class Frame:
         """Put a message into a mailbox, wanting no reply: OK, FULL, DEAD, TIMEOUT if it blocks."""
         self.arg = arg
         if timeout_ms is None:
-            return _reach("send", handle, operation) + SEND
+            return _reach_with("send", handle, operation) + SEND
         self.registers[0] = _timeout("send", timeout_ms)
-        return _reach("send", handle, operation) + (SEND + TIMED)
+        return _reach_with("send", handle, operation) + (SEND + TIMED)
 
     def notify(self, handle, bits):
         """OR `bits` (0 to 25) into the pending word of a task: OK or DEAD."""
@@ -201,9 +202,9 @@ class Frame:
         if type(rights) is not int or rights & ~(READABLE | WRITABLE) or not rights:
             _refuse("call_lending: rights", rights, "READABLE, WRITABLE or both")
         if timeout_ms is None:
-            return _reach("call_lending", handle, operation) + rights + CALL
+            return _reach_with("call_lending", handle, operation) + rights + CALL
         self.registers[0] = _timeout("call_lending", timeout_ms)
-        return _reach("call_lending", handle, operation) + rights + (CALL + TIMED)
+        return _reach_with("call_lending", handle, operation) + rights + (CALL + TIMED)
 
     def lease_read(self, offset, into, caller=0):
         """Copy what a caller lent, from `offset` on, into a buffer of one's own: OK or DEAD.
@@ -243,9 +244,9 @@ class Frame:
         self.registers[4] = self.registers[4] & ACCEPTING | granted | GRANTING
         self.arg = arg
         if timeout_ms is None:
-            return _reach("call_granting", handle, operation) + (CALL + EXTRA)
+            return _reach_with("call_granting", handle, operation) + (CALL + EXTRA)
         self.registers[0] = _timeout("call_granting", timeout_ms)
-        return _reach("call_granting", handle, operation) + (CALL + EXTRA + TIMED)
+        return _reach_with("call_granting", handle, operation) + (CALL + EXTRA + TIMED)
 
     def reply_granting(self, status, granted, arg=None, caller=0):
         """Answer a caller, and give it a copy of a capability: OK.
@@ -381,13 +382,31 @@ class Frame:
         return _control("replace", kernel, task) + REPLACE
 
 
-def _reach(trap, handle, operation=0):
-    """Return what a handle and an operation are of a trap's word."""
-    if type(handle) is not int or not 0 <= handle <= _HANDLE_MAX or handle & _BESIDE_HANDLE:
-        _refuse(trap + ": handle", handle, "a handle that this service was given")
-    if type(operation) is not int or not 0 <= operation < OPERATIONS:
-        _refuse(trap + ": operation", operation, _STATUS)
-    return handle + operation
+def _judges(kind, whole):
+    """Return what judges a handle, and a handle and an operation, of a trap's word.
+
+    Compiled, and with `type` and `int` at hand, which are found behind all names of this module
+    and 99 builtins: a hard driver that the build has not seen spends this time in its interrupt.
+    """
+
+    @micropython.native
+    def reach(trap, handle):
+        if kind(handle) is not whole or not 0 <= handle <= _HANDLE_MAX or handle & _BESIDE_HANDLE:
+            _refuse(trap + ": handle", handle, "a handle that this service was given")
+        return handle
+
+    @micropython.native
+    def reach_with(trap, handle, operation):
+        if kind(handle) is not whole or not 0 <= handle <= _HANDLE_MAX or handle & _BESIDE_HANDLE:
+            _refuse(trap + ": handle", handle, "a handle that this service was given")
+        if kind(operation) is not whole or not 0 <= operation < OPERATIONS:
+            _refuse(trap + ": operation", operation, _STATUS)
+        return handle + operation
+
+    return reach, reach_with
+
+
+_reach, _reach_with = _judges(type, int)
 
 
 def _control(trap, kernel, task):

@@ -37,6 +37,7 @@ def _set_fixed(place: int):
     table[0] = table[0] | _FIXED
 
 
+@micropython.native
 def _pointer(place):
     low = _half(place) & 0xFFFFFFFF
     return low if _WORD == 4 else low | (_half(place + 4) & 0xFFFFFFFF) << 32
@@ -56,11 +57,13 @@ def can_seal():
     return False
 
 
+@micropython.native
 def seal_dict(table):
     """Seal a dictionary."""
     _set_fixed(id(table) + _WORD)
 
 
+@micropython.native
 def seal_class(kind):
     """Seal a class and the dictionaries in it; return whether it is sealed now."""
     place = id(kind)
@@ -84,9 +87,12 @@ def seal_module(module):
         seal_dict(space)
 
 
+@micropython.native
 def _seal_values(space):
+    kind_of, mapping = type, dict  # found once: behind all names of this module and of builtins
     for value in space.values():
-        if type(value) is type:
+        kind = kind_of(value)
+        if kind is kind_of:
             seal_class(value)
-        elif type(value) is dict:
+        elif kind is mapping:
             seal_dict(value)

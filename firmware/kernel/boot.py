@@ -10,8 +10,9 @@ from kernel import capabilities, carried, control, ipc, mailbox, notifications
 from kernel.abi import *
 from kernel.budgets import overrun
 from kernel.hard import Attendant
+from kernel.irq import deliver
 from kernel.layout import *
-from kernel.levels import enter_interrupt_level
+from kernel.levels import enter_interrupt_level, run
 from kernel.memory import Memory
 from kernel.outputs import make_safe
 from kernel.state import Kernel
@@ -47,6 +48,7 @@ def build(table, port, words=None):
     kernel.parts = (
         kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
     )  # fmt: skip
+    kernel.entry = (kernel.words, kernel.clock, deliver, run)
     if kernel.supervisor:
         start(kernel, kernel.supervisor)
     else:

@@ -62,6 +62,18 @@ class Attendant:
         line = int(self.line)
         task = w[line + LINE_OWNER]
         kind = trap & _KIND
+        if trap >= 0 and kind == ACKNOWLEDGE:
+            # OK, but in a storm or without the right. The line that fired was never masked: its
+            # interrupt cannot come before this one returns.
+            capability = int(find(w, task, trap, MAY_ACKNOWLEDGE))
+            if capability:
+                named = w[capability + TARGET] & OFFSET_MASK
+                if int(account(w, named)) == 0:
+                    w[named + LINE_MASKED] = 0
+                    if named != line:
+                        number = (named - w[TASKS_END]) // LINE
+                        kernel.port.unmask(kernel.line_sources[number])
+                    return OK
         if trap == NOT_ATTENDING:
             self.fire(w)
         elif trap >= 0 and (kind == ATTEND or kind == RECV):
@@ -72,16 +84,13 @@ class Attendant:
             spent = ptr32(kernel.clock)[0] - w[line + LINE_STEP_AT]
             w[task + CPU_US] = (w[task + CPU_US] + (spent & TIME_MASK)) & TIME_MASK
         else:
-            status = -1
             self.trap = _FORBIDDEN
+            if trap >= 0 and (kind == NOTIFY or kind == ACKNOWLEDGE):
+                self.trap = trap
             if trap >= 0 and kind == NOTIFY:
-                self.trap = trap
                 status = int(leave(w, task, trap))
-            elif trap >= 0 and kind == ACKNOWLEDGE:
-                self.trap = trap
-                status = int(self.acknowledge(w, task, trap))
-            if status >= 0:
-                return status
+                if status >= 0:
+                    return status
             make_safe(kernel, task)
             self.error = error
             kernel.generators[task >> RECORD_SHIFT] = self.stand_in
@@ -92,24 +101,6 @@ class Attendant:
         if landed:
             kernel.port.strike()
         return -1
-
-    @micropython.viper
-    def acknowledge(self, w: ptr32, task: int, trap: int) -> int:
-        """Let the line behind the handle fire again; return OK, or -1 in a storm or without right.
-
-        The line that fired was never masked: its interrupt cannot come before this one returns.
-        """
-        kernel = self.kernel
-        capability = int(find(w, task, trap, MAY_ACKNOWLEDGE))
-        if capability == 0:
-            return -1
-        line = w[capability + TARGET] & OFFSET_MASK
-        if int(account(w, line)):
-            return -1
-        w[line + LINE_MASKED] = 0
-        if line != int(self.line):
-            kernel.port.unmask(kernel.line_sources[(line - w[TASKS_END]) // LINE])
-        return OK
 
     @micropython.viper
     def fire(self, w: ptr32):

@@ -124,7 +124,7 @@ LINE_MASK_WITH = const(10)
 LINE_BITS_AT = const(11)  # the port's: where its owner's REGISTER_BITS is
 LINE_HARD = const(12)  # 1 while its owner attends
 LINE_STEP_AT = const(13)  # us: when its owner's hard step began
-LINE_STACK = const(14)  # the port's: where the words on the stack are, of a hard line
+LINE_PLACES = const(14)  # the port's: where the words are that all lines share
 FIRED = const(1)
 QUIET = const(2)
 

@@ -16,7 +16,6 @@ from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETUR
 from kernel.budgets import close_now
 from kernel.dispatch import dispatch
 from kernel.faults import fault, is_closing
-from kernel.irq import deliver
 from kernel.outputs import make_safe
 from kernel.trace import note_event
 from kernel.layout import *
@@ -27,16 +26,22 @@ import micropython
 _OTHERS = (KeyboardInterrupt, MemoryError, StopIteration, BadOperand)
 
 
-@micropython.native
+error = None  # what `run` catches: viper has `except ... as` with a global name only
+
+
+@micropython.viper
 def run(kernel):
     """Dispatch until nothing more important than the preempted task is ready; never raises."""
+    global error  # noqa: PLW0603
     w = kernel.words
-    while True:
+    ends = 0
+    while ends == 0:
         try:
             dispatch(w, w, 0, kernel)
-            return
+            ends = 1
         except BaseException as error:
             land(kernel, error)
+            error = None
 
 
 @micropython.native
@@ -89,8 +94,12 @@ def enter_interrupt_level(kernel):
     loop looks next. Where the preempted task has left too little of the stack, or has locked the
     heap, it waits: the tick asks again. Calls nothing before it has raised the limit of the stack,
     which may be used up. Allocates nothing.
+
+    What it needs is in one tuple: among the names of the kernel, and the attributes of its object,
+    each takes up to 7 us to find.
     """
-    w = ptr32(kernel.words)
+    words, timer, deliver, run = kernel.entry
+    w = ptr32(words)
     w[SCHEDULED] = 0
     armed = w[ARMED]
     w[ARMED] = 0  # first: no strike comes from here on, and one that came before is seen
@@ -109,7 +118,7 @@ def enter_interrupt_level(kernel):
         used += share[STACK_EACH]
         thread[STACK_LIMIT] = used if used < share[STACK_MOST] else share[STACK_MOST]
     outer = w[RUNNING_TASK]
-    clock = ptr32(kernel.clock)
+    clock = ptr32(timer)
     now = clock[0] & TIME_MASK
     began = w[NOW]
     remaining = (w[STEP_DEADLINE] - now) & TIME_MASK
@@ -149,6 +158,7 @@ def enter_interrupt_level(kernel):
     w[ARMED] = armed
 
 
+@micropython.native
 def main_level(kernel):
     """Run the system until an operator's Ctrl-C; sleep whenever nothing is ready.
 
@@ -160,12 +170,14 @@ def main_level(kernel):
     w[STOPPED] = 0
     port.set_guest(0)
     port.start_tick()
-    idle = port.idle  # bound once: it is on the way of an interrupt
+    # Bound once: these are on the way of an interrupt.
+    idle = port.idle
+    dispatch_all = run
     memory = kernel.memory
     while True:
         try:
             while not w[STOPPED]:
-                run(kernel)
+                dispatch_all(kernel)
                 if not (w[STOPPED] or w[IRQ_PENDING]):
                     left_us = memory.idle_us(_idle_us(kernel))
                     if left_us:
@@ -196,6 +208,7 @@ def lend_main_level(kernel, guest):
     kernel.port.request()
 
 
+@micropython.native
 def _idle_us(kernel):
     """Return how long nothing will be due, in microseconds; -1 for no deadline at all."""
     w = kernel.words

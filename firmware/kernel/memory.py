@@ -38,6 +38,7 @@ class Memory:
         self.next_us = (kernel.now() + SAMPLE_FIRST_US) & TIME_MASK
         self.longest_us = SAMPLE_TIME_US  # that a sample has taken
 
+    @micropython.native
     def idle_us(self, left_us):
         """Take a sample if one is due and there is time: nothing else is for `left_us`.
 

@@ -26,6 +26,7 @@ class Kernel:
         self.generators = [None] * (len(table) + 1)
         self.handlers = ()
         self.parts = None  # what `dispatch` wants of all this: one look, not six
+        self.entry = None  # and what the entry to the interrupt level wants
         self.line_sources = []
         self.attendants = []  # one for each line of a hard driver
         self.outputs = [None] * (len(table) + 1)  # what `Port.hold` takes, by task

@@ -14,23 +14,25 @@ from array import array
 
 import machine
 import micropython
-from kernel.layout import (
-    ARMED, IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STACK_MOST, STACK_QUEUE, STOPPED, STRUCK,
-)  # fmt: skip
+from kernel.layout import IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STOPPED
 from kernel.limits import TICK_US, TIME_MASK
-from kernel.outputs import make_all_safe
-from micropython import const, schedule
+from kernel.outputs import make_all_safe, make_safe
+from micropython import const
 from port.memory import copy, find_collecting, find_interrupt_character, length
 from uctypes import addressof
 
 from port.rp2_crash import keep, see_nothing, take
 from port.rp2_input import Waiting, find_ring
-from port.rp2_lines import QUEUE_MOST, ConsoleLine, PinLine, put_pins
+from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
 from port.rp2_prompt import Keyboard
+from port.rp2_scheduled import look_requester, looker, requester, starter, striker, waker
 from port.rp2_stack import Stack
-from port.rp2_tick import FAR_MS, find_period, set_tick, ticker
+from port.rp2_tick import (
+    CHARACTER, FAR_MS, LOOKS, PLACES, TICKING, WAITED, WANTED, fill_places, find_period, set_tick,
+    ticker,
+)  # fmt: skip
 
 _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 
@@ -38,13 +40,12 @@ _TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 _SRAM = const(0x20000000)
 _SRAM_END = const(0x20008000)
 
-# The tick stays on through an idle spell shorter than this: arming a timer takes 50 us.
-_IDLE_WITHOUT_TICK_US = const(3_000)
+# The tick goes on for so long as the board idles: to stop it takes 40 us, which an interrupt that
+# comes just then waits for.
+_IDLE_WITH_TICK_MS = const(12)
 
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _KEY = b"\x03"
-_MEMORY = machine.mem32
-_BYTES = machine.mem8
 
 # After which garbage is collected. MicroPython would wait until the heap is full; what lives on
 # would then lie all over it, and leave no piece that holds a file's buffer or a service's state.
@@ -60,13 +61,13 @@ class Wake(io.IOBase):
     """A pollable object that is readable once an interrupt line has fired."""
 
     def __init__(self):
-        self.words = None
+        self.words = 0  # an address
 
-    @micropython.native
-    def ioctl(self, request, _argument):
+    @micropython.viper
+    def ioctl(self, request: int, _argument) -> int:
         """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
-        if request == 3 and self.words[IRQ_PENDING]:
-            return 1
+        if request == 3:
+            return ptr32(self.words)[IRQ_PENDING]
         return 0
 
 
@@ -97,7 +98,11 @@ class Port:
         # A method is looked for in all attributes first: 15 us. These are on an interrupt's way.
         self.start = self.start_tick
         self.wait = self.wait_us
+        self.sleep = self.sleep_on
         self.keyboard = Keyboard()
+        self.places = array("i", [0] * PLACES)
+        self.strike = striker(addressof(self.places), self.keyboard.type)
+        self.places[CHARACTER] = self.interrupt_character
         ring = find_ring(_SRAM, _SRAM_END, self.keyboard)
         self.waiting = Waiting(ring) if ring else None
         self.wake = Wake()
@@ -113,12 +118,8 @@ class Port:
         self.prompt = prompt
         self.is_left = False  # a program runs that was started at the prompt and left
         self.guest = 0
-        self.is_striking = False
-        self.strikes_again = False
         self.key = bytearray(1)
-        self.waited = False
-        self.look_handler = self.look
-        self.ticking = False
+        self.make_safe = make_safe
         self.pins_first = True
         put_pins(False)
         self.kernel = None
@@ -126,10 +127,8 @@ class Port:
         self.words = None
         self.shares = None
         self.stack = 0
-        self.limit_at = 0
-        self.queue = 0
-        self.most = 0
-        self.tick_handler = None  # made once, at boot: making a closure allocates
+        # Made once, at boot: making a closure allocates.
+        self.request = self.look = self.wakes = self.tick_handler = None
         self.interrupt = None
         try:
             self.strike()
@@ -147,16 +146,19 @@ class Port:
         gc.threshold(_COLLECT_BYTES)
         collecting = find_collecting(_SRAM, _SRAM_END)
         period = find_period(self.timer) or addressof(self.period)
-        self.tick_handler = ticker(self, addressof(kernel.words), collecting, period)
         self.shares = Stack(collecting)
         self.stack = self.shares.address
-        self.limit_at = self.shares.limit_at
-        self.queue = self.shares.words[STACK_QUEUE]
-        self.most = self.shares.words[STACK_MOST]
-        for handler in (enter, self.tick_handler, Port.look):
+        places = addressof(self.places)
+        fill_places(self.places, kernel, collecting, period, self.shares.words)
+        self.request = requester(places, enter, kernel)
+        self.look = looker(places, self, self.input.ipoll)
+        start = starter(places, self)
+        self.wakes = waker(places, self, start)
+        self.tick_handler = ticker(places, self, self.request, look_requester(places, self.look))
+        for handler in (enter, self.tick_handler, self.look, start):
             self.shares.unchecked(handler)
+        self.wake.words = addressof(kernel.words)
         self.stop_tick()  # from here on the alarm is the tick's
-        self.wake.words = kernel.words
 
     @micropython.viper
     def now(self) -> int:
@@ -190,84 +192,30 @@ class Port:
         An operator's Ctrl-C may end this, or `stop_tick`, at any branch: the flag says that the
         timer runs only when it does, and a second try does no harm.
         """
-        if not self.ticking:
+        places = self.places
+        places[WANTED] = 0
+        if not places[TICKING]:
             set_tick(self.set_timer, TICK_US // 1000, self.tick_handler)
-            self.ticking = True
+            places[TICKING] = 1
 
     @micropython.native
     def stop_tick(self):
         """Stop the tick. Its alarm stays: what runs meanwhile cannot take it."""
-        self.ticking = False
+        self.places[TICKING] = self.places[WANTED] = 0
         set_tick(self.set_timer, FAR_MS, self.tick_handler)
         see_nothing()
 
-    @micropython.native
-    def request(self):
-        """Have the interpreter enter the interrupt level at its next branch."""
-        w = self.words
-        if self.has_queued():  # an exception here would take the place of one that is under way
-            return
-        w[SCHEDULED] = 1
-        try:
-            schedule(self.enter, self.kernel)
-        except RuntimeError:  # where the queue's length is not known: the next tick asks again
-            w[SCHEDULED] = 0
-
-    @micropython.native
-    def has_queued(self):
-        """Tell whether the interpreter's queue of callbacks is nearly full. Any context."""
-        return self.queue and _BYTES[self.queue] >= QUEUE_MOST
-
-    @micropython.native
-    def look_soon(self):
-        """Have console input looked for at the next branch."""
+    def look_on(self):
+        """Take the console input that waits, if it is for us; return whether a line has fired."""
         console = self.console
-        if console is not None and not console.masked and not self.has_queued():
-            try:
-                schedule(self.look_handler, None)
-            except RuntimeError:  # the interpreter's queue is full: the next look comes
-                pass
-
-    @micropython.native
-    def look(self, _):
-        """Look for console input, from the interpreter's scheduler; no kill lands in it.
-
-        A kill that came before ARMED was 0 is the running task's, and the next look will do. A
-        Ctrl-C that came before is the running program's, which gets it afterwards.
-        """
-        w = self.words
-        armed = w[ARMED]
-        w[ARMED] = 0
-        if w[STRUCK]:
-            w[ARMED] = armed
-            return
-        limit_at = self.limit_at  # first of all: what was interrupted may have used its share
-        limit = 0
-        if limit_at:
-            limit = _MEMORY[limit_at]
-            _MEMORY[limit_at] = self.most
-        landed = self.pad()
-        found = self._look()
-        w[ARMED] = armed
-        if landed:
-            self.strike()
-        if limit_at:
-            _MEMORY[limit_at] = limit
-        if found:
-            self.enter(self.kernel)
-
-    def _look(self):
         guest = self.guest
-        if self.words[STOPPED] or guest == PROMPT:
+        if self.words[STOPPED] or guest == PROMPT or console is None or console.masked:
             return False
-        waits = False
-        for _ in self.input.ipoll(0):
-            waits = True
-        if waits and guest and self.waiting is not None:
+        if guest and self.waiting is not None:
             takes = self.waiting.is_drivers()
         else:
-            takes = waits and (self.waited or not guest)
-            self.waited = waits
+            takes = self.places[WAITED] or not guest
+            self.places[WAITED] = 1
         if takes:
             self.take_input()
         return takes
@@ -286,27 +234,6 @@ class Port:
             if self.key[0] == _CTRL_C:
                 w[STOPPED] = 1
 
-    @micropython.viper
-    def strike(self):
-        """Make the interpreter raise KeyboardInterrupt at its next branch.
-
-        A Ctrl-C character that arrives on a second console does just that, from any context, while
-        it is the interrupt character: it is for that moment, and then what it was. It must not
-        stay so: a Ctrl-C while the REPL waits for a key would be an exception that nobody catches.
-
-        A hard step that lands a kill in the midst of this leaves it to this to strike again.
-        """
-        character = ptr32(int(self.interrupt_character))
-        self.strikes_again = True
-        while self.strikes_again and not self.is_striking:
-            self.is_striking = True
-            self.strikes_again = False
-            was = character[0]
-            character[0] = _CTRL_C
-            self.keyboard.type(_KEY)
-            character[0] = was
-            self.is_striking = False
-
     def set_guest(self, guest):
         """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
         self.guest = guest
@@ -319,7 +246,7 @@ class Port:
             else:
                 self.prompt.stay()
         self.mind_interrupt_character()
-        self.waited = False
+        self.places[WAITED] = 0
         if guest != PROMPT and self.console is not None:
             self.console.wake()
 
@@ -404,21 +331,41 @@ class Port:
         Who called looks what is due: no line that fires meanwhile has to ask for that.
         """
         w = self.words
+        wake = self.wakes
+        places = self.places
         w[SCHEDULED] = 1
-        if 0 <= limit_us < 1000:
+        if places[WANTED]:
+            places[WANTED] = 0
+            see_nothing()
+        if w[IRQ_PENDING]:
+            pass
+        elif 0 <= limit_us < 1000:
             self.wait(limit_us)
         else:
-            if limit_us < 0 or limit_us > _IDLE_WITHOUT_TICK_US:
-                self.stop_tick()
+            left_ms = limit_us if limit_us < 0 else limit_us // 1000
             console = self.console
             listens = console is not None and not console.masked
             poller = self.listening if listens else self.quiet
-            for stream, _ in poller.ipoll(-1 if limit_us < 0 else limit_us // 1000):
-                if stream is not self.wake:
-                    self.take_input()
-            if not self.ticking:
-                self.start()
+            if places[TICKING] and not 0 <= left_ms <= _IDLE_WITH_TICK_MS:
+                if self.sleep(poller, _IDLE_WITH_TICK_MS):
+                    w[SCHEDULED] = 0
+                    return
+                left_ms = left_ms if left_ms < 0 else left_ms - _IDLE_WITH_TICK_MS
+                self.stop_tick()
+            self.sleep(poller, left_ms)
+        if not places[TICKING]:
+            wake()
         w[SCHEDULED] = 0
+
+    @micropython.native
+    def sleep_on(self, poller, limit_ms):
+        """Sleep so long, or until something is to be done; return whether something is."""
+        w = self.words
+        for _ in poller.ipoll(limit_ms):
+            if not w[IRQ_PENDING]:  # it is input
+                self.take_input()
+            return True
+        return False
 
     @micropython.viper
     def wait_us(self, limit_us: int):
@@ -442,6 +389,7 @@ class Port:
             return PinLine(kernel, offset, on_trap, argument, trigger)
         if source == "console":
             self.console = ConsoleLine(kernel, offset)
+            self.places[LOOKS] = 1
             self.outlet = UsbOutlet(self)
             return self.console
         from port import rp2_sources

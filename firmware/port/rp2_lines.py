@@ -17,54 +17,51 @@ from kernel.abi import GUEST_BIT, NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
     FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_STACK, LINE_STEP_AT, LINES_END, PROGRAM,
-    REGISTER_BITS, SCHEDULED, STACK, STACK_FULL, STACK_HARD, STACK_LIMIT, STACK_QUEUE,
-    STACK_THREAD, STOPPED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_PLACES, LINE_STEP_AT, PROGRAM, REGISTER_BITS,
+    SCHEDULED, STACK_HARD, STACK_LIMIT, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
+from port.rp2_scheduled import QUEUE_MOST
+from port.rp2_tick import CLOCK, FULL, QUEUE, SHARE, THREAD, WORDS
 from uctypes import addressof
 
-_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 _IO_BANK0_INTE0 = const(0x40014100)  # of processor 0, four bits a pin, 2.19.6.1
 _CLEAR = const(0x3000)
 # The processor's interrupt controller, ARMv6-M reference manual B3.4: the SDK gives all interrupts
 # priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
 _NVIC_IPR3 = const(0xE000E40C)
 _PINS_FIRST = const(0x4000)
-# Of the 8 callbacks that MicroPython's queue holds: one interrupt within another finds a place.
-QUEUE_MOST = const(7)
 _PINS_LIKE_ALL = const(0x8000)
 
 
-def handler(words, line, enter, kernel):
-    """Return the interrupt handler of the line at offset `line` of the words at an address.
+def handler(record, enter, kernel, ask):
+    """Return the interrupt handler of the line whose words are at an address.
 
-    It masks the line, records the time and asks for the interrupt level. A closure of four values
-    called with one finds room on the stack; one more would take it from the heap.
+    It masks the line, records the time and asks for the interrupt level, by `ask`, MicroPython's
+    `schedule`. A closure of four values called with one finds room on the stack; one more would
+    take it from the heap. It has one address of the caller's, since to take one costs 1 us.
     """
 
     @micropython.viper
     def fire(_source):
-        w = ptr32(words)
-        at = int(line)
-        if w[at + LINE_MASKED]:
+        line = ptr32(record)
+        if line[LINE_MASKED]:
             return
-        w[at + LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
-        ptr32(w[at + LINE_MASK_AT])[0] = w[at + LINE_MASK_WITH]
-        w[at + LINE_MASKED] = FIRED
-        w[at + LINE_FIRED] = 1
+        at = ptr32(line[LINE_PLACES])
+        w = ptr32(at[WORDS])
+        line[LINE_FIRED_AT] = ptr32(at[CLOCK])[0] & TIME_MASK
+        ptr32(line[LINE_MASK_AT])[0] = line[LINE_MASK_WITH]
+        line[LINE_MASKED] = FIRED
+        line[LINE_FIRED] = 1
         w[IRQ_PENDING] = 1
         if w[SCHEDULED] == 0:
-            share = w[w[LINES_END] + STACK]
-            if share:
-                queue = ptr32(share)[STACK_QUEUE]
-                if queue:
-                    if ptr8(queue)[0] >= QUEUE_MOST:  # the next tick asks again
-                        return
+            if at[QUEUE]:
+                if ptr8(at[QUEUE])[0] >= QUEUE_MOST:  # the next tick asks again
+                    return
             w[SCHEDULED] = 1
             try:
-                schedule(enter, kernel)
+                ask(enter, kernel)
             except RuntimeError:  # where the queue's length is not known
                 w[SCHEDULED] = 0
 
@@ -101,12 +98,14 @@ def hard_handler(record, pad, on_trap):
         w = ptr32(record)
         if w[LINE_MASKED]:
             return
-        w[LINE_FIRED_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        at = ptr32(w[LINE_PLACES])
+        clock = ptr32(at[CLOCK])
+        w[LINE_FIRED_AT] = clock[0] & TIME_MASK
         w[LINE_MASKED] = FIRED
-        share = ptr32(w[LINE_STACK])
-        thread = ptr32(share[STACK_THREAD])
+        share = ptr32(at[SHARE])
+        thread = ptr32(at[THREAD])
         limit = thread[STACK_LIMIT]
-        thread[STACK_LIMIT] = share[STACK_FULL]  # what was interrupted may have used its share
+        thread[STACK_LIMIT] = at[FULL]  # what was interrupted may have used its share
         if w[LINE_HARD] == 0:
             on_trap(NOT_ATTENDING, 0, None)
             thread[STACK_LIMIT] = limit
@@ -115,9 +114,9 @@ def hard_handler(record, pad, on_trap):
         landed = 0
         try:
             pad(0)
-        except KeyboardInterrupt:
+        except:  # noqa: E722  (it raises nothing else, and to find its name takes 8 us)
             landed = 1
-        w[LINE_STEP_AT] = ptr32(_TIMERAWL)[0] & TIME_MASK
+        w[LINE_STEP_AT] = clock[0] & TIME_MASK
         try:
             share[STACK_HARD] = 1
             trap = resume(NOTIFIED)
@@ -144,13 +143,13 @@ class Line:
         self.offset = offset
         w[offset + LINE_MASK_AT] = enable + _CLEAR
         w[offset + LINE_MASK_WITH] = bits
+        w[offset + LINE_PLACES] = addressof(kernel.port.places)
+        record = addressof(w) + 4 * offset
         if on_trap is None:
-            self.handler = handler(addressof(w), offset, kernel.port.enter, kernel)
+            self.handler = handler(record, kernel.port.enter, kernel, schedule)
         else:
             w[offset + LINE_BITS_AT] = addressof(w) + 4 * (w[offset + LINE_OWNER] + REGISTER_BITS)
-            record = addressof(w) + 4 * offset
             self.handler, self.bind = hard_handler(record, time.sleep_ms, on_trap)
-            w[offset + LINE_STACK] = kernel.port.shares.words_at
         kernel.port.shares.unchecked(self.handler)
         self.mask()
 

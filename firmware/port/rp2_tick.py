@@ -10,18 +10,42 @@ import micropython
 from kernel.abi import KILLS_CAUGHT
 from kernel.layout import (
     ARMED, BUDGET_US, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY,
-    READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STACK_LIMIT, STATE,
-    STEP_DEADLINE, STRUCK,
+    READY_BITS, RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STACK_FULL, STACK_LIMIT,
+    STACK_MOST, STACK_QUEUE, STACK_THREAD, STATE, STEP_DEADLINE, STRUCK,
 )  # fmt: skip
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
-from kernel.outputs import make_safe
 from micropython import const
-from port.rp2_crash import RUNS, SCRATCH, SEEN, TASK_SHIFT
+from port.rp2_crash import RUNS, SCRATCH, TASK_SHIFT
+from uctypes import addressof
 
-_TIMERAWH = const(0x40054024)  # high word of the microsecond timer, 4.6.4, and the low one
-_TIMERAWL = const(0x40054028)
+_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
+
+# The port's places: an array of addresses and flags, at hand by one address in compiled code.
+WORDS = const(0)  # of the kernel
+CLOCK = const(1)
+SCRATCH_AT = const(2)
+PERIOD = const(3)  # what `find_period` has found
+THREAD = const(4)  # MicroPython's state of the thread, or what stands for it
+QUEUE = const(5)  # the byte that counts its queue of callbacks, or 0
+FULL = const(6)  # bytes of stack there are
+MOST = const(7)  # and what a callback may use
+COLLECTING = const(8)  # what `find_collecting` has found, or 0
+LOOKS = const(9)  # 1: there is a console line to look for input for
+WAITED = const(10)  # 1: there was some at the last look
+TICKING = const(11)  # 1 while the tick runs
+STARTING = const(12)  # 1 while its start is in the queue
+WANTED = const(13)  # 1: and still wanted
+CHARACTER = const(14)  # the word that `micropython.kbd_intr` sets
+STRIKING = const(15)  # 1 while a strike is under way
+AGAIN = const(16)  # 1: and another is to follow
+SHARE = const(17)  # the words that share out the stack
+PLACES = const(18)
+
+# Of the scratch words: what the tick saw last.
+LAST_DOING = const(2)
+LAST_TASK = const(3)
 
 # A timer that is not needed has this period, in milliseconds (4.2 days): so it keeps its alarm,
 # of which the chip's pool has 16 for all.
@@ -39,11 +63,24 @@ _NO_LIMIT = const(0x3FFFFFFF)
 _LOOK = const(0x3C00)
 
 
-def ticker(port, words, collecting, period):
+def fill_places(places, kernel, collecting, period, share):
+    """Say where all is that does not change. `share` is `Stack.words`."""
+    places[WORDS] = addressof(kernel.words)
+    places[CLOCK] = _TIMERAWL
+    places[SCRATCH_AT] = SCRATCH
+    places[PERIOD] = period
+    places[THREAD] = share[STACK_THREAD]
+    places[QUEUE] = share[STACK_QUEUE]
+    places[SHARE] = addressof(share)
+    places[FULL] = share[STACK_FULL]
+    places[MOST] = share[STACK_MOST]
+    places[COLLECTING] = collecting
+
+
+def ticker(places, port, request, look_soon):
     """Return the tick's handler: a closure, since a method would look things up for 5 us.
 
-    `words` is an address: to ask an array for its own takes 1 us. `collecting` is what
-    `find_collecting` has found, `period` what `find_period` has.
+    One of more than four values would take room from the heap when it is called.
     """
 
     @micropython.viper
@@ -53,51 +90,52 @@ def ticker(port, words, collecting, period):
         Hardware interrupt context. The strike is the last thing it does: the exception is taken
         at the next branch of bytecode, which must be the struck task's.
         """
-        w = ptr32(words)
-        now = ptr32(_TIMERAWL)[0] & TIME_MASK
-        ptr32(period)[0] = TICK_US  # until the next one
+        at = ptr32(places)
+        w = ptr32(at[WORDS])
+        now = ptr32(at[CLOCK])[0] & TIME_MASK
+        period = ptr32(at[PERIOD])
+        period[0] = TICK_US  # until the next one
         # All of the stack there is: what was interrupted may have used its share.
-        thread = ptr32(int(collecting) - 8)
-        limit = 0
-        if collecting:
-            limit = thread[STACK_LIMIT]
-            thread[STACK_LIMIT] = _NO_LIMIT
-        if now & _LOOK == 0:
-            port.look_soon()
+        thread = ptr32(at[THREAD])
+        limit = thread[STACK_LIMIT]
+        thread[STACK_LIMIT] = _NO_LIMIT
+        if now & _LOOK == 0 and at[LOOKS]:
+            look_soon()
         task = w[RUNNING_TASK] if w[ARMED] else 0
-        if ptr32(SCRATCH)[0] == RUNS:
-            seen = ptr32(SEEN)
+        scratch = ptr32(at[SCRATCH_AT])
+        if scratch[0] == RUNS:
             doing = w[task + STATE] << 24 | w[task + RESULT] << 16 & 0xFF0000
-            seen[0] = doing | w[task + GENERATION]
-            uptime = (ptr32(_TIMERAWH)[0] & 0xFF) << 17 | ptr32(_TIMERAWL)[0] >> 15 & 0x1FFFF
-            seen[1] = task << TASK_SHIFT - RECORD_SHIFT | uptime
+            scratch[LAST_DOING] = doing | w[task + GENERATION]
+            high = ptr32(at[CLOCK] - 4)[0] & 0xFF
+            uptime = high << 17 | ptr32(at[CLOCK])[0] >> 15 & 0x1FFFF
+            scratch[LAST_TASK] = task << TASK_SHIFT - RECORD_SHIFT | uptime
         if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
             if w[SCHEDULED] == 0:
-                port.request()
+                request()
         elif w[IRQ_PENDING] and w[SCHEDULED] == 0:  # there was no way to run on top before
-            port.request()
+            request()
         if task:
             if (now - w[SLICE_END]) & TIME_HALF == 0 and w[OUTER] + w[SCHEDULED] == 0:
                 if w[READY_BITS] & (1 << w[task + PRIORITY]):
-                    port.request()
-            if collecting and ptr16(collecting)[0] & 1:  # not charged, up to a limit
-                longer = (w[STEP_DEADLINE] + TICK_US) & TIME_MASK
-                if (longer - w[NOW]) & TIME_MASK <= w[task + BUDGET_US] + COLLECTION_US:
-                    w[STEP_DEADLINE] = longer
+                    request()
+            if at[COLLECTING]:
+                if ptr16(at[COLLECTING])[0] & 1:  # not charged, up to a limit
+                    longer = (w[STEP_DEADLINE] + TICK_US) & TIME_MASK
+                    if (longer - w[NOW]) & TIME_MASK <= w[task + BUDGET_US] + COLLECTION_US:
+                        w[STEP_DEADLINE] = longer
             left = (w[STEP_DEADLINE] - now) & TIME_MASK
             if left == 0 or left >= TIME_HALF:
                 if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
                     w[STRUCK] += 1
-                    if w[STRUCK] > 1:
-                        make_safe(port.kernel, task)  # it will end, but does as it likes before
+                    if w[STRUCK] > 1:  # it will end, but does as it likes before
+                        port.make_safe(port.kernel, task)
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)
                 port.strike()
             elif left < TICK_US:  # a budget ends before the next tick: that one comes earlier
-                ptr32(period)[0] = left + _LATE_US
-        if collecting:
-            thread[STACK_LIMIT] = limit
+                period[0] = left + _LATE_US
+        thread[STACK_LIMIT] = limit
 
     return tick
 
