@@ -256,13 +256,27 @@ def read_more_than_was_asked(_sys):
 
 @after
 def look_at_memory_that_was_given_back(_sys):
-    """Look through a memoryview at what was a buffer's before it grew."""
-    data = bytearray(32)
-    view = memoryview(data)
-    data.extend(bytes(400))
+    """Look through memoryviews at what was buffers' before they grew, in every way."""
+
+    def insert(data):
+        data[0:0] = bytes(400)
+
+    def append(data):
+        for _ in range(400):
+            data.append(0)
+
+    def add(data):
+        data += bytes(400)
+
+    views = []
+    for grow in (lambda data: data.extend(bytes(400)), insert, append, add):
+        data = bytearray(32)
+        views.append(memoryview(data))
+        grow(data)
     for number in range(40):
         KEPT.append(bytearray(b"%32d" % number))
-    view[0] = 88
+    for view in views:
+        view[0] = 88
     if [one for one in KEPT if one[0] == 88]:
         reached()
 

@@ -20,11 +20,12 @@ from bulkhead_host.paths import mpy_cross_program, source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system import floats
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.driven import driven_pins
 from bulkhead_host.system.frames import FRAME_NAMES
 from bulkhead_host.system.imports import beyond_manifest, imports
 from bulkhead_host.system.manifest import RIGHTS, Service
 from bulkhead_host.system.operands import check_operands
-from bulkhead_host.system.safe import check_driven
+from bulkhead_host.system.safe import can_drive, check_driven
 from bulkhead_host.system.tree import tree_of, walk
 
 # Traps that take a right of the same name.
@@ -147,7 +148,11 @@ def _check_apis(
 def _check_board(
     service: Service, tree: ast.Module, file: Path, board: Board, report: Report
 ) -> None:
-    """Report imports of pins that are not on the board, or not the service's own."""
+    """Report imports of pins that are not on the board, or not the service's own.
+
+    Of one that the file drives `check_driven` says what is safe for it, which makes it its own.
+    """
+    driven = {found.place for found in driven_pins(tree, board)} if can_drive(service) else set()
     for found in imports(tree):
         module, _, name = found.name.rpartition(".")
         pin = name.lower()
@@ -156,7 +161,7 @@ def _check_board(
         if board.place(pin) is None:
             hint = f"use one of {', '.join(board.pin_names)}"
             report.add(file, found.line, f"board {board.name} has no pin {pin}", hint)
-        elif pin not in service.all_pins:
+        elif pin not in service.all_pins and board.place(pin) not in driven:
             text = f"pin {pin} is not its own: name it under pins in service.toml"
             report.add(file, found.line, text)
 
