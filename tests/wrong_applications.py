@@ -146,7 +146,7 @@ WRONG = (
     till("unknown key of a service", "unknown key service.prio", manifest("till", "prio = 5 #!")),
     till("code beside a manifest for other code", "service.code is led, and there is code in",
          manifest("till", 'code = "led"  #!')),
-    bare("code that does not ship", "no service ledd ships, for service.code",
+    bare("code that does not ship", "there is no service ledd with code, for service.code",
          'code = "ledd"  #!'),
     bare("setting that the code lacks", "unknown key config.quota",
          *FILES, "[config]", "quota = 3  #!"),

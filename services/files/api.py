@@ -9,6 +9,7 @@ A call that changes something has done all of it or nothing, whenever the power 
 """
 
 from bulkhead import DEAD, OK
+from bulkhead.asking import ask as _ask
 from kernel.abi import READABLE, WRITABLE
 from micropython import const
 
@@ -32,9 +33,7 @@ TIMEOUT_MS = const(5000)  # flash: three sectors to erase, at worst, and a clien
 
 def ask(task, files, operation, arg=None):
     """Call a files service, once more if it has just been started again; return the status."""
-    status = yield task.call(files, operation, arg, TIMEOUT_MS)
-    if status == DEAD and (yield task.reopen(files)) == OK:
-        status = yield task.call(files, operation, arg, TIMEOUT_MS)
+    status = yield from _ask(task, files, operation, arg, TIMEOUT_MS)
     return status
 
 

@@ -6,7 +6,8 @@
 Each client has keys of its own. A value is None, a bool, an int, a float, a str or bytes.
 """
 
-from bulkhead import DEAD, OK
+from bulkhead import OK
+from bulkhead.asking import ask as _ask
 from micropython import const
 
 GET = const(1)  # arg: key -> OK, arg: the value; NO_KEY
@@ -26,10 +27,7 @@ CLIENT_BYTES = const(1024)  # keys and values of one client
 
 def ask(task, operation, arg=None):
     """Call the store, once more if it has just been started again; return the status."""
-    store = task.cap("store")
-    status = yield task.call(store, operation, arg)
-    if status == DEAD and (yield task.reopen(store)) == OK:
-        status = yield task.call(store, operation, arg)
+    status = yield from _ask(task, task.cap("store"), operation, arg)
     return status
 
 

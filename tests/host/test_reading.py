@@ -174,7 +174,8 @@ def test_nothing_is_said_of_the_examples(name: str) -> None:
 def test_a_driver_whose_time_is_kept_may_sleep(tmp_path: Path, keeps: str, count: int) -> None:
     (tmp_path / "reader").mkdir()
     (tmp_path / "system.toml").write_text(
-        '[system]\nname = "app"\nboard = "pico"\nstart = ["supervisor", "i2c", "reader"]\n'
+        '[system]\nname = "app"\nboard = "pico"\n'
+        'start = ["supervisor", "logger", "console", "i2c", "reader"]\n'
     )
     (tmp_path / "reader" / "service.toml").write_text(
         '[service]\nname = "reader"\npriority = 5\n\n[uses]\ni2c = ["call"]\n'

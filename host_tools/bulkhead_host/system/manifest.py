@@ -250,10 +250,12 @@ def _code(folder: Path, shipped: Path | None, table: Fields) -> Path:
         if name != folder.name:
             table.problem("code", f"service.code is {name}, and there is code in {folder}")
         return folder
-    if (shipped / name / "service.py").is_file():
-        return shipped / name
+    for place in (folder.parent / name, shipped / name):
+        if place != folder and (place / "service.py").is_file():
+            return place
     if name != folder.name:
-        table.problem("code", f"no service {name} ships, for service.code")
+        text = f"there is no service {name} with code, for service.code"
+        table.problem("code", text, f"write {name}/service.py, or name a service that ships")
     return folder
 
 
