@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bulkhead_host.paths import source_root
@@ -58,6 +59,7 @@ def outcomes(said: str) -> dict[str, str]:
     return dict(found)
 
 
+@cache
 def only_on_an_image() -> tuple[str, ...]:
     """Return the attacks that MicroPython's own images do not stop."""
     tree = ast.parse((Path(__file__).parent / "attacks" / "memory.py").read_text())

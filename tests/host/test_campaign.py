@@ -12,9 +12,9 @@ from desk import bulkhead
 from fake_board import FakeBoard, served
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.actions import noise
 from bulkhead_host.campaign.judge import Result
 from bulkhead_host.campaign.kinds import KINDS, targets_of, why_not
+from bulkhead_host.campaign.noise import noise
 from bulkhead_host.campaign.page import page
 from bulkhead_host.campaign.plan import (
     FaultKind,

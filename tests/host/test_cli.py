@@ -41,6 +41,21 @@ def test_every_command_has_help(command: str) -> None:
     assert f"Usage: bulkhead {command}" in done.stdout
 
 
+def test_only_commands_that_run_a_board_of_their_own_load_the_emulator() -> None:
+    own = {"campaign", "run", "serve", "sim"}
+    modules = [f"bulkhead_host.commands.{name.replace('-', '_')}" for name in COMMANDS]
+    program = f"""
+import importlib, sys
+for module in {modules!r}:
+    if module.rpartition(".")[2] not in {own!r}:
+        importlib.import_module(module)
+        assert "rp2040py" not in sys.modules, module
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("arguments", [["nothing"], ["ps", "--nothing"], ["inject"]])
 def test_a_wrong_command_line_exits_2_and_says_how_it_is_right(arguments: list[str]) -> None:
     done = _run(*arguments)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bulkhead_host import abi
 from bulkhead_host.campaign.kinds import KILL_IN_UPDATE
+from bulkhead_host.campaign.noise import noise
 from bulkhead_host.campaign.plan import Planned
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
@@ -19,12 +19,10 @@ from bulkhead_host.system.manifest import Application, Service
 STORM_PULSES = 1000
 STORM_MS = 250
 JUMP_MS = 5000  # or half of what the hardware's watchdog gives, should that be less
-NOISE_BYTES = 400
 PRESS_MS = 50
 SETTLE_S = 0.1
 PROBATION_MS = 200
 
-_CTRL_C = 3
 _NO_OPERATION = 191  # the last that an api could have: of those that ship none is so long
 
 
@@ -87,27 +85,6 @@ def rouse(bench: Bench, target: str) -> None:
     """Have the console call a service that may wait for nothing else, so that it steps."""
     with suppress(DeviceTimeout, NoSuchTarget):
         bench.client.call(target, _NO_OPERATION)
-
-
-def noise(drawn: random.Random) -> bytes:
-    """Return what is to be sent: anything but Ctrl-C, which leads to the prompt.
-
-    Random bytes, a frame with a wrong bit, one that was cut, one too long, one of no known kind.
-    """
-    inject = abi.encode(abi.INJECT, 1, bytes([1]) + b"blink")
-    wrong = bytearray(inject)
-    wrong[drawn.randrange(1, len(wrong) - 1)] ^= 1
-    pieces = [
-        drawn.randbytes(NOISE_BYTES // 2) + b"\n",
-        bytes(wrong),
-        inject[: drawn.randrange(2, len(inject) - 2)] + abi.MARK,
-        abi.MARK + b"A" * (abi.LINE_BYTES_MAX + 20) + b"\n",
-        abi.encode(0x7F, drawn.randrange(256), drawn.randbytes(8)),
-        drawn.randbytes(NOISE_BYTES // 2) + b"\n",
-    ]
-    drawn.shuffle(pieces)
-    sent = b"".join(pieces)
-    return bytes(byte for byte in sent if byte != _CTRL_C) + b"\n"
 
 
 def _make_noise(bench: Bench, fault: Planned) -> None:

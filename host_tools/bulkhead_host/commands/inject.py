@@ -6,8 +6,8 @@ from contextlib import suppress
 import click
 
 from bulkhead_host import abi
-from bulkhead_host.campaign.actions import noise
 from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, KINDS
+from bulkhead_host.campaign.noise import noise
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget

@@ -4,18 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bulkhead_host.emulator.net.conditions import (
-    Plan,
-    parse_conditions,
-    parse_forward,
-)
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
+
+if TYPE_CHECKING:
+    from bulkhead_host.emulator.net.conditions import Plan
 
 STDOUT = "-"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -104,8 +102,15 @@ def network_options(command: _Command) -> _Command:
     )(command)
 
 
-def network_of(options: dict[str, Any]) -> Plan | None:
+def network_of(options: dict[str, Any]) -> "Plan | None":
     """Take what `network_options` has added; return None where no network is asked for."""
+    # The emulator takes longer to load than most commands take to run.
+    from bulkhead_host.emulator.net.conditions import (  # noqa: PLC0415  (only here)
+        Plan,
+        parse_conditions,
+        parse_forward,
+    )
+
     has_net, text = options.pop("has_net"), options.pop("net_conditions")
     forwards = tuple(parse_forward(forward) for forward in options.pop("net_forwards"))
     if not (has_net or text or forwards):
