@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkhead_host.paths import source_root
+from bulkhead_host.spread import spread
 from model.seeded import explore, simulate
 
 # A decorator compiles here and changes nothing; the others need to be told of one variable.
@@ -61,8 +62,9 @@ class CosmicRay:
         return changed
 
 
-def judge(mutant: Mutant, changed: str) -> str:
-    """Return what finds a mutant, empty if it survives."""
+def judge(work: tuple[Mutant, str]) -> str:
+    """Return what finds a mutant with its changed source, empty if it survives."""
+    mutant, changed = work
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         shutil.copytree(source_root() / "firmware", root / "firmware")
@@ -85,24 +87,30 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=40, help="mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--file", action="append", help="of the kernel, without .py")
+    parser.add_argument("--workers", type=int, default=1, help="processes of this machine")
+    parser.add_argument("--scheduler", default="", help="of a dask cluster with this checkout")
     args = parser.parse_args()
     folder = source_root() / "firmware" / "kernel"
     files = [folder / f"{name}.py" for name in args.file or ()] or sorted(folder.glob("*.py"))
     everything = [mutant for file in files for mutant in cosmic.mutants(file)]
     chosen = random.Random(args.seed).sample(everything, min(args.sample, len(everything)))
     print(f"{len(chosen)} of {len(everything)} mutants of {len(files)} files, seed {args.seed}")
+    texts = {file.stem: file.read_text() for file in files}
+    changed = ((each, cosmic.mutate(texts[each.file], each)) for each in chosen)
+    work = (
+        (each, after)
+        for each, after in changed
+        if after is not None and is_code(texts[each.file], after)
+    )
     judged = found = 0
-    for mutant in chosen:
-        before = (folder / f"{mutant.file}.py").read_text()
-        after = cosmic.mutate(before, mutant)
-        if after is None or not is_code(before, after):
-            continue
+    crew = {"workers": args.workers, "scheduler": args.scheduler}
+    for (mutant, after), by in spread(judge, lambda: next(work, None), **crew):
         judged += 1
-        by = judge(mutant, after)
         found += bool(by)
         operator = mutant.operator.removeprefix("core/")
         print(f"{mutant.file:14} {operator:44} {by or 'SURVIVES'}", flush=True)
         if not by:
+            before = texts[mutant.file]
             change = difflib.unified_diff(
                 before.splitlines(), after.splitlines(), n=0, lineterm=""
             )

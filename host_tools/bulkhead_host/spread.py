@@ -1,0 +1,116 @@
+"""Work in pieces, done in this process, by processes of this machine, or by a cluster's.
+
+dask.distributed does it: `scheduler` is the address of its scheduler, and a worker that is lost
+has its pieces done by another. It comes with `pip install "bulkhead-kernel[cluster]"`; one worker
+on this machine takes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from bulkhead_host.errors import BulkheadError, DeviceNotFound, UsageError
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+_AHEAD = 2
+"""Pieces a worker has at hand, so that none waits for the next."""
+
+_CONNECT_S = 20
+
+
+def spread(
+    work: Callable[[Item], Done],
+    next_item: Callable[[], Item | None],
+    *,
+    workers: int = 1,
+    scheduler: str = "",
+) -> Iterator[tuple[Item, Done]]:
+    """Yield each piece with what `work` made of it, as they come.
+
+    `next_item` is asked whenever a worker is free, and again after each piece; None is that there
+    is nothing now. It ends when nothing is under way and there is nothing. Each piece is yielded
+    once. What `work` raises is raised here. Raises `UsageError` where the package is missing,
+    `DeviceNotFound` where no scheduler answers, and `BulkheadError` for a piece whose workers
+    die one after the other.
+    """
+    if workers == 1 and not scheduler:
+        while (item := next_item()) is not None:
+            yield item, work(item)
+        return
+    with _client(workers, scheduler) as client:
+        yield from _spread_on(client, work, next_item)
+
+
+def _spread_on(
+    client: Any, work: Callable[[Item], Done], next_item: Callable[[], Item | None]
+) -> Iterator[tuple[Item, Done]]:
+    from distributed import KilledWorker, as_completed  # noqa: PLC0415  (1 s)
+
+    pending: dict[Any, Item] = {}
+    finished = as_completed()
+
+    def fill() -> None:
+        while len(pending) < _AHEAD * max(1, len(client.nthreads())):
+            item = next_item()
+            if item is None:
+                return
+            future = client.submit(work, item, pure=False)
+            pending[future] = item
+            finished.add(future)
+
+    try:
+        fill()
+        while pending:
+            future = next(finished)
+            item = pending.pop(future)
+            try:
+                made = future.result()
+            except KilledWorker as error:
+                raise BulkheadError(
+                    f"the workers that did {item} died, one after the other",
+                    "see their logs: memory may be short",
+                ) from error
+            yield item, made
+            fill()
+    finally:
+        client.cancel(list(pending))
+
+
+@contextmanager
+def _client(workers: int, scheduler: str) -> Iterator[Any]:
+    """Yield a client of a cluster: the one at an address, or one of processes here."""
+    try:
+        import dask  # noqa: PLC0415  (these take 1 s to load)
+        import distributed  # noqa: PLC0415
+    except ImportError:
+        raise UsageError(
+            "several workers take dask.distributed, which is not installed",
+            'pip install "bulkhead-kernel[cluster]", or leave out --workers',
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # A piece carries its image, a megabyte.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        if scheduler:
+            try:
+                client = distributed.Client(scheduler, timeout=_CONNECT_S)
+            except (OSError, ValueError) as error:
+                raise DeviceNotFound(
+                    f"no scheduler answers at {scheduler}: {error}", "dask scheduler"
+                ) from error
+            with client:
+                yield client
+            return
+        with (
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client

@@ -1,0 +1,118 @@
+"""Work that is spread over processes: each piece once, whatever happens to a worker."""
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+from bulkhead_host.errors import BulkheadError, DeviceNotFound
+from bulkhead_host.spread import spread
+
+# Of dask's, when a worker dies: sockets that it leaves to the collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+COUNT = 30
+
+
+def square(number: int) -> int:
+    """Be the work. No test's module is where workers can import it from, so it goes along."""
+    return number * number
+
+
+def square_or_die(number: int, *, folder: Path, deaths: int) -> int:
+    """Be work whose process dies at piece 3 until it has died so often."""
+    if number == 3 and len(list(folder.iterdir())) < deaths:
+        (folder / str(os.getpid())).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def refuse(number: int) -> int:
+    """Be work that raises an error of the tool's."""
+    raise BulkheadError(f"no {number}")
+
+
+def numbers(count: int = COUNT) -> Iterator[int]:
+    yield from range(count)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Yield the address of a scheduler on loopback that has two workers."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def pickled_by_value() -> None:
+    import cloudpickle  # noqa: PLC0415
+
+    cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
+
+
+def test_one_worker_does_it_here_in_order() -> None:
+    source = numbers()
+    done = list(spread(square, lambda: next(source, None)))
+    assert done == [(number, number * number) for number in range(COUNT)]
+
+
+def test_pieces_are_done_once_each_by_a_cluster(address: str) -> None:
+    pickled_by_value()
+    source = numbers()
+    done = list(spread(square, lambda: next(source, None), scheduler=address))
+    assert sorted(done) == [(number, number * number) for number in range(COUNT)]
+
+
+def test_a_worker_that_is_lost_loses_no_piece_and_doubles_none(
+    address: str, tmp_path: Path
+) -> None:
+    pickled_by_value()
+    source = numbers()
+    work = partial(square_or_die, folder=tmp_path, deaths=2)
+    done = list(spread(work, lambda: next(source, None), scheduler=address))
+    assert len(list(tmp_path.iterdir())) == 2
+    assert sorted(done) == [(number, number * number) for number in range(COUNT)]
+
+
+def test_a_piece_that_kills_every_worker_is_an_error(address: str, tmp_path: Path) -> None:
+    pickled_by_value()
+    source = numbers()
+    work = partial(square_or_die, folder=tmp_path, deaths=1000)
+    with pytest.raises(BulkheadError, match="the workers that did 3 died"):
+        list(spread(work, lambda: next(source, None), scheduler=address))
+
+
+def test_what_the_work_raises_is_raised(address: str) -> None:
+    pickled_by_value()
+    source = numbers()
+    with pytest.raises(BulkheadError, match="no "):
+        list(spread(refuse, lambda: next(source, None), scheduler=address))
+
+
+def test_a_piece_may_make_another(address: str) -> None:
+    pickled_by_value()
+    waiting = [8]
+    done = []
+
+    def next_item() -> int | None:
+        return waiting.pop() if waiting else None
+
+    for item, _ in spread(square, next_item, scheduler=address):
+        done.append(item)
+        if item > 1:
+            waiting.append(item // 2)
+    assert done == [8, 4, 2, 1]
+
+
+def test_no_scheduler_at_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bulkhead_host.spread._CONNECT_S", 0.5)
+    with pytest.raises(DeviceNotFound, match="no scheduler answers at tcp"):
+        list(spread(square, lambda: 1, scheduler="tcp://127.0.0.1:1"))
