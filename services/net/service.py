@@ -35,6 +35,7 @@ from services.net.rules import Rules
 from services.net.sockets import Table
 
 _REAP_MS = const(500)
+_TELL_MS = const(1000)
 _BITS_MAX = const(0x3FFFFFF)
 _PORT_MAX = const(65535)
 _HOST_BYTES_MAX = const(64)
@@ -52,6 +53,7 @@ class Net:
         self.table = Table()
         self.waiters = {}  # tokens by badge: who asks again waits once
         self.questions = []  # pairs of a question and the token of who waits for it
+        self.told = {}  # when a refusal was logged last, by badge
         self.reap_ms = time.ticks_ms()
         self.asked = 0
         self.buffer = bytearray(COUNT_MAX)
@@ -83,6 +85,14 @@ class Net:
             look_ms = self.interface.look_ms
             return look_ms if wait_ms is None else min(look_ms, wait_ms)
         return wait_ms
+
+    def may_tell(self, badge):
+        """Tell whether a refusal is to be logged: of a client that tries on, one a second."""
+        now = time.ticks_ms()
+        if badge in self.told and time.ticks_diff(now, self.told[badge]) < _TELL_MS:
+            return False
+        self.told[badge] = now
+        return True
 
     def ask(self, question, token):
         """Wait for an answer, for a caller."""
@@ -218,7 +228,7 @@ def serve(task, net, operation):
     elif operation in (api.OPEN, api.LISTEN):
         yield from reap(task, net, badge)
         status, value = (open_one if operation == api.OPEN else listen)(net, badge, arg)
-        if status == NOT_ALLOWED:
+        if status == NOT_ALLOWED and net.may_tell(badge):
             text = "%s may not use %s: its [net] does not name it"
             what = "%s:%s" % arg[1:3] if operation == api.OPEN else "port %s" % arg[0]
             yield from log(task, logger_api.WARNING, text % (SERVICES[badge - 1][0], what))

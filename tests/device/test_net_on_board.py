@@ -15,10 +15,12 @@ from bulkhead_host.emulator.net.network import Network
 from bulkhead_host.emulator.net.tcp import Connection
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.updater import update_to_itself
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "net_app"
 RELAY, FETCH = 1, 3
-OPEN, READ, STATUS, UP, RESOLVE, TIME = 1, 4, 8, 9, 10, 11
+OPEN, READ, WRITE, WAIT, CLOSE, STATUS, UP, RESOLVE, TIME = 1, 4, 5, 6, 7, 8, 9, 10, 11
+READABLE, WRITABLE = 1, 2
 ENDED, NOT_ALLOWED, NO_ANSWER = 2, 4, 7
 TIMES = 20
 
@@ -71,7 +73,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     application = tmp_path_factory.mktemp("net") / "app"
     shutil.copytree(APPLICATION, application)
     system = application / "system.toml"
-    system.write_text(system.read_text().replace('"unix"', '"pico_ppp"'))
+    text = system.read_text().replace('"unix"', '"pico_ppp"')
+    system.write_text(text.replace('"logger"', '"updater", "logger"'))
     shipped = Path(__file__).parents[2] / "services" / "net" / "service.toml"
     manifest = application / "net" / "service.toml"
     manifest.write_text(
@@ -115,6 +118,20 @@ def test_nobody_at_the_port_and_no_such_name_end_the_connection(desk: Desk) -> N
 def test_a_cut_delays(desk: Desk) -> None:
     desk.network.cut(for_ms=2000)
     assert desk.fetch("10.0.2.2") == (ENDED, b"HELLO" * TIMES)
+
+
+def test_an_update_of_net_keeps_the_connection(desk: Desk) -> None:
+    status, number = desk.ask(OPEN, 1, "10.0.2.2", 1801, 0)
+    assert status == abi.OK
+    assert desk.ask(WAIT, number, WRITABLE) == (abi.OK, None)
+    update_to_itself(desk.client, ["net"], probation_ms=0)
+    assert desk.ask(WRITE, number, b"hello") == (abi.OK, 5)
+    assert desk.ask(WAIT, number, READABLE) == (abi.OK, None)
+    assert desk.ask(READ, number, 100) == (abi.OK, b"HELLO" * TIMES)
+    assert desk.ask(CLOSE, number) == (abi.OK, None)
+    net = desk.client.table().named("net")
+    assert net is not None
+    assert net.generation == 1
 
 
 def test_a_crash_of_net_leaves_the_link_up_and_no_socket(desk: Desk) -> None:

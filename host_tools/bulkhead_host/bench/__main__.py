@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from bulkhead_host.bench.measurements import MEASUREMENTS
+from bulkhead_host.bench.measurements import APART, MEASUREMENTS
 from bulkhead_host.bench.report import table, to_json
 from bulkhead_host.bench.run import run
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import write_whole
 
 OUTPUT = Path("build/bench/rp2040.json")
-_NAMES = [measurement.name for measurement in MEASUREMENTS]
+_NAMES = [measurement.name for measurement in (*MEASUREMENTS, *APART)]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,8 +29,11 @@ _NAMES = [measurement.name for measurement in MEASUREMENTS]
 )
 @click.argument("names", nargs=-1, metavar="[MEASUREMENT ...]", type=click.Choice(_NAMES))
 def main(*, output: Path | None, names: tuple[str, ...]) -> None:
-    """Measure on the emulated Pico, beside asyncio: all, or the measurements named."""
-    chosen = [one for one in MEASUREMENTS if not names or one.name in names]
+    """Measure on the emulated Pico, beside asyncio: all, or the measurements named.
+
+    What takes another board's image, `network`, is measured when it is named.
+    """
+    chosen = [one for one in (*MEASUREMENTS, *APART) if one.name in names] or MEASUREMENTS
     try:
         results = run(chosen, progress=lambda line: print(f"bench: {line}", file=sys.stderr))
     except BulkheadError as error:

@@ -14,6 +14,7 @@ from bulkhead_host.bench import (
     emergency,
     interrupts,
     monitored,
+    network,
     outputs,
     serial,
     sizes,
@@ -221,6 +222,20 @@ MEASUREMENTS = (
             Figure(name="kernel_code_lines", unit="lines", goal=1_000),
         ),
         function=sizes.measure,
+    ),
+)
+
+# Measured by name alone: another board's image takes a minute to compile.
+APART = (
+    Measurement(
+        name="network",
+        figures=(
+            Figure(name="network_static_bytes", unit="bytes"),
+            Figure(name="net_heap_bytes", unit="bytes"),
+            Figure(name="mqtt_heap_bytes", unit="bytes"),
+            Figure(name="mqtt_publish_ms", unit="ms"),
+        ),
+        function=network.measure,
     ),
 )
 
