@@ -66,7 +66,7 @@ def constants(source: str) -> list[Constant]:
     """Return the public constants of a module, each with the comments about it.
 
     These are the one behind it, with what goes on below that, and the one right above. A comment
-    with a blank line before it is about all constants up to the next blank line.
+    with a blank line before it is about all constants up to the next blank line that have none.
     """
     found: list[Constant] = []
     names = _assigned(source)
@@ -82,7 +82,7 @@ def constants(source: str) -> list[Constant]:
         comment = comments.get(number, "").strip()
         if number in names:
             name, value = names[number]
-            words = [*group, *above, *([comment] if comment else [])]
+            words = [*above, *([comment] if comment else [])] or [*group]
             found.append(Constant(name=name, value=value, comments=words))
             above = []
         elif comment and comments[number].startswith("  ") and found:  # goes on from above

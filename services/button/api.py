@@ -10,5 +10,5 @@ BUSY = const(1)  # as many clients wait as may
 
 # A contact that bounces longer than this is worn out: a press is known this long after its edge.
 SETTLE_MS = const(10)
-HOLD_MS = const(800)
-WAITERS_MAX = const(4)
+HOLD_MS = const(800)  # a press that lasts so long is a hold
+WAITERS_MAX = const(4)  # clients

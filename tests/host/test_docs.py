@@ -99,6 +99,7 @@ def test_an_option_without_help_is_an_error() -> None:
         ("# arg: key -> OK\nGET = const(1)\n", "arg: key -> OK"),
         ("A = 1  # one\n# two -> OK\nGET = const(1)  # or NO\n", "two -> OK or NO"),
         ("\n# Both.\nA = const(2)\nGET = const(1)\n", "Both."),
+        ("\n# The others.\nA = const(2)\nGET = const(1)  # -> OK\n", "-> OK"),
         ("GET = const(1)  # ->\n#     OK\n", "-> OK"),
     ],
 )
