@@ -6,6 +6,7 @@ Entries are dotted names as `system.imports` has them: `services.*.api` and what
 import ast
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from bulkhead_host.checks.files import python_files
@@ -14,6 +15,7 @@ from bulkhead_host.problem import Problem, Report
 from bulkhead_host.system.imports import (
     GENERATED,
     PLAIN_MODULES,
+    Import,
     beyond_manifest,
     imports,
     is_allowed,
@@ -122,10 +124,9 @@ def check_layers(root: Path) -> list[Problem]:
 
 def check_imports(root: Path, file: Path, allowed: Sequence[str]) -> list[Problem]:
     """Return the imports of one file that no entry of `allowed` covers."""
-    tree = ast.parse(read_text(root / file))
     return [
         Problem(path=file, line=found.line, text=f"may not import {found.name} in this layer")
-        for found in imports(tree)
+        for found in _imports(read_text(root / file))
         if not is_allowed(found.name, allowed)
     ]
 
@@ -137,7 +138,7 @@ def check_host_parts(root: Path) -> list[Problem]:
     for part, others in HOST_PARTS.items():
         hidden = (*(HOST_PARTS.keys() - {part, *others}), "cli")
         for file in python_files(root, f"{package}/{part}"):
-            for found in imports(ast.parse(read_text(root / file))):
+            for found in _imports(read_text(root / file)):
                 if is_allowed(found.name, [f"bulkhead_host.{name}" for name in hidden]):
                     text = f"{part} may not use {found.name}"
                     problems.append(Problem(path=file, line=found.line, text=text))
@@ -164,7 +165,7 @@ def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> lis
     needs = {
         name: {
             needed
-            for found in imports(ast.parse(read_text(packages_root / file)))
+            for found in _imports(read_text(packages_root / file))
             if found.at_load
             for needed in (found.name, found.name.rpartition(".")[0])
             if needed in files and needed != name
@@ -176,6 +177,12 @@ def check_cycles(packages_root: Path, folders: Sequence[str], root: Path) -> lis
         return []
     path = (packages_root / files[cycle[0]]).relative_to(root)
     return [Problem(path=path, text=f"imports go in a circle: {' -> '.join(cycle)}")]
+
+
+@cache
+def _imports(source: str) -> tuple[Import, ...]:
+    """Return what a file imports: three checks ask."""
+    return tuple(imports(ast.parse(source)))
 
 
 def _module_name(file: Path) -> str:

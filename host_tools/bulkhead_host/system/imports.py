@@ -63,13 +63,13 @@ class Import:
 
 def imports(tree: ast.Module) -> Iterator[Import]:
     """Yield what a file imports, also inside functions; a relative import by its dots."""
-    inside = {
-        id(node)
-        for function in walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in walk(function)
-    }
-    for node in walk(tree):
+    found = [node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    inside: set[int] = set()
+    if any(node.col_offset for node in found):  # what is in a function is not at a line's start
+        functions = ast.FunctionDef | ast.AsyncFunctionDef
+        bodies = (walk(node) for node in walk(tree) if isinstance(node, functions))
+        inside = {id(node) for body in bodies for node in body}
+    for node in found:
         at_load = id(node) not in inside
         if isinstance(node, ast.Import):
             for alias in node.names:
