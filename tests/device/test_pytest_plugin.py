@@ -60,6 +60,7 @@ def run(pytester: pytest.Pytester, image: Path) -> Run:
 def port(image: Path) -> Iterator[str]:
     """Return a port as a real board has one: an emulated board behind a pseudo-terminal."""
     with BoardServer(EmulatedBoard(image=image), PtyPort()) as server:
+        server.call(lambda board: board.run_for(ms=1000), timeout_s=TIMEOUT_S)  # it has booted
         yield server.port.name
 
 

@@ -18,7 +18,7 @@ def test_the_prompt_is_left_to_the_services(tmp_path: Path) -> None:
     image = build(BuildOptions(output=tmp_path / "demo.uf2")).path
     master, slave = os.openpty()
     with BoardServer(EmulatedBoard(image=image), PtyPort()) as server:
-        assert bulkhead("ps", port=server.port.name).returncode == 0  # it has booted
+        server.call(lambda board: board.run_for(ms=1000), timeout_s=WAIT_S)  # it has booted
         command = [PROGRAM, "repl", "--port", server.port.name]
         with started(command, terminal=slave) as running:
             os.close(slave)

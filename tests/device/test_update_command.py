@@ -59,6 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     build(BuildOptions(application=folder, output=image))
     board = EmulatedBoard(image=image, report=lambda _: None)
     with BoardServer(board, PtyPort()) as server:
+        server.call(lambda board: board.run_for(ms=1000), timeout_s=TIMEOUT_S)  # it has booted
         yield Shop(folder, server.port.name)
 
 
