@@ -76,7 +76,7 @@ def perform(fails, at_interrupt_level):
     budget_us = LONG_BUDGET_US if fails else _BUDGET_US
     stage.perform([
         row("supervisor", supervisor, 0, (CONTROL,)),
-        row("driver", driver, 3, budget_us=budget_us) + (stores(),),
+        row("driver", driver, 3, budget_us=budget_us)[:ROW_OUTPUTS] + (stores(),),
         row("base", base, 7),
     ])  # fmt: skip
     print("lefts", *lefts)
