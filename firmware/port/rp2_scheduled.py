@@ -137,11 +137,15 @@ def starter(places, port):
         at = ptr32(places)
         at[STARTING] = 0
         if at[WANTED]:
+            w = ptr32(at[WORDS])
+            armed = w[ARMED]
+            w[ARMED] = 0  # it is not the step it interrupts that sets a callback here
             thread = ptr32(at[THREAD])
             limit = thread[STACK_LIMIT]
             thread[STACK_LIMIT] = at[MOST]
             port.start()
             thread[STACK_LIMIT] = limit
+            w[ARMED] = armed
 
     return start
 

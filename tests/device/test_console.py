@@ -23,3 +23,11 @@ def test_a_call_that_waits_longer_than_the_heartbeat_of_the_console_ends_as_any_
     assert before is not None
     assert after is not None
     assert (after.generation, after.fault) == (before.generation, before.fault)
+
+
+def test_the_port_sets_its_callbacks_whatever_they_interrupt(board: Board, client: Client) -> None:
+    # The tick starts at the first branch of what an interrupt wakes: in the midst of a step.
+    for _ in range(10):
+        client.call("led", 2, 1)
+        client.listen(0.05)
+    assert not [line for line in board.log if "RuntimeError" in line]
