@@ -65,6 +65,10 @@ explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.
 seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
 	@cd tests && ../$(BIN)/python -m model.seeded $(ARGS)
 
+.PHONY: walk
+walk: $(READY) ## Walk through all that a service reaches on the emulated board: minutes.
+	@cd tests && ../$(BIN)/python -m walk_board $(ARGS)
+
 .PHONY: mutate
 mutate: $(READY) build/mutation ## Change the kernel at places drawn by a seed; judge each change.
 	@$(MUTATING) -m model.mutate $(ARGS)

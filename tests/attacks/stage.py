@@ -140,7 +140,7 @@ def walk(depth, milliseconds, seals=True):
         "attacker",
         walker.walker(depth, rig.finish),
         priority=5,
-        budget_ms=1000,
+        budget_ms=milliseconds,  # a look at one object takes a second of a board
         uses="victim:send",
     )
     kernel = rig.start()

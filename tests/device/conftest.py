@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cases_image import cases_image
 
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
-from bulkhead_host.image.application import port_modules
-from bulkhead_host.image.build import build_image
 from bulkhead_host.image.build import stock_image as build_stock_image
-from bulkhead_host.paths import source_root
-from bulkhead_host.system.fold import fold_tree
-from case_list import CASES, ON_MICROPYTHON
 
 
 @pytest.fixture(scope="session")
@@ -44,19 +40,7 @@ def stock_board(booted_board: EmulatedBoard) -> EmulatedBoard:
 @pytest.fixture(scope="session")
 def cases_board() -> Iterator[EmulatedBoard]:
     """Yield a board with kernel, port, cases and attacks frozen in, as it was left."""
-    firmware = source_root() / "firmware"
-    sources: dict[str, Path] = {
-        f"{package}/{path.name}": path
-        for package in ("kernel", "plan", "guard", "bulkhead")
-        for path in (firmware / package).glob("*.py")
-    }
-    sources |= port_modules("rp2")
-    sources["port/soft.py"] = firmware / "port" / "soft.py"
-    for name in ("__init__", "pins", "ports", "rig", "run", *ON_MICROPYTHON):
-        sources[f"cases/{name}.py"] = CASES / f"{name}.py"
-    for path in (CASES.parent / "attacks").glob("*.py"):
-        sources[f"attacks/{path.name}"] = path
-    with EmulatedBoard(image=build_image(files=fold_tree(sources, firmware)).path) as board:
+    with EmulatedBoard(image=cases_image()) as board:
         yield board
 
 

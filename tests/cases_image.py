@@ -1,0 +1,26 @@
+"""An image with kernel, port, cases and attacks frozen in, and no application."""
+
+from pathlib import Path
+
+from bulkhead_host.image.application import port_modules
+from bulkhead_host.image.build import build_image
+from bulkhead_host.paths import source_root
+from bulkhead_host.system.fold import fold_tree
+from case_list import CASES, ON_MICROPYTHON
+
+
+def cases_image() -> Path:
+    """Return the image, which has been built."""
+    firmware = source_root() / "firmware"
+    sources: dict[str, Path] = {
+        f"{package}/{path.name}": path
+        for package in ("kernel", "plan", "guard", "bulkhead")
+        for path in (firmware / package).glob("*.py")
+    }
+    sources |= port_modules("rp2")
+    sources["port/soft.py"] = firmware / "port" / "soft.py"
+    for name in ("__init__", "pins", "ports", "rig", "run", *ON_MICROPYTHON):
+        sources[f"cases/{name}.py"] = CASES / f"{name}.py"
+    for path in (CASES.parent / "attacks").glob("*.py"):
+        sources[f"attacks/{path.name}"] = path
+    return build_image(files=fold_tree(sources, firmware)).path
