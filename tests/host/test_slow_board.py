@@ -128,6 +128,12 @@ def test_a_trace_is_as_long_as_asked_by_the_boards_clock() -> None:
     assert found.records[-1].time_us - found.records[0].time_us == pytest.approx(2e6, rel=0.1)
 
 
+def test_a_trace_of_a_board_whose_clock_stands_still_ends() -> None:
+    line = SlowLine(FakeBoard(), share=0.0)
+    with pytest.raises(DeviceTimeout, match="its clock stands still"):
+        collect(Client(line), seconds=0.1)
+
+
 def test_the_pace_is_that_of_the_board_and_has_bounds() -> None:
     now_s, uptime_ms = 0.0, 0
     pace = Pace(lambda: now_s)

@@ -8,11 +8,11 @@ raises `Parked`, which leaves the dispatcher and loses nothing, since `dispatch`
 hand as arguments and what it does before the resume has no effect when done twice. That the first
 resume after the entry is of that task, with the same result, is checked.
 
-The words of the kernel are a few more, for the values of frames and mailboxes. These functions of
-it are replaced, each by a line or two around the real one: `tasks.id` (their made-up addresses),
-`levels.land` (which lets `Parked` through), and `replace.trying`, `replace.exchanging`,
-`faults.closing` (remembered). What `enter_interrupt_level` does after its `run` is cut out of its source, so that a
-state inside it can be kept.
+The words of the kernel are a few more, for the values of frames and mailboxes. These functions
+of it are replaced, each by a line or two around the real one: `tasks.id` (their made-up
+addresses), `levels.land` (which lets `Parked` through), and `replace.trying`,
+`replace.exchanging`, `faults.closing` (remembered). What `enter_interrupt_level` does after its
+`run` is cut out of its source, so that a state inside it can be kept.
 """
 
 import ast

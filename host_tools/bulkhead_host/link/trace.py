@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkhead_host import abi
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.pace import SLOWEST
 from bulkhead_host.link.services import Capability, parse_trace
 
 _PIECES_MAX = 64  # that a ring holds, read when the time is over
@@ -17,6 +18,7 @@ _PAUSE_MIN_S = 0.002
 _PAUSE_MAX_S = 0.064
 _FEW = 24
 _MANY = 40
+_STILL_S = 10.0  # beyond what the slowest board takes
 _HALF = abi.CPU_US_MODULUS // 2
 
 
@@ -60,13 +62,15 @@ def collect(
     """Read what the ring holds, and what comes in a time of the board's clock.
 
     The pause between two questions follows what they bring: the ring should be half full.
-    `tell_lost` gets the sum of what was lost whenever it grows.
+    `tell_lost` gets the sum of what was lost whenever it grows. Raises `DeviceTimeout` where the
+    board's clock stands still.
     """
     words: list[tuple[int, int, int]] = []
     position = lost = new = drained = 0
     pause_s = _PAUSE_MIN_S
     clock_s = client.transport.clock_s
-    until_s = clock_s() + seconds
+    begun_s = clock_s()
+    until_s = begun_s + seconds
     begun_ms = client.hello().uptime_ms if seconds else 0
     while True:
         first, found = parse_trace(client.trace(position % abi.POSITION_MODULUS))
@@ -86,6 +90,10 @@ def collect(
             left_s = _left_s(client, begun_ms, seconds)
             if left_s <= 0:
                 break
+            if clock_s() - begun_s > seconds / SLOWEST + _STILL_S:
+                raise DeviceTimeout(
+                    "the board answers, and its clock stands still", "bulkhead reset"
+                )
             until_s = clock_s() + client.pace.line_s(left_s)
         pause_s = _next_pause(pause_s, new)
         new = 0
