@@ -36,6 +36,10 @@ run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come
 test: check ## Run `make check`, then the tests of all five rings, on all cores.
 	@$(PYTEST) -n auto --dist loadfile $(ARGS)
 
+.PHONY: test-long
+test-long: $(READY) ## Run the tests that take minutes each, which `make test` leaves out.
+	@BULKHEAD_LONG_TESTS=1 $(PYTEST) tests/device $(ARGS)
+
 .PHONY: test-kernel
 test-kernel: $(READY) ## Test the kernel case by case, a line each: sim, unix, emulated Pico.
 	@$(PYTEST) -v -k test_case tests/sim tests/unix tests/device $(ARGS)

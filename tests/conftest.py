@@ -13,7 +13,7 @@ from bulkhead_host.paths import cache_dir
 # In the order they run: what fails early should be cheap to find.
 RINGS = ("model", "sim", "unix", "host", "device")
 _TESTS = Path(__file__).parent
-KNOWN_FAULTS = _TESTS / "known_faults.toml"
+LEFT_OUT = _TESTS / "left_out.toml"
 
 
 def pytest_configure() -> None:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     for item in items:
         item.add_marker(ring(item.path))
-    _leave_out_known_faults(config, items)
+    _leave_out(config, items)
     is_shared_out = hasattr(config, "workerinput")
     places = RINGS[::-1] if is_shared_out else RINGS
     items.sort(key=lambda item: places.index(ring(item.path)))
@@ -50,21 +50,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return LongFirst(config, log)
 
 
-def _known_faults() -> dict[str, str]:
-    """Return the tests that show a fault nobody has mended yet, each with what is wrong."""
-    return dict(tomllib.loads(KNOWN_FAULTS.read_text(encoding="utf-8"))["fault"])
+def _left_out(table: str) -> dict[str, str]:
+    """Return the tests that are left out, each with the reason: `fault` or `long`."""
+    return dict(tomllib.loads(LEFT_OUT.read_text(encoding="utf-8"))[table])
 
 
 def pytest_report_header() -> str:
-    """Say which faults are known, so that no green run hides them."""
-    return f"known faults, left out unless BULKHEAD_ALL_TESTS is set: {len(_known_faults())}"
+    """Say what is left out, so that no green run hides it."""
+    faults, long = len(_left_out("fault")), len(_left_out("long"))
+    return f"left out: {faults} known faults (BULKHEAD_ALL_TESTS=1), {long} long (make test-long)"
 
 
-def _leave_out_known_faults(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("BULKHEAD_ALL_TESTS"):
         return
-    faults = tuple(_known_faults())
-    left_out = [item for item in items if any(fault in item.nodeid for fault in faults)]
+    long = tuple(_left_out("long"))
+    if os.environ.get("BULKHEAD_LONG_TESTS"):
+        left_out = [item for item in items if not any(one in item.nodeid for one in long)]
+    else:
+        names = (*_left_out("fault"), *long)
+        left_out = [item for item in items if any(one in item.nodeid for one in names)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

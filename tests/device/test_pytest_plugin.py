@@ -151,7 +151,7 @@ def test_a_feature_that_does_not_exist_is_an_error_that_lists_them(run: Run) -> 
     """
     result = run(source)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*needs wheels: the features are emulator, hardware, pins"])
+    result.stderr.fnmatch_lines(["*needs wheels: the features are emulator, hardware, pins;*"])
 
 
 def test_a_failure_shows_console_faults_services_and_trace(run: Run) -> None:

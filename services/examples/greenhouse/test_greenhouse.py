@@ -37,7 +37,7 @@ def test_an_empty_tank_cuts_the_power_in_the_interrupt_whoever_fails(garden, ker
     for kind in ("crash", "spin", "hang"):
         pins(BUTTON).press(ms=50)
         kernel.expect("pump on", timeout_ms=3000)
-        kernel.inject(kind, target="gardener")
+        gardener = kernel.inject(kind, target="gardener")
         pins(POWER).clear_edges()
         begin = garden.board.emulator.cycles
         garden.empty_tank()
@@ -47,6 +47,7 @@ def test_an_empty_tank_cuts_the_power_in_the_interrupt_whoever_fails(garden, ker
         assert edge.cycle - begin < 50 * 125  # cycles of 8 ns
         garden.fill_tank()
         kernel.expect("water is back", timeout_ms=3000)
+        kernel.wait_for_restart(gardener)
 
 
 def test_no_water_runs_without_its_driver(garden, kernel, clock, pins):
