@@ -154,18 +154,3 @@ def test_the_pace_is_that_of_the_board_and_has_bounds() -> None:
         pace.note(uptime_ms)
         assert pace.value == pytest.approx(expected, rel=0.1), (seconds, gained_ms)
     assert pace.line_s(1) == pytest.approx(1 / SLOWEST)
-
-
-def test_patience_is_with_boards_that_have_answered_and_may_be_slow() -> None:
-    now_s = 0.0
-    pace = Pace(lambda: now_s)
-    assert pace.patience_s(6) == 6  # nobody there, as far as is known
-    pace.note(1000)
-    assert pace.patience_s(6) == 24
-    now_s = 1.0
-    pace.note(1200)
-    assert pace.patience_s(6) == pytest.approx(60)
-    for _ in range(3):
-        now_s += 1.0
-        pace.note(1200 + int(1000 * (now_s - 1)))
-    assert pace.patience_s(6) == 6

@@ -285,11 +285,11 @@ class Client:
                     self._watch_is_refused = False
                     renew_s = clock_s()
                 while self._watched:
-                    overdue_s = clock_s() + self.pace.patience_s(patience_s)
+                    overdue_s = clock_s() + self.pace.line_s(patience_s)
                     yield self._watched.popleft()
                 if clock_s() >= overdue_s:
                     renew_s = clock_s()
-                    overdue_s = renew_s + self.pace.patience_s(patience_s)
+                    overdue_s = renew_s + self.pace.line_s(patience_s)
                     yield None
         finally:
             self._watch_sequence = None
@@ -402,7 +402,7 @@ class Client:
         answers: dict[int, tuple[Sent, list[Frame]]],
         collect: Callable[[Sequence[Frame]], _T | None],
     ) -> _T | None:
-        timeout_s = self.pace.patience_s(self._timeout_s)
+        timeout_s = self.pace.line_s(self._timeout_s)
         deadline_s = self.transport.clock_s() + timeout_s
         while (left_s := deadline_s - self.transport.clock_s()) > 0:
             for frame in self._receive(left_s):

@@ -12,11 +12,6 @@ SLOWEST = 0.05
 
 _APART_S = 0.2  # between two uptimes that are compared
 _KEPT = 3  # a reset makes one of them too low
-_REAL = 0.9  # a board that is about as fast as real time is a real one
-# An emulated board's pace changes with what it does, and with the machine's other work. One that
-# has answered, and of which one uptime alone is known, may be as slow as that.
-_MARGIN = 0.5
-_ASSUMED = 0.25
 
 
 class Pace:
@@ -46,10 +41,3 @@ class Pace:
     def line_s(self, board_s: float) -> float:
         """Return how long the line has to wait for a time to pass on the board."""
         return board_s / self.value
-
-    def patience_s(self, board_s: float) -> float:
-        """Return after how long on the line an answer is overdue that takes the board a time."""
-        if not self._seen:
-            return board_s if self._last is None else board_s / _ASSUMED
-        middle = sorted(self._seen)[len(self._seen) // 2]
-        return board_s / (1.0 if middle > _REAL else max(middle * _MARGIN, SLOWEST))
