@@ -64,7 +64,7 @@ def test_a_closed_board_is_read_by_who_has_its_key_alone(
         for number, kind in enumerate(bare):
             refusal = answer(line, abi.encode(kind, 200 + number, b"console"))
             assert (refusal.kind, refusal.payload) == (abi.STATUS, bytes([abi.NO_SESSION]))
-        stranger = Client(line, first_sequence=100, timeout_s=TIMEOUT_S, key=bytes(32))
+        stranger = Client(line, first_sequence=100, timeout_s=5, key=bytes(32))
         assert stranger.hello().application == "console"
         with pytest.raises(NotPermitted, match="another key"):
             stranger.table()

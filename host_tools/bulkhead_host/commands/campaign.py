@@ -80,11 +80,16 @@ def campaign_on(client: Client, setup: Setup, *, results: Results, tell: Tell) -
     return results.in_order()
 
 
+def check_index(plan: Campaign, index: int) -> None:
+    """Raise `UsageError` where a campaign has no fault of that index."""
+    if index < 0 or (plan.count and index >= plan.count):
+        raise UsageError(f"there is no fault {index}", f"0 to {plan.count - 1}")
+
+
 def replay(setup: Setup, index: int) -> Result:
     """Judge one fault again, on a board that has taken the faults of its run before it."""
     plan = setup.campaign
-    if index < 0 or (plan.count and index >= plan.count):
-        raise UsageError(f"there is no fault {index}", f"0 to {plan.count - 1}")
+    check_index(plan, index)
     found: list[Result] = []
     run = range(index - index % plan.faults_per_boot, index + 1)
     run_campaign(setup, iter([run]), keep=found.append)
@@ -175,6 +180,8 @@ def command(
     """Run a campaign, report, and exit."""
     plan = load_campaign(file)
     tell = teller("campaign")
+    if index is not None:
+        check_index(plan, index)
     crew = {name: options[name] for name in ("workers", "scheduler")}
     setup = prepared(plan, image, is_emulated=port is None)
     if index is not None and port is None:
