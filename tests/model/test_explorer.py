@@ -1,6 +1,8 @@
 """The explorer finds what it is for, each time with the bug put into a copy of the kernel."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from bulkhead_host.explore.liveness import Graph
 from bulkhead_host.explore.search import Explorer, Found
 from bulkhead_host.explore.traces import replay, shrink
+from bulkhead_host.explore.tree import TURNS_MAX
 from bulkhead_host.paths import source_root
 from kernel import layout, levels  # the process's own, not a world's
 from model.worlds import WORLDS
@@ -49,6 +52,38 @@ def test_a_kernel_that_does_not_return_is_found(tmp_path: Path) -> None:
     assert "does not return" in found.wrong[0]
 
 
+def test_a_step_from_which_the_processor_is_taken_is_no_hang() -> None:
+    explorer = Explorer(WORLDS["pair"], source_root())
+    clock = explorer.world.port.now
+
+    def late() -> int:
+        explorer.world.port.now = clock  # type: ignore[method-assign]
+        end = time.process_time() + 1
+        while time.process_time() < end:
+            pass
+        return clock()
+
+    explorer.world.port.now = late  # type: ignore[method-assign]
+    assert not explorer.run().found
+    assert explorer.world.port.now is clock, "no step took long"
+
+
+def test_no_step_comes_near_the_turns_after_which_a_kernel_hangs() -> None:
+    explorer = Explorer(WORLDS["chain"], source_root())
+    turns = explorer.world.tree.turns
+    most = 0
+    begin = turns.begin
+
+    def noting() -> None:
+        nonlocal most
+        most = max(most, turns.count)
+        begin()
+
+    turns.begin = noting  # type: ignore[method-assign]
+    assert explorer.run().is_exhausted
+    assert 3 < most < TURNS_MAX / 20
+
+
 @pytest.mark.parametrize("name", ["hogs", "driver"])
 def test_equals_that_never_take_turns_starve_one(name: str, tmp_path: Path) -> None:
     text = "(now - w[SLICE_END]) & TIME_HALF == 0:\n                    push_back(w, task)"
@@ -59,6 +94,13 @@ def test_equals_that_never_take_turns_starve_one(name: str, tmp_path: Path) -> N
     lassos = graph.judge()
     assert {lasso.text.partition(" ")[2] for lasso in lassos} == {"is ready and never runs"}
     assert all("the slice ends" in lasso.cycle for lasso in lassos)
+
+
+def test_a_worker_explores_in_a_thread_that_is_not_the_first() -> None:
+    with ThreadPoolExecutor(1) as worker:
+        result = worker.submit(lambda: Explorer(WORLDS["reopens"], source_root()).run()).result()
+    assert result.is_exhausted
+    assert not result.found
 
 
 def test_worlds_leave_nothing_behind_in_this_process() -> None:

@@ -5,14 +5,12 @@ A state that was seen is known by 16 bytes of a hash; what is still to be explor
 
 import hashlib
 import random
-import signal
 import time
 from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from bulkhead_host.explore.canonical import Canon, State, restore
@@ -31,8 +29,6 @@ Offer = Choice | Event
 Step = tuple[tuple[int, ...] | None, State | None, list[str]]
 
 CLOSE_STEPS_MAX = 3
-# Of this process's own time: what one step may take before the kernel is said to hang.
-_HANGS_AFTER_S = 0.5
 _WALK_STEPS = 300
 # What the kernel raises only by a mistake of its own.
 _MISTAKES = (IndexError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
@@ -75,7 +71,6 @@ class Explorer:
         self.spec = spec
         self.only: frozenset[str] | None = None  # of all offers those with these labels
         self.world = Embedding(spec, root, is_quick=is_quick)
-        signal.signal(signal.SIGVTALRM, _hang)  # a kernel that does not return is a violation
         self.canon = Canon(self.world)
         self.state_checks = StateChecks(self.world)
         self.step_checks = StepChecks(self.world)
@@ -108,7 +103,7 @@ class Explorer:
         world = self.world
         restore(world, state)
         before = array("i", state[0])
-        signal.setitimer(signal.ITIMER_VIRTUAL, _HANGS_AFTER_S)
+        world.tree.turns.begin()
         try:
             if isinstance(offer, Event):
                 offer.happen(world)
@@ -123,8 +118,6 @@ class Explorer:
             return None, []
         except _MISTAKES as error:
             return None, [f"the kernel raised {type(error).__name__}: {error}"]
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         return self.canon.capture(), wrong
 
     def judge(self) -> list[str]:
@@ -267,7 +260,3 @@ def digest(state: State) -> bytes:
     key = hashlib.blake2b(state[0], digest_size=16)
     key.update(repr(state[1:]).encode())
     return key.digest()
-
-
-def _hang(_signal: int, _frame: FrameType | None) -> None:
-    raise Violation("the kernel does not return")
