@@ -6,7 +6,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 import sys
 
 from kernel.layout import ROW_ENTRY
-from guard.seal import can_seal, seal_module
+from guard.seal import can_seal, is_sealed, seal_module
 from micropython import const
 
 _MODULE = type(sys)
@@ -228,7 +228,8 @@ class Authority:
         if self._is_plain(number, module, name):
             return module
         finding = self.finding
-        return finding(lambda wanted: self.find(number, module, name, wanted))
+        keeps = self.seals and is_sealed(module)
+        return finding(lambda wanted: self.find(number, module, name, wanted), keeps)
 
     def _is_plain(self, number, module, name):
         """Tell whether nothing is within a module but what task `number` may have."""

@@ -63,6 +63,12 @@ def seal_dict(table):
     _set_fixed(id(table) + _WORD)
 
 
+def is_sealed(module):
+    """Return whether nobody can give another value to a name of a module that was loaded."""
+    space = module.__dict__
+    return "__file__" in space and _byte(id(space) + _WORD) & _FIXED != 0
+
+
 @micropython.native
 def seal_class(kind):
     """Seal a class and the dictionaries in it; return whether it is sealed now."""

@@ -44,6 +44,13 @@ def secret():
 _OTHER = """
 import library
 
+count = 0
+
+
+def add():
+    global count
+    count += 1
+
 
 def again():
     return library.later()
@@ -150,6 +157,16 @@ def test_a_library_that_is_given_globals_to_call_gets_nothing(serve: Service) ->
     assert len(said[at:-2]) == 8
     assert not {"reached"} & set(said), "\n".join(said)
     assert said[-2:] == ["True", "fault 0 "]
+
+
+def test_what_cannot_change_is_found_once_and_what_can_each_time(serve: Service) -> None:
+    said = serve("""
+        from bulkhead import link
+        import other
+        print(link.LINE_BYTES_MAX, "LINE_BYTES_MAX" in link.__dict__)
+        print(other.count, other.add(), other.count)
+    """)
+    assert said == ["496 True", "0 None 1", "fault 0 "]
 
 
 def test_asyncio_does_what_it_does_in_a_program_of_its_own(serve: Service) -> None:
