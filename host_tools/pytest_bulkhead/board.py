@@ -1,6 +1,8 @@
 """The board as a test sees it."""
 
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.pins import Pin
@@ -53,6 +55,14 @@ class Board:
         self._device.restart()
         self._used_pins.clear()
         self._connect()
+
+    def furnish(self, desk: Path) -> Any:
+        """Boot a board with a desk around it; return what the file's `furnish` has returned."""
+        things = self._device.restart(desk)
+        self._used_pins.clear()
+        self._connect()
+        self.before = self.kernel.services()
+        return things
 
     def reboot(self) -> Kernel:
         """Boot the board with what its flash holds; return the kernel, which is another now.

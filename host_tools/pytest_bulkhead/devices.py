@@ -4,11 +4,18 @@ import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from bulkhead_host.desk.desk import furnish
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.snapshot import Snapshot
-from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.errors import (
+    BulkheadError,
+    DeviceBusy,
+    DeviceNotFound,
+    DeviceTimeout,
+    UsageError,
+)
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.ports import find_address, find_again, open_address
@@ -34,8 +41,8 @@ class Device(Protocol):
     def emulated(self) -> EmulatedBoard | None:
         """The emulated board, None for another."""
 
-    def restart(self) -> None:
-        """Boot it afresh."""
+    def restart(self, desk: Path | None = None) -> Any:
+        """Boot it afresh; with a desk's file, around an emulated board, return what it gives."""
 
     def reboot(self) -> None:
         """Boot it with what its flash holds; power that has failed is back."""
@@ -47,7 +54,8 @@ class Device(Protocol):
 class EmulatedDevice:
     """A board that is made here; a fresh boot is a new one, with nothing on its pins.
 
-    The image boots once: what `restart` brings is a copy of the board as it was then.
+    The image boots once: what `restart` brings is a copy of the board as it was then. A board with
+    a desk around it boots by itself, for its drivers look for their chips then.
     """
 
     def __init__(self, image: Path) -> None:
@@ -65,10 +73,17 @@ class EmulatedDevice:
         """The board."""
         return self._board
 
-    def restart(self) -> None:
-        """Take a new board."""
+    def restart(self, desk: Path | None = None) -> Any:
+        """Take a new board; with a desk's file return what its `furnish` has."""
         self._board.stop()
-        self._board = self._booted.board() if self._booted else self._made()
+        things = None
+        if desk is not None:
+            board = EmulatedBoard(image=self._image, seed=0)
+            things = furnish(desk, board)[1]
+            self._board = _started(board)
+        else:
+            self._board = self._booted.board() if self._booted else self._made()
+        return things
 
     def reboot(self) -> None:
         """Switch the board off and on."""
@@ -80,10 +95,7 @@ class EmulatedDevice:
         self._board.stop()
 
     def _made(self) -> EmulatedBoard:
-        board = EmulatedBoard(image=self._image, seed=0)
-        board.start()
-        board.run_for(ms=_BOOT_MS)
-        return board
+        return _started(EmulatedBoard(image=self._image, seed=0))
 
 
 class PortDevice:
@@ -102,8 +114,13 @@ class PortDevice:
             self._held.close()
             raise
 
-    def restart(self) -> None:
-        """Reset the board by way of its REPL, and wait until it answers again."""
+    def restart(self, desk: Path | None = None) -> Any:
+        """Reset the board by way of its REPL, and wait until it answers again.
+
+        Raises `UsageError` for a desk, which is around an emulated board.
+        """
+        if desk is not None:
+            raise UsageError("a desk is around an emulated board", "--bulkhead-target emu")
         self.transport.close()
         url = find_again(self._address).url
         command = [*tool_command("mpremote"), "connect", url, "reset"]
@@ -149,6 +166,13 @@ class PortDevice:
                     "reset it by hand, and see what bulkhead doctor says",
                 )
             time.sleep(_RETRY_S)
+
+
+def _started(board: EmulatedBoard) -> EmulatedBoard:
+    """Switch a board on, and give it its time to boot."""
+    board.start()
+    board.run_for(ms=_BOOT_MS)
+    return board
 
 
 def _snapshot(board: EmulatedBoard) -> Snapshot | None:

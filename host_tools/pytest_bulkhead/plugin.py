@@ -30,7 +30,8 @@ _BOARD: pytest.StashKey[Board] = pytest.StashKey()
 _FARM: pytest.StashKey[Farm] = pytest.StashKey()
 _LEASE: pytest.StashKey[Lease] = pytest.StashKey()
 _LOST: pytest.StashKey[str] = pytest.StashKey()
-_FIXTURE_NEEDS = {"pins": "pins"}
+_FIXTURE_NEEDS = {"pins": "pins", "desk": "pins"}
+DESK = "desk.py"
 
 
 # Options
@@ -72,6 +73,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "them, that nobody else has meanwhile",
     )
     parser.addini("bulkhead_app", "the same as --bulkhead-app, from the folder of this file")
+    parser.addini(
+        "bulkhead_desk",
+        "the desk's file, from the folder of this file: what is around an emulated board",
+        default=DESK,
+    )
     parser.addini(
         "bulkhead_fixtures",
         "what tests may need to be around a board, as inventories say it: wires, loads, probes",
@@ -293,15 +299,32 @@ def fresh_board(board: Board) -> Board:
 
 
 @pytest.fixture
-def kernel(board: Board) -> Kernel:
+def desk(board: Board, pytestconfig: pytest.Config) -> Any:
+    """Return what `furnish` of the desk's file returns, on a board that booted with it around.
+
+    The file is desk.py beside pytest's settings, or what the setting `bulkhead_desk` names.
+    """
+    return board.furnish(pytestconfig.rootpath / pytestconfig.getini("bulkhead_desk"))
+
+
+@pytest.fixture
+def kernel(board: Board, request: pytest.FixtureRequest) -> Kernel:
     """Return a typed client of the board's kernel: services, faults, restarts, the log."""
+    _furnish_first(request)
     return board.kernel
 
 
 @pytest.fixture
-def clock(board: Board) -> Clock:
+def clock(board: Board, request: pytest.FixtureRequest) -> Clock:
     """Return the board's clock."""
+    _furnish_first(request)
     return board.clock
+
+
+def _furnish_first(request: pytest.FixtureRequest) -> None:
+    """Have the desk before what is of the board: with it the board is another."""
+    if "desk" in request.fixturenames:
+        request.getfixturevalue("desk")
 
 
 @pytest.fixture

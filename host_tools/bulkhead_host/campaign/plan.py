@@ -57,7 +57,8 @@ class Campaign:
     Kinds are drawn by `seed` and their rates, or with `order` taken in turn; targets and the
     pause before each, up to `pause_ms_max`, are drawn. A board that has just booted takes
     `faults_per_boot` of them, one after the other.
-    `application` is the folder of a system.toml, None for the demo; `digest` tells whether
+    `application` is the folder of a system.toml, None for the demo; `desk` a file that puts things
+    around the emulated boards, None for none; `digest` tells whether
     results are of this very campaign.
     """
 
@@ -69,6 +70,7 @@ class Campaign:
     faults_per_boot: int = 20
     pause_ms_max: int = 500
     application: Path | None = None
+    desk: Path | None = None
     invariants: Invariants = Invariants()
     name: str = ""
     file: str = ""
@@ -111,7 +113,7 @@ def load_campaign(path: Path) -> Campaign:
         raise UsageError(f"{path} is no TOML: {error}", _EXAMPLE) from error
     _check_names(path, "the file", found, ("campaign", "invariants", "fault"))
     head = _table(path, found, "campaign")
-    application = head.pop("application", None)
+    application, desk = head.pop("application", None), head.pop("desk", None)
     rows = found.get("fault")
     if not isinstance(rows, list) or not rows:
         raise UsageError(f"{path} names no [[fault]]", _EXAMPLE)
@@ -125,6 +127,7 @@ def load_campaign(path: Path) -> Campaign:
             "faults": tuple(_fault(path, row) for row in rows),
             "invariants": _made(path, Invariants, "invariants", _table(path, found, "invariants")),
             "application": path.parent / application if application else None,
+            "desk": path.parent / desk if desk else None,
             "file": str(path),
             "digest": sha256(raw).hexdigest()[:16],
         },

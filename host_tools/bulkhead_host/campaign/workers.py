@@ -17,6 +17,7 @@ from pathlib import Path
 from bulkhead_host.campaign.actions import Bench
 from bulkhead_host.campaign.judge import Judge, Result
 from bulkhead_host.campaign.plan import Campaign, planned
+from bulkhead_host.desk.desk import furnish_from
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.snapshot import Snapshot
 from bulkhead_host.link.client import Client
@@ -36,12 +37,16 @@ Keep = Callable[[Result], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What every board of a campaign runs. `image` is a UF2's content: workers may be far."""
+    """What every board of a campaign runs, and has around it.
+
+    `image` is a UF2's content, and `desk` the text of a desk's file: workers may be far.
+    """
 
     campaign: Campaign
     image: bytes
     application: Application
     description: Board
+    desk: str = ""
 
 
 def run_campaign(
@@ -74,7 +79,7 @@ def run_campaign(
 
 def judge_run(setup: Setup, indices: Sequence[int], *, keep: Keep | None = None) -> list[Result]:
     """Judge faults on one board, up to one that violates an invariant; return the results."""
-    judge = Judge(bench(setup, _booted(setup.image).board()), setup.campaign)
+    judge = Judge(bench(setup, _fresh(setup)), setup.campaign)
     results = []
     for index in indices:
         results.append(judge.judge(planned(setup.campaign, index)))
@@ -113,13 +118,28 @@ def bench(setup: Setup, board: EmulatedBoard) -> Bench:
     )
 
 
+def _fresh(setup: Setup) -> EmulatedBoard:
+    """Return a board that has booted: a copy, or, for a desk cannot be copied, a new one."""
+    return _boot(setup) if setup.desk else _booted(setup.image).board()
+
+
 @cache
 def _booted(image: bytes) -> Snapshot:
     """Return a board that has booted; each process makes one of an image."""
+    return Snapshot(_boot_image(image, lambda board: None))
+
+
+def _boot(setup: Setup) -> EmulatedBoard:
+    file = str(setup.campaign.desk)
+    return _boot_image(setup.image, lambda board: furnish_from(setup.desk, file, board))
+
+
+def _boot_image(image: bytes, furnish: Callable[[EmulatedBoard], object]) -> EmulatedBoard:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{hashlib.sha256(image).hexdigest()[:16]}.uf2"
         file.write_bytes(image)
         board = EmulatedBoard(image=file, key=_KEY, seed=0)
+        furnish(board)
         board.start()
     Client(BoardTransport(board), timeout_s=_ANSWER_S, first_sequence=0, key=_KEY).listen(BOOT_S)
-    return Snapshot(board)
+    return board

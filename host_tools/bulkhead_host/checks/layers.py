@@ -74,13 +74,14 @@ AREAS = {
 # The parts of the host tools, and which others each may use; all may use what is in no folder.
 HOST_PARTS = {
     "bench": ("emulator", "image", "link", "system"),
-    "campaign": ("emulator", "link", "system"),
+    "campaign": ("desk", "emulator", "link", "system"),
     "checks": ("system",),
     "commands": (
         *(
             "bench",
             "campaign",
             "dashboard",
+            "desk",
             "doctor",
             "emulator",
             "explore",
@@ -91,6 +92,7 @@ HOST_PARTS = {
         *("system", "view"),
     ),
     "dashboard": ("link", "view"),
+    "desk": ("emulator",),
     "doctor": ("image", "link"),
     "emulator": ("image", "link"),
     "explore": ("system",),

@@ -16,7 +16,7 @@ from bulkhead_host.campaign.workers import Setup, run_campaign, runs_of
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.options import connected
 from bulkhead_host.errors import BulkheadError, UsageError
-from bulkhead_host.files import write_text
+from bulkhead_host.files import read_text, write_text
 from bulkhead_host.link.client import Client
 from bulkhead_host.messages import teller
 from bulkhead_host.paths import source_root
@@ -41,7 +41,16 @@ def prepared(plan: Campaign, image: Path | None, *, is_emulated: bool = True) ->
         image=image_content(image) if image is not None else b"",
         application=application,
         description=description,
+        desk=desk_text(campaign.desk) if is_emulated else "",
     )
+
+
+def desk_text(file: Path | None) -> str:
+    """Return the text of a desk's file; raise `UsageError` where it cannot be read."""
+    try:
+        return "" if file is None else read_text(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the desk {file}: {error}", "mend desk =") from error
 
 
 def image_content(image: Path) -> bytes:

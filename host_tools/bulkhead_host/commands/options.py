@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
 
 if TYPE_CHECKING:
+    from bulkhead_host.emulator.board import EmulatedBoard
     from bulkhead_host.emulator.net.conditions import Plan
 
 STDOUT = "-"
@@ -117,6 +119,40 @@ def network_of(options: dict[str, Any]) -> "Plan | None":
         return None
     plan = Plan(forwards=forwards)
     return plan if text is None else replace(plan, conditions=parse_conditions(text))
+
+
+def desk_options(command: _Command) -> _Command:
+    """Add `--desk` and `--pictures`; see `around`."""
+    command = click.option(
+        "--pictures",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        help="Keep a picture, NAME.svg, of each thing on the desk that has a name and one.",
+    )(command)
+    return click.option(
+        "--desk",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="A file with a function furnish(desk): what is on the board's buses and pins.",
+    )(command)
+
+
+def around(board: "EmulatedBoard", desk: Path | None, pictures: Path | None) -> None:
+    """Put what `desk_options` has named around an emulated board.
+
+    Raises `UsageError` where the desk cannot be had, or where there is nothing to take pictures
+    of.
+    """
+    from bulkhead_host.desk.desk import furnish  # noqa: PLC0415  (loads the emulator)
+
+    if desk is None:
+        if pictures is not None:
+            raise UsageError("--pictures are those of a desk", "name one: --desk desk.py")
+        return
+    made, _ = furnish(desk, board)
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+        made.save_pictures(pictures)
 
 
 @contextmanager

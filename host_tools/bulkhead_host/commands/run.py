@@ -17,7 +17,13 @@ import click
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.commands.monitor import Attendant, monitor, watch
-from bulkhead_host.commands.options import network_of, network_options, probation_option
+from bulkhead_host.commands.options import (
+    around,
+    desk_options,
+    network_of,
+    network_options,
+    probation_option,
+)
 from bulkhead_host.commands.update import find_targets
 from bulkhead_host.commands.watch import Watcher, watched_folders
 from bulkhead_host.emulator.board import EmulatedBoard
@@ -63,6 +69,20 @@ class RunOptions:
     wants_watch: bool
     probation_s: float
     net: Plan | None = None
+    desk: Path | None = None
+    pictures: Path | None = None
+
+    def around(self, board: EmulatedBoard) -> None:
+        """Put the desk that is named around an emulated board."""
+        around(board, self.desk, self.pictures)
+
+
+Furnish = Callable[[EmulatedBoard], None]
+"""Puts things around a board that has not been switched on."""
+
+
+def _nothing(_board: EmulatedBoard) -> None:
+    """Leave a board bare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +139,21 @@ def demonstrate(
 
 
 def run_without_terminal(
-    image: Path, *, for_s: float = DEMONSTRATION_S, net: Plan | None = None
+    image: Path,
+    *,
+    for_s: float = DEMONSTRATION_S,
+    net: Plan | None = None,
+    furnish: Furnish = _nothing,
 ) -> None:
     """Boot an image on an emulated board, show a crash and the restart, and check them.
 
-    With `net` the board has a network. Raises `BulkheadError` when another service was harmed or
-    the target did not come back.
+    With `net` the board has a network; `furnish` puts things around it. Raises `BulkheadError`
+    when another service was harmed or the target did not come back.
     """
     out = console()
-    with EmulatedBoard(image=image) as board, networked(board, net):
+    board = EmulatedBoard(image=image)
+    furnish(board)
+    with board, networked(board, net):
         client = Client(
             BoardTransport(board),
             on_output=lambda line: out.print(log_text(line), soft_wrap=True),
@@ -143,23 +169,27 @@ def run_without_terminal(
         )
 
 
-def run_at_pace(
+def run_at_pace(  # noqa: PLR0913  (all but one by keyword)
     image: Path,
     *,
     for_s: float | None = None,
     target: str = PREFERRED_TARGET,
     attendant: Attendant | None = None,
     net: Plan | None = None,
+    furnish: Furnish = _nothing,
 ) -> None:
     """Boot an image on an emulated board at real pace, and watch it until Ctrl-C.
 
-    `target` is the service that the person is told how to crash; `attendant` as for `monitor`.
+    `target` is the service that the person is told how to crash; `attendant` as for `monitor`,
+    `furnish` as for `run_without_terminal`.
 
     The board is there for other programs too, on a pseudo-terminal.
     """
     port = PtyPort()
     try:
-        with EmulatedBoard(image=image, pace="real") as board, networked(board, net):
+        board = EmulatedBoard(image=image, pace="real")
+        furnish(board)
+        with board, networked(board, net):
             transport = BoardTransport(board, guest=port)
             board.run_until(lambda: board.console.is_configured, timeout_ms=_BOOT_TIMEOUT_MS)
             hint = (
@@ -266,6 +296,7 @@ def _report(what: str) -> Callable[[str], None]:
     help="Replace each service on the board whose files are saved.",
 )
 @probation_option
+@desk_options
 @network_options
 def command(**options: Any) -> None:
     """Boot an application on a board and show it working.
@@ -284,7 +315,7 @@ def command(**options: Any) -> None:
     nothing is flashed: what is saved in the present folder is put on the board that runs it.
 
     With --net the emulated board has a network, which ends at this machine's loopback: APP is then
-    one for the board pico_ppp.
+    one for the board pico_ppp. With --desk it has chips on its buses, and things on its pins.
     """
     net = network_of(options)
     _do(RunOptions(net=net, **options))
@@ -293,6 +324,8 @@ def command(**options: Any) -> None:
 def _do(options: RunOptions) -> None:
     if options.port is not None and options.net is not None:
         raise UsageError("--net is the network of an emulated board", "leave out --port or --net")
+    if options.port is not None and (options.desk or options.pictures):
+        raise UsageError("--desk is around an emulated board", "leave out --port or --desk")
     attendant = _attendant(options) if options.wants_watch else None
     if options.port is not None and options.application is None and options.guest is None:
         monitor(options.port, for_s=options.for_s, attendant=attendant)
@@ -309,7 +342,17 @@ def _do(options: RunOptions) -> None:
     elif options.wants_watch or (sys.stdout.isatty() and sys.stdin.isatty()):
         target = PREFERRED_TARGET if options.application is None else "NAME"
         run_at_pace(
-            image, for_s=options.for_s, target=target, attendant=attendant, net=options.net
+            image,
+            for_s=options.for_s,
+            target=target,
+            attendant=attendant,
+            net=options.net,
+            furnish=options.around,
         )
     else:
-        run_without_terminal(image, for_s=options.for_s or DEMONSTRATION_S, net=options.net)
+        run_without_terminal(
+            image,
+            for_s=options.for_s or DEMONSTRATION_S,
+            net=options.net,
+            furnish=options.around,
+        )

@@ -14,7 +14,12 @@ from typing import Any
 
 import click
 
-from bulkhead_host.commands.options import network_of, network_options
+from bulkhead_host.commands.options import (
+    around,
+    desk_options,
+    network_of,
+    network_options,
+)
 from bulkhead_host.emulator.board import EmulatedBoard, Pace
 from bulkhead_host.emulator.bootloader import report_on_stderr
 from bulkhead_host.emulator.net.conditions import Plan
@@ -50,7 +55,8 @@ class SimOptions:
 
     `image` None starts what the flash holds. `flash` is a file that keeps the flash memory;
     without it every start is from a new board. `tcp` is `[HOST:]PORT`; without it a
-    pseudo-terminal is served. With `net` its UART 0 has a network.
+    pseudo-terminal is served. With `net` its UART 0 has a network. `desk` is a file that puts
+    things around the board, and `pictures` the folder that shows them.
     """
 
     image: Path | None
@@ -61,6 +67,8 @@ class SimOptions:
     presses: tuple[Press, ...] = ()
     pace: Pace = "full"
     net: Plan | None = None
+    desk: Path | None = None
+    pictures: Path | None = None
 
 
 def sim(
@@ -85,6 +93,7 @@ def sim(
     up = partial(on_up, port) if on_up is not None else None
     server = BoardServer(board, port, pace=options.pace, report=report, on_up=up)
     try:
+        around(board, options.desk, options.pictures)
         board.start()
         for press in options.presses:
             schedule(board, press)
@@ -143,7 +152,7 @@ def _built_image(board: str) -> Path:
 @click.command(
     "sim",
     epilog="Examples: bulkhead sim;  bulkhead sim --tcp 8266 --flash pico.bin;  "
-    "bulkhead sim --link /tmp/board --press GP15@3000",
+    "bulkhead sim --link /tmp/board --press GP15@3000;  bulkhead sim --desk desk.py",
 )
 @click.option(
     "--board",
@@ -179,6 +188,7 @@ def _built_image(board: str) -> Path:
     type=click.Choice(["real", "full"]),
     help="`real` says so when the board is slower than real time; the default on a terminal.",
 )
+@desk_options
 @network_options
 def command(
     board: str | None,
