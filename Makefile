@@ -38,7 +38,7 @@ test: check ## Run `make check`, then the tests of all five rings, on all cores.
 
 .PHONY: test-long
 test-long: $(READY) ## Run the tests that take minutes each, which `make test` leaves out.
-	@BULKHEAD_LONG_TESTS=1 $(PYTEST) tests/device $(ARGS)
+	@BULKHEAD_LONG_TESTS=1 $(PYTEST) $(ARGS)
 
 .PHONY: test-kernel
 test-kernel: $(READY) ## Test the kernel case by case, a line each: sim, unix, emulated Pico.
