@@ -5,7 +5,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 
 import sys
 
-from kernel.layout import ROW_ENTRY
+from kernel.layout import ROW_ENTRY, ROW_NAME
 from guard.seal import can_seal, is_sealed, seal_module
 from micropython import const
 
@@ -16,7 +16,9 @@ _GUARDED = (
     "select", "socket", "network", "tls", "bluetooth", "esp", "esp32",
 )  # fmt: skip
 _OURS = ("kernel", "port", "guard", "bulkhead")
-_OURS_BELOW = ("bulkhead", "kernel", "port", "services.")
+# Of these all that a service may import is written to be handed out: first components, whole.
+_OPEN = ("bulkhead", "bulkhead_system", "bulkhead_board", "kernel", "port", "services")
+_CONFIG = "bulkhead_system.CONFIG"
 _KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
 
 # What `judge` says. From _LIBRARY on the importer has the module as it is.
@@ -180,7 +182,7 @@ class Authority:
         while name and name not in self.settled:
             module = sys.modules.get(name)
             if module is not None and "__file__" in module.__dict__:
-                if not name.startswith(_OURS_BELOW) and "globals" not in module.__dict__:
+                if not _is_open(name) and "globals" not in module.__dict__:
                     setattr(module, "globals", self.naming)  # noqa: B010
                 if self.seals and self.is_shared(name):
                     seal_module(module)
@@ -209,7 +211,7 @@ class Authority:
             raise ImportError("import of '%s.*': name what is to be imported" % name)
         given = Names()
         # What is asked for most, by the way that takes least.
-        is_ours = name.startswith(_OURS_BELOW) and name not in self.substitutes
+        is_ours = _is_open(name) and name not in self.substitutes and name != "bulkhead_system"
         for wanted in names:
             if name not in self.substitutes and not hasattr(module, wanted):
                 self.importing(name + "." + wanted)  # MicroPython does this after `__import__`
@@ -246,6 +248,8 @@ class Authority:
         value = getattr(module, wanted)
         if self._is_plain(number, module, name):
             return value
+        if wanted == "CONFIG" and name == "bulkhead_system":
+            return self._told(number, value)
         if type(value) is _MODULE:
             full = name + "." + wanted
             if sys.modules.get(full) is value and self.covers(number, full):
@@ -258,9 +262,16 @@ class Authority:
                 raise AttributeError(self.refusal(name + "." + wanted))
             if "__file__" not in module.__dict__:
                 return value
-        if not name.startswith(_OURS_BELOW) and self._is_guarded(value, module):
+        if not _is_open(name) and self._is_guarded(value, module):
             raise AttributeError("'%s' does not hand out what it has imported" % name)
         return value
+
+    def _told(self, number, config):
+        """Return what manifests tell the code, for task `number`: its own; others have secrets."""
+        if _CONFIG in self.modules[number - 1]:
+            return config
+        own = self.table[number - 1][ROW_NAME]
+        return tuple([row for row in config if row[0] == own])
 
     def _own(self, number):
         entry = self.table[number - 1][ROW_ENTRY]
@@ -301,3 +312,7 @@ class Authority:
             return False
         module = sys.modules.get(name)
         return module is not None and module.__dict__ is space
+
+
+def _is_open(name):
+    return name.partition(".")[0] in _OPEN

@@ -1,5 +1,8 @@
 """The board judges an import as `make check` does, from the same list."""
 
+import sys
+from types import ModuleType
+
 import pytest
 
 from bulkhead_host.system.imports import SERVICE, is_allowed
@@ -20,3 +23,47 @@ def test_board_and_host_agree(head: str) -> None:
         led = is_allowed(name, (*SERVICE, "services.led", *_MODULES))
         assert _AUTHORITY.covers(1, name) == led, name
         assert _AUTHORITY.covers(2, name) == is_allowed(name, SERVICE), name
+
+
+class Spare(ModuleType):
+    """A module that was loaded from a file."""
+
+    def __init__(self, name: str, **names: object) -> None:
+        super().__init__(name)
+        self.__file__ = f"{name}.py"
+        self.__dict__.update(names)
+
+
+@pytest.mark.parametrize(
+    "library", ("drivers", "portable", "port_expander", "kernels", "bulkhead_extras", "servicesx")
+)
+def test_a_library_hands_out_nothing_of_the_chip_whatever_its_name(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin, own = type("Pin", (), {}), type("Sensor", (), {})
+    machine = ModuleType("machine")
+    machine.Pin = pin  # type: ignore[attr-defined]
+    authority = Authority(_TABLE, SERVICE, ((library,), ()))
+    authority.importing = lambda name: {"machine": machine}.get(name) or ModuleType(name)
+    module = Spare(library, Pin=pin, Sensor=own)
+    monkeypatch.setitem(sys.modules, library, module)
+    given = authority.hand_out(1, module, library, ("Sensor",), authority.judge(
+        1, library, ("Sensor",), 0, {"__name__": "services.led.service"}
+    ))  # fmt: skip
+    assert given.Sensor is own
+    with pytest.raises(ImportError, match="does not hand out"):
+        authority.hand_out(1, module, library, ("Pin",), 1)
+    with pytest.raises(AttributeError, match="does not hand out"):
+        authority.find(1, module, library, "Pin")
+
+
+def test_a_service_is_told_its_own_configuration_alone() -> None:
+    told = (("led", (("colour", "red"),)), ("wifi", (("password", "secret"),)))
+    system = Spare("bulkhead_system", CONFIG=told, SERVICES=_TABLE)
+    authority = Authority(_TABLE, SERVICE, ((), ("bulkhead_system.CONFIG",)))
+    for number, expected in ((1, told[:1]), (2, told)):
+        names = ("CONFIG", "SERVICES")
+        given = authority.hand_out(number, system, "bulkhead_system", names, 1)
+        assert expected == given.CONFIG
+        assert given.SERVICES is _TABLE
+        assert authority.find(number, system, "bulkhead_system", "CONFIG") == expected
