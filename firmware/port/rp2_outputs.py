@@ -2,8 +2,8 @@
 
 The build makes the stores (`host_tools/bulkhead_host/system/outputs.py`, with the sections of the
 datasheet): words are the end of the plain stores, the end of the pins' control words, the end of
-all, then addresses and values; last is what ends waves. `boot.py` needs them before there is a
-kernel.
+all, then addresses and values; last is what ends waves and PIO programs. `boot.py` needs them
+before there is a kernel.
 """
 
 import sys

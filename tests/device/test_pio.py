@@ -10,10 +10,13 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.image.sources import source_tree
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.paths import cache_dir
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "pio_app"
 LED, SQUARE = 25, 2
+PIO1_CTRL = 0x50300000
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,15 @@ def test_a_driver_assembles_a_program_and_its_module_keeps_its_names(board: Emul
     assert {round(pause, 1) for pause in pauses[2:]} == {3.2, 6.4}
     own = "the module's own"
     assert f"I square: {own}, {own}, {own}; 4 words".encode() in board.read()
+
+
+def test_a_state_machine_ends_with_its_service_and_begins_with_the_next(
+    board: EmulatedBoard,
+) -> None:
+    client = Client(BoardTransport(board))
+    enabled = []
+    for verb in ("hold", "release"):
+        client.control("square", verb)
+        board.run_for(ms=30)
+        enabled.append(board.chip.mcu.read_uint32(PIO1_CTRL) & 0xF)
+    assert enabled == [0, 1]

@@ -116,6 +116,37 @@ def test_waves_that_end_with_a_service_are_its_own(tmp_path: Path) -> None:
     assert found["two"] == stores({4: "low", 19: "low"})
 
 
+def test_state_machines_of_a_service_end_and_are_not_begun_by_its_release() -> None:
+    words = words_of(stores({16: "low"}, waves={16}, machines={1, 3, 6}))
+    waves = words_of(stores({16: "low"}, waves={16}))
+    # CTRL of both PIOs by the alias that clears bits, after all that a release looks at.
+    ends = (0x5020_3000, 0b1010, 0x5030_3000, 0b0100)
+    assert words == (*waves[:2], waves[2] + len(ends), *waves[3:], *ends)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "expected"),
+    [
+        ("StateMachine(5, f)", "", {5}),
+        ("rp2.StateMachine(5, f); StateMachine(0)", "StateMachine(0, f)", {5}),
+        ("StateMachine(number, f)", "StateMachine(7, f)", set(range(7))),
+        ("StateMachine(2)", "rp2.StateMachine(at, f)", set()),
+        ("StateMachine", "", set()),
+    ],
+)
+def test_state_machines_that_end_with_a_service_are_its_own(
+    one: str, two: str, expected: set[int], tmp_path: Path
+) -> None:
+    manifest = 'modules = ["machine", "rp2"]\npins = ["gp2"]\n[safe]\n"*" = "low"\n'
+    folder = application(tmp_path, one=manifest, two=manifest.replace("gp2", "gp4"))
+    for name, text in (("one", one), ("two", two)):
+        (folder / name / "pio.py").write_text(f"def begin(rp2, f, at, number):\n    {text or 0}\n")
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(folder, "pico"), names)
+    found = {row[0]: row[9] for row in names["SERVICES"]}
+    assert found["one"] == stores({2: "low"}, machines=expected)
+
+
 def test_row_has_the_stores_of_all_pins_but_those_that_may_be_kept(tmp_path: Path) -> None:
     manifest = 'modules = ["machine"]\npins = ["gp2", "gp3", "gp4"]\n[safe]\n'
     manifest += '"*" = "low"\ngp3 = "keep"\ngp4 = "input up"\n'

@@ -13,7 +13,7 @@ from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
-from bulkhead_host.system.outputs import outputs_of, safe_states, wave_pins
+from bulkhead_host.system.outputs import outputs_of, safe_states, state_machines, wave_pins
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 from bulkhead_host.system.words import words_of
 
@@ -179,7 +179,12 @@ def _row(
         tuple(_line(line, board) for line in service.lines),
         _policies(application)[service.name],
         _options(service),
-        outputs_of(safe_states(service, board), board, wave_pins(application, service, board)),
+        outputs_of(
+            safe_states(service, board),
+            board,
+            wave_pins(application, service, board),
+            state_machines(application, service),
+        ),
     )
 
 

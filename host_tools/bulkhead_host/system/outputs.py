@@ -12,14 +12,18 @@ the pin. FUNCSEL alone of the control word lifts that, and leaves the level.
 A PWM channel goes on inside the chip, and has the pin again as soon as the next incarnation makes
 a `PWM` of it: with the dead one's wave until a period of that is over. So its compare register is
 cleared, or filled (4.5.3), which the channel takes over at the end of its period.
+
+A state machine of PIO goes on as well, with the interrupts it raises: it is disabled (3.7).
 """
 
+import ast
 import struct
 from collections.abc import Collection, Mapping
 
 from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Application, Service
+from bulkhead_host.system.tree import tree_of, walk
 
 CHIPS = ("rp2040",)
 """Those whose registers are known here."""
@@ -37,6 +41,7 @@ _PAD_ON = 0x52  # input enable, 4 mA, Schmitt trigger
 _PULLS = {"input up": 0x08, "input down": 0x04}
 _COMPARE, _SLICE_BYTES, _SLICES = 0x4005000C, 0x14, 8  # of a slice's two channels, 16 bits each
 _SET, _CLEAR = 0x2000, 0x3000  # the register's aliases
+_PIO, _PIO_BYTES, _MACHINES = 0x50200000, 0x100000, 4  # CTRL of a PIO: of each machine a bit
 _CHANNEL = 0xFFFF
 _HEADER_WORDS = 3
 
@@ -69,23 +74,59 @@ def wave_pins(application: Application, service: Service, board: Board) -> set[i
     return {place for place in own if place % (2 * _SLICES) not in others}
 
 
+def state_machines(application: Application, service: Service) -> set[int]:
+    """Return the state machines of PIO that are to end with the service: those it alone names.
+
+    A service that says by a name or a sum which one it takes has all that no other names.
+    """
+    own = _machines_named(service)
+    for other in application.services:
+        if other is not service:
+            own -= _machines_named(other)
+    return own
+
+
+def _machines_named(service: Service) -> set[int]:
+    found = {line.state_machine for line in service.lines if line.source == "pio"}
+    for path in service.folder.glob("*.py"):
+        source = read_text(path)
+        if "StateMachine" not in source:
+            continue
+        for node in walk(tree_of(source, str(path))):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="StateMachine") | ast.Attribute(attr="StateMachine")
+                ):
+                    match node.args[:1]:
+                        case [ast.Constant(value=int(number))]:
+                            found.add(number)
+                        case _:
+                            found |= set(range(2 * _MACHINES))
+    return found
+
+
 def outputs_of(
-    states: Mapping[int, str], board: Board, waves: Collection[int] = ()
+    states: Mapping[int, str],
+    board: Board,
+    waves: Collection[int] = (),
+    machines: Collection[int] = (),
 ) -> bytes | tuple[int, ...]:
     """Return what the board's port makes of safe states: `Port.outputs` says what that is."""
     if board.port in BY_PIN:
         return tuple(
             word for gpio in sorted(states) for word in (gpio, SAFE_STATES.index(states[gpio]))
         )
-    return stores(states, waves) if states and board.chip in CHIPS else b""
+    return stores(states, waves, machines) if states and board.chip in CHIPS else b""
 
 
-def stores(states: Mapping[int, str], waves: Collection[int] = ()) -> bytes:
+def stores(
+    states: Mapping[int, str], waves: Collection[int] = (), machines: Collection[int] = ()
+) -> bytes:
     """Return the stores as 32-bit words, little endian: three ends, then addresses and values.
 
     The first end is that of the stores that are made as they are, the second that of the control
-    words, the third that of what ends the waves of the pins `waves`. Level and direction are
-    stored first, so that a pin does not glitch as SIO gets it.
+    words, the third that of what ends the waves of the pins `waves` and the state machines.
+    Level and direction are stored first, so that a pin does not glitch as SIO gets it.
     """
     low, high, inputs = (
         sum(1 << gpio for gpio, state in states.items() if state.split()[0] == kind)
@@ -96,6 +137,9 @@ def stores(states: Mapping[int, str], waves: Collection[int] = ()) -> bytes:
     plain += [(_PAD + 4 * gpio, _PAD_ON | _PULLS.get(states[gpio], 0)) for gpio in sorted(states)]
     controls = [(_CTRL + 8 * gpio, _control(states[gpio])) for gpio in sorted(states)]
     pairs = plain + controls + [_end_of_wave(gpio, states[gpio]) for gpio in sorted(waves)]
+    for number in range(2):
+        bits = sum(1 << at % _MACHINES for at in machines if at // _MACHINES == number)
+        pairs += [(_PIO + _PIO_BYTES * number + _CLEAR, bits)] if bits else []
     ends = (len(plain), len(plain + controls), len(pairs))
     words = [_HEADER_WORDS + 2 * end for end in ends]
     words += [word for pair in pairs for word in pair]
