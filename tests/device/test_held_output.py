@@ -57,7 +57,7 @@ def accounted(said: bytes) -> list[int]:
     lost = 0
     for line in said.decode(errors="replace").splitlines():
         if match := re.search(r"W talker: (\d+) records lost", line):
-            lost = int(match[1])
+            lost += int(match[1])  # one that is dropped while the others are told is told apart
         elif match := re.search(r"I talker: line (\d+) of", line):
             number = int(match[1])
             numbers += range(number - lost, number + 1)

@@ -53,6 +53,16 @@ def test_a_flood_that_is_read_pushes_out_its_own_records_alone(ring: Any) -> Non
     assert len(kept) == 64
 
 
+def test_what_is_lost_while_a_loss_is_told_is_told_after_it(ring: Any) -> None:
+    reader = ring.reader(1, 4)
+    for number in range(40):
+        ring.put(number, 2, 5, f"line {number}")
+    assert ring.next(reader) == (5, 8)
+    ring.put(40, 2, 5, "line 40")
+    assert ring.next(reader) == (5, 1)
+    assert ring.next(reader)[-1] == "line 9"
+
+
 @pytest.mark.parametrize("count", [31, 32, 33, 40, 100])
 def test_what_nobody_has_seen_has_its_own_room_and_is_counted(ring: Any, count: int) -> None:
     for number in range(100):
