@@ -29,7 +29,7 @@ def tool(*words: str | Path) -> str:
     return done.stdout
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = TOOL_TIMEOUT_S) -> None:
     """Wait, in host time, for what another thread or process does."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -143,7 +143,7 @@ def test_a_client_that_reads_late_loses_nothing(
     with serial.Serial(server.port.name, timeout=READ_TIMEOUT_S) as port:
         talk(port, b"\x03", b">>> ")
         port.write(b"for i in range(3000): print(i, 'abcdefghijklmnop')\r\r\r\r")
-        time.sleep(0.4)
+        wait_for_device(server, ms=400)
         text = port.read_until(b"2999 abcdefghijklmnop\r\n")
     lines = [line for line in text.splitlines() if line.endswith(b"p")]
     assert lines[-3000:] == [b"%d abcdefghijklmnop" % number for number in range(3000)]

@@ -1,8 +1,8 @@
 """The emulated board's flash file, its bootloader's drive, and the boot ROM's choice."""
 
 import struct
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,14 +96,15 @@ def test_the_drive_comes_and_goes(tmp_path: Path) -> None:
 def test_a_copy_that_breaks_off_is_reported_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootloader_module, "STALLED_AFTER_S", 0.02)
+    now_s = 0.0
+    monkeypatch.setattr(bootloader_module, "time", SimpleNamespace(monotonic=lambda: now_s))
     messages: list[str] = []
     drive = BootloaderDrive(tmp_path / "drive", report=messages.append)
     drive.mount()
     (tmp_path / "drive" / "half.uf2").write_bytes(uf2(8)[:1500])
     for _ in range(4):
         assert drive.poll() is None
-        time.sleep(0.015)
+        now_s += 0.75 * bootloader_module.STALLED_AFTER_S
     assert messages[1:] == ["half.uf2 is truncated: 2 of 8 blocks; the board keeps its image"]
     with (tmp_path / "drive" / "half.uf2").open("ab") as file:
         file.write(uf2(8)[1500:])
