@@ -16,6 +16,7 @@ from typing import Any
 
 from bulkhead_host import abi
 from bulkhead_host.link.frames import Frame, FrameParser
+from bulkhead_host.link.pace import SLOWEST
 from bulkhead_host.link.transport import LinkLost
 
 NAMES = ("supervisor", "logger", "console", "led", "button", "thermometer", "blink", "crasher")
@@ -51,7 +52,7 @@ def default_services() -> list[FakeService]:
 
 @dataclass
 class FakeBoard:
-    """Answers requests; when served, it says `chatter` all the time.
+    """Answers requests; when served, it says `chatter` all the time, and its clock may be ticking.
 
     `lose` is asked for each line that goes out, and may damage or drop it; `twist` for each
     answer's kind and payload, before it is sealed.
@@ -78,6 +79,7 @@ class FakeBoard:
     calls: list[tuple[str, int, object]] = field(default_factory=list)
     answers: dict[tuple[str, int], tuple[int, object]] = field(default_factory=dict)
     chatter: bytes = b""
+    is_ticking: bool = False
     heap_free: int = 100_000
     kept_log: list[str] = field(default_factory=list)
     _parser: FrameParser = field(default_factory=FrameParser)
@@ -262,6 +264,7 @@ class FakeLine:
     def __init__(self, board: FakeBoard, *, piece_size: int = 4096, share: float = 1) -> None:
         self.board = board
         self.name = "/dev/fake"
+        self.pace_min = SLOWEST
         self.is_closed = False
         self.is_cut = False
         self._now_s = 100.0
@@ -359,7 +362,11 @@ def served(board: FakeBoard) -> Iterator[str]:
 def _serve(board: FakeBoard, master: int, is_over: threading.Event) -> None:
     next_table_s = 0.0
     watch = None
+    last_ms = time.monotonic_ns() // 1_000_000
     while not is_over.is_set():
+        now_ms = time.monotonic_ns() // 1_000_000
+        board.uptime_ms += board.is_ticking * (now_ms - last_ms)
+        last_ms = now_ms
         if select.select([master], [], [], 0.02)[0]:
             os.write(master, board.take(os.read(master, 4096)))
         os.write(master, board.chatter)
@@ -369,5 +376,5 @@ def _serve(board: FakeBoard, master: int, is_over: threading.Event) -> None:
             next_table_s = now_s + watch[1] / 1000
         if watch is not None and now_s >= next_table_s:
             next_table_s = now_s + watch[1] / 1000
-            board.uptime_ms += watch[1]
+            board.uptime_ms += 0 if board.is_ticking else watch[1]
             os.write(master, board.watched_table(watch[0]))

@@ -30,6 +30,7 @@ class PipeLine:
     """A line to a program's standard input and output; see `Transport`."""
 
     name = "the unix port"
+    pace_min = 1.0
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None

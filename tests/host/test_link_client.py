@@ -8,8 +8,9 @@ from fake_board import FakeBoard, FakeLine, FakeService
 
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
-from bulkhead_host.link.client import ATTEMPTS, Client, NoSuchTarget
+from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.frames import Frame
+from bulkhead_host.link.requests import ATTEMPTS
 from bulkhead_host.link.services import Hello, Losses, Table, parse_table
 from bulkhead_host.link.updater import list_code
 

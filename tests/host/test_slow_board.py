@@ -7,7 +7,7 @@ import pytest
 from fake_board import FakeBoard, FakeLine
 
 from bulkhead_host import abi
-from bulkhead_host.errors import DeviceTimeout
+from bulkhead_host.errors import DeviceTimeout, NotPermitted
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.follow import follow
 from bulkhead_host.link.frames import Frame
@@ -90,6 +90,74 @@ def test_an_answer_that_takes_the_board_its_time_is_waited_for() -> None:
     assert client.pace.value == pytest.approx(SHARE, abs=0.05)
     line.delay_s = 1.5  # by the board's clock: 7.5 s by the line's
     assert client.fault_text("led").startswith("Traceback of led")
+
+
+class BusyLine(SlowLine):
+    """A line whose board says nothing for a time of the line, and then answers all in order."""
+
+    busy_until_s = 0.0
+    asked = b""
+
+    def write(self, data: bytes) -> None:
+        if self.clock_s() >= self.busy_until_s:
+            super().write(data)
+            return
+        if not self.asked:
+            self.after(self.busy_until_s - self.clock_s(), self._answer)
+        self.asked += data
+
+    def _answer(self) -> None:
+        self.say(self.board.take(self.asked))
+
+
+@pytest.mark.parametrize("busy_s", [5, 25, 35])
+def test_a_board_that_answered_and_is_busy_is_waited_for(busy_s: float) -> None:
+    line = BusyLine(FakeBoard())
+    client = Client(line)
+    client.hello()
+    line.busy_until_s = line.clock_s() + busy_s
+    client.control("led", "restart")
+    assert client.transport.clock_s() == pytest.approx(100 + busy_s)
+
+
+def test_a_request_is_lost_once_a_later_one_is_answered() -> None:
+    """A board with another key is the one that answers, and not what we ask for."""
+    board = FakeBoard(key=bytes(32 * [7]))
+    line = SlowLine(board)
+    client = Client(line, key=bytes(32))
+    client.hello()
+    begun_s = line.clock_s()
+    with pytest.raises(NotPermitted, match="another key"):
+        client.control("led", "restart")
+    assert line.clock_s() - begun_s == pytest.approx(6)
+
+
+def test_a_board_that_dies_or_was_never_there_is_told_in_time() -> None:
+    def silence_s(line: FakeLine, *, answers_first: bool) -> float:
+        client = Client(line)
+        if answers_first:
+            client.hello()
+        line.board.is_deaf = True
+        begun_s = line.clock_s()
+        with pytest.raises(DeviceTimeout, match=r"no answer from /dev/fake in (6|8|46) s"):
+            client.table()
+        passed_s = line.clock_s() - begun_s
+        with pytest.raises(DeviceTimeout, match="in 6 s"):
+            client.table()
+        return passed_s
+
+    assert silence_s(FakeLine(FakeBoard()), answers_first=False) == pytest.approx(6)
+    assert silence_s(FakeLine(FakeBoard()), answers_first=True) == pytest.approx(46)
+    real = FakeLine(FakeBoard())
+    real.pace_min = 1.0  # as a USB port's
+    assert silence_s(real, answers_first=True) == pytest.approx(8)
+
+
+def test_an_echo_is_no_answer() -> None:
+    line = FakeLine(FakeBoard())
+    line.board.take = lambda data: data  # type: ignore[method-assign]
+    with pytest.raises(DeviceTimeout, match="in 6 s"):
+        Client(line).hello()
 
 
 def test_an_update_may_take_its_time_by_the_boards_clock() -> None:

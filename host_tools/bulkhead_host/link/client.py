@@ -1,27 +1,22 @@
 """Asks a board's console service, over any transport.
 
-A request that gets no answer is sent again: the line may lose bytes, and reading twice harms
-nobody. An injection is sent once only, as it would be done twice. An answer is known by its
-request's sequence number, so a late one, or one for a program that had the port before, is
-never taken for another's.
+What only reads is sent again where no answer comes. An injection is sent once only, as it would be
+done twice.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from random import Random
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
 
 from bulkhead_host import abi
-from bulkhead_host.errors import BulkheadError, DeviceTimeout, NotPermitted, UsageError
-from bulkhead_host.link.frames import Frame, FrameParser, Output
-from bulkhead_host.link.pace import Pace
+from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
+from bulkhead_host.link.frames import Frame
+from bulkhead_host.link.requests import ATTEMPTS, FRAMES_MAX, Incomplete, Requests
 from bulkhead_host.link.services import (
     Capability,
     Fault,
     Hello,
     Table,
-    malformed,
     parse_capabilities,
     parse_fault,
     parse_hello,
@@ -30,24 +25,14 @@ from bulkhead_host.link.services import (
     printable,
     refusal,
 )
-from bulkhead_host.link.session import Authority, Opening, Refused, Sent
-from bulkhead_host.link.transport import Transport
-
-_T = TypeVar("_T")
-
-ANSWER_TIMEOUT_S = 2.0
-"""Silence after which a request counts as lost."""
-
-ATTEMPTS = 3
+from bulkhead_host.link.session import Refused, Sent
 
 ATTEND_S = 0.1
 """How often a watch lets its caller look after other things."""
 
-_RECENT_LINES = 32
 _WATCH_LEASE_MS = 5000
 _VALUE_BYTES_MAX = 256
 _TEXT_BYTES_MAX = 32_768  # of a fault: a board keeps some 4 KB
-_FRAMES_MAX = 300  # of an answer: a table has one for each service, and its end
 _WATCH_LEASE_MS_MAX = 0xFFFF
 
 
@@ -59,44 +44,20 @@ class UpdateRefused(BulkheadError):
     """The board did not take an update, and has changed nothing."""
 
 
-class _Incomplete(Exception):
-    """A frame of an answer was lost: ask again."""
+@dataclass
+class _Watch:
+    """The tables of a watch that have come, and the frames of the next."""
+
+    sent: Sent = field(default_factory=lambda: Sent(b""))
+    frames: list[Frame] = field(default_factory=list)
+    tables: deque[Table] = field(default_factory=deque)
+    is_refused: bool = False
 
 
-class Client:
-    """Talks to one board. Not safe to use from two threads at once.
+class Client(Requests):
+    """Talks to one board. Not safe to use from two threads at once; made as `Requests` are."""
 
-    `on_output` gets each line of program output and log, as it comes. `first_sequence` fixes
-    sequence numbers and nonces, which are random otherwise: for emulated boards that are to do the
-    same each time. `key` is the device key; without one it is
-    this user's.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        *,
-        on_output: Callable[[str], None] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-        first_sequence: int | None = None,
-        key: bytes | None = None,
-    ) -> None:
-        self.transport = transport
-        self.pace = Pace(transport.clock_s)
-        self._parser = FrameParser()
-        nonces = os.urandom if first_sequence is None else Random(first_sequence).randbytes
-        self._authority = Authority(key, nonces=nonces)
-        self._on_output = on_output
-        self._timeout_s = timeout_s
-        self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1
-        self._recent: deque[str] = deque(maxlen=_RECENT_LINES)
-        self._heard_bytes = 0
-        self._watch_sequence: int | None = None
-        self._watch_frames: list[Frame] = []
-        self._watched: deque[Table] = deque()
-        self._watch_is_refused = False
-        self._watch_sent = Sent(b"")
-        self._line = b""
+    _watch = _Watch()
 
     @property
     def damaged_frames(self) -> int:
@@ -267,6 +228,7 @@ class Client:
         lease_ms = min(max(_WATCH_LEASE_MS, 3 * interval_ms), _WATCH_LEASE_MS_MAX)
         payload = abi.WATCH_STRUCT.pack(interval_ms, lease_ms)
         self._watch_sequence = self._next_sequence()
+        self._watch = watch = _Watch()
         patience_s = interval_ms / 1000 + self._timeout_s
         clock_s = self.transport.clock_s
         renew_s = clock_s()
@@ -274,27 +236,25 @@ class Client:
         try:
             while until_s is None or clock_s() < until_s:
                 if clock_s() >= renew_s:
-                    self._watch_sent = self._send(abi.WATCH, payload, self._watch_sequence)
+                    watch.sent = self._send(abi.WATCH, payload, self._watch_sequence)
                     renew_s = clock_s() + lease_ms / 2000
                 wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
                 if attend is not None:
                     attend()
                     wait_until_s = min(wait_until_s, clock_s() + ATTEND_S)
                 self._receive(wait_until_s - clock_s())
-                if self._watch_is_refused:
-                    self._watch_is_refused = False
+                if watch.is_refused:
+                    watch.is_refused = False
                     renew_s = clock_s()
-                while self._watched:
+                while watch.tables:
                     overdue_s = clock_s() + self.pace.line_s(patience_s)
-                    yield self._watched.popleft()
+                    yield watch.tables.popleft()
                 if clock_s() >= overdue_s:
                     renew_s = clock_s()
                     overdue_s = renew_s + self.pace.line_s(patience_s)
                     yield None
         finally:
             self._watch_sequence = None
-            self._watch_frames.clear()
-            self._watched.clear()
 
     def listen(self, seconds: float) -> None:
         """Hand on output for a time, and ask nothing."""
@@ -332,154 +292,23 @@ class Client:
             raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
         return frame.payload
 
-    def _request(
-        self,
-        kind: int,
-        payload: bytes,
-        collect: Callable[[Sequence[Frame]], _T | None],
-        *,
-        attempts: int = ATTEMPTS,
-    ) -> _T:
-        """Send a request and return what `collect` makes of its answers so far, once it does.
-
-        One that the board refuses for want of a session was not done, and is sent once more.
-        """
-        try:
-            return self._ask(kind, payload, collect, attempts=attempts)
-        except Refused as refusal:
-            self._authority.refused(refusal.status, was_order=self._authority.needs_order(kind))
-        try:
-            return self._ask(kind, payload, collect, attempts=attempts)
-        except Refused as refusal:
-            raise NotPermitted(
-                f"the board refused: {abi.status_name(refusal.status)}", "try it again"
-            ) from None
-
-    def _ask(
-        self,
-        kind: int,
-        payload: bytes,
-        collect: Callable[[Sequence[Frame]], _T | None],
-        *,
-        attempts: int,
-    ) -> _T:
-        answers: dict[int, tuple[Sent, list[Frame]]] = {}
-        for attempt in range(attempts):
-            sequence = self._next_sequence()
-            answers[sequence] = (self._send(kind, payload, sequence), [])
-            try:
-                answer = self._await(answers, collect)
-            except _Incomplete:
-                continue
-            if answer is not None:
-                return answer
-            if attempt or attempts == 1:  # a prompt may be left right after the first
-                self._raise_if_echoed()
-        raise DeviceTimeout(
-            f"no answer from {self.transport.name} in {attempts * self._timeout_s:g} s",
-            "see that the board runs Bulkhead and is not at its REPL, or reset it: "
-            f"mpremote connect {self.transport.name} reset",
-        )
-
-    def _challenge(self, opening: Opening) -> tuple[Any, bytes]:
-        """Have the board open a session; return it, and the board's key."""
-        for _ in range(ATTEMPTS):
-            try:
-                return self._ask(
-                    abi.CHALLENGE,
-                    opening.nonce,
-                    lambda frames: opening.session(frames[-1]),
-                    attempts=1,
-                )
-            except DeviceTimeout as error:
-                if opening.other_mark:
-                    raise opening.refusal() from None
-                silence = error
-        raise silence
-
-    def _await(
-        self,
-        answers: dict[int, tuple[Sent, list[Frame]]],
-        collect: Callable[[Sequence[Frame]], _T | None],
-    ) -> _T | None:
-        timeout_s = self.pace.line_s(self._timeout_s)
-        deadline_s = self.transport.clock_s() + timeout_s
-        while (left_s := deadline_s - self.transport.clock_s()) > 0:
-            for frame in self._receive(left_s):
-                if frame.sequence not in answers:
-                    continue
-                sent, frames = answers[frame.sequence]
-                opened = sent.opened(frame)
-                if opened is None:
-                    continue
-                frames.append(opened)
-                if len(frames) > _FRAMES_MAX:
-                    raise malformed("an answer that has no end")
-                answer = collect(frames)
-                if answer is not None:
-                    return answer
-                deadline_s = self.transport.clock_s() + timeout_s
-        return None
-
-    def _receive(self, timeout_s: float) -> list[Frame]:
-        """Wait for bytes; hand on output, keep what belongs to a watch, return other frames."""
-        frames = []
-        data = self.transport.read(max(timeout_s, 0))
-        self._heard_bytes += len(data)
-        for item in self._parser.feed(data):
-            if isinstance(item, Output):
-                self._recent.append(item.text)
-                if self._on_output is not None:
-                    self._on_output(item.text)
-            elif item.sequence == self._watch_sequence:
-                self._take_watched(item)
-            else:
-                frames.append(item)
-        return frames
-
     def _take_watched(self, answer: Frame) -> None:
+        watch = self._watch
         try:
-            frame = self._watch_sent.opened(answer)
+            frame = watch.sent.opened(answer)
         except Refused as refusal:
             self._authority.refused(refusal.status, was_order=self._authority.reading_is_closed)
-            self._watch_is_refused = True
+            watch.is_refused = True
             return
-        if frame is None:
+        if frame is None or frame.kind not in (abi.SERVICE, abi.END):
             return
-        if frame.kind not in (abi.SERVICE, abi.END):
-            return
-        self._watch_frames = [*self._watch_frames, frame][-_FRAMES_MAX:]
+        watch.frames = [*watch.frames, frame][-FRAMES_MAX:]
         if frame.kind == abi.END:
-            table = parse_table(self._watch_frames)
-            self._watch_frames.clear()
+            table = parse_table(watch.frames)
+            watch.frames.clear()
             if table is not None:
                 self.pace.note(table.uptime_ms)
-                self._watched.append(table)
-
-    def _send(self, kind: int, payload: bytes, sequence: int) -> Sent:
-        """Send a request, in an order where it takes one."""
-        kind, sent = self._authority.sent(kind, payload, self._challenge)
-        self._line = abi.encode(kind, sequence, sent.payload)
-        self._recent.clear()
-        self.transport.write(self._line)
-        return sent
-
-    def _next_sequence(self) -> int:
-        self._sequence = (self._sequence + 1) & 0xFF
-        if self._sequence == self._watch_sequence:
-            self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
-
-    def _raise_if_echoed(self) -> None:
-        """Raise when what came back is what was sent: MicroPython's prompt echoes it."""
-        echo = self._line.strip(abi.MARK + b"\n").decode()
-        unfinished = self._parser.unfinished_output.decode("utf-8", errors="replace")
-        if any(echo in line for line in (*self._recent, unfinished)):
-            raise DeviceTimeout(
-                f"the board at {self.transport.name} is at its REPL, where requests are not heard",
-                "leave the prompt by closing its terminal, or restart the board: "
-                f"mpremote connect {self.transport.name} reset",
-            )
+                watch.tables.append(table)
 
 
 def _one_of(*kinds: int) -> Callable[[Sequence[Frame]], Frame | None]:
@@ -494,5 +323,5 @@ def _whole_table(frames: Sequence[Frame]) -> Table | None:
         return None
     table = parse_table(frames)
     if table is None:
-        raise _Incomplete
+        raise Incomplete
     return table

@@ -38,6 +38,11 @@ class BoardTransport:
         """What it is called in messages."""
         return self._guest.name if self._guest is not None else "the emulated board"
 
+    @property
+    def pace_min(self) -> float:
+        """Return 1: it counts by the board's clock."""
+        return 1.0
+
     def read(self, timeout_s: float) -> bytes:
         """Return what the board has written; run it up to `timeout_s` until it writes."""
         if not self.board.is_powered:

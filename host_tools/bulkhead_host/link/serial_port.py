@@ -17,6 +17,7 @@ from pathlib import Path
 
 import serial
 import serial.rfc2217
+from serial.tools import list_ports
 
 from bulkhead_host.errors import (
     BulkheadError,
@@ -27,6 +28,7 @@ from bulkhead_host.errors import (
     UsageError,
 )
 from bulkhead_host.files import NotText, read_text
+from bulkhead_host.link.pace import SLOWEST
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.urls import add_schemes
 
@@ -76,6 +78,15 @@ class SerialTransport:
     def name(self) -> str:
         """The path or URL."""
         return self._name
+
+    @property
+    def pace_min(self) -> float:
+        """Return 1 for a USB port, whose board is no emulated one, and else SLOWEST."""
+        if "://" in self._name:
+            return SLOWEST
+        device = str(Path(self._name).resolve())
+        usb = {info.device for info in list_ports.comports() if info.vid is not None}
+        return 1.0 if usb & {self._name, device} else SLOWEST
 
     @property
     def descriptor(self) -> int | None:

@@ -16,6 +16,10 @@ class Transport(Protocol):
     def name(self) -> str:
         """What a person calls the line: its path or URL."""
 
+    @property
+    def pace_min(self) -> float:
+        """How slow the board's clock may go by `clock_s`, 1 for never slower: see `Pace`."""
+
     def read(self, timeout_s: float) -> bytes:
         """Return what has come, as soon as there is something; nothing after `timeout_s`."""
 
