@@ -129,6 +129,7 @@ WATCHDOG_FIRED = const(3)
 GIVEN_UP = const(4)
 NO_PROGRESS = const(5)
 ORDERED = const(6)
+DISORDER = const(7)
 
 # Full mailbox policies.
 FAIL = const(0)
@@ -199,6 +200,7 @@ FAULT_NAMES = (
 CRASH_NAMES = (
     "ended the run", "died too often", "caught every kill", "ran when the watchdog fired",
     "failed too often", "made no progress", "took the order of a person",
+    "found its words out of order",
 )  # fmt: skip
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")

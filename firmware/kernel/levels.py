@@ -13,6 +13,7 @@ resumed.
 
 from bulkhead import BadOperand
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
+from kernel.audit import look
 from kernel.budgets import close_now
 from kernel.dispatch import dispatch
 from kernel.faults import fault, is_closing
@@ -179,6 +180,7 @@ def main_level(kernel):
                 if not (w[STOPPED] or w[IRQ_PENDING]):
                     left_us = memory.idle_us(_idle_us(kernel))
                     if left_us:
+                        look(kernel, left_us)
                         idle(left_us)
             break
         except KeyboardInterrupt as error:

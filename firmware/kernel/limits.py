@@ -57,6 +57,9 @@ TICK_US = const(1_000)
 # The heap's reserve: enough for a fault's record and traceback, and for a service to start.
 RESERVE_BYTES = const(1024)
 
+# From one look of the kernel at its own words to the next, where the board sleeps for less.
+AUDIT_US = const(500_000)
+
 # Samples of the heap, while the board idles: after a pause that doubles from the first to the last
 # while what lives grows by less than GROWTH_BYTES. SAMPLE_TIME_US is what one may take before it
 # was seen: a collection with 150 KB of live objects, and counting the heap.

@@ -41,6 +41,7 @@ class Kernel:
         self.trials = {}  # new code on trial, by task: see `replace`
         self.reserve = None
         self.memory = None  # set by `boot`
+        self.audited = 0  # us: when the kernel looked at its words last
         self.crash = port.crash()  # what ended the last run of the board, None if nothing did
         self.supervisor = self.number("supervisor") << RECORD_SHIFT
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)

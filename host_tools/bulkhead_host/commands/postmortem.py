@@ -25,6 +25,8 @@ _ADVICE = {
     "faults are in the log of that run",
     abi.NO_PROGRESS: "it is critical (system.toml, [watchdog]) and made none for the whole of "
     "timeout_ms: see what it waited for",
+    abi.DISORDER: "a word of the kernel had changed by itself: look for code that writes to "
+    "memory by address, and at the power supply",
     abi.ORDERED: "whoever has the board's key has asked for the reset: nothing is wrong",
 }
 

@@ -51,7 +51,14 @@ class StateChecks:
             self._period(task)
         self._lines()
         self._capabilities()
+        if self.world.kind == IDLE and not self.wrong:
+            self._audit()
         return self.wrong
+
+    def _audit(self) -> None:
+        """Check that the kernel's own look at its words finds nothing, since nothing is wrong."""
+        if not self.world.tree["kernel.audit"].is_in_order(self.w, len(self.world.tasks)):
+            self._say("the kernel takes its words for out of order")
 
     def _say(self, text: str) -> None:
         self.wrong.append(text)
