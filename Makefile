@@ -69,6 +69,10 @@ explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.
 seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
 	@cd tests && ../$(BIN)/python -m model.seeded $(ARGS)
 
+.PHONY: campaign
+campaign: $(READY) ## Have millions of faults in services, or in the kernel's words: ARGS=--help.
+	@cd tests && ../$(BIN)/python -m campaign $(ARGS)
+
 .PHONY: walk
 walk: $(READY) ## Walk through all that a service reaches on the emulated board: minutes.
 	@cd tests && ../$(BIN)/python -m walk_board $(ARGS)

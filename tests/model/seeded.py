@@ -25,12 +25,13 @@ from model.worlds import WORLDS
 
 # Small ones first: most bugs show in the first seconds.
 ORDER = (
-    *("pair", "clients", "restarts", "fail", "block", "oldest", "circle", "detour", "chain"),
+    *("pair", "clients", "restarts", "fail", "block", "oldest", "circle", "chain", "relay"),
     *("driver", "guest", "leases", "mixed", "hogs", "storms2", "wrapfar", "hardlent", "stashes"),
     *("bad", "periods", "periods2", "memory", "three", "supervised", "reopens", "updatecalls"),
     *("updates", "updatehard", "controllers", "closing", "prompt", "storms", "wrapslots"),
     *("outputs", "kills", "doomed", "nested", "hard", "short", "replies", "copies", "grants"),
-    *("injections", "hardgrants", "wraptime", "wrapsequences", "awaits"),
+    *("injections", "hardgrants", "wraptime", "wrapsequences", "wrapslices", "promptkills"),
+    *("wrapgenerations", "lines", "injections2", "all"),
 )
 _WORLD_SECONDS = 4.0
 

@@ -14,6 +14,7 @@ from bulkhead_host.explore.traces import replay, shrink
 from bulkhead_host.explore.tree import TURNS_MAX
 from bulkhead_host.paths import source_root
 from kernel import layout, levels  # the process's own, not a world's
+from model.seeded import ORDER
 from model.worlds import WORLDS
 
 
@@ -101,6 +102,10 @@ def test_a_worker_explores_in_a_thread_that_is_not_the_first() -> None:
         result = worker.submit(lambda: Explorer(WORLDS["reopens"], source_root()).run()).result()
     assert result.is_exhausted
     assert not result.found
+
+
+def test_every_world_judges_the_bugs_that_are_put_in() -> None:
+    assert sorted(ORDER) == sorted(WORLDS)
 
 
 def test_worlds_leave_nothing_behind_in_this_process() -> None:

@@ -1,0 +1,1 @@
+"""Millions of faults: inside services, and inside the kernel's own words."""

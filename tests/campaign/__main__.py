@@ -1,0 +1,162 @@
+"""Have many faults happen inside services, or inside the kernel's own words, and count the ends.
+
+    python -m campaign [--part services|kernel] [--port sim|unix] [--faults N] [--seed S]
+                       [--results FILE] [--workers N | --scheduler ADDRESS]
+
+The faults are cut into pieces, each with a seed of its own and in a process of its own. What each
+has given is kept in FILE as it comes, so that a campaign that was cut goes on; the figures are
+those of all pieces in it. Exit code 1 where a fault was not mended, or was a silent hang.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bulkhead_host.paths import source_root
+from bulkhead_host.spread import spread
+from bulkhead_host.system.fold import fold_tree
+
+# Faults in a piece: some ten seconds of it.
+SIZES = {
+    ("services", "sim"): 10_000, ("kernel", "sim"): 400, ("services", "unix"): 500,
+}  # fmt: skip
+GOALS = {("services", "sim"): 3_500_000, ("kernel", "sim"): 20_000, ("services", "unix"): 100_000}
+PIECE_S = 1_800
+"""A piece that has not ended by then hangs: a hundred times what it takes."""
+
+
+class Piece(NamedTuple):
+    """Some faults of one seed."""
+
+    part: str
+    port: str
+    seed: int
+    faults: int
+
+
+def do(piece: Piece) -> dict[str, Any]:
+    """Have the faults of a piece in a process; return what has become of them."""
+    command, environment = (_on_unix if piece.port == "unix" else _on_sim)(piece)
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=PIECE_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        told = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
+        text = str(error) if isinstance(error, subprocess.TimeoutExpired) else done.stderr[-500:]
+        told = {"faults": 0, "outcomes": {}, "kinds": {}, "wrong": [f"no answer: {text}"]}
+    return {**piece._asdict(), "asked": piece.faults, **told}
+
+
+def _on_sim(piece: Piece) -> tuple[list[str], dict[str, str]]:
+    root = source_root()
+    path = (root / "tests", root / "firmware/port/cpython", root / "firmware", root)
+    numbers = (str(piece.seed), str(piece.faults))
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONHASHSEED": "0"}
+    return [sys.executable, "-m", "campaign.piece", piece.part, *numbers], environment
+
+
+def _on_unix(piece: Piece) -> tuple[list[str], dict[str, str]]:
+    root = source_root()
+    path = f"{_folded()}:{root / 'tests'}:{root}:.frozen"
+    binary = Path(sys.executable).parent / "micropython"
+    program = root / "tests" / "cases" / "judging_run.py"
+    numbers = (str(piece.seed), str(piece.faults))
+    return [str(binary), "-X", "heapsize=4m", str(program), *numbers], {"MICROPYPATH": path}
+
+
+@cache
+def _folded() -> Path:
+    """Return a folder with the firmware as boards have it, made once a process."""
+    firmware = source_root() / "firmware"
+    files = {
+        f"{package}/{path.name}": path
+        for package in ("kernel", "port", "plan", "guard", "bulkhead")
+        for path in (firmware / package).glob("*.py")
+        if path.name != "sim.py"
+    }
+    holder = tempfile.TemporaryDirectory()
+    _HOLDERS.append(holder)
+    folder = Path(holder.name)
+    for name, content in fold_tree(files, firmware).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+_HOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def pieces(args: argparse.Namespace, done: set[Piece]) -> Iterator[Piece]:
+    """Return the pieces of a campaign that have no result yet."""
+    size = SIZES[args.part, args.port]
+    for index, first in enumerate(range(0, args.faults, size)):
+        # Seeds are far apart, so that the generators' first numbers are.
+        seed = (args.seed * 1_000_003 + index * 7_919) & 0x3FFFFFFF
+        piece = Piece(args.part, args.port, seed, min(size, args.faults - first))
+        if piece not in done:
+            yield piece
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """Return the figures of some pieces, as lines."""
+    outcomes: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    for one in results:
+        outcomes.update(one["outcomes"])
+        kinds.update(one["kinds"])
+    faults = sum(one["faults"] for one in results)
+    wrong = [(one["seed"], text) for one in results for text in one["wrong"]]
+    lines = [f"  {count:9} {100 * count / max(faults, 1):8.4f} %  {name}"
+             for name, count in outcomes.most_common()]  # fmt: skip
+    lines += ["  of kinds: " + ", ".join(f"{name} {n}" for name, n in kinds.most_common())]
+    lines += [f"  WRONG, seed {seed}: {text}" for seed, text in wrong[:20]]
+    return "\n".join([*lines, f"{faults} faults, {len(wrong)} wrong"])
+
+
+def main() -> int:
+    """Do what the command line says."""
+    made = argparse.ArgumentParser(description="Inject faults by the million.")
+    made.add_argument("--part", choices=("services", "kernel"), default="services")
+    made.add_argument("--port", choices=("sim", "unix"), default="sim")
+    made.add_argument("--faults", type=int, default=0, help="how many; the default is the goal")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--results", type=Path, help="where results are kept as they come")
+    made.add_argument("--workers", type=int, default=1, help="processes of this machine")
+    made.add_argument("--scheduler", default="", help="of a dask cluster that has this checkout")
+    args = made.parse_args()
+    if (args.part, args.port) not in GOALS:
+        made.error("faults in the kernel's words take the simulator: --port sim")
+    args.faults = args.faults or GOALS[args.part, args.port]
+    file = args.results or source_root() / "build" / f"campaign-{args.part}-{args.port}.jsonl"
+    file.parent.mkdir(exist_ok=True)
+    kept = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = {Piece(one["part"], one["port"], one["seed"], one["asked"]) for one in kept}
+    source = pieces(args, done)
+    crew = {"workers": args.workers, "scheduler": args.scheduler}
+    for piece, told in spread(do, lambda: next(source, None), **crew):
+        kept.append(told)
+        with file.open("a") as stream:
+            stream.write(json.dumps(told) + "\n")
+        wrong = f", {len(told['wrong'])} WRONG" if told["wrong"] else ""
+        print(f"seed {piece.seed}: {told['faults']} faults{wrong}", flush=True)
+    print(summary(kept))
+    return 1 if any(one["wrong"] for one in kept) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

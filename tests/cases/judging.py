@@ -1,0 +1,117 @@
+"""Faults inside services, one after the other, each judged.
+
+What has had a fault is up and gets something done again within the limit; no other service has
+been started anew; everybody gets something done; no answer is wrong, and no call ends otherwise
+than it may; the kernel's words are in order.
+"""
+
+from cases.mishaps import KINDS, WORKERS
+from cases.chaos import disorder
+from kernel.abi import CRASH, DORMANT, FAULTED
+from kernel.layout import ARMED
+
+LIMIT_MS = 1_500
+_TARGETS = tuple(name for name in WORKERS if name != "console")
+
+
+def draw_kind(dice):
+    """Return a kind of fault, by its weight."""
+    left = dice.roll(sum([weight for _, weight in KINDS]))
+    for kind, weight in KINDS:
+        left -= weight
+        if left < 0:
+            return kind
+    return "raise"
+
+
+class Judge:
+    """Has faults happen in a system, and counts what has become of them."""
+
+    def __init__(self, system, faults):
+        self.system = system
+        self.faults = faults
+        self.counts = {}
+        self.index = 0
+        self.longest_ms = 0
+        self.is_done = False
+
+    def told(self):
+        """Return what has become of all, as JSON has it."""
+        wrong = list(self.system.troubles)
+        if not (wrong or self.is_done):
+            wrong.append("the run ended after %d faults" % self.index)
+        outcomes = {"mended": self.index}
+        return {
+            "faults": self.index + len(wrong), "outcomes": outcomes, "kinds": self.counts,
+            "longest_ms": self.longest_ms, "wrong": wrong,
+        }  # fmt: skip
+
+    def main(self, task):
+        """Be the service that does it."""
+        kernel = task.cap("kernel")
+        yield task.sleep(20)
+        while self.index < self.faults and not self.system.troubles:
+            yield from self.judge(task, kernel)
+            self.index += 1
+        self.is_done = not self.system.troubles
+        self.system.rig.finish()
+        yield task.recv()
+
+    def judge(self, task, kernel):
+        """Have one fault happen, and wait until all is well."""
+        system = self.system
+        rig = system.rig
+        kind = draw_kind(system.dice)
+        target = "supervisor" if kind == "supervisor" else system.dice.of(_TARGETS)
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        before = {name: rig.generation(name) for name in WORKERS}
+        if kind == "supervisor":
+            system.had.add(target)
+            yield task.inject(kernel, 1, CRASH)
+        else:
+            system.due[target] = kind
+        system.now = "%s in %s" % (kind, target)
+        waited_ms = 0
+        done = None
+        while done is None or not self.is_well(done):
+            system.port.fire(rig.line(0))
+            yield task.sleep(1)
+            waited_ms += 1
+            if done is None and not system.due:
+                done = dict(system.done)
+            if waited_ms > LIMIT_MS:
+                system.trouble("not well after %d ms" % waited_ms)
+                return
+        self.longest_ms = max(self.longest_ms, waited_ms)
+        for name in WORKERS:
+            if name != target and rig.generation(name) != before[name]:
+                system.trouble("%s has been started anew" % name)
+        words = rig.kernel.words
+        words[ARMED] = 0  # nothing preempts it meanwhile
+        wrong = disorder(words)
+        words[ARMED] = 1
+        if wrong:
+            system.trouble(wrong[0])
+        system.had.clear()
+
+    def is_well(self, done):
+        """Tell whether every worker is up and has made a whole round since."""
+        system = self.system
+        for name in WORKERS:
+            if system.done[name] < done[name] + 2:
+                return False
+            if system.rig.state(name) in (DORMANT, FAULTED):
+                return False
+        return True
+
+
+def run(port, seed, faults):
+    """Return a judge that has had so many faults of a seed happen, or has found one not mended."""
+    from cases.mishaps import System
+
+    system = System(port, seed)
+    judge = Judge(system, faults)
+    system.add("judge", judge.main, priority=1, uses="kernel:control")
+    system.start()
+    system.rig.run(1 << 30)
+    return judge
