@@ -12,7 +12,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9
-FARMS := labgrid==26.0.1
+FARMS := labgrid==26.0.1 jumpstarter==0.9.0 jumpstarter-driver-composite==0.9.0 \
+	jumpstarter-driver-power==0.9.0 jumpstarter-driver-pyserial==0.9.0 \
+	jumpstarter-driver-opendal==0.9.0
 MUTATION := cosmic-ray==8.7.0 coverage==7.17.5
 # What runs in that environment finds this one's packages too.
 MUTATING := PYTHONPATH="$(CURDIR)/tests:$(CURDIR)/host_tools:$$($(BIN)/python -c \
@@ -54,7 +56,7 @@ test-model test-sim test-unix test-host test-device: test-%: $(READY)
 	@$(PYTEST) tests/$* $(ARGS)
 
 .PHONY: test-farms
-test-farms: $(READY) build/farms ## Test the drivers for labgrid against labgrid itself.
+test-farms: $(READY) build/farms ## Test the drivers for labgrid and jumpstarter against these.
 	@$(subst build/mutation,build/farms,$(MUTATING)) -m pytest \
 		-p no:cacheprovider tests/device/farms $(ARGS)
 

@@ -1,12 +1,8 @@
-"""The table of attacks in `firmware/README.md`, and the attacks that there are."""
+"""The attacks that there are, from their files."""
 
 import ast
-import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from bulkhead_host.paths import source_root
 
 _FILES = (
     "corpus",
@@ -18,26 +14,7 @@ _FILES = (
     "code",
     "callbacks",
 )
-_ROW = re.compile(r"\| `(\w+)` \| ([^|]+) \| (stopped|reached) \| (\w+) \| (unharmed|harmed) \|")
 _HELPERS = {"has_modules", "deeper"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attack:
-    """One row: the attack, what it tries, and what becomes of it, as the stage prints it."""
-
-    name: str
-    aim: str
-    outcome: str
-
-
-def listed() -> list[Attack]:
-    """Return the rows of the README's table."""
-    text = (source_root() / "firmware" / "README.md").read_text()
-    return [
-        Attack(name=name, aim=aim.strip(), outcome=f"{aimed} {fault} {others}")
-        for name, aim, aimed, fault, others in _ROW.findall(text)
-    ]
 
 
 def written() -> dict[str, str]:
@@ -51,12 +28,6 @@ def written() -> dict[str, str]:
         and not node.name.startswith("_")
         and node.name not in _HELPERS
     }
-
-
-def outcomes(said: str) -> dict[str, str]:
-    """Return what became of each attack, from what `stage.run_all` prints, in lines."""
-    found = re.findall(r"^attack (\w+): (.*?)\r?$", said, re.M)
-    return dict(found)
 
 
 @cache

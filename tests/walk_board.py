@@ -8,10 +8,9 @@ import argparse
 import re
 import sys
 
-from cases_image import cases_image
-
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
+from bulkhead_host.qualify.image import cases_image
 
 _DEPTH = 1
 _MS = 15_000

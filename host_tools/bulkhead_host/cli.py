@@ -37,6 +37,7 @@ COMMANDS = {
     "new-service": "Make a service in an application, with its test.",
     "postmortem": "Tell what ended the last run, and what has failed since.",
     "ps": "List the services on a board.",
+    "qualify": "Find out what a board does, beside what the emulated one does.",
     "reset": "Reset a board, and wait until it is back.",
     "rollback": "Put the code back that services had before.",
     "repl": "Open the prompt of a board; its services go on.",

@@ -22,6 +22,11 @@ def source_root() -> Path:
     return tree if tree.is_dir() else package.resolve().parents[1]
 
 
+def programs_root() -> Path:
+    """Return the folder with `cases/` and `attacks/`, which boards run: a clone's `tests`."""
+    return source_root() / ("tests" if is_clone() else "board_tests")
+
+
 def is_clone() -> bool:
     """Tell whether this runs from a clone, where tests and lock files are too."""
     return (source_root() / "pyproject.toml").is_file()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases_image import cases_image
 
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.image.build import stock_image as build_stock_image
+from bulkhead_host.qualify.image import cases_image
 
 
 @pytest.fixture(scope="session")

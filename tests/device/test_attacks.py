@@ -1,17 +1,13 @@
 """Every attack on the emulated Pico: what becomes of it is what the README says."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from attack_table import Attack, listed, outcomes
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
+from bulkhead_host.qualify.attacks import Attack, batches, listed, outcomes
 from kernel.abi import EXCEPTION
 
 _ATTACK_MS = 20_000
-_AT_ONCE = 20
-_ALONE = ("raise_what_recurses", "recurse", "recurse_and_catch")
 
 KEEP_A_KILL = """
 from cases.ports import CasePort
@@ -88,14 +84,6 @@ print(got[0] > 5, got[1], rig.fault("attacker"))
 """A hard driver sets a callback in its interrupt, on top of an idle board."""
 
 
-def batches() -> Iterator[list[str]]:
-    """Yield the attacks that one boot is for: those that use up the stack have one each."""
-    names = [attack.name for attack in listed()]
-    many = [name for name in names if name not in _ALONE]
-    yield from (many[at : at + _AT_ONCE] for at in range(0, len(many), _AT_ONCE))
-    yield from ([name] for name in _ALONE)
-
-
 class Arena:
     """A board that runs the attacks of a batch when one of them is asked for."""
 
@@ -106,7 +94,8 @@ class Arena:
     def said(self, name: str) -> str:
         """Return what the board says that runs the batch of an attack."""
         if name not in self._said:
-            names = next(batch for batch in batches() if name in batch)
+            every = [attack.name for attack in listed()]
+            names = next(batch for batch in batches(every) if name in batch)
             source = f"from attacks.stage import run_all\nrun_all({names!r})"
             text = execute(self._board, source, timeout_ms=len(names) * _ATTACK_MS)
             self._said |= dict.fromkeys(names, text)

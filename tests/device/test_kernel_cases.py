@@ -5,7 +5,7 @@ import pytest
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.errors import BulkheadError
-from case_list import ON_MICROPYTHON, case_ids
+from bulkhead_host.qualify.cases import ON_MICROPYTHON, case_ids
 
 # Device milliseconds that no case needs.
 _CASE_MS = 20_000

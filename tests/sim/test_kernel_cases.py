@@ -2,7 +2,7 @@
 
 import pytest
 
-from case_list import ON_SIM, case_ids
+from bulkhead_host.qualify.cases import ON_SIM, case_ids
 from cases.run import run
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from attack_table import Attack, listed, only_on_an_image, outcomes
+from attack_table import only_on_an_image
+from bulkhead_host.qualify.attacks import Attack, listed, outcomes
 
 _TIMEOUT_S = 300
 _AT_ONCE = 6  # most of its time an attack waits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from case_list import case_ids
+from bulkhead_host.qualify.cases import case_ids
 
 _TESTS = Path(__file__).parents[1]
 _FAKE = _TESTS / "esp32_fake"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from case_list import ON_UNIX, case_ids
+from bulkhead_host.qualify.cases import ON_UNIX, case_ids
 
 _TIMEOUT_S = 300
 

@@ -27,8 +27,12 @@ def run_program(board: EmulatedBoard, module: str) -> dict[str, float]:
 
     Raises DeviceException when it raised, DeviceTimeout after TIMEOUT_MS of device time.
     """
-    source = f"import bench.{module} as program; program.main()"
-    return figures_in(execute(board, source, timeout_ms=TIMEOUT_MS))
+    return figures_in(execute(board, program_source(module), timeout_ms=TIMEOUT_MS))
+
+
+def program_source(module: str) -> str:
+    """Return what a board runs for a module of `firmware/bench`."""
+    return f"import bench.{module} as program; program.main()"
 
 
 def figures_in(output: str) -> dict[str, float]:

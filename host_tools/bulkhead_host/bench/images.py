@@ -38,11 +38,16 @@ def build_images(progress: Progress = quiet) -> Images:
         return build_image(board=BOARD, files=files, progress=progress)
 
     return Images(
-        bench=build(_bench_files()),
+        bench=bench_image(progress),
         default=build(default),
         kernel=build({**fold_tree(kernel_modules(), firmware, is_whole=True)}),
         stock=stock_image(board=BOARD, progress=progress),
     )
+
+
+def bench_image(progress: Progress = quiet) -> Image:
+    """Return the image of the benchmarks alone."""
+    return build_image(board=BOARD, files=_bench_files(), progress=progress)
 
 
 def without_trace(progress: Progress = quiet) -> Image:

@@ -66,6 +66,12 @@ AREAS = {
         *("bulkhead_labgrid", "bulkhead_host", "pytest_bulkhead", "attr", "labgrid", "pexpect"),
         *STANDARD_LIBRARY,
     ),
+    "host_tools/bulkhead_jumpstarter": (
+        *("bulkhead_jumpstarter", "bulkhead_host", "pytest_bulkhead", "anyio", "click"),
+        *("jumpstarter", "jumpstarter_driver_composite", "jumpstarter_driver_network"),
+        *("jumpstarter_driver_opendal", "jumpstarter_driver_power"),
+        *("jumpstarter_driver_pyserial", *STANDARD_LIBRARY),
+    ),
     "host_tools/pytest_bulkhead": (
         *("pytest_bulkhead", "bulkhead_host", "pytest", "_pytest.runner", "xdist", "yaml"),
         *STANDARD_LIBRARY,
@@ -87,6 +93,7 @@ HOST_PARTS = {
             "explore",
             "image",
             "link",
+            "qualify",
             "scaffold",
         ),
         *("system", "view"),
@@ -98,6 +105,7 @@ HOST_PARTS = {
     "explore": ("system",),
     "image": ("link", "system"),
     "link": ("emulator",),
+    "qualify": ("bench", "emulator", "image", "link", "system", "view"),
     "scaffold": ("system",),
     "system": (),
     "view": ("link",),

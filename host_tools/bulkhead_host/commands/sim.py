@@ -20,11 +20,12 @@ from bulkhead_host.commands.options import (
     network_of,
     network_options,
 )
-from bulkhead_host.emulator.board import EmulatedBoard, Pace
+from bulkhead_host.emulator.board import NO_FAULTS, EmulatedBoard, Pace
 from bulkhead_host.emulator.bootloader import report_on_stderr
 from bulkhead_host.emulator.net.conditions import Plan
 from bulkhead_host.emulator.net.network import networked
 from bulkhead_host.emulator.pins import pin_number
+from bulkhead_host.emulator.planted import FORMS, Planted, parse_faults
 from bulkhead_host.emulator.ports import Port, PtyPort, TcpPort
 from bulkhead_host.emulator.server import BoardServer
 from bulkhead_host.errors import UsageError
@@ -55,8 +56,8 @@ class SimOptions:
 
     `image` None starts what the flash holds. `flash` is a file that keeps the flash memory;
     without it every start is from a new board. `tcp` is `[HOST:]PORT`; without it a
-    pseudo-terminal is served. With `net` its UART 0 has a network. `desk` is a file that puts
-    things around the board, and `pictures` the folder that shows them.
+    pseudo-terminal is served. With `net` its UART 0 has a network. `wires` join pins. `desk` is a
+    file that puts things around the board, and `pictures` the folder that shows them.
     """
 
     image: Path | None
@@ -65,6 +66,8 @@ class SimOptions:
     link: Path | None = None
     drive: Path | None = None
     presses: tuple[Press, ...] = ()
+    wires: tuple[tuple[int, int], ...] = ()
+    faults: Planted = NO_FAULTS
     pace: Pace = "full"
     net: Plan | None = None
     desk: Path | None = None
@@ -85,8 +88,14 @@ def sim(
     port = _open_port(options)
     try:
         board = EmulatedBoard(
-            image=options.image, flash=options.flash, drive=options.drive, report=report
+            image=options.image,
+            flash=options.flash,
+            drive=options.drive,
+            report=report,
+            faults=options.faults,
         )
+        for pin, other in options.wires:
+            board.pin(pin).wire_to(board.pin(other))
     except BaseException:
         port.close()
         raise
@@ -121,6 +130,17 @@ def parse_press(text: str) -> Press:
         at_ms=int(match["at"] or PRESS_AT_MS),
         hold_ms=int(match["hold"] or PRESS_HOLD_MS),
     )
+
+
+def parse_wire(text: str) -> tuple[int, int]:
+    """Read `GP2-GP3`: a wire from one pin to the other."""
+    first, _, second = text.partition("-")
+    if not second:
+        raise UsageError(f"{text!r} is no wire", "write GP2-GP3")
+    ends = pin_number(first), pin_number(second)
+    if ends[0] == ends[1]:
+        raise UsageError(f"the wire {text} has both its ends at one pin", "write GP2-GP3")
+    return ends
 
 
 def parse_tcp(text: str) -> tuple[str, int]:
@@ -184,6 +204,16 @@ def _built_image(board: str) -> Path:
     help=f"Push a button, e.g. GP15@{PRESS_AT_MS}:{PRESS_HOLD_MS} (the default times).",
 )
 @click.option(
+    "--wire", "wires", multiple=True, metavar="PIN-PIN", help="Join two pins, e.g. GP2-GP3."
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help=f"Plant a fault in the board: {FORMS}.",
+)
+@click.option(
     "--pace",
     type=click.Choice(["real", "full"]),
     help="`real` says so when the board is slower than real time; the default on a terminal.",
@@ -191,11 +221,7 @@ def _built_image(board: str) -> Path:
 @desk_options
 @network_options
 def command(
-    board: str | None,
-    image: Path | None,
-    presses: tuple[str, ...],
-    pace: Pace | None,
-    **options: Any,
+    board: str | None, image: Path | None, presses: tuple[str, ...], **options: Any
 ) -> None:
     """Serve an emulated board on a serial port until Ctrl-C.
 
@@ -208,7 +234,9 @@ def command(
             image=image or _built_image(board or BOARDS[net is not None]),
             net=net,
             presses=tuple(parse_press(text) for text in presses),
-            pace=pace or ("real" if sys.stdout.isatty() else "full"),
+            wires=tuple(parse_wire(text) for text in options.pop("wires")),
+            faults=parse_faults(options.pop("faults")),
+            pace=options.pop("pace") or ("real" if sys.stdout.isatty() else "full"),
             **options,
         ),
         on_ready=_mind_signals,

@@ -23,8 +23,9 @@ from bulkhead_host.emulator.chip import CYCLE_NS, Chip, FlashHook, ResetCause
 from bulkhead_host.emulator.flash import FlashFile, digest, load_image, program
 from bulkhead_host.emulator.pace import Pacer
 from bulkhead_host.emulator.pins import Pin, PinBank
+from bulkhead_host.emulator.planted import Planted
 from bulkhead_host.emulator.repairs import DEFAULT_UNIQUE_ID, UNIQUE_ID_SIZE, repair
-from bulkhead_host.emulator.usb_host import UsbHost, attach_controller
+from bulkhead_host.emulator.usb_host import FRAME_NS, UsbHost, attach_controller
 from bulkhead_host.errors import DeviceTimeout, UsageError
 from bulkhead_host.link.key import device_key
 
@@ -36,6 +37,7 @@ _TEMPERATURE_CHANNEL = 4
 _NS_PER_US = 1000
 _NS_PER_MS = 1_000_000
 _PACE_SLEEP_S = 0.002
+NO_FAULTS = Planted()
 
 
 class EmulatedBoard:
@@ -50,7 +52,8 @@ class EmulatedBoard:
     wall clock. `report` takes messages for a person. `unique_id` is the 8 bytes of
     `machine.unique_id()`. `seed` decides what `os.urandom` returns, for runs that are to be the
     same each time: without one it is different each time, as on silicon. `hold_idle_out=False`
-    brings back the interrupt storm of rp2040py's own USB host, to measure what it costs.
+    brings back the interrupt storm of rp2040py's own USB host, to measure what it costs. `faults`
+    are planted in it.
 
     Raises UsageError for a bad image, flash file or folder, DeviceBusy for a flash file in use.
     """
@@ -67,6 +70,7 @@ class EmulatedBoard:
         seed: int | None = None,
         key: bytes | None = None,
         hold_idle_out: bool = True,
+        faults: Planted = NO_FAULTS,
     ) -> None:
         self._image = load_image(image, key=key or device_key()) if image is not None else None
         self._flash_path = flash
@@ -80,7 +84,10 @@ class EmulatedBoard:
         self.usb = attach_controller(self.chip.mcu)
         self.console = UsbHost(self.usb, hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)
-        self._pacer = Pacer(self.chip) if pace == "real" else None
+        self.rate = 1 + faults.clock_error
+        self._faults = faults
+        self._plant(faults)
+        self._pacer = Pacer(self.chip, rate=self.rate) if pace == "real" else None
         self._drive = BootloaderDrive(drive, report=report)
         self.chip.on_bootloader.append(self._drive.mount)
         self.chip.on_reset.append(lambda _cause: self._drive.unmount())
@@ -135,11 +142,13 @@ class EmulatedBoard:
 
     @property
     def holds(self) -> str:
-        """What of this computer the board has, so that there can be one such board only."""
+        """What the board has that a copy of it would not have."""
         if self._flash_path is not None:
             return "its flash in a file"
         if self._pacer is not None:
             return "the pace of the wall clock"
+        if self._faults != NO_FAULTS:
+            return "faults that were planted"
         return "its drive shown" if self._drive.folder is not None else ""
 
     def save_flash(self) -> None:
@@ -147,6 +156,12 @@ class EmulatedBoard:
         if self._flash_file is not None and self.chip.flash_changed:
             self._flash_file.save(self.chip.flash, programmed_digest=self._programmed_digest)
             self.chip.flash_changed = False
+
+    def _plant(self, faults: Planted) -> None:
+        self.chip.lost_page_every = faults.lost_page_every
+        self.usb.frame_ns = FRAME_NS * self.rate
+        for number in faults.deaf_pins:
+            self._pins[number].is_deaf = True
 
     def _load_flash(self) -> None:
         is_new = not self._programmed_digest
@@ -169,6 +184,11 @@ class EmulatedBoard:
     def clock_us(self) -> int:
         """Microseconds of device time since the board was made; resets do not turn it back."""
         return int(self.chip.nanos // _NS_PER_US)
+
+    @property
+    def desk_s(self) -> float:
+        """Seconds since the board was made by the desk's clock, which its own may differ from."""
+        return self.chip.nanos / 1e9 / self.rate
 
     @property
     def cycles(self) -> int:

@@ -98,11 +98,13 @@ class Chip:
         self.on_reset: list[Callable[[ResetCause], None]] = []
         self.on_bootloader: list[Callable[[], None]] = []
         self.on_flash_write: FlashHook | None = None
+        self.lost_page_every = 0
         self.flash_changed = False
         self.reset_count = 0
         self.in_bootloader = False
         self.activity_pins = 0
         self.is_powered = False
+        self._pages_programmed = 0
         self._batch = Batch(clock=self.clock, rp2040=self.mcu)
         self._deadline = self.clock.create_alarm(self._stop)
         self._pio = PioSwitch(self.mcu)
@@ -225,8 +227,17 @@ class Chip:
             if self.on_flash_write is not None and self.on_flash_write(write):
                 self.power_off()
                 return
+            if self._loses(write):
+                return
             self.flash_changed = True
         self._apply_flash_command()
+
+    def _loses(self, write: FlashWrite) -> bool:
+        """Say whether this is one of the pages that a planted fault keeps from the flash."""
+        if not self.lost_page_every or write.command is not FlashCommand.PROGRAM:
+            return False
+        self._pages_programmed += 1
+        return self._pages_programmed % self.lost_page_every == 0
 
 
 def can_boot(flash: memoryview) -> bool:

@@ -15,10 +15,16 @@ LAG_MAX_NS = 50_000_000
 
 
 class Pacer:
-    """Says how far device time may go; `now` is the wall clock in seconds."""
+    """Says how far device time may go; `now` is the wall clock in seconds.
 
-    def __init__(self, chip: Chip, *, now: Callable[[], float] = time.monotonic) -> None:
+    `rate` is how much of its own time a board has in a second of the desk's.
+    """
+
+    def __init__(
+        self, chip: Chip, *, now: Callable[[], float] = time.monotonic, rate: float = 1.0
+    ) -> None:
         self._chip = chip
+        self._rate = rate
         self._now = now
         self._wall_start_s = now()
         self._device_start_ns = chip.nanos
@@ -26,7 +32,7 @@ class Pacer:
 
     def allowed_ns(self) -> float:
         """Return the device time that is now allowed, and write off what cannot be caught up."""
-        allowed = self._device_start_ns + (self._now() - self._wall_start_s) * 1e9
+        allowed = self._device_start_ns + (self._now() - self._wall_start_s) * 1e9 * self._rate
         excess = allowed - self._chip.nanos - LAG_MAX_NS
         if excess > 0:
             self._device_start_ns -= excess

@@ -68,6 +68,7 @@ class Pin:
         self._edges = deque(maxlen=EDGES_MAX)
         self._listeners = []
         self._level = 0
+        self.is_deaf = False
         self._gpio: Any = self._chip.mcu.gpio[self.number]
         self._gpio.add_listener(self._on_pad)
 
@@ -155,6 +156,8 @@ class Pin:
     def _change(self, level: int) -> None:
         self._level = level
         self._gpio.set_input_value(bool(level))
+        if self.is_deaf:
+            self.lose_edge()
         edge = Edge(int(self._chip.nanos / CYCLE_NS), level)
         self._edges.append(edge)
         for listener in list(self._listeners):

@@ -67,7 +67,7 @@ class BoardServer:
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._pacer = Pacer(board.chip)
+        self._pacer = Pacer(board.chip, rate=board.rate)
         self._next_save_s = self._next_report_s = time.monotonic()
         self._reported_lost_ns = 0.0
         self._was_there = False
@@ -88,7 +88,7 @@ class BoardServer:
     def run(self) -> None:
         """Serve until `stop` is called, from another thread or a signal handler."""
         self.board.start()
-        self._pacer = Pacer(self.board.chip)
+        self._pacer = Pacer(self.board.chip, rate=self.board.rate)
         self.board.console.set_terminal_attached(False)
         while not self._is_stopping.is_set():
             self._step()

@@ -41,7 +41,9 @@ from rp2040py.usb.setup import (
 RECEIVED_BYTES_MAX = 1 << 20
 """Console output kept for a reader that does not read; older bytes are dropped."""
 
-_FRAME_NS = 1_000_000
+FRAME_NS = 1_000_000
+"""A frame of full speed, by the clock of the computer that sends it."""
+
 _FRAME_NUMBER_MASK = 0x7FF
 _CONFIGURATION_HEADER_SIZE = 9
 _SET_CONTROL_LINE_STATE = 0x22
@@ -63,6 +65,7 @@ class DeviceUsb(RPUSBController):
         self._clock = rp2040.clock
         self._frame_alarm = rp2040.clock.create_alarm(self._frame)
         self.frame_interrupts = 0
+        self.frame_ns: float = FRAME_NS
         self._taken = 0
         self._unread: int | None = None
         self._untaken = False
@@ -97,7 +100,7 @@ class DeviceUsb(RPUSBController):
         if offset == SOF_RD:
             self._int_raw &= ~INTR_DEV_SOF
             self.check_interrupts()
-            return int(self._clock.nanos // _FRAME_NS) & _FRAME_NUMBER_MASK
+            return int(self._clock.nanos // self.frame_ns) & _FRAME_NUMBER_MASK
         return super().read_uint32(offset)
 
     def write_uint32(self, offset: int, value: int) -> None:
@@ -105,7 +108,7 @@ class DeviceUsb(RPUSBController):
         was_enabled = self._int_enable & INTR_DEV_SOF
         super().write_uint32(offset, value)
         if offset == INTE and self._int_enable & INTR_DEV_SOF and not was_enabled:
-            self._frame_alarm.schedule(_FRAME_NS)
+            self._frame_alarm.schedule(self.frame_ns)
 
     def reset(self) -> None:
         """Reset the registers and stop the frames."""
@@ -118,7 +121,7 @@ class DeviceUsb(RPUSBController):
         self.frame_interrupts += 1
         self._int_raw |= INTR_DEV_SOF
         self.check_interrupts()
-        self._frame_alarm.schedule(_FRAME_NS)
+        self._frame_alarm.schedule(self.frame_ns)
 
 
 def attach_controller(mcu: Any) -> DeviceUsb:

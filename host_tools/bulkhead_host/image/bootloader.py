@@ -1,20 +1,15 @@
-"""Send a running board to its bootloader, by MicroPython's raw REPL.
-
-The raw REPL is described in MicroPython's reference manual ("The MicroPython interactive
-interpreter mode"): Ctrl-C stops the program, Ctrl-A enters it, Ctrl-D runs what was sent.
-"""
+"""Send a running board to its bootloader, by MicroPython's raw REPL."""
 
 from bulkhead_host.errors import BulkheadError, DeviceException, DeviceTimeout
 from bulkhead_host.link.ports import Address, open_address
+from bulkhead_host.link.raw_repl import RawRepl
 from bulkhead_host.link.transport import LinkLost, Transport
 
 TIMEOUT_S = 20.0
 HOLD_BOOTSEL = "hold BOOTSEL while plugging the board in, then: bulkhead flash IMAGE"
 
-_ASK_AGAIN_S = 2.0
 _FAREWELL_S = 1.0
 _READ_S = 0.1
-_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _PROGRAM = b"import machine\nmachine.bootloader()\x04"
 
 
@@ -26,7 +21,7 @@ def enter_bootloader(address: Address, *, timeout_s: float = TIMEOUT_S) -> None:
     """
     line = open_address(address)
     try:
-        _reach_prompt(line, timeout_s)
+        RawRepl(line).enter(timeout_s=timeout_s, next_step=HOLD_BOOTSEL)
         line.write(_PROGRAM)
         _await_departure(line, timeout_s)
     except LinkLost as error:
@@ -38,24 +33,6 @@ def enter_bootloader(address: Address, *, timeout_s: float = TIMEOUT_S) -> None:
 def check_that_it_opens(address: Address) -> None:
     """Open and close a serial port. Raises `DeviceNotFound` or `DeviceBusy`."""
     open_address(address).close()
-
-
-def _reach_prompt(line: Transport, timeout_s: float) -> None:
-    deadline = line.clock_s() + timeout_s
-    while line.clock_s() < deadline:
-        line.write(b"\r\x03\x03\r\x01")
-        if _read_to(line, _PROMPT, min(deadline, line.clock_s() + _ASK_AGAIN_S)):
-            return
-    raise DeviceTimeout(f"{line.name} gave no prompt within {timeout_s:.0f} s", HOLD_BOOTSEL)
-
-
-def _read_to(line: Transport, marker: bytes, deadline: float) -> bool:
-    received = b""
-    while marker not in received:
-        if line.clock_s() >= deadline:
-            return False
-        received = received[-len(marker) :] + line.read(_READ_S)
-    return True
 
 
 def _await_departure(line: Transport, timeout_s: float) -> None:

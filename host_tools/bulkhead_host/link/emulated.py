@@ -63,8 +63,8 @@ class BoardTransport:
         self.board.write(data)
 
     def clock_s(self) -> float:
-        """Return the device's time since the board was made."""
-        return self.board.clock_us / 1e6
+        """Return the device's time since the board was made, by the desk's clock."""
+        return self.board.desk_s
 
     def close(self) -> None:
         """Do nothing."""

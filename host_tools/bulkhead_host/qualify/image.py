@@ -4,12 +4,13 @@ from pathlib import Path
 
 from bulkhead_host.image.application import port_modules
 from bulkhead_host.image.build import build_image
+from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.paths import source_root
+from bulkhead_host.qualify.cases import CASES, ON_MICROPYTHON
 from bulkhead_host.system.fold import fold_tree
-from case_list import CASES, ON_MICROPYTHON
 
 
-def cases_image() -> Path:
+def cases_image(progress: Progress = quiet) -> Path:
     """Return the image, which has been built."""
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {
@@ -23,4 +24,4 @@ def cases_image() -> Path:
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"
     for path in (CASES.parent / "attacks").glob("*.py"):
         sources[f"attacks/{path.name}"] = path
-    return build_image(files=fold_tree(sources, firmware)).path
+    return build_image(files=fold_tree(sources, firmware), progress=progress).path

@@ -1,9 +1,11 @@
 """The kernel cases by name, read from their files without running them."""
 
 import ast
-from pathlib import Path
 
-CASES = Path(__file__).parent / "cases"
+from bulkhead_host.files import read_text
+from bulkhead_host.paths import programs_root
+
+CASES = programs_root() / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets"),
     *("records", "stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
@@ -21,7 +23,7 @@ def case_ids(*, modules: tuple[str, ...] = MODULES) -> list[str]:
     """Return `module:name` of every case in `modules`, in file order."""
     found = []
     for module in modules:
-        tree = ast.parse((CASES / f"{module}.py").read_text())
+        tree = ast.parse(read_text(CASES / f"{module}.py"))
         found += [
             f"{module}:{node.name}"
             for node in tree.body
