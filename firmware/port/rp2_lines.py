@@ -227,6 +227,8 @@ class ConsoleLine:
 
     def fire(self):
         """Be the interrupt of this line: input waits that is the driver's."""
+        if self.port.prompt is not None:
+            self.port.prompt.see()
         self._fire(self.bits | GUEST_BIT if self.port.guest == PROGRAM else self.bits)
 
     @micropython.native

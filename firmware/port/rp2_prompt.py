@@ -2,12 +2,14 @@
 
 A host that closes the port says so with SET_CONTROL_LINE_STATE, DTR off (USB CDC PSTN 1.2,
 6.3.14). Python is not told, but the controller keeps the last SETUP packet it received at the
-start of its memory (RP2040 datasheet 4.1.2.5.1). Only the change from open to closed counts, so
-a prompt is taken from nobody who never says whether the port is open, or never closes it.
+start of its memory (RP2040 datasheet 4.1.2.5.1). A prompt is taken from nobody who never says
+whether the port is open, or never closes it. One that opens as its port is closed is left, too:
+the port was open when input came a moment ago, or nobody types for seconds.
 """
 
 import io
 import os
+import time
 
 import machine
 import micropython
@@ -21,6 +23,11 @@ _DTR = const(1)
 _WATCHDOG_CLEAR = const(0x4005B000)
 _ENABLE = const(0x40000000)
 _LOOK_MS = const(25)
+# A port that was open so short a time before its prompt was the typist's.
+_OPEN_MS = const(2000)
+# Looks at a closed port at which nobody types: then nobody does.
+_SILENT = const(200)
+_PUT = const(8)  # where in the ring of console input the next byte is put: see `rp2_input`
 # Not in this run: the prompt keeps its alarm, of which the chip's pool has 16 for all.
 _FAR_MS = const(0x15A4C36B)
 # Looks after which what was typed has had no effect.
@@ -48,6 +55,13 @@ def typist(keyboard, dupterm, notify):
         dupterm(None)
 
     return type_keys
+
+
+def is_open():
+    """Return whether a host has the port open, or has never said."""
+    if machine.mem16[_SETUP_REQUEST] != _SET_CONTROL_LINE_STATE:
+        return True
+    return machine.mem16[_SETUP_VALUE] & _DTR != 0
 
 
 class Keyboard(io.IOBase):
@@ -89,8 +103,16 @@ class Prompt:
         self.look_handler = self.look
         self.line = _SOFT_RESET
         self.was_open = False
+        self.open_ms = time.ticks_add(time.ticks_ms(), -_OPEN_MS)
+        self.typed = 0
+        self.silent = 0
         self.watches = False
         self.patience = 0
+
+    def see(self):
+        """Take note that input comes now, of a port that is open or not; allocates nothing."""
+        if is_open():
+            self.open_ms = time.ticks_ms()
 
     def leave_by(self, line):
         """Type `line` at the prompt once the host has closed the port; allocates nothing.
@@ -99,8 +121,8 @@ class Prompt:
         """
         self.line = line
         self.watches = True
-        self.was_open = False
-        self.patience = 0
+        self.was_open = 0 <= time.ticks_diff(time.ticks_ms(), self.open_ms) < _OPEN_MS
+        self.silent = self.patience = 0
         self.timer.init(period=_LOOK_MS, callback=self.look_handler)
 
     def stay(self):
@@ -117,17 +139,25 @@ class Prompt:
             if port.has_ended():
                 self._leave()
             return
-        is_line_state = machine.mem16[_SETUP_REQUEST] == _SET_CONTROL_LINE_STATE
-        if not is_line_state or machine.mem16[_SETUP_VALUE] & _DTR:
+        if is_open():
             self.was_open = True
             self.patience = 0
         elif self.patience:
             self.patience -= 1
-        elif self.was_open:
+        elif self.was_open or self.is_silent(port):
             if self.cancels_line():
                 self._leave()
             elif port is not None:
                 port.leave_program()
+
+    def is_silent(self, port):
+        """Return whether nobody has typed for long; called at each look at a closed port."""
+        if port is None or port.waiting is None:
+            return False
+        typed = machine.mem16[port.waiting.at + _PUT]
+        self.silent = self.silent + 1 if typed == self.typed else 0
+        self.typed = typed
+        return self.silent >= _SILENT
 
     def _leave(self):
         self.keyboard.type(_LEAVE_RAW_REPL + self.line)

@@ -24,6 +24,7 @@ PROMPT_MS = HOG_BUDGETS_MS + LOOK_MS + 10
 """In which a Ctrl-C leads to the prompt, whatever runs."""
 
 LEAVE_MS = 100
+SILENT_MS = 6000
 """In which a closed port leads back from the prompt."""
 
 SPIN = "from kernel import inject; inject(kernel, kernel.number('{}') << 5, 2)\r"
@@ -176,10 +177,34 @@ def test_prompt_held_open_for_minutes_stays(board: EmulatedBoard) -> None:
 
 def test_host_that_never_opens_the_port_keeps_the_prompt(board: EmulatedBoard) -> None:
     board.console.set_terminal_attached(False)
-    board.run_for(ms=LEAVE_MS)
+    board.run_for(ms=3000)
     prompt(board)
     board.run_for(ms=3000)
     assert evaluate(board, "3 + 3") == "6"
+
+
+@pytest.mark.parametrize("open_ms", [0, 1, 3, 10, 30])
+def test_a_prompt_that_opens_as_its_port_is_closed_is_left(
+    board: EmulatedBoard, open_ms: float
+) -> None:
+    board.run_for(ms=300)
+    board.write(b"\x03")
+    board.run_for(ms=open_ms)
+    board.console.set_terminal_attached(False)
+    board.run_for(ms=LEAVE_MS if open_ms else SILENT_MS)
+    board.console.set_terminal_attached(True)
+    assert has_reached_the_loop(board)
+
+
+def test_a_prompt_at_a_closed_port_is_left_when_nobody_types(board: EmulatedBoard) -> None:
+    board.console.set_terminal_attached(False)
+    board.run_for(ms=3000)
+    prompt(board)
+    board.run_for(ms=3000)
+    assert evaluate(board, "4 + 4") == "8"
+    board.run_for(ms=SILENT_MS)
+    board.console.set_terminal_attached(True)
+    assert has_reached_the_loop(board)
 
 
 def test_program_left_running_is_not_disturbed_and_then_the_loop_is_back(
