@@ -75,6 +75,10 @@ seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
 campaign: $(READY) ## Have millions of faults in services, or in the kernel's words: ARGS=--help.
 	@cd tests && ../$(BIN)/python -m campaign $(ARGS)
 
+.PHONY: test-peers
+test-peers: $(READY) ## Run MicroPython's own tests with Bulkhead and without, side by side.
+	@cd tests && ../$(BIN)/python -m peers $(ARGS)
+
 .PHONY: walk
 walk: $(READY) ## Walk through all that a service reaches on the emulated board: minutes.
 	@cd tests && ../$(BIN)/python -m walk_board $(ARGS)

@@ -76,7 +76,7 @@ class BranchPort(CasePort):  # type: ignore[misc]
         """Be a branch of a service's bytecode, some time after the last."""
         w = self.kernel.words
         self.clock.us += BRANCH_US
-        self._look_at_chip()
+        self.look_at_chip()
         if not w[ARMED]:
             return
         if self.pending:
@@ -99,14 +99,15 @@ class BranchPort(CasePort):  # type: ignore[misc]
         if fires_us is not None and (limit_us < 0 or self.clock.us + limit_us > fires_us):
             limit_us = max(fires_us - self.clock.us, 0)
         super().idle(limit_us)
-        self._look_at_chip()
+        self.look_at_chip()
 
     def print_exception(self, error: BaseException, stream: object) -> None:
         """Write what an exception says, without the lines that take CPython longest."""
         text = "".join(traceback.format_exception_only(error))
         stream.write(text.encode())  # type: ignore[attr-defined]
 
-    def _look_at_chip(self) -> None:
+    def look_at_chip(self) -> None:
+        """Have the chip fire if it was not fed in time: it needs nobody's help for that."""
         fires_us = self.chip.fires_us
         if fires_us is not None and self.clock.us >= fires_us and self.fired is not None:
             self.fired()

@@ -211,6 +211,7 @@ class Child:
         """See whether everybody gets on, and since when."""
         self.clock.at = self.clock.looks + _LOOKS
         now = self.clock.us
+        self.port.look_at_chip()
         if self.well_us is None:
             if self.is_well():
                 self.well_us = now
