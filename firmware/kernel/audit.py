@@ -54,6 +54,8 @@ def _waits(w: ptr32, task: int, end: int) -> int:
     state = w[task + STATE]
     if state < 0 or state > ORDERING or w[task + PRIORITY] >= IDLE_PRIORITY:
         return 0
+    if w[task + GENERATION] > GENERATION_MASK:  # no handle would name it, ever again
+        return 0
     kind = 1 << state
     peer = w[task + PEER]
     timed = w[task + TIMED_WAIT]

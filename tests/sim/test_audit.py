@@ -11,6 +11,7 @@ from kernel.audit import is_in_order
 from kernel.layout import (
     CLIENTS,
     DEADLINES,
+    GENERATION,
     NEXT,
     NEXT_DEADLINE,
     OUTER,
@@ -65,6 +66,7 @@ CHANGES = (
     *((at, 0) for at in (DEADLINES, OUTER, STRUCK)),
     *((NEXT_DEADLINE, bit) for bit in (27, 28)),
     (TASKS_END, 7),
+    (SERVER + GENERATION, 17),
     (SERVER + PENDING, 3),
 )
 
