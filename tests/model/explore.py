@@ -9,6 +9,7 @@ Prints a line a world; exit code 1 on a violation.
 import argparse
 import sys
 from argparse import Namespace
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,17 @@ def cycle(name: str, explorer: Explorer, lasso: Lasso) -> str:
     """Return what waits for ever, how to come there, and what then goes round."""
     steps = [*trace(name, explorer, lasso.path).splitlines(), "  and then round and round:"]
     return "\n".join([*steps, *("    " + label for label in lasso.cycle)])
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Return what takes one of the names from a command line, and names them all otherwise."""
+
+    def take(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"there is no {text}; there are {', '.join(names)}")
+        return text
+
+    return take
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -97,7 +109,7 @@ def visit(name: str, args: Namespace) -> Visit:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     made = argparse.ArgumentParser(description="Explore small worlds of the kernel.")
-    made.add_argument("worlds", nargs="*", metavar="WORLD")
+    made.add_argument("worlds", nargs="*", metavar="WORLD", type=one_of(WORLDS))
     made.add_argument("--root", type=Path, default=source_root(), help="the checkout to explore")
     made.add_argument("--long", action="store_true", help="without the short ways")
     made.add_argument("--seconds", type=float, default=1e9, help="processor time a world")

@@ -20,6 +20,7 @@ from pathlib import Path
 from bulkhead_host.explore.liveness import Graph
 from bulkhead_host.explore.search import Explorer
 from bulkhead_host.paths import source_root
+from model.explore import one_of
 from model.seeds import SEEDS, Seed
 from model.worlds import WORLDS
 
@@ -108,7 +109,7 @@ def _first_failure(root: Path) -> str:
 def main() -> int:
     """Put in each bug, and print what finds it."""
     parser = argparse.ArgumentParser(description="Find bugs put into the kernel.")
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", type=one_of(SEEDS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of processor time, a bug")
     args = parser.parse_args()
     lost = 0

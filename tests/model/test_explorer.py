@@ -14,6 +14,7 @@ from bulkhead_host.explore.traces import replay, shrink
 from bulkhead_host.explore.tree import TURNS_MAX
 from bulkhead_host.paths import source_root
 from kernel import layout, levels  # the process's own, not a world's
+from model.explore import parser
 from model.seeded import ORDER
 from model.worlds import WORLDS
 
@@ -118,3 +119,12 @@ def test_a_constant_that_the_kernel_has_not_is_refused() -> None:
     world = replace(WORLDS["pair"], constants={"layout.NO_SUCH": 1})
     with pytest.raises(ValueError, match=r"kernel/layout\.py has no constant NO_SUCH"):
         Explorer(world, source_root())
+
+
+def test_a_world_that_there_is_not_is_told_beside_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["pair", "nowhere"])
+    assert "there is no nowhere; there are pair, " in capsys.readouterr().err.replace("\n", " ")
+    assert parser().parse_args(["pair"]).worlds == ["pair"]
