@@ -69,8 +69,8 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
                 ready >>= 1
                 top += 1
             if task:
-                if top < me[PRIORITY]:
-                    push_front(w, task)
+                if top < me[PRIORITY]:  # the next slice begins anew: an equal's, if there is one
+                    push_back(w, task)
                     task = 0
                 elif top == me[PRIORITY] and (now - w[SLICE_END]) & TIME_HALF == 0:
                     push_back(w, task)

@@ -1,8 +1,8 @@
-"""Cases: budgets of a step and of a period; kills, and tasks that catch them."""
+"""Cases: budgets of a step and of a period; turns of equals; kills, and tasks that catch them."""
 
 from bulkhead import OK
 from cases.rig import burn_us, echo, idle, no_branch
-from kernel.abi import BUDGET, DORMANT, EXCEPTION, FAULTED, RECEIVING, SLEEPING
+from kernel.abi import BUDGET, DORMANT, DROP_OLDEST, EXCEPTION, FAULTED, RECEIVING, SLEEPING
 from kernel.layout import CPU_US
 
 
@@ -280,3 +280,34 @@ def test_kill_as_the_last_step_ends_is_forgotten(rig):
     rig.run(60_000)  # a bound: it finishes long before
     if rig.port.name in ("rp2", "sim"):  # elsewhere a kill is a signal, which takes its time
         rig.expect((rig.log, rig.fault("edge"), rig.fault("supervisor")), ([OK] * 30, 0, 0))
+
+
+def test_who_wakes_the_important_all_the_time_leaves_its_equals_their_turns(rig):
+    def busy(trap):
+        def main(task):
+            for _ in range(20_000):
+                if rig.count == 4:
+                    break
+                yield trap(task)
+            rig.log.append(rig.count)
+            yield task.recv()
+
+        return main
+
+    def important(task):
+        while True:
+            yield task.recv()
+
+    def equal(task):
+        for _ in range(4):
+            yield task.sleep(1)
+            rig.count += 1
+
+    rig.add("important", important, priority=1, mailbox=(2, DROP_OLDEST))
+    rig.add(
+        "flood", busy(lambda task: task.notify(task.cap("important"), 1)), uses="important:notify"
+    )
+    rig.add("send", busy(lambda task: task.send(task.cap("important"), 1)), uses="important:send")
+    rig.add("equal", equal)
+    rig.run(60)
+    rig.expect(rig.log, [4, 4])
