@@ -14,6 +14,8 @@ _FILES = (
     "code",
     "callbacks",
 )
+CONTROLS = {chr(code) for code in (*range(32), *range(0x7F, 0xA0)) if code not in (9, 10, 13)}
+"""What no service prints: control characters, C0 and C1, but those that separate."""
 _HELPERS = {"has_modules", "deeper"}
 
 

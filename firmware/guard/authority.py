@@ -19,6 +19,8 @@ _OURS = ("kernel", "port", "guard", "bulkhead")
 # Of these all that a service may import is written to be handed out: first components, whole.
 _OPEN = ("bulkhead", "bulkhead_system", "bulkhead_board", "kernel", "port", "services")
 _CONFIG = "bulkhead_system.CONFIG"
+# Whom a service reaches by these `net` decides: libraries have them where the manifest names them.
+_NETWORK = ("network", "socket", "lwip", "tls", "ssl", "bluetooth")
 _KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
 
 # What `judge` says. From _LIBRARY on the importer has the module as it is.
@@ -62,6 +64,8 @@ class Authority:
 
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
+        if not number:
+            return self._judged(0, name)
         known = self.known[number - 1]
         if name in known:
             return True
@@ -75,7 +79,7 @@ class Authority:
         if self._is_never(name):
             return False
         own = self._own(number)
-        modules = self.modules[number - 1]
+        modules = self._listed(number)
         parts = name.split(".")
         while name:
             if name == own or name in modules:
@@ -105,6 +109,25 @@ class Authority:
             return "'%s' is no service's: its callbacks are no steps. Name a [[line]]" % name
         return "import of '%s' is not in its service.toml" % name
 
+    def whose(self, number, space):
+        """Return the task whose authority counts in code with these globals, 0 for nobody's.
+
+        An `api.py` runs in the steps of others, too, and may import no more for that.
+        """
+        number = self._whose(number)
+        name = space.get("__name__", "")
+        if not name.startswith("services."):
+            return number
+        package = ".".join(name.split(".")[:2])
+        if package == self._own(number):
+            return number
+        module = sys.modules.get(name)
+        if module is not None and module.__dict__ is space:  # it is what it says it is
+            for other in range(len(self.table), 0, -1):
+                if self._own(other) == package:
+                    return other
+        return 0
+
     def judge(self, number, name, names, level, space):
         """Return what task `number` may have of a module; raise if nothing.
 
@@ -112,6 +135,8 @@ class Authority:
         """
         number = self._whose(number)
         if self._is_library(number, space):
+            if name.lstrip("u").partition(".")[0] in _NETWORK and not self.covers(number, name):
+                raise ImportError(self.refusal(name))
             return _LIBRARY if space["__name__"] in self.settled else _LOADING
         # As import statements have them: other objects might give other names the second time.
         # True is MicroPython's own, for a module within a package that it has not found there.
@@ -268,13 +293,16 @@ class Authority:
 
     def _told(self, number, config):
         """Return what manifests tell the code, for task `number`: its own; others have secrets."""
-        if _CONFIG in self.modules[number - 1]:
+        if _CONFIG in self._listed(number):
             return config
-        own = self.table[number - 1][ROW_NAME]
+        own = self.table[number - 1][ROW_NAME] if number else ""
         return tuple([row for row in config if row[0] == own])
 
+    def _listed(self, number):
+        return self.modules[number - 1] if number else ()
+
     def _own(self, number):
-        entry = self.table[number - 1][ROW_ENTRY]
+        entry = self.table[number - 1][ROW_ENTRY] if number else None
         return entry[: -len(".service")] if isinstance(entry, str) else ""
 
     def _is_own(self, number, name):

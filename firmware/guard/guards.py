@@ -34,6 +34,7 @@ def install(words, authority, outlet=None, shares=None):
     importing = authority.importing = builtins.__import__
     authority.finding = view
     judge = authority.judge
+    whose = authority.whose
     settle = authority.settle
     settle_libraries = authority.settle_libraries
     hand_out = authority.hand_out
@@ -45,7 +46,9 @@ def install(words, authority, outlet=None, shares=None):
         number = words[RUNNING_TASK] >> RECORD_SHIFT
         if number == 0 or words[ARMED] == 0:
             return importing(name, space, local, names, level)
-        verdict = judge(number, name, names, level, caller())
+        space_of = caller()
+        number = whose(number, space_of)
+        verdict = judge(number, name, names, level, space_of)
         module = importing(name, space, local, names, level)
         if verdict != 3:
             settle(name)
@@ -138,10 +141,13 @@ def printable(values, sep=" ", end="\n"):
 
 
 def _harmless(text):
-    """Return a text with `?` for control characters but line feeds and tabs."""
-    if text and (min(text.encode()) < 32 or "\x7f" in text):  # looking for each takes 1 ms
+    """Return a text with `?` for control characters, C0 and C1, but line feeds and tabs."""
+    data = text.encode()
+    if data and (min(data) < 32 or b"\x7f" in data):  # looking for each takes 1 ms
         for control in _CONTROLS:
             text = text.replace(control, "?")
+    if b"\xc2" in data:  # with which C1 begins in UTF-8
+        text = "".join([one if one < "\x80" or one >= "\xa0" else "?" for one in text])
     return text
 
 

@@ -32,6 +32,7 @@ def print_a_frame(_sys):
     """Print a frame of the link."""
     print(FRAME)
     print("\x1b[2J", end="\r")
+    print("\x9b2J", sep="\x85", end="\x80\x9f")
 
 
 @after

@@ -340,3 +340,39 @@ def reset_by_machine(_task):
 
     machine.reset()
     reached()
+
+
+@after
+def reset_by_a_deep_sleep(_task):
+    """Have the board sleep deeply, which ends with a reset."""
+    from machine import deepsleep
+
+    deepsleep(1)
+    reached()
+
+
+@after
+def stand_still_by_a_light_sleep(_task):
+    """Stand the whole board still by a sleep, by a name put together."""
+    import machine
+
+    getattr(machine, "light" + "sleep")(1)
+    reached()
+
+
+@after
+def slow_the_clock(_task):
+    """Slow everybody's clock."""
+    import machine
+
+    machine.freq(48_000_000)
+    reached()
+
+
+@after
+def reset_by_the_hardware_watchdog(_task):
+    """Start the hardware watchdog, and never feed it."""
+    from machine import WDT
+
+    WDT(timeout=1)
+    reached()

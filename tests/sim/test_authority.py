@@ -67,3 +67,39 @@ def test_a_service_is_told_its_own_configuration_alone() -> None:
         assert expected == given.CONFIG
         assert given.SERVICES is _TABLE
         assert authority.find(number, system, "bulkhead_system", "CONFIG") == expected
+
+
+def test_an_api_imports_in_anothers_step_what_its_own_manifest_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = (*_TABLE, ("pump", "services.pump.service"))
+    authority = Authority(table, SERVICE, (("machine",), (), ("random", "machine.ADC")))
+    for name in ("services.pump.api", "services.none.api", "services.led.api"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    spaces = {name: sys.modules[name].__dict__ for name in sys.modules if "services." in name}
+    assert authority.whose(1, spaces["services.pump.api"]) == 3
+    assert authority.whose(1, spaces["services.led.api"]) == 1
+    assert authority.whose(1, spaces["services.none.api"]) == 0
+    assert authority.whose(1, {"__name__": "services.pump.api"}) == 0  # it only says so
+    assert authority.whose(2, {"__name__": "services.led.service"}) == 0
+    assert authority.whose(2, {"__name__": "cases"}) == 2
+    assert authority.covers(3, "machine.ADC")
+    assert not authority.covers(3, "machine.Pin")
+    assert authority.covers(0, "math")
+    assert not authority.covers(0, "machine")
+    assert (
+        authority.find(0, Spare("bulkhead_system", CONFIG=()), "bulkhead_system", "CONFIG") == ()
+    )
+
+
+@pytest.mark.parametrize("module", ("socket", "usocket", "network", "tls", "lwip", "bluetooth"))
+def test_a_library_has_the_network_where_the_manifest_names_it(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Spare("streams")
+    monkeypatch.setitem(sys.modules, "streams", streams)
+    authority = Authority(_TABLE, SERVICE, (("streams", module), ("streams",)))
+    authority.judge(1, module, None, 0, streams.__dict__)
+    authority.judge(2, "machine", None, 0, streams.__dict__)
+    with pytest.raises(ImportError, match=module):
+        authority.judge(2, module, None, 0, streams.__dict__)

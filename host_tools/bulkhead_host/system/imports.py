@@ -25,6 +25,7 @@ _BY_NAME = (
     *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
     *("-rp2.Flash", "-_rp2.Flash", "-machine.disable_irq", "-machine.enable_irq"),
     *("-machine.reset", "-machine.soft_reset", "-machine.bootloader"),
+    *("-machine.deepsleep", "-machine.lightsleep", "-machine.freq", "-machine.WDT"),
     *("-rp2._call_with_globals", "-_rp2._call_with_globals", "-sys.modules"),
 )
 # What would run code of a service outside of its steps: callbacks and threads.
