@@ -5,8 +5,17 @@ from attacks.tools import KEPT, after, reached, refused
 # What only an image changes in MicroPython stops.
 ON_AN_IMAGE = (
     "a_bytearray_with_more_than_its_length",
+    "be_indexed_by_code",
+    "call_what_calls_itself",
+    "compare_lists_that_hold_each_other",
+    "compare_what_is_gone",
+    "count_without_end",
     "keep_what_a_stream_is_given",
     "look_at_memory_that_was_given_back",
+    "make_a_class_of_its_class",
+    "match_without_end",
+    "print_into_a_derived_stream",
+    "print_what_clears_itself",
     "read_more_than_was_asked",
 )
 WRAPPED = "1073741823x" * 4 + "4x"  # the sum of whose sizes is 0 in 32 bits
@@ -286,4 +295,140 @@ def write_a_constant(_sys):
     """Write into bytes and texts by a memoryview."""
     view = memoryview(b"constant")
     view[0] = 88
+    reached()
+
+
+# --- code in the midst of C, and C that calls itself
+
+
+class Clears:
+    """Clears what it is used with, whose memory goes to others, when it is looked at."""
+
+    def __init__(self, of):
+        self.of = of
+
+    def act(self):
+        self.of.clear()
+        KEPT[:] = [b"A" * (64 + 8 * at) for at in range(20)]
+
+    def __int__(self):
+        self.act()
+        return 30
+
+    def __eq__(self, _other):
+        self.act()
+        return False
+
+    def __hash__(self):
+        return 7
+
+    def __repr__(self):
+        self.act()
+        return "gone"
+
+
+@after
+def be_indexed_by_code(_sys):
+    """Clear a list by the number that it is indexed with, and take what is there then."""
+    items = [0] * 32
+    items[Clears(items)]
+    reached()
+
+
+@after
+def compare_what_is_gone(_sys):
+    """Clear a dictionary by the key that is looked for."""
+    table = {}
+    table[Clears(table)] = bytes(2)
+    table.get(Clears([]))
+    reached()
+
+
+@after
+def print_what_clears_itself(_sys):
+    """Clear a dictionary by the text of its key, and print the value that is there then."""
+    table = {}
+    table[Clears(table)] = b"own"
+    if "own" not in str(table):
+        reached()
+    raise ValueError("printed")
+
+
+@after
+def compare_lists_that_hold_each_other(_sys):
+    """Use up the stack in C, by two lists that hold themselves."""
+    one, another = [], []
+    one.append(one)
+    another.append(another)
+    one == another  # noqa: B015
+    reached()
+
+
+@after
+def call_what_calls_itself(_sys):
+    """Use up the stack in C, by a class whose objects are called by its objects."""
+
+    class Callee:
+        pass
+
+    Callee.__call__ = Callee()
+    Callee()()
+    reached()
+
+
+@after
+def compile_a_pattern_without_end(_sys):
+    """Use up the stack in C, by a pattern of opening brackets."""
+    import re
+
+    re.compile("(" * 4000)
+    reached()
+
+
+@after
+def make_a_class_of_its_class(_sys):
+    """Have a class taken for an object of it, whose built-in part is its own inside."""
+
+    class Derived(list):
+        pass
+
+    super(Derived, Derived).__init__(5)
+    super(Derived, Derived).append(1)
+    reached()
+
+
+@after
+def print_into_a_derived_stream(_sys):
+    """Print into an object that derives from a stream, and is taken for one."""
+    import io
+
+    class Derived(io.BytesIO):
+        pass
+
+    print("x" * 64, file=Derived())
+    reached()
+
+
+@after
+def ask_for_a_queue_beyond_memory(_sys):
+    """Make a queue whose size wraps around."""
+    from collections import deque
+
+    refused((MemoryError, OverflowError, ValueError), deque, (), 0x40000003)
+    raise ValueError("refused")
+
+
+@after
+def count_without_end(_sys):
+    """Never end in one call of C, which counts."""
+    sum(range(1 << 29))
+    reached()
+
+
+@after
+def match_without_end(_sys):
+    """Never end in one call of C, which looks for a pattern."""
+    import re
+
+    re.match("(a|a)*b", "a" * 24)
     reached()

@@ -21,6 +21,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_whole
 from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
+from bulkhead_host.image.reentry import REENTRY_CHANGES
 
 _CODES = """\
                 case 'P':
@@ -247,6 +248,8 @@ CHANGES = (
     Change(path="ports/rp2/modules/rp2.py", before=_PIO_PASSES, after=_PIO_PASSES_APART),
     # Who sets a callback is judged.
     *CALLBACK_CHANGES,
+    # Code of a program in the midst of C, and C that calls itself.
+    *REENTRY_CHANGES,
 )
 
 # lwIP's timers stand still on this port until a link is up, and PPP brings its link up by them:
