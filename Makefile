@@ -116,6 +116,10 @@ build/docs/.ready: host_tools/docs.lock
 	@python3 -m venv build/docs/env
 	@build/docs/env/bin/pip install --quiet --no-input --require-hashes -r $< && touch $@
 
+.PHONY: release
+release: $(READY) ## Make every artefact of this version in build/release, with checksums.
+	@rm -rf build/release && $(BIN)/python -m bulkhead_host.image.release $(ARGS)
+
 .PHONY: grade
 grade: $(READY) ## Grade a lab of the course: make grade ARGS=lab1.
 	@cd tests && PYTHONPATH=../firmware/port/cpython:../firmware ../$(BIN)/python \
