@@ -10,6 +10,7 @@ from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator import bootloader as bootloader_module
 from bulkhead_host.emulator.chip import FlashCommand, FlashWrite
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
+from bulkhead_host.emulator.unkind import unkind
 from bulkhead_host.errors import DeviceBusy, DeviceTimeout
 
 WRITE_FILE = "with open('note', 'w') as file:\n    file.write('kept')"
@@ -218,3 +219,30 @@ def test_power_can_fail_at_any_flash_write(stock_image: Path) -> None:
         contents.add(execute(board, "data = open('note').read(); print(len(data), set(data))"))
     board.stop()
     assert contents == {"5000 {'o'}\n", "5000 {'n'}\n"}
+
+
+TIMED = """
+import rp2
+from time import ticks_diff, ticks_us
+flash, data = rp2.Flash(), bytes(4096)
+start = ticks_us()
+flash.ioctl(6, 300)
+erased = ticks_us()
+flash.writeblocks(300, data, 0)
+print(ticks_diff(erased, start), ticks_diff(ticks_us(), erased))
+"""
+"""Erases a sector of the file system's, then programs its 16 pages."""
+
+
+def test_a_flash_takes_the_time_of_a_chips_where_that_is_asked_for(stock_image: Path) -> None:
+    with unkind():
+        slow = EmulatedBoard(image=stock_image, seed=0)
+    assert slow.holds  # a copy would be quick again
+    with slow as board:
+        wait_for_prompt(board)
+        erased_us, programmed_us = (int(word) for word in execute(board, TIMED).split())
+    assert 45_000 <= erased_us < 46_000
+    assert 16 * 400 <= programmed_us < 16 * 400 + 2_500
+    with EmulatedBoard(image=stock_image, seed=0) as board:
+        wait_for_prompt(board)
+        assert max(int(word) for word in execute(board, TIMED).split()) < 3_000

@@ -31,7 +31,8 @@ _NAMES = [measurement.name for measurement in (*MEASUREMENTS, *APART)]
 def main(*, output: Path | None, names: tuple[str, ...]) -> None:
     """Measure on the emulated Pico, beside asyncio: all, or the measurements named.
 
-    What takes another board's image, `network`, is measured when it is named.
+    What takes another board's image, `network`, and what a chip's own times change, `silicon`, is
+    measured when it is named.
     """
     chosen = [one for one in (*MEASUREMENTS, *APART) if one.name in names] or MEASUREMENTS
     try:

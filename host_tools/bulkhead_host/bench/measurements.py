@@ -17,6 +17,7 @@ from bulkhead_host.bench import (
     network,
     outputs,
     serial,
+    silicon,
     sizes,
     stored,
     traced,
@@ -227,6 +228,7 @@ MEASUREMENTS = (
 
 # Measured by name alone: another board's image takes a minute to compile.
 APART = (
+    Measurement(name="silicon", figures=silicon.FIGURES, function=silicon.measure),
     Measurement(
         name="network",
         figures=(

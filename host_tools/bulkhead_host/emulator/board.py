@@ -25,6 +25,7 @@ from bulkhead_host.emulator.pace import Pacer
 from bulkhead_host.emulator.pins import Pin, PinBank
 from bulkhead_host.emulator.planted import Planted
 from bulkhead_host.emulator.repairs import DEFAULT_UNIQUE_ID, UNIQUE_ID_SIZE, repair
+from bulkhead_host.emulator.unkind import FlashTimes, is_unkind, slow_the_bus
 from bulkhead_host.emulator.usb_host import FRAME_NS, UsbHost, attach_controller
 from bulkhead_host.errors import DeviceTimeout, UsageError
 from bulkhead_host.link.key import device_key
@@ -84,6 +85,9 @@ class EmulatedBoard:
         self.usb = attach_controller(self.chip.mcu)
         self.console = UsbHost(self.usb, hold_idle_out=hold_idle_out)
         self._pins = PinBank(self.chip)
+        if is_unkind():
+            self.chip.flash_times = FlashTimes(self.chip.mcu)
+            slow_the_bus(self.usb)
         self.rate = 1 + faults.clock_error
         self._faults = faults
         self._plant(faults)
@@ -147,6 +151,8 @@ class EmulatedBoard:
             return "its flash in a file"
         if self._pacer is not None:
             return "the pace of the wall clock"
+        if self.chip.flash_times is not None:
+            return "the times of a chip"
         if self._faults != NO_FAULTS:
             return "faults that were planted"
         return "its drive shown" if self._drive.folder is not None else ""

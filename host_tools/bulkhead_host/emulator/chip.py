@@ -17,6 +17,7 @@ from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
 
 from bulkhead_host.emulator.pio_switch import PioSwitch
+from bulkhead_host.emulator.unkind import FlashTimes
 
 try:
     from rp2040py.native._quick_core import (  # type: ignore[import-not-found]
@@ -99,6 +100,7 @@ class Chip:
         self.on_bootloader: list[Callable[[], None]] = []
         self.on_flash_write: FlashHook | None = None
         self.lost_page_every = 0
+        self.flash_times: FlashTimes | None = None
         self.flash_changed = False
         self.reset_count = 0
         self.in_bootloader = False
@@ -230,6 +232,9 @@ class Chip:
             if self._loses(write):
                 return
             self.flash_changed = True
+            if self.flash_times is not None:
+                erased = write.size if write.command is FlashCommand.ERASE else 0
+                self.flash_times.take(erased_bytes=erased)
         self._apply_flash_command()
 
     def _loses(self, write: FlashWrite) -> bool:
