@@ -21,6 +21,7 @@ from micropython import const
 from port.memory import copy, find_collecting, find_interrupt_character, length
 from uctypes import addressof
 
+from port.rp2_chip import TIMERAWL
 from port.rp2_crash import keep, see_nothing, take
 from port.rp2_input import Waiting, find_ring
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
@@ -33,8 +34,6 @@ from port.rp2_tick import (
     CHARACTER, FAR_MS, LOOKS, PLACES, TICKING, WAITED, WANTED, fill_places, find_period, set_tick,
     ticker,
 )  # fmt: skip
-
-_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 
 # Where the interpreter's own words are: at the begin of the SRAM, 2.6.2, below the heap.
 _SRAM = const(0x20000000)
@@ -79,7 +78,7 @@ class Port:
     length = staticmethod(length)
     hold = staticmethod(hold)
     release = staticmethod(release)
-    clock = _TIMERAWL
+    clock = TIMERAWL
 
     def __init__(self, prompt=None):
         micropython.alloc_emergency_exception_buf(100)
@@ -163,7 +162,7 @@ class Port:
     @micropython.viper
     def now(self) -> int:
         """Return the time in microseconds modulo 2**30."""
-        return ptr32(_TIMERAWL)[0] & TIME_MASK
+        return ptr32(TIMERAWL)[0] & TIME_MASK
 
     def uptime_ms(self):
         """Return the milliseconds since reset, modulo 2^30."""
@@ -371,7 +370,7 @@ class Port:
     def wait_us(self, limit_us: int):
         """Wait so long, less than half the range of times, or until a line has fired."""
         w = ptr32(self.words)
-        clock = ptr32(_TIMERAWL)
+        clock = ptr32(TIMERAWL)
         end = clock[0] + limit_us
         while clock[0] - end < 0 and w[IRQ_PENDING] == 0:
             pass

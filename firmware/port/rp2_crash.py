@@ -14,15 +14,13 @@ from kernel.abi import WATCHDOG_FIRED
 from kernel.layout import GENERATION, RECORD_SHIFT, RESULT, RUNNING_TASK, STATE
 from kernel.limits import TIME_MASK
 from micropython import const
+from port.rp2_chip import SCRATCH, SEEN, WATCHDOG_REASON
 
-SCRATCH = const(0x4005800C)
-SEEN = const(0x40058014)
 RUNS = const(0x2B4D0001)
 # Of what the tick saw: the task's number above the uptime, in units of 2**15 us.
 TASK_SHIFT = const(25)
 
 _MAGIC = const(0x2B4C)
-_REASON = const(0x40058008)  # of the last reset; bit 0: the watchdog ran out
 _UPTIME_MASK = const(0x1FFFFFF)
 
 
@@ -54,7 +52,7 @@ def take():
     head, who, doing, uptime_ms = [machine.mem32[SCRATCH + 4 * n] for n in range(4)]
     machine.mem32[SCRATCH] = RUNS
     if head == RUNS:
-        if not machine.mem32[_REASON] & 1:
+        if not machine.mem32[WATCHDOG_REASON] & 1:  # it ran out
             return None
         who = WATCHDOG_FIRED << 8 | uptime_ms >> TASK_SHIFT
         uptime_ms = ((uptime_ms & _UPTIME_MASK) << 15) // 1000 & TIME_MASK

@@ -22,15 +22,13 @@ from kernel.layout import (
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
+from port.rp2_chip import INTE0, INTR_BELOW, PINS_PRIORITY
 from port.rp2_scheduled import QUEUE_MOST
 from port.rp2_tick import CLOCK, FULL, QUEUE, SHARE, THREAD, WORDS
 from uctypes import addressof
 
-_IO_BANK0_INTE0 = const(0x40014100)  # of processor 0, four bits a pin, 2.19.6.1
 _CLEAR = const(0x3000)
-# The processor's interrupt controller, ARMv6-M reference manual B3.4: the SDK gives all interrupts
-# priority 0x80. IO_BANK0 is number 13, RP2040 datasheet 2.3.2: the second byte.
-_NVIC_IPR3 = const(0xE000E40C)
+# The SDK gives all interrupts priority 0x80; that of pins is the second byte of its word.
 _PINS_FIRST = const(0x4000)
 _PINS_LIKE_ALL = const(0x8000)
 
@@ -70,8 +68,8 @@ def handler(record, enter, kernel, ask):
 
 def put_pins(first):
     """Have pins interrupt all other handlers, or wait for them as they for pins."""
-    priorities = machine.mem32[_NVIC_IPR3] & ~0xFF00
-    machine.mem32[_NVIC_IPR3] = priorities | (_PINS_FIRST if first else _PINS_LIKE_ALL)
+    priorities = machine.mem32[PINS_PRIORITY] & ~0xFF00
+    machine.mem32[PINS_PRIORITY] = priorities | (_PINS_FIRST if first else _PINS_LIKE_ALL)
 
 
 error = None  # what `fire` catches: viper has `except ... as` with a global name only
@@ -175,7 +173,7 @@ class PinLine(Line):
         edge, _, pull = trigger.partition(" ")
         events = {"falling": 4, "rising": 8, "both": 12}[edge]
         pulls = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "": None, "none": None}
-        enable = _IO_BANK0_INTE0 + 4 * (number >> 3)
+        enable = INTE0 + 4 * (number >> 3)
         super().__init__(kernel, offset, on_trap, enable, events << 4 * (number & 7))
         self.pin = machine.Pin(number, machine.Pin.IN, pulls[pull])
         self.pin.irq(handler=self.handler, trigger=events, hard=True)
@@ -188,7 +186,7 @@ class PinLine(Line):
         line = int(self.offset)
         enable = w[line + LINE_MASK_AT] - _CLEAR
         bits = w[line + LINE_MASK_WITH]
-        ptr32(enable - 0x10)[0] = bits  # INTR: writing 1 clears an edge
+        ptr32(enable - INTR_BELOW)[0] = bits  # INTR: writing 1 clears an edge
         ptr32(enable + 0x2000)[0] = bits
 
 

@@ -14,13 +14,14 @@ import time
 import machine
 import micropython
 from micropython import const
+from port.rp2_chip import WATCHDOG_CTRL
 
 _SETUP_REQUEST = const(0x50100000)  # bmRequestType and bRequest
 _SETUP_VALUE = const(0x50100002)
 _SET_CONTROL_LINE_STATE = const(0x2221)
 _DTR = const(1)
-# The watchdog's control register, 4.7.6, at the address that clears bits.
-_WATCHDOG_CLEAR = const(0x4005B000)
+# Of the watchdog's control register, at the address that clears bits, 2.1.2.
+_CLEAR = const(0x3000)
 _ENABLE = const(0x40000000)
 _LOOK_MS = const(25)
 # A port that was open so short a time before its prompt was the typist's.
@@ -40,7 +41,7 @@ _LEAVE_RAW_REPL = b"\x02"
 
 def stop_watchdog():
     """Let the hardware watchdog fire no more, which `machine.WDT` cannot be told."""
-    machine.mem32[_WATCHDOG_CLEAR] = _ENABLE
+    machine.mem32[WATCHDOG_CTRL + _CLEAR] = _ENABLE
 
 
 def typist(keyboard, dupterm, notify):

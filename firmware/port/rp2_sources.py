@@ -1,17 +1,16 @@
 """The RP2040's interrupt lines beside pins: timers, UART receive, PIO.
 
-Loaded where there is such a line. Registers are those of the RP2040 datasheet.
+Loaded where there is such a line. Registers are those of `rp2_chip`.
 """
 
 import machine
 from kernel.layout import FIRED, LINE_MASKED
 from micropython import const
+from port.rp2_chip import PIO0_INTE, PIO_APART, UART0_IMSC, UART_APART
 from port.rp2_lines import Line
 from port.rp2_tick import FAR_MS
 from uctypes import addressof
 
-_UART0_IMSC = const(0x40034038)  # 4.2.8; UART1 is 0x4000 further on
-_PIO0_INTE = const(0x5020012C)  # 3.7; PIO1 is 0x100000 further on
 _CLEAR = const(0x3000)
 
 
@@ -62,7 +61,7 @@ class UartLine(Line):
     """
 
     def __init__(self, kernel, offset, on_trap, number, baudrate, tx, rx):
-        enable = _UART0_IMSC + 0x4000 * number
+        enable = UART0_IMSC + UART_APART * number
         super().__init__(kernel, offset, on_trap, enable, 1 << 6)  # RTIM
         self.uart = machine.UART(
             number, baudrate, tx=machine.Pin(tx), rx=machine.Pin(rx), rxbuf=256
@@ -79,7 +78,7 @@ class PioLine(Line):
     """The flag a state machine raises by `irq(rel(0))`; one raised while masked fires after."""
 
     def __init__(self, kernel, offset, on_trap, number):
-        enable = _PIO0_INTE + 0x100000 * (number >> 2)
+        enable = PIO0_INTE + PIO_APART * (number >> 2)
         super().__init__(kernel, offset, on_trap, enable, 0x100 << (number & 3))
         from rp2 import StateMachine  # its assembler is loaded only where there is a PIO line
 

@@ -1,6 +1,6 @@
 """The RP2040's tick: a hard timer every TICK_US, which strikes what is over its budget.
 
-Registers are those of the RP2040 datasheet (4.6 timer); the watchdog's are in `rp2_crash`.
+Registers are those of `rp2_chip`.
 """
 
 import sys
@@ -17,10 +17,10 @@ from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
 from micropython import const
-from port.rp2_crash import RUNS, SCRATCH, TASK_SHIFT
+from port.rp2_chip import SCRATCH, TIMERAWL
+from port.rp2_crash import RUNS, TASK_SHIFT
 from uctypes import addressof
 
-_TIMERAWL = const(0x40054028)  # low word of the microsecond timer, 4.6.4
 
 # The port's places: an array of addresses and flags, at hand by one address in compiled code.
 WORDS = const(0)  # of the kernel
@@ -66,7 +66,7 @@ _LOOK = const(0x3C00)
 def fill_places(places, kernel, collecting, period, share):
     """Say where all is that does not change. `share` is `Stack.words`."""
     places[WORDS] = addressof(kernel.words)
-    places[CLOCK] = _TIMERAWL
+    places[CLOCK] = TIMERAWL
     places[SCRATCH_AT] = SCRATCH
     places[PERIOD] = period
     places[THREAD] = share[STACK_THREAD]

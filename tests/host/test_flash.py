@@ -2,6 +2,7 @@
 
 import os
 import pty
+import struct
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from bulkhead_host.errors import (
 from bulkhead_host.image.bootloader import enter_bootloader
 from bulkhead_host.image.build import build_image, stock_image
 from bulkhead_host.image.flash import Desk, flash_image
+from bulkhead_host.image.uf2 import RP2350_FAMILY
 from bulkhead_host.image.volumes import board_id, bootloader_volumes
 from bulkhead_host.link.ports import Address, UsbPort
 
@@ -182,8 +184,19 @@ def test_the_drive_of_another_chip_is_left_alone(image: Path, media: Path) -> No
     (drive / "INFO_UF2.TXT").write_text(RP2350_INFO)
     with pytest.raises(UsageError, match="another chip: RP2350"):
         flash_image(image, drive=drive, desk=FakeDesk(media))
-    assert bootloader_volumes([drive]) == []
+    assert bootloader_volumes([drive]) == [drive]
     assert [file.name for file in drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_an_image_for_a_pico_2_goes_to_the_drive_of_one(image: Path, media: Path) -> None:
+    content = bytearray(image.read_bytes())
+    for start in range(0, len(content), 512):
+        struct.pack_into("<I", content, start + 28, RP2350_FAMILY)
+    image.write_bytes(content)
+    with pytest.raises(UsageError, match="another chip: RPI-RP2"):
+        flash_image(image, desk=FakeDesk(media / "first", ONE))
+    flashed = flash_image(image, desk=FakeDesk(media / "second", ONE, info=RP2350_INFO))
+    assert flashed.port == ONE.device
 
 
 def test_a_drive_that_never_appears_is_a_timeout_with_the_way_out(

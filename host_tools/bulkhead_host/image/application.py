@@ -47,7 +47,7 @@ def system_files(
         sources |= _modules(firmware / package, package)
     if not any(ASYNCIO in service.modules for service in system.services):
         del sources["bulkhead/loop.py"]
-    sources |= port_modules(config.port)
+    sources |= port_modules(config.port, chip=config.chip)
     sources["main.py"] = firmware / "boot" / "main.py"
     sources["bulkhead_slots.py"] = firmware / "boot" / "bulkhead_slots.py"
     if f"port/{config.port}_prompt.py" in sources:
@@ -100,10 +100,11 @@ def _below(files: Mapping[str, Path | bytes], prefix: str) -> dict[str, Path | b
     return {path: data for path, data in files.items() if path.startswith(prefix)}
 
 
-def port_modules(port: str) -> dict[str, Path]:
+def port_modules(port: str, *, chip: str = "") -> dict[str, Path]:
     """Return the modules of a port: path on the board to source.
 
-    Those are `PORT.py`, `PORT_*.py`, and what they import of the modules that ports share.
+    A chip that has a file of registers, `CHIP_chip.py`, has it in the place of the port's own.
+    The others are `PORT.py`, `PORT_*.py`, and what they import of the modules that ports share.
     """
     folder = source_root() / "firmware" / "port"
     own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
@@ -112,7 +113,11 @@ def port_modules(port: str) -> dict[str, Path]:
         {folder / f"{name}.py" for name in re.findall(r"^from port\.(\w+)", text, re.M)}
     )
     files = dict.fromkeys((folder / "__init__.py", *shared, *own))
-    return {f"port/{file.name}": file for file in files}
+    found = {f"port/{file.name}": file for file in files}
+    registers = folder / f"{chip}_chip.py"
+    if chip and registers.is_file():
+        found[f"port/{port}_chip.py"] = registers
+    return found
 
 
 def _modules(folder: Path, package: str) -> dict[str, Path]:

@@ -134,7 +134,9 @@ def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None
         path=output or folder / "firmware.uf2",
         elf=folder / "firmware.elf",
         sha256=hashlib.sha256(content).hexdigest(),
-        flash_used=len(read_uf2(content, flash_bytes=board.flash_bytes).data),
+        flash_used=len(
+            read_uf2(content, flash_bytes=board.flash_bytes, family=board.uf2_family).data
+        ),
         flash_available=board.firmware_bytes_max,
         sections=json.loads(read_text(folder / "image.json"))["sections"],
         micropython_version=tree.recipe.version,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
+from bulkhead_host.image.boot_block import check_boot_block
 from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import manifest_text, mended
@@ -24,7 +25,7 @@ from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
 from bulkhead_host.image.sources import SourceTree
 from bulkhead_host.image.toolchain import Toolchain
-from bulkhead_host.image.uf2 import FLASH_BASE, RP2040_FAMILY
+from bulkhead_host.image.uf2 import FLASH_BASE
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,11 @@ class FirmwareBuild:
 
     def _convert(self, made: Path) -> None:
         converter = self.tree.micropython / "tools" / "uf2conv.py"
-        options = ["-f", hex(RP2040_FAMILY), "-b", hex(FLASH_BASE), "-c"]
+        options = ["-f", hex(self.board.uf2_family), "-b", hex(FLASH_BASE), "-c"]
         firmware, uf2 = self.folder / "firmware.bin", made / "firmware.uf2"
         self._run([sys.executable, str(converter), *options, "-o", str(uf2), str(firmware)])
+        if self.board.chip == "rp2350":
+            check_boot_block(firmware.read_bytes())
         size = firmware.stat().st_size
         if size > self.board.firmware_bytes_max:
             kib = (size - self.board.firmware_bytes_max + 1023) // 1024

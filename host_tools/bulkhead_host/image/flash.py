@@ -29,7 +29,13 @@ from bulkhead_host.image.bootloader import (
 )
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.key_slot import uf2_with_key
-from bulkhead_host.image.uf2 import read_uf2
+from bulkhead_host.image.uf2 import (
+    FLASH_BYTES,
+    RP2040_FAMILY,
+    RP2350_FAMILY,
+    family_of,
+    read_uf2,
+)
 from bulkhead_host.image.volumes import INFO_FILE, board_id, bootloader_volumes, check_volume
 from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import Address, UsbPort, find_address, usb_ports
@@ -40,6 +46,7 @@ MICROPYTHON_PID = 0x0005
 _VOLUME_TIMEOUT_S = 30.0
 _RETURN_TIMEOUT_S = 30.0
 _POLL_S = 0.1
+_FLASH_BYTES = {RP2040_FAMILY: FLASH_BYTES, RP2350_FAMILY: 2 * FLASH_BYTES}
 
 _Value = TypeVar("_Value")
 
@@ -113,7 +120,8 @@ def flash_image(
     `errors`.
     """
     desk = desk or Desk()
-    content = uf2_with_key(_checked_content(image), device_key())
+    checked = _checked_content(image)
+    content = uf2_with_key(checked, device_key())
     started = desk.clock_s()
     known = desk.boards()
     board = None if port is None else find_address(port, list_usb=lambda: known)
@@ -123,7 +131,7 @@ def flash_image(
             raise DeviceNotFound("no RP2040 with MicroPython is plugged in", HOLD_BOOTSEL)
         board = board or find_address(list_usb=lambda: known)
         volume = _reach_bootloader(desk, board, drive, progress)
-    check_volume(volume)
+    check_volume(volume, family_of(checked))
     progress(f"copying {len(content)} bytes to {volume}")
     _copy(content, volume / image.name)
     _wait(
@@ -142,7 +150,8 @@ def _checked_content(image: Path) -> bytes:
         content = image.read_bytes()
     except OSError as error:
         raise UsageError(f"{image} cannot be read: {error.strerror}", "bulkhead build") from error
-    read_uf2(content)
+    family = family_of(content)
+    read_uf2(content, flash_bytes=_FLASH_BYTES[family], family=family)
     return content
 
 

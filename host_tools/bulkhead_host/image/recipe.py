@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkhead_host.errors import UsageError
+from bulkhead_host.image.uf2 import RP2040_FAMILY
 from bulkhead_host.system.boards import Board as DescribedBoard
 from bulkhead_host.system.boards import board_named as described_board
 from bulkhead_host.system.boards import boards_folder
@@ -33,6 +34,8 @@ class Board:
     flash_bytes: int
     firmware_bytes_max: int
     libraries: tuple[str, ...] = field(default=(), repr=False)
+    uf2_family: int = field(default=RP2040_FAMILY, repr=False)
+    chip: str = field(default="", repr=False)
     definition: Path | None = field(default=None, repr=False)
 
 
@@ -131,6 +134,8 @@ def board_named(name: str) -> Board:
         flash_bytes=board.flash_bytes,
         firmware_bytes_max=board.flash_bytes - board.file_system_bytes,
         libraries=board.image.libraries,
+        chip=board.chip,
+        uf2_family=int(board.flash.get("uf2_family", RP2040_FAMILY)),
         definition=folder if folder.is_dir() else None,
     )
 

@@ -15,12 +15,17 @@ PAYLOAD_BYTES = 256
 FLASH_BASE = 0x1000_0000
 FLASH_BYTES = 2 * 1024 * 1024
 RP2040_FAMILY = 0xE48B_FF56
+RP2350_FAMILY = 0xE48B_FF59
+"""Arm, secure: RP2350 datasheet, 5.5.3."""
+BOARD_IDS = {RP2040_FAMILY: "RPI-RP2", RP2350_FAMILY: "RP2350"}
+"""What the bootloader's drive of each says in its INFO_UF2.TXT."""
 
 # Other families of the format's own list that a MicroPython user may have at hand.
 _FAMILIES = {
+    RP2040_FAMILY: "the RP2040",
     0xE48B_FF57: "the RP2350 (absolute)",
     0xE48B_FF58: "the RP2350 (data)",
-    0xE48B_FF59: "the RP2350 (Arm)",
+    RP2350_FAMILY: "the RP2350 (Arm)",
     0xE48B_FF5A: "the RP2350 (RISC-V)",
     0xE48B_FF5B: "the RP2350 (Arm, non-secure)",
     0x68ED_2B88: "the SAMD21",
@@ -49,8 +54,10 @@ class Uf2:
     data: bytes
 
 
-def read_uf2(content: bytes, *, flash_bytes: int = FLASH_BYTES) -> Uf2:
-    """Return what a UF2 file for the RP2040 programs.
+def read_uf2(
+    content: bytes, *, flash_bytes: int = FLASH_BYTES, family: int = RP2040_FAMILY
+) -> Uf2:
+    """Return what a UF2 file for a chip of a family programs, the RP2040 unless it is told.
 
     Raises `UsageError` for a file that is truncated, damaged, for another chip, or reaches
     beyond the flash memory (`flash_bytes` from its start).
@@ -64,25 +71,34 @@ def read_uf2(content: bytes, *, flash_bytes: int = FLASH_BYTES) -> Uf2:
     written: set[int] = set()
     for index in range(count):
         block = content[index * BLOCK_BYTES : (index + 1) * BLOCK_BYTES]
-        offset = _check_block(block, index, count, flash_bytes)
+        offset = _check_block(block, index, count, flash_bytes, family)
         if offset in written:
             raise _refusal(f"block {index} writes to 0x{FLASH_BASE + offset:08x} a second time")
         written.add(offset)
         flash[offset : offset + PAYLOAD_BYTES] = block[32 : 32 + PAYLOAD_BYTES]
     start, end = min(written), max(written) + PAYLOAD_BYTES
-    return Uf2(family=RP2040_FAMILY, address=FLASH_BASE + start, data=bytes(flash[start:end]))
+    return Uf2(family=family, address=FLASH_BASE + start, data=bytes(flash[start:end]))
 
 
-def _check_block(block: bytes, index: int, count: int, flash_bytes: int) -> int:
+def family_of(content: bytes) -> int:
+    """Return which of the families that are flashed a file says to be for, else the RP2040's."""
+    if len(content) < BLOCK_BYTES:
+        return RP2040_FAMILY
+    family: int = _HEADER.unpack_from(content)[-1]
+    return family if family in BOARD_IDS else RP2040_FAMILY
+
+
+def _check_block(block: bytes, index: int, count: int, flash_bytes: int, wanted: int) -> int:
     """Return the block's offset in flash, or raise `UsageError`."""
     first, second, flags, address, size, number, total, family = _HEADER.unpack_from(block)
     if (first, second) != (_MAGIC_FIRST, _MAGIC_SECOND) or block[-4:] != _MAGIC_LAST:
         raise _refusal(f"block {index} is damaged: its magic numbers are wrong")
     if not flags & _FLAG_FAMILY:
         raise _refusal("it does not say which chip it is for")
-    if family != RP2040_FAMILY:
+    if family != wanted:
         chip = _FAMILIES.get(family, f"another chip (family 0x{family:08x})")
-        raise _refusal(f"it is for {chip}, not the RP2040", "give an image for the RP2040")
+        meant = _FAMILIES.get(wanted, "the chip")
+        raise _refusal(f"it is for {chip}, not {meant}", f"give an image for {meant}")
     if flags & (_FLAG_NOT_MAIN_FLASH | _FLAG_FILE_CONTAINER):
         raise _refusal(f"block {index} is not meant for flash memory (flags 0x{flags:08x})")
     if total != count:

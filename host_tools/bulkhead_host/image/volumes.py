@@ -1,4 +1,4 @@
-"""Find the drive that an RP2040 shows in its bootloader, by the `INFO_UF2.TXT` on it."""
+"""Find the drive that a Pico shows in its bootloader, by the `INFO_UF2.TXT` on it."""
 
 import string
 import sys
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError, UsageError
+from bulkhead_host.image.uf2 import BOARD_IDS, RP2040_FAMILY
 
 INFO_FILE = "INFO_UF2.TXT"
-RP2040_BOARD_ID = "RPI-RP2"
 
 # Where desktops mount a removable drive: below a folder of the user's, or of their own.
 _MOUNT_PATTERNS = {
@@ -26,12 +26,12 @@ def mount_points() -> list[Path]:
 
 
 def bootloader_volumes(candidates: Iterable[Path] | None = None) -> list[Path]:
-    """Return those of the folders that are an RP2040's bootloader drive.
+    """Return those of the folders that are a bootloader's drive, of an RP2040 or RP2350.
 
     `candidates` are the system's mount points unless others are given.
     """
     found = mount_points() if candidates is None else candidates
-    return [path for path in found if board_id(path) == RP2040_BOARD_ID]
+    return [path for path in found if board_id(path) in BOARD_IDS.values()]
 
 
 def board_id(volume: Path) -> str:
@@ -47,13 +47,13 @@ def board_id(volume: Path) -> str:
     return ""
 
 
-def check_volume(volume: Path) -> None:
-    """Raise unless the folder is an RP2040's bootloader drive."""
+def check_volume(volume: Path, family: int = RP2040_FAMILY) -> None:
+    """Raise unless the folder is the bootloader's drive of a chip of that family."""
     found = board_id(volume)
     if not found:
         raise BulkheadError(
             f"{volume} is no bootloader drive: it has no {INFO_FILE} that names a board",
             "hold BOOTSEL while plugging the board in",
         )
-    if found != RP2040_BOARD_ID:
+    if found != BOARD_IDS[family]:
         raise UsageError(f"{volume} is the drive of another chip: {found}", "give another --drive")

@@ -14,8 +14,8 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.document import read_document
 from bulkhead_host.system.fields import Fields
 
-TIERS = ("emulated", "type-checked", "host", "described")
-"""How far a board is tried: every test run, types alone, the kernel's cases, not at all."""
+TIERS = ("emulated", "built", "type-checked", "host", "described")
+"""How far a board is tried: every test run, its image alone, types, kernel's cases, not at all."""
 
 METHODS = ("uf2", "esptool", "none")
 

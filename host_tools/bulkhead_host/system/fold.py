@@ -31,7 +31,7 @@ from bulkhead_host.system.quicken import quicken
 # The modules whose constants are folded, by import name.
 CONSTANT_MODULES = (
     *("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window"),
-    "port.rp2_crash",
+    *("port.rp2_chip", "port.rp2_crash"),
 )
 # Re-exports constants of `kernel.abi` for services.
 USER_LIBRARY = "bulkhead"
@@ -133,10 +133,14 @@ def fold_tree(
 ) -> dict[str, bytes]:
     """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}.
 
-    Where the tree `is_whole`, what is left of the modules of constants is what it imports of them.
-    Of the functions to paste those in `without` are left out: to measure what they cost.
+    Constants are those of the tree's own files, where it has such modules. Where it `is_whole`,
+    what is left of the modules of constants is what it imports of them. Of the functions to paste
+    those in `without` are left out: to measure what they cost.
     """
-    sources = {module: _source(firmware, module) for module in CONSTANT_MODULES}
+    places = {module: module.replace(".", "/") + ".py" for module in CONSTANT_MODULES}
+    sources = {
+        module: read_text(files.get(place, firmware / place)) for module, place in places.items()
+    }
     context = _context(
         tuple(sources.values()),
         tuple((name, read_text(files[name])) for name in PASTED if name in files),

@@ -3,43 +3,83 @@
 A manifest says it under `[safe]`, by a pin's name or `"*"` for each: `low`, `high`, `input` with a
 pull or without, `keep`. What the kernel does about it when a service ends is made here, as data.
 
-Registers are those of the RP2040 datasheet: SIO's output level and output enable, of which each
-bit is set or cleared by itself (2.3.1.7); of each pin its pad (2.19.6.3) and its control word
-(2.19.6.1). The control word gives the pin to SIO, off PWM, PIO or a bus, and overrides level and
-output enable: so nothing that a dead service has left behind, such as a state machine, moves
-the pin. FUNCSEL alone of the control word lifts that, and leaves the level.
+Registers are those of the chip's data sheet: SIO's output level and output enable, of which each
+bit is set or cleared by itself (RP2040 2.3.1.7, RP2350 3.1.11); of each pin its pad (2.19.6.3;
+9.11.3) and its control word (2.19.6.1; 9.11.1). The control word gives the pin to SIO, off PWM,
+PIO or a bus, and overrides level and output enable: so nothing that a dead service has left
+behind, such as a state machine, moves the pin. FUNCSEL alone of the control word lifts that, and
+leaves the level.
 
 A PWM channel goes on inside the chip, and has the pin again as soon as the next incarnation makes
 a `PWM` of it: with the dead one's wave until a period of that is over. So its compare register is
-cleared, or filled (4.5.3), which the channel takes over at the end of its period.
+cleared, or filled (4.5.3; 12.5.3), which the channel takes over at the end of its period.
 
-A state machine of PIO goes on as well, with the interrupts it raises: it is disabled (3.7).
+A state machine of PIO goes on as well, with the interrupts it raises: it is disabled (3.7; 11.7).
 """
 
 import ast
 import struct
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Application, Service
 from bulkhead_host.system.tree import tree_of, walk
 
-CHIPS = ("rp2040",)
+
+@dataclass(frozen=True, kw_only=True)
+class Registers:
+    """Addresses of a chip; of pads and control words those of GPIO 0, 4 and 8 bytes apart.
+
+    `out_over` and `oe_over` are where OUTOVER and OEOVER begin in a control word.
+    """
+
+    out_set: int
+    out_clr: int
+    oe_set: int
+    oe_clr: int
+    control: int
+    pad: int
+    compare: int
+    out_over: int
+    oe_over: int
+
+
+CHIPS = {
+    "rp2040": Registers(
+        out_set=0xD0000014,
+        out_clr=0xD0000018,
+        oe_set=0xD0000024,
+        oe_clr=0xD0000028,
+        control=0x40014004,
+        pad=0x4001C004,
+        compare=0x4005000C,
+        out_over=8,
+        oe_over=12,
+    ),
+    "rp2350": Registers(
+        out_set=0xD0000018,
+        out_clr=0xD0000020,
+        oe_set=0xD0000038,
+        oe_clr=0xD0000040,
+        control=0x40028004,
+        pad=0x40038004,
+        compare=0x400A800C,
+        out_over=12,
+        oe_over=14,
+    ),
+}
 """Those whose registers are known here."""
 
 BY_PIN = ("esp32", "unix", "sim")
 """Ports that set pins by their own means: they get the pins, and not stores."""
 
-_OUT_SET, _OUT_CLR = 0xD0000014, 0xD0000018
-_OE_SET, _OE_CLR = 0xD0000024, 0xD0000028
-_CTRL, _PAD = 0x40014004, 0x4001C004  # of GPIO 0; the next one's are 8 and 4 bytes on
 _SIO = 5  # FUNCSEL
-_OUT_LOW, _OUT_HIGH = 2 << 8, 3 << 8  # OUTOVER
-_OE_OFF, _OE_ON = 2 << 12, 3 << 12  # OEOVER
-_PAD_ON = 0x52  # input enable, 4 mA, Schmitt trigger
+_OFF, _ON = 2, 3  # of OUTOVER and OEOVER
+_PAD_ON = 0x52  # input enable, 4 mA, Schmitt trigger; on the RP2350 no isolation either
 _PULLS = {"input up": 0x08, "input down": 0x04}
-_COMPARE, _SLICE_BYTES, _SLICES = 0x4005000C, 0x14, 8  # of a slice's two channels, 16 bits each
+_SLICE_BYTES, _SLICES = 0x14, 8  # of a slice's two channels, 16 bits each
 _SET, _CLEAR = 0x2000, 0x3000  # the register's aliases
 _PIO, _PIO_BYTES, _MACHINES = 0x50200000, 0x100000, 4  # CTRL of a PIO: of each machine a bit
 _CHANNEL = 0xFFFF
@@ -116,11 +156,16 @@ def outputs_of(
         return tuple(
             word for gpio in sorted(states) for word in (gpio, SAFE_STATES.index(states[gpio]))
         )
-    return stores(states, waves, machines) if states and board.chip in CHIPS else b""
+    registers = CHIPS.get(board.chip)
+    return stores(states, waves, machines, registers=registers) if states and registers else b""
 
 
 def stores(
-    states: Mapping[int, str], waves: Collection[int] = (), machines: Collection[int] = ()
+    states: Mapping[int, str],
+    waves: Collection[int] = (),
+    machines: Collection[int] = (),
+    *,
+    registers: Registers = CHIPS["rp2040"],
 ) -> bytes:
     """Return the stores as 32-bit words, little endian: three ends, then addresses and values.
 
@@ -132,13 +177,16 @@ def stores(
         sum(1 << gpio for gpio, state in states.items() if state.split()[0] == kind)
         for kind in ("low", "high", "input")
     )
-    plain = [(_OUT_CLR, low), (_OUT_SET, high), (_OE_SET, low | high), (_OE_CLR, inputs)]
+    at = registers
+    plain = [(at.out_clr, low), (at.out_set, high), (at.oe_set, low | high), (at.oe_clr, inputs)]
     plain = [(address, bits) for address, bits in plain if bits]
-    plain += [(_PAD + 4 * gpio, _PAD_ON | _PULLS.get(states[gpio], 0)) for gpio in sorted(states)]
-    controls = [(_CTRL + 8 * gpio, _control(states[gpio])) for gpio in sorted(states)]
-    pairs = plain + controls + [_end_of_wave(gpio, states[gpio]) for gpio in sorted(waves)]
+    plain += [
+        (at.pad + 4 * gpio, _PAD_ON | _PULLS.get(states[gpio], 0)) for gpio in sorted(states)
+    ]
+    controls = [(at.control + 8 * gpio, _control(states[gpio], at)) for gpio in sorted(states)]
+    pairs = plain + controls + [_end_of_wave(gpio, states[gpio], at) for gpio in sorted(waves)]
     for number in range(2):
-        bits = sum(1 << at % _MACHINES for at in machines if at // _MACHINES == number)
+        bits = sum(1 << one % _MACHINES for one in machines if one // _MACHINES == number)
         pairs += [(_PIO + _PIO_BYTES * number + _CLEAR, bits)] if bits else []
     ends = (len(plain), len(plain + controls), len(pairs))
     words = [_HEADER_WORDS + 2 * end for end in ends]
@@ -146,13 +194,13 @@ def stores(
     return struct.pack(f"<{len(words)}I", *words)
 
 
-def _end_of_wave(gpio: int, state: str) -> tuple[int, int]:
-    register = _COMPARE + _SLICE_BYTES * (gpio // 2 % _SLICES)
+def _end_of_wave(gpio: int, state: str, registers: Registers) -> tuple[int, int]:
+    register = registers.compare + _SLICE_BYTES * (gpio // 2 % _SLICES)
     alias = _SET if state == "high" else _CLEAR
     return register + alias, _CHANNEL << 16 * (gpio % 2)
 
 
-def _control(state: str) -> int:
-    if state == "low":
-        return _SIO | _OUT_LOW | _OE_ON
-    return _SIO | _OUT_HIGH | _OE_ON if state == "high" else _SIO | _OE_OFF
+def _control(state: str, at: Registers) -> int:
+    if state not in ("low", "high"):
+        return _SIO | _OFF << at.oe_over
+    return _SIO | (_ON if state == "high" else _OFF) << at.out_over | _ON << at.oe_over
