@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -23,14 +24,22 @@ CASE_WALL_S = 90.0
 _RETURN_S = 30.0
 _RETRY_S = 0.25
 _BOOT_S = 0.5
+_RESET_S = 10.0
+_PROMPT = b">>> "
 
 
 class Desk(Protocol):
     """A board at a desk. `line` is another one after a reset."""
 
-    name: str
-    port: str
     limit_s: float
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def port(self) -> str:
+        """Where other programs have it; empty where they cannot."""
 
     @property
     def line(self) -> Transport:
@@ -114,7 +123,16 @@ class PortDesk:
         self._drive = drive
         self._progress = progress
         self._line: Transport | None = None
-        self.name = self.port = self._address.url
+
+    @property
+    def port(self) -> str:
+        """What the board is called now; a reset may change it."""
+        return self._address.url
+
+    @property
+    def name(self) -> str:
+        """The port."""
+        return self.port
 
     @property
     def line(self) -> Transport:
@@ -137,6 +155,7 @@ class PortDesk:
     def returned(self) -> RawRepl:
         """Return the prompt, once the port is there and answers."""
         until_s = time.monotonic() + _RETURN_S
+        self._await_departure()
         while True:
             self.close()
             try:
@@ -153,6 +172,17 @@ class PortDesk:
         if self._line is not None:
             self._line.close()
             self._line = None
+
+    def _await_departure(self) -> None:
+        """Wait until the port goes away, or the board says at one that stays that it has booted.
+
+        A Ctrl-C before that would end the program that the reset is to end.
+        """
+        until_s = time.monotonic() + _RESET_S
+        said = b""
+        with suppress(LinkLost):
+            while _PROMPT not in said and time.monotonic() < until_s:
+                said += self.line.read(_RETRY_S)
 
     def _opened(self) -> Transport:
         until_s = time.monotonic() + _RETURN_S
