@@ -58,7 +58,7 @@ test-model test-sim test-unix test-host test-device: test-%: $(READY)
 .PHONY: test-farms
 test-farms: $(READY) build/farms ## Test the drivers for labgrid and jumpstarter against these.
 	@$(subst build/mutation,build/farms,$(MUTATING)) -m pytest \
-		-p no:cacheprovider tests/device/farms $(ARGS)
+		-p no:cacheprovider -p no:unraisableexception tests/device/farms $(ARGS)
 
 build/farms: Makefile
 	@python3 -m venv $@ && $@/bin/pip install --quiet $(FARMS) && touch $@

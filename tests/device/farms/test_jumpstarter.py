@@ -70,8 +70,6 @@ def test_a_board_is_flashed_and_keeps_it_without_power(exported: Exported, image
     board.power.off()
     board.power.on()
     assert board.hello()["application"] == "demo"
-    with pytest.raises(Exception, match="no target"):
-        board.flasher.flash(image, target="eeprom")
 
 
 SUITE = """
