@@ -25,7 +25,8 @@ def test_a_board_at_a_port_is_looked_at_and_its_fault_is_named(tmp_path: Path) -
         assert board.stdout.readline().strip() == str(port)
         done = subprocess.run(
             [
-                *(bulkhead, "qualify", "--port", port, "--drive", drive, *wire, "-o", output),
+                *(str(bulkhead), "qualify", "--port", str(port), "--drive", str(drive)),
+                *(*wire, "-o", str(output)),
                 *(word for part in PARTS for word in ("--only", part)),
             ],
             capture_output=True,
