@@ -2,12 +2,12 @@
 
 import time
 
+from bulkhead import mqtt as packets
+from bulkhead.mqtt import Parser
 from micropython import const
 
-from services.mqtt import packets
 from services.mqtt.api import CONNECTED, CONNECTING, OFF, PAUSING
-from services.mqtt.connection import Connection, Lost
-from services.mqtt.packets import Parser
+from services.net.api import Connection, Lost
 
 _LOOK_MS = const(250)  # at times that pass: net tells of what comes
 _CONNECT_MS = const(10_000)  # for the broker to take the board

@@ -6,11 +6,12 @@ The net service has the socket, and tells when there is something to do with it.
 from struct import calcsize, pack, unpack_from
 
 from bulkhead import DEAD, NoCapability, NOTIFIED, OK, REFUSED, TIMEOUT
+from bulkhead import mqtt as packets
+from bulkhead.mqtt import BadPacket
 from bulkhead_system import CONFIG, SERVICES
 from micropython import const
 
 from services.logger import api as logger_api
-from services.mqtt import packets
 from services.mqtt.api import (
     CONNECTED,
     FILTER_BYTES_MAX,
@@ -30,9 +31,7 @@ from services.mqtt.api import (
     WAITERS_MAX,
 )
 from services.mqtt.client import Client, Message
-from services.mqtt.connection import Lost
-from services.mqtt.packets import BadPacket
-from services.net.api import CLOSE
+from services.net.api import CLOSE, Lost
 
 _SEND_MS = const(1)  # for a mailbox that blocks when it is full
 _OPERATION_MAX = const(190)

@@ -58,7 +58,9 @@ COUNT_MAX = const(512)  # bytes of one call
 SOCKETS_MAX = const(4)  # lwIP has room for five connections, of which one may be ending
 SOCKETS_OF_ONE_MAX = const(2)  # of one client
 WAITERS_MAX = const(8)  # clients
-_ANSWER_MS = const(1000)
+NEWS = const(1)  # the bit of a `Connection`
+_AT_ONCE = const(256)
+_OUT_MAX = const(1024)
 
 
 class Stream:
@@ -136,3 +138,72 @@ class Stream:
 
 def _told(status):
     return GONE if status == DEAD else status
+
+
+class Lost(OSError):
+    """The connection cannot be made, or has ended; `is_down` where the board has no network."""
+
+    is_down = False
+
+
+class Connection:
+    """A TCP connection of a client that has other things to do; `Stream` is for one that waits.
+
+    What cannot be done now is done at the next look: net notifies NEWS when there is something to
+    read, or room to write. `look`, `flush` and `begin` raise Lost without a connection.
+    `has_more` says that a look may find more at once: net tells nothing of that.
+    """
+
+    def __init__(self, net, socket=0):
+        self.net = net
+        self.socket = socket
+        self.out = b""
+        self.has_more = False
+        self.buffer = bytearray(_AT_ONCE)
+
+    def begin(self, task, host, port):
+        """Have net begin it."""
+        asked = (TCP, host, port, NEWS)
+        status = yield task.call(self.net, OPEN, asked)
+        if status == DEAD and (yield task.reopen(self.net)) == OK:
+            status = yield task.call(self.net, OPEN, asked)
+        if status != OK:
+            lost = Lost()
+            lost.is_down = status in (DOWN, DEAD)
+            raise lost
+        self.socket = task.arg
+
+    def look(self, task):
+        """Return bytes that have come."""
+        arg = (self.socket, _AT_ONCE)
+        status = yield task.call_lending(self.net, READ, self.buffer, _LENT_TO_WRITE, arg)
+        self.has_more = status == OK
+        if status == OK:
+            return bytes(self.buffer[: task.arg])
+        if status != EMPTY:
+            raise Lost
+        return b""
+
+    def flush(self, task):
+        """Send what waits, as far as it is taken."""
+        while self.out:
+            piece = self.out[:_AT_ONCE]
+            arg = (self.socket, len(piece))
+            status = yield task.call_lending(self.net, WRITE, piece, _LENT_TO_READ, arg)
+            if status == EMPTY:
+                return
+            if status != OK:
+                raise Lost
+            self.out = self.out[task.arg :]
+
+    def send(self, data):
+        """Have bytes sent, behind those that wait."""
+        if len(self.out) > _OUT_MAX:  # the peer sends, and reads nothing
+            raise Lost
+        self.out += data
+
+    def close(self, task):
+        """End it."""
+        if self.socket:
+            yield task.call(self.net, CLOSE, self.socket)
+            self.socket = 0

@@ -32,7 +32,7 @@ def connect(config):
     flags = 0x02
     fields = [text(config["client_id"])]
     if config["will_topic"]:
-        flags |= 0x04
+        flags |= 0x24 if config["will_retain"] else 0x04
         fields += [text(config["will_topic"]), text(config["will_payload"])]
     if config["user"]:
         flags |= 0x80
@@ -130,7 +130,8 @@ def is_filter(name):
 class Parser:
     """Bytes as they come, made into packets; a packet too long to keep is skipped, counted."""
 
-    def __init__(self):
+    def __init__(self, body_max=_BODY_MAX):
+        self.body_max = body_max
         self.data = bytearray()
         self.left = 0  # bytes of a packet that is skipped
         self.skipped = 0
@@ -155,7 +156,7 @@ class Parser:
             at += 1
             if not data[at - 1] & 0x80:
                 break
-        if size > _BODY_MAX:
+        if size > self.body_max:
             self.skipped += 1
             self.left = max(at + size - len(data), 0)
             self.data = data[at + size :]
