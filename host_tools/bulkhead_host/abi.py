@@ -199,6 +199,12 @@ SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
 
 
+def keyed_hash(key: bytes, data: bytes) -> bytes:
+    """Return the HMAC-SHA256 of data, as the board makes it."""
+    mac: bytes = _session.keyed_hash(key, data)
+    return mac
+
+
 def key_mark(key: bytes) -> bytes:
     """Return what a board says of its key: enough to know it by, and nothing to use it with."""
     mark: bytes = _session.key_mark(key)

@@ -23,7 +23,9 @@ PATIENCE_S = 60.0
 
 
 def install() -> None:
-    """Install mosquitto and its clients if they are missing."""
+    """Install mosquitto and its clients if they are missing; else wait for no other build."""
+    if all(is_there() for is_there in PACKAGES.values()):
+        return
     with locked(cache_dir() / "build.lock"):
         install_missing(PACKAGES, purpose=PURPOSE, progress=print)
 

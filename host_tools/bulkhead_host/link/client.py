@@ -34,6 +34,7 @@ _WATCH_LEASE_MS = 5000
 _VALUE_BYTES_MAX = 256
 _TEXT_BYTES_MAX = 32_768  # of a fault: a board keeps some 4 KB
 _WATCH_LEASE_MS_MAX = 0xFFFF
+_LOG_S = 0.5  # how often a board is asked for its log that does not print it on the line
 
 
 class NoSuchTarget(BulkheadError):
@@ -58,6 +59,8 @@ class Client(Requests):
     """Talks to one board. Not safe to use from two threads at once; made as `Requests` are."""
 
     _watch = _Watch()
+    _log_position = 0  # of the newest record handed on
+    _log_s = 0.0  # when the board is asked for more
 
     @property
     def damaged_frames(self) -> int:
@@ -194,18 +197,24 @@ class Client(Requests):
 
         They stay when they have been printed. Raises `NoSuchTarget` where there is no logger.
         """
-        lines: list[str] = []
-        number = 0
+        return [line for _, line in self.log_after(0)]
+
+    def log_after(self, number: int) -> list[tuple[int, str]]:
+        """Return the number and the line of each record that is kept after one, the oldest first.
+
+        Raises `NoSuchTarget` where there is no logger.
+        """
+        found: list[tuple[int, str]] = []
         while True:
             answer = self._text(abi.LOG, abi.POSITION_STRUCT.pack(number))
             size = abi.POSITION_STRUCT.size
             if len(answer) <= size:
-                return lines
+                return found
             (following,) = abi.POSITION_STRUCT.unpack(answer[:size])
             if following <= number:
                 raise BulkheadError("the board's log goes backwards", "bulkhead doctor --port")
             number = following
-            lines.append(printable(answer[size:].decode("utf-8", errors="replace")))
+            found.append((number, printable(answer[size:].decode("utf-8", errors="replace"))))
 
     def heap_free(self) -> int:
         """Return the bytes of heap that are free after a collection, which takes up to 40 ms."""
@@ -257,16 +266,39 @@ class Client(Requests):
             self._watch_sequence = None
 
     def listen(self, seconds: float) -> None:
-        """Hand on output for a time, and ask nothing."""
+        """Hand on output for a time, and ask nothing but for a log that is not printed."""
         until_s = self.transport.clock_s() + seconds
         while (left_s := until_s - self.transport.clock_s()) > 0:
-            self._receive(left_s)
+            self._receive(self._fetch_log(left_s))
 
     def listen_once(self, seconds: float) -> bool:
         """Hand on what comes next, waiting up to a time for it; return whether anything came."""
         before = self._heard_bytes
-        self._receive(seconds)
+        self._receive(self._fetch_log(seconds))
         return self._heard_bytes != before
+
+    def _fetch_log(self, seconds: float) -> float:
+        """Ask a board for its log that does not print it; return how long to listen then."""
+        if not self.board or self._on_output is None:
+            return seconds
+        now_s = self.transport.clock_s()
+        if now_s >= self._log_s:
+            self._log_s = now_s + _LOG_S
+            self._hand_on_log(self._on_output)
+        return min(seconds, _LOG_S)
+
+    def _hand_on_log(self, on_output: Callable[[str], None]) -> None:
+        """Hand on what was logged since. A log without the newest record known has begun anew."""
+        heard_bytes = self._heard_bytes
+        found = self.log_after(max(self._log_position - 1, 0))
+        if not found:
+            self._log_position = 0
+        for number, line in found:
+            if number > self._log_position:
+                heard_bytes += len(line)
+                self._log_position = number
+                on_output(line)
+        self._heard_bytes = heard_bytes
 
     # Frames
 
@@ -297,7 +329,9 @@ class Client(Requests):
         try:
             frame = watch.sent.opened(answer)
         except Refused as refusal:
-            self._authority.refused(refusal.status, was_order=self._authority.reading_is_closed)
+            self._authority.refused(
+                refusal.status, was_order=self._authority.needs_order(abi.WATCH)
+            )
             watch.is_refused = True
             return
         if frame is None or frame.kind not in (abi.SERVICE, abi.END):

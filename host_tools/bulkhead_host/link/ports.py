@@ -5,6 +5,7 @@ id:SERIAL         the USB board with this serial number
 a0 u0 c0          /dev/ttyACM0, /dev/ttyUSB0, COM0, and so on to 3
 port:/dev/tty...  a device, or plainly its path; also a pseudo-terminal's
 socket://H:P      a TCP port; rfc2217://H:P one of a serial server, or any URL pyserial knows
+mqtt://B/NAME     the board NAME by the broker B; tcp://H:P/NAME straight: see `network`
 """
 
 import os
@@ -17,7 +18,9 @@ from urllib.parse import urlsplit
 from serial.tools import list_ports
 
 from bulkhead_host.errors import DeviceNotFound, UsageError
-from bulkhead_host.link.serial_port import NO_BOARD, SerialTransport, open_serial
+from bulkhead_host.link.network import is_network, open_network, parse_place
+from bulkhead_host.link.serial_port import NO_BOARD, open_serial
+from bulkhead_host.link.transport import Transport
 
 ENVIRONMENT_VARIABLE = "BULKHEAD_PORT"
 AUTO = "auto"
@@ -97,12 +100,14 @@ def find_again(address: Address) -> Address:
     return find_address(address.url)
 
 
-def open_address(address: Address) -> SerialTransport:
-    """Open a port for this program alone; see `open_serial`."""
+def open_address(address: Address) -> Transport:
+    """Open a port for this program alone, or a line over a network, which others may use, too."""
+    if is_network(address.url):
+        return open_network(address.url)
     return open_serial(address.url)
 
 
-def open_port(name: str = AUTO) -> SerialTransport:
+def open_port(name: str = AUTO) -> Transport:
     """Open the port a person names: `find_address` and `open_address` in one."""
     return open_address(find_address(name))
 
@@ -144,6 +149,9 @@ def _choice(ports: Sequence[UsbPort]) -> str:
 
 
 def _check_url(url: str) -> None:
+    if is_network(url):
+        parse_place(url)
+        return
     scheme = url.partition("://")[0]
     if scheme not in ("socket", "rfc2217"):
         return

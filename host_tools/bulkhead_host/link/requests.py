@@ -17,7 +17,7 @@ from bulkhead_host.link.frames import Frame, FrameParser, Output
 from bulkhead_host.link.pace import Pace
 from bulkhead_host.link.services import malformed, parse_hello
 from bulkhead_host.link.session import Authority, Opening, Refused, Sent
-from bulkhead_host.link.transport import Transport
+from bulkhead_host.link.transport import Transport, board_of
 
 _T = TypeVar("_T")
 _Answers = dict[int, tuple[Sent, list[Frame]]]
@@ -47,7 +47,8 @@ class Requests:
 
     `on_output` gets each line of program output and log, as it comes. `first_sequence` fixes
     sequence numbers and nonces, which are random otherwise: for emulated boards that are to do the
-    same each time. `key` is the device key; without one it is this user's.
+    same each time. `key` is the device key; without one it is this user's. On a line of a network
+    `board` is the name that the board has to show; elsewhere it is empty.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Requests:
         self.pace = Pace(transport.clock_s)
         self._parser = FrameParser()
         nonces = os.urandom if first_sequence is None else Random(first_sequence).randbytes
-        self._authority = Authority(key, nonces=nonces)
+        self.board = board_of(transport)
+        self._authority = Authority(key, nonces=nonces, board=self.board)
         self._on_output = on_output
         self._timeout_s = timeout_s
         self._sequence = os.urandom(1)[0] if first_sequence is None else first_sequence - 1
@@ -123,7 +125,9 @@ class Requests:
             return answer
         raise DeviceTimeout(
             f"no answer from {self.transport.name} in {clock_s() - begun_s:.0f} s",
-            "see that the board runs Bulkhead and is not at its REPL, or reset it: "
+            f"see how the board is, by its broker: bulkhead fleet ps {self.transport.name}"
+            if self.board
+            else "see that the board runs Bulkhead and is not at its REPL, or reset it: "
             f"mpremote connect {self.transport.name} reset",
         )
 
@@ -145,7 +149,8 @@ class Requests:
 
         clock_s = self.transport.clock_s
         until_s = clock_s() + self._timeout_s / self.transport.pace_min
-        while self._has_answered and clock_s() < until_s:
+        may_ask = not self.board  # a hello takes a session there
+        while may_ask and self._has_answered and clock_s() < until_s:
             sequence = self._next_sequence()
             answers[sequence] = (self._send(abi.HELLO, b"", sequence), [])
             try:
@@ -170,7 +175,7 @@ class Requests:
                 attempts=ATTEMPTS,
             )
         except DeviceTimeout:
-            if opening.other_mark:
+            if opening.other_mark or opening.other_name:
                 raise opening.refusal() from None
             raise
 

@@ -55,11 +55,14 @@ class Sent:
 class Opening:
     """The opening of a session: the answer to its challenge shows that the board has the key."""
 
-    def __init__(self, key: bytes | None, nonce: bytes) -> None:
+    def __init__(self, key: bytes | None, nonce: bytes, board: str = "") -> None:
         self._key = key
+        self._board = board
         self.nonce = nonce
         self.other_mark = b""
         """The mark of a key that is not ours, if such a board has answered."""
+        self.other_name = ""
+        """The name of another board, if that has answered."""
 
     def session(self, frame: Frame) -> tuple[Any, bytes] | None:
         """Return the session that a frame opens, and the board's key; None if it opens none."""
@@ -69,15 +72,27 @@ class Opening:
         name, access, mark, nonce, proof = abi.CHALLENGE_STRUCT.unpack(frame.payload[:size])
         key = self._key
         if key is None:
-            key = device_key() if access & abi.HAS_KEY else bytes(KEY_BYTES)
+            has_key = access & abi.HAS_KEY or self._board
+            key = device_key() if has_key else bytes(KEY_BYTES)
         if abi.key_mark(key) != mark:
             self.other_mark = mark
             return None
         session = abi.Session(key, name, self.nonce, nonce, frame.payload[size:])
-        return (session, key) if abi.is_same(session.proof(access), proof) else None
+        if not abi.is_same(session.proof(access), proof):
+            return None
+        name, is_remote, _ = frame.payload[size:].partition(b"\0")
+        if self._board and not (is_remote and name == self._board.encode()):
+            self.other_name = name.decode(errors="replace")
+            return None
+        return session, key
 
     def refusal(self) -> NotPermitted:
-        """Return what is to be told where a board with another key has answered."""
+        """Return what is to be told where another board, or one with another key, has answered."""
+        if self.other_name:
+            return NotPermitted(
+                f"another board answers in the place of {self._board}",
+                "see who else has access to the broker",
+            )
         own = abi.key_mark(self._key or device_key())
         return NotPermitted(
             f"this board has another key: its mark is {self.other_mark.hex()}, "
@@ -90,23 +105,29 @@ class Authority:
     """What a client may do: it opens a session when there is need of one.
 
     `key` is the device key; without one it is this user's, which is read when a board asks for
-    one. `nonces` makes what a session is to differ by.
+    one. `nonces` makes what a session is to differ by. On a line that others can write to, `board`
+    is the name that the board has to show.
     """
 
     def __init__(
-        self, key: bytes | None = None, *, nonces: Callable[[int], bytes] = os.urandom
+        self,
+        key: bytes | None = None,
+        *,
+        nonces: Callable[[int], bytes] = os.urandom,
+        board: str = "",
     ) -> None:
         self._key = key
         self._nonces = nonces
+        self._board = board
         self._session: Any = None
         self._board_key = b""
         self.reading_is_closed = False
 
     def needs_order(self, kind: int) -> bool:
         """Tell whether the board takes such a request only in an order."""
-        if kind in (abi.HELLO, abi.CHALLENGE):
+        if kind == abi.CHALLENGE or (kind == abi.HELLO and not self._board):
             return False
-        return self.reading_is_closed or kind not in abi.READING
+        return bool(self._board) or self.reading_is_closed or kind not in abi.READING
 
     def sent(
         self, kind: int, payload: bytes, challenge: Callable[[Opening], tuple[Any, bytes]]
@@ -118,7 +139,7 @@ class Authority:
         if not self.needs_order(kind):
             return kind, Sent(payload)
         if self._session is None:
-            opening = Opening(self._key, self._nonces(abi.NONCE_BYTES))
+            opening = Opening(self._key, self._nonces(abi.NONCE_BYTES), self._board)
             self._session, self._board_key = challenge(opening)
         order: bytes = self._session.order(bytes([kind]) + payload)
         answers = abi.Answers(self._session, self._session.number)

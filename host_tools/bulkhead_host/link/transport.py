@@ -31,3 +31,8 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the line; does nothing when it is closed."""
+
+
+def board_of(transport: Transport) -> str:
+    """Return the name that a board has to show on a line others can write to; empty on a cable."""
+    return str(getattr(transport, "board_name", ""))

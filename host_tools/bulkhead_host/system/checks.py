@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bulkhead_host import abi
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.far import far_problems
 from bulkhead_host.system.hard import hard_problems
 from bulkhead_host.system.manifest import RIGHTS, SLOTS_MAX, Application, Service
 from bulkhead_host.system.names import KERNEL
@@ -120,6 +121,12 @@ def check_uses(system: System) -> None:
                 text = f"{service.name} sends to {use.target}, which has no mailbox"
                 hint = f"add [mailbox] to {target.folder.name}/service.toml, or call it"
                 system.wrong(service, key, text, hint)
+
+
+def check_far(system: System) -> None:
+    """Let a capability that reaches another board name a service there, to be called."""
+    for service, handle, text, hint in far_problems(system.application.services):
+        system.wrong(service, ("uses", handle), text, hint)
 
 
 def check_handles(system: System) -> None:
@@ -384,6 +391,7 @@ CHECKS: tuple[Callable[[System], None], ...] = (
     check_supervisor,
     check_count,
     check_uses,
+    check_far,
     check_handles,
     check_uphill,
     check_inversion,

@@ -10,6 +10,7 @@ from bulkhead_host import __version__, abi
 from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board, board_named
 from bulkhead_host.system.examine import load_system
+from bulkhead_host.system.far import badge_of, far_source
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
@@ -90,7 +91,7 @@ def system_source(
         f"# Development mode, timeout and of each task its period in ms, and whether it reports.\n"
         f"WATCHDOG = {_watchdog(application)!r}\n"
         f"# What the manifests tell the services' code.\nCONFIG = {_config(services)!r}\n"
-        f"GUEST = {guest!r}\n{_net(services)}"
+        f"GUEST = {guest!r}\n{_net(services)}{far_source(services)}"
         f"# The image; what its services are compiled against; and the code of each service.\n"
         f"IMAGE = {known.image!r}\nINTERFACE = {known.interface!r}\nCODES = {known.codes!r}\n"
     )
@@ -169,13 +170,17 @@ def _reports(service: Service) -> bool:
 def _row(
     application: Application, service: Service, number: int, board: Board
 ) -> tuple[object, ...]:
+    services = application.services
     return (
         service.name,
         f"services.{service.package}.service",
         service.priority,
         service.budget_ms * 1000,
         service.mailbox,
-        tuple((use.handle, use.target, use.rights, number) for use in service.uses),
+        tuple(
+            (use.handle, use.target, use.rights, badge_of(services, service, use, number))
+            for use in service.uses
+        ),
         tuple(_line(line, board) for line in service.lines),
         _policies(application)[service.name],
         _options(service),

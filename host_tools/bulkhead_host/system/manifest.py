@@ -54,6 +54,9 @@ EVERY = "*"
 """Under [uses]: every other service of the application that takes calls; under [safe]: every pin
 that the service drives."""
 
+FAR = "far"
+"""The service that calls those of other boards, which [uses] names as "BOARD:SERVICE"."""
+
 BUDGET_MS_MAX = 60_000
 TIMER_US_MIN = 100
 TIMER_MS_MAX = 60_000
@@ -441,7 +444,8 @@ def _uses(top: Fields) -> tuple[Use, ...]:
             rights |= RIGHTS.get(right, 0)
         if not given and table.values[handle] == []:
             table.problem(handle, f"{handle} is used without any right")
-        found.append(Use(handle=handle, target=handle, rights=rights))
+        target = FAR if ":" in handle else handle
+        found.append(Use(handle=handle, target=target, rights=rights))
     return tuple(found)
 
 
