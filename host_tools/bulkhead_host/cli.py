@@ -29,6 +29,7 @@ COMMANDS = {
     "explore": "Visit the states that an application can bring the kernel to.",
     "fault": "Show a service's newest fault with its whole traceback.",
     "flash": "Put an image on a board.",
+    "fleet": "See many boards at a broker, and take new code to them in waves.",
     "graph": "Draw who calls whom, how often, and how long it took.",
     "inject": "Make a named service fail in a chosen way.",
     "log": "Print the log of a board.",

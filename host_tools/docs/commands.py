@@ -31,6 +31,10 @@ def page(parser: click.Group = group) -> str:
             raise BulkheadError(f"the menu has {name}, and there is no such command", "COMMANDS")
         inner = click.Context(command, info_name=name, parent=context)
         lines += [f"({anchor(name)})=", f"## bulkhead {name}", "", *_body(command, inner)]
+        if isinstance(command, click.Group):
+            for below, part in sorted(command.commands.items()):
+                context_below = click.Context(part, info_name=below, parent=inner)
+                lines += [f"### bulkhead {name} {below}", "", *_body(part, context_below)]
     return "\n".join(lines)
 
 

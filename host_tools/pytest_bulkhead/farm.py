@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.commands.update import changed
 from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound
+from bulkhead_host.image.changes import changed
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.updater import list_code
 from bulkhead_host.system.examine import load_system

@@ -14,11 +14,11 @@ import pytest
 from power import FILE_SYSTEM, PowerMeter
 
 from bulkhead_host.commands.build import BuildOptions, build
-from bulkhead_host.commands.update import Targets, prepare
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image import bundle as bundles
 from bulkhead_host.image.bundle import make_bundle
+from bulkhead_host.image.changes import Targets, prepare
 from bulkhead_host.link.client import Client, UpdateRefused
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.updater import (

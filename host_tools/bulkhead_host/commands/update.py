@@ -11,35 +11,16 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bulkhead_host.commands.options import connected, port_option, probation_option
-from bulkhead_host.errors import BulkheadError, UsageError
-from bulkhead_host.image.application import code_digest, service_files
-from bulkhead_host.image.bundle import make_bundle, service_named
+from bulkhead_host.errors import UsageError
+from bulkhead_host.image.changes import Targets, prepare
 from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.key import device_key
 from bulkhead_host.link.ports import open_port
 from bulkhead_host.link.services import printable
-from bulkhead_host.link.updater import (
-    Bundle,
-    Listed,
-    list_code,
-    nothing,
-    send_update,
-)
+from bulkhead_host.link.updater import Listed, list_code, nothing, send_update
 from bulkhead_host.messages import teller
 from bulkhead_host.paths import source_root
-from bulkhead_host.system.boards import Board
-from bulkhead_host.system.examine import load_system
-from bulkhead_host.system.manifest import Application
 from bulkhead_host.view.services import console
-
-
-@dataclass(frozen=True, kw_only=True)
-class Targets:
-    """What to update: services of an application, by name; none stands for all that changed."""
-
-    application: Path
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,47 +57,6 @@ def find_targets(words: Sequence[str], application: Path | None) -> Targets:
         else:
             names.append(word)
     return Targets(application=folder, names=tuple(names))
-
-
-def changed(application: Application, listed: Sequence[Listed]) -> list[str]:
-    """Return the services whose code is not what the board has, in start order."""
-    on_board = {code.name: code.code for code in listed}
-    return [
-        service.name
-        for service in application.services
-        if service.name in on_board
-        and code_digest(service_files(service.folder, service.name)) != on_board[service.name]
-    ]
-
-
-def prepare(client: Client, targets: Targets, *, key: bytes | None = None) -> list[Bundle]:
-    """Compile and sign what is to be sent; nothing when the board has it all.
-
-    Raises `BulkheadError` when the board runs another application, or on another board.
-    """
-    hello = client.hello()
-    application, board = load_system(targets.application, None)
-    if application.name != hello.application:
-        raise BulkheadError(
-            f"the board runs {hello.application}, and {targets.application} is {application.name}",
-            "bulkhead update APP, or flash this application first",
-        )
-    if board.name != hello.board:
-        application, board = load_system(targets.application, hello.board)
-    names = targets.names
-    if not names:
-        everything = [s.name for s in application.services]
-        present = [name for name in client.table().names if name in everything]
-        names = tuple(changed(application, list_code(client, present)))
-    return _bundles(application, board, names, key or device_key())
-
-
-def _bundles(
-    application: Application, board: Board, names: Sequence[str], key: bytes
-) -> list[Bundle]:
-    for name in names:
-        service_named(application, name)
-    return [make_bundle(application, board, name, key=key) for name in names]
 
 
 def _above(folder: Path) -> Path | None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bulkhead_host.commands.update import Targets, prepare
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.files import python_files
+from bulkhead_host.image.changes import Targets, prepare
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import PROBATION_MS, Trial, begin_update
