@@ -29,8 +29,8 @@ INPUT_BIT = const(8)  # READ may have something
 STATUS_BIT = const(16)  # it is time to SAY how the board is
 
 COUNT_MAX = const(512)  # bytes of one READ or WRITE
-SAY_BYTES_MAX = const(1024)
-NAME_BYTES_MAX = const(32)
+SAY_BYTES_MAX = const(1024)  # of one SAY
+NAME_BYTES_MAX = const(32)  # of a board's name
 _NAME_MARKS = "-_."
 
 

@@ -15,5 +15,5 @@ GONE = const(190)  # it was not called: the board is away, refuses, or has no su
 UNANSWERED = const(189)  # whether it was called is not known; it failed, or the board went away
 BUSY = const(188)  # CALLS_MAX calls wait for that board
 
-CALLS_MAX = const(4)
-VALUE_BYTES_MAX = const(200)
+CALLS_MAX = const(4)  # to one board, of all services of this
+VALUE_BYTES_MAX = const(200)  # of an argument

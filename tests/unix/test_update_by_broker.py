@@ -17,7 +17,7 @@ from bulkhead_host.image.changes import Targets, prepare
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.updater import begin_update, send_update, state
 
-MOMENTS = int(os.environ.get("BULKHEAD_CUTS", "4"))
+MOMENTS = int(os.environ.get("BULKHEAD_CUTS", "2"))
 BOARD = "garden"
 PROBATION_MS = 100
 TIMEOUT_S = 30.0

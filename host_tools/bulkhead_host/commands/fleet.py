@@ -123,7 +123,10 @@ def _grid(found: Sequence[Presence]) -> Grid:
 def log(
     words: tuple[str, ...], fleet_file: Path, timeout_s: float, last: int, is_following: bool
 ) -> None:
-    """Print the newest lines that boards keep of their logs, each behind the board's name."""
+    """Print the newest lines that boards keep of their logs, each behind the board's name.
+
+    A WORD is a board, a tag or a group; without one all boards are meant.
+    """
     fleet = load_fleet(fleet_file)
     boards = fleet.chosen(words)
     width = max(map(len, boards))
@@ -151,7 +154,10 @@ def log(
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @fleet_option
 def fault(words: tuple[str, ...], fleet_file: Path, timeout_s: float) -> None:
-    """Print the newest fault of each service of boards that has failed, with its last words."""
+    """Print the newest fault of each service of boards that has failed, with its last words.
+
+    A WORD is a board, a tag or a group; without one all boards are meant.
+    """
     fleet = load_fleet(fleet_file)
     boards = fleet.chosen(words)
     with _hub(fleet, timeout_s) as hub:
