@@ -15,6 +15,8 @@ UV := uv==0.13.9
 FARMS := labgrid==26.0.1 jumpstarter==0.9.0 jumpstarter-driver-composite==0.9.0 \
 	jumpstarter-driver-power==0.9.0 jumpstarter-driver-pyserial==0.9.0 \
 	jumpstarter-driver-opendal==0.9.0
+TOOLS := rshell==0.0.36 mpfshell==0.9.3
+THONNY := thonny==5.0.1
 MUTATION := cosmic-ray==8.7.0 coverage==7.17.5
 # What runs in that environment finds this one's packages too.
 MUTATING := PYTHONPATH="$(CURDIR)/tests:$(CURDIR)/host_tools:$$($(BIN)/python -c \
@@ -62,6 +64,19 @@ test-farms: $(READY) build/farms ## Test the drivers for labgrid and jumpstarter
 
 build/farms: Makefile
 	@python3 -m venv $@ && $@/bin/pip install --quiet $(FARMS) && touch $@
+
+.PHONY: test-desk
+test-desk: $(READY) build/desk ## Flash, interrupt and copy for hours, beside services that fail.
+	@PATH="$(CURDIR)/build/desk/bin:$$PATH" BULKHEAD_FLASHES=$${BULKHEAD_FLASHES:-20} \
+		BULKHEAD_CTRL_C=$${BULKHEAD_CTRL_C:-4000} BULKHEAD_COPIES=$${BULKHEAD_COPIES:-50} \
+		BULKHEAD_TOOLS="$${BULKHEAD_TOOLS-pyboard rshell mpfshell thonny}" $(PYTEST) \
+		-s -o faulthandler_timeout=0 tests/device/test_flash_running.py \
+		tests/device/test_ctrl_c.py tests/device/test_tools_beside_a_log.py $(ARGS)
+
+# Thonny's back end takes none of what its windows do.
+build/desk: Makefile
+	@python3 -m venv $@ && $@/bin/pip install --quiet $(TOOLS) && \
+		$@/bin/pip install --quiet --no-deps $(THONNY) && touch $@
 
 .PHONY: explore
 explore: $(READY) ## Explore worlds of the kernel by name, or replay a trace.

@@ -1,7 +1,7 @@
 """Ctrl-C at any moment at the prompt, beside kills, crashes of the console and a log: none harms.
 
 At random moments from one seed. The long run:
-`BULKHEAD_CTRL_C=2000 make test-device ARGS="-k ctrl_c_at_any"`, which takes some ten minutes.
+`BULKHEAD_CTRL_C=4000 make test-device ARGS="-k ctrl_c_at_any"`: half of them at each prompt.
 """
 
 import os

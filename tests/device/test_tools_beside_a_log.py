@@ -1,7 +1,7 @@
 """Serial tools copy files byte for byte on a board whose services log, print and fail meanwhile.
 
-`BULKHEAD_COPIES=50 make test-device ARGS="-k beside_a_log"` copies so often, and 40 KB instead of
-6; `BULKHEAD_TOOLS="pyboard rshell"` adds tools that are on the PATH.
+`make test-desk` copies 50 times, and 40 KB instead of 6, by more tools: `BULKHEAD_COPIES` and
+`BULKHEAD_TOOLS` say so.
 """
 
 import os
@@ -19,10 +19,12 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
 from bulkhead_host.emulator.server import BoardServer
+from bulkhead_host.paths import cache_dir
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "desk_app"
 BIN = Path(sys.executable).parent
 WAIT_S = 600
+THONNY = Path(__file__).parents[1] / "thonny_copy.py"
 COPIES = int(os.environ.get("BULKHEAD_COPIES", "0"))
 SIZE = 40 * 1024 if COPIES else 6 * 1024
 TOOLS = {
@@ -35,8 +37,8 @@ TOOLS = {
         "ampy --port {port} get there.bin {back}",
     ),
     "pyboard": (
-        "pyboard.py --device {port} --no-soft-reset -f cp {here} :there.bin",
-        "pyboard.py --device {port} --no-soft-reset -f cp :there.bin {back}",
+        "{pyboard} --device {port} --no-soft-reset -f cp {here} :there.bin",
+        "{pyboard} --device {port} --no-soft-reset -f cp :there.bin {back}",
     ),
     "rshell": (
         "rshell --quiet --port {port} cp {here} /pyboard/there.bin",
@@ -45,6 +47,10 @@ TOOLS = {
     "mpfshell": (
         "mpfshell --nocolor --nocache -n -c 'open {tty}; put {here} there.bin'",
         "mpfshell --nocolor --nocache -n -c 'open {tty}; get there.bin {back}'",
+    ),
+    "thonny": (
+        "{thonny} {port} put {here} there.bin",
+        "{thonny} {port} get there.bin {back}",
     ),
 }
 CHOSEN = ["mpremote", "ampy", *os.environ.get("BULKHEAD_TOOLS", "").split()]
@@ -63,10 +69,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardServer]:
         yield served
 
 
+def pyboard() -> Path | None:
+    """Return MicroPython's own tool, from the source of which images are built."""
+    return next(cache_dir().glob("build/*/micropython/tools/pyboard.py"), None)
+
+
 def run(command: str, names: dict[str, str]) -> str:
     """Run a tool to its end; return what it says if it fails."""
     done = subprocess.run(
-        [word.format(**names) for word in shlex.split(command)],
+        shlex.split(command.format(**names)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -85,6 +96,8 @@ def test_a_tool_copies_beside_a_log_as_if_nobody_were_there(
     names = {
         "port": server.port.name,
         "tty": server.port.name.removeprefix("/dev/"),
+        "pyboard": f"{sys.executable} {pyboard()}",
+        "thonny": f"{Path(shutil.which('thonny') or '').parent / 'python'} {THONNY}",
         "here": str(tmp_path / "here.bin"),
         "back": str(tmp_path / "back.bin"),
     }
