@@ -240,7 +240,7 @@ def test_kill_that_comes_while_the_first_unwinds_harms_nobody(rig):
             while True:
                 pass
         finally:
-            sum(range(20_000))  # one C call, longer than from a strike to the next
+            sum(bytes(20_000))  # one C call, longer than from a strike to the next
 
     def good(task):
         for _ in range(3):

@@ -225,6 +225,6 @@ def burn_us(rig, length):
 
 def no_branch():
     """Compute for a while without a branch: a C call where that is one, and straight code."""
-    x = sum(range(250))
+    x = sum(b"\1" * 250)
     x = x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1
     x = x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1 + x + 1
