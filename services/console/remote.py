@@ -32,9 +32,8 @@ from services.console.api import (
     WRITE,
     board_name,
 )
-from services.console.line import Line
+from services.console.line import Line, unique_id
 from services.console.requests import answer
-from services.console.serial import unique_id
 from services.supervisor import api as supervisor_api
 
 _WRITE_MS = const(1000)

@@ -13,7 +13,7 @@ from micropython import const
 
 from services.console.news import print_news
 from services.console.requests import answer, send_table
-from services.console.serial import Serial
+from services.console.line import Serial
 
 _INPUT = const(1)
 _AGAIN_MS = const(100)  # between two tries to print what waits
