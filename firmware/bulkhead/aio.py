@@ -75,7 +75,7 @@ def _awaited(method):
 class AsyncFrame(Frame):
     """One incarnation's frame, the `task` that `async def main(task)` gets: see `Frame`.
 
-    It has the attributes of a Frame and no more, or the kernel would not find `arg` the short way
+    It has the attributes of a Frame and no more, or the kernel would not find the word of `arg`
     (`kernel/window.py`): so the awaitable is among the handles.
     """
 

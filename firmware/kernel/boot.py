@@ -6,7 +6,7 @@ What is here runs once: `boot/main.py` lets go of the module, and of `window`.
 import sys
 
 from bulkhead import Frame
-from kernel import capabilities, carried, control, ipc, mailbox, notifications
+from kernel import capabilities, control, notifications
 from kernel.abi import *
 from kernel.budgets import overrun
 from kernel.hard import Attendant
@@ -44,7 +44,7 @@ def build(table, port, words=None):
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel), carried.leasing(port.copy, port.length))
+    kernel.handlers = _handlers(control.Control(kernel))
     kernel.parts = (
         kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
     )  # fmt: skip
@@ -57,24 +57,17 @@ def build(table, port, words=None):
     return kernel
 
 
-def _handlers(bound, lease):
-    """Return the handler of each trap, by its number."""
+def _handlers(bound):
+    """Return the handler of each trap, by its number; messages have none: see `dispatch`."""
     table = [bound.unknown] * 32
     for trap, handler in (
         (YIELD, control.give_way),
-        (CALL, ipc.call),
-        (REPLY_RECV, ipc.reply_recv),
-        (RECV, ipc.recv),
-        (REPLY, ipc.reply),
-        (SEND, mailbox.send),
         (NOTIFY, notifications.notify),
         (SLEEP, control.sleep),
         (REOPEN, capabilities.reopen),
         (MINT, capabilities.mint),
         (DELETE, capabilities.delete),
         (REVOKE, capabilities.revoke),
-        (LEASE_READ, lease),
-        (LEASE_WRITE, lease),
         (ACKNOWLEDGE, bound.acknowledge),
         (ATTEND, bound.attend),
         (STASH, bound.stash),
@@ -128,7 +121,7 @@ def _open_lines(kernel):
 
 
 def _note_places(kernel):
-    """Note where this MicroPython keeps what the short ways look at."""
+    """Note where this MicroPython keeps a task's values."""
     w = kernel.words
     w[w[LINES_END] + STACK] = kernel.port.stack
     spots = w[PARTICULARS]

@@ -56,15 +56,16 @@ def _refusal(w, task, trap, right):
 @micropython.viper
 def find(w: ptr32, task: int, trap: int, right: int) -> int:
     """Do as `lookup`, but return 0 for a refusal: at the hard level nothing can be raised."""
+    capability = 0
     slot = trap >> HANDLE_SHIFT & SLOT_MASK
-    if slot >= w[task + CAPABILITY_COUNT]:
-        return 0
-    capability = w[task + CAPABILITIES] + slot * CAPABILITY
-    target = w[capability + TARGET]
-    generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
-    if target >> SLOT_SHIFT != generation or (target >> RIGHTS_SHIFT) & right == 0:
-        return 0
-    w[capability + USES] += 1
+    if slot < w[task + CAPABILITY_COUNT]:
+        at = w[task + CAPABILITIES] + slot * CAPABILITY
+        held = ptr32(int(uint(w)) + (at << 2))
+        target = held[TARGET]
+        generation = trap >> HANDLE_GENERATION_SHIFT & HANDLE_GENERATION_MASK
+        if target >> SLOT_SHIFT == generation and (target >> RIGHTS_SHIFT) & right:
+            held[USES] += 1
+            capability = at
     return capability
 
 

@@ -11,7 +11,10 @@ interpreter, so between two resumes nothing preempts it and no kill lands in it:
 makes the kernel's state atomic, without a lock. It has no `try` of its own either: what a task
 raises leaves the loop, `levels.land` finds out what it means, and the loop is entered again.
 
-What nearly every step ends with has a short way in `quick`, tried first; a handler does the rest.
+Messages have their functions in `ipc`, `mailbox` and `carried`; any other trap has a handler in
+the table that `boot` makes. A call costs compiled code 6 us, so an image has the functions of
+messages, and what they call on their commonest way, in the place of the calls (`system/fold.py`
+of the host tools).
 """
 
 import micropython
@@ -19,10 +22,10 @@ from micropython import const
 from kernel.abi import *
 from kernel.layout import *
 from kernel.limits import IDLE_PRIORITY, TIME_HALF, TIME_MASK, TIME_SLICE_US
+from kernel.carried import lease
+from kernel.ipc import call, reply_recv
 from kernel.irq import deliver
-from kernel.quick import (
-    LONG_WAY, quick_call, quick_lease, quick_recv, quick_reply_recv, quick_send,
-)  # fmt: skip
+from kernel.mailbox import send
 from kernel.ready import pop, push_back, push_front
 from kernel.timeouts import expire
 from kernel.trace import note
@@ -47,7 +50,6 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     key = spots[ARG_KEY]
     place = spots[ARG_PLACE]
     items = spots[MAIL_ITEMS]
-    short = _KIND | TIMED | EXTRA if key else 0  # 0: no short way
     now = clock[0] & TIME_MASK
     w[NOW] = now
     what = EVENT_ENTERED << TRACE_EVENT_SHIFT | w[OUTER] << TRACE_TASK_SHIFT - RECORD_SHIFT
@@ -108,21 +110,17 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
             if int(kernel.overrun(kernel, task, landed)):
                 task = 0
                 continue
-        kind = trap & short
-        following = LONG_WAY
+        kind = trap & _KIND
         if kind == CALL:
-            following = quick_call(w, me, task, trap, base, place, key, now)
-        elif kind == REPLY_RECV:
-            following = quick_reply_recv(w, me, task, trap, base, place, key)
+            task = call(w, me, task, trap, base, place, key, words, frames)
+        elif kind == REPLY_RECV or kind == RECV or kind == REPLY:
+            task = reply_recv(w, me, task, trap, kind, base, place, key, items, words, frames)
         elif kind == SEND:
-            following = quick_send(w, me, task, trap, base, place, key, items, now)
-        elif kind == RECV:
-            following = quick_recv(w, me, task, base, place, key, items, frames)
+            task = send(w, me, task, trap, base, place, key, items, words, frames)
         elif kind == LEASE_READ or kind == LEASE_WRITE:
-            following = quick_lease(w, me, task, trap, base)
-        if following == LONG_WAY:
-            following = int(handlers[trap >> TRAP_SHIFT & 31](words, frames, task, trap))
-        task = following
+            task = lease(w, me, task, trap, base, kernel)
+        else:
+            task = int(handlers[kind >> TRAP_SHIFT](words, frames, task, trap))
         me = ptr32(base + (task << 2))
     if task:
         push_front(w, task)

@@ -1,137 +1,201 @@
 """Messages: call, reply, receive.
 
-A handler gets the kernel's words, the frames, the trapping task and its trap word, and returns
-the task to run next (0: look in the ready queues). It never switches by itself. Handlers run in
-kernel context, allocate nothing, and raise only what the operands in the task's own frame cause
-(`BadMessage`, `NoRight`): that task's fault.
+The way of a call: `call` finds the server behind the handle and lends it the caller's priority. A
+server that receives takes the message at once and runs next; at a busy one the caller queues.
+`reply_recv` finds the caller by its token, gives it the status and the value, takes the priority
+back, and takes what waits next. The caller runs next.
 
-The way of a call: `call` finds the server behind the handle, queues the caller there and lends
-the server its priority; a server that is receiving takes the message at once and is returned as
-the next to run. The reply finds the caller by its token, gives it the status and the value, takes
-the priority back and returns the caller. The commonest way of both, to a server that waits and
-back to the one that called, is short-cut in `dispatch` with the same effects.
+Each returns the task to run next, 0 for "look in the ready queues"; none switches by itself. All
+but what raises is compiled, and an image has it in the dispatcher itself (`dispatch`). They share
+its variables: `w` is the kernel's words and `base` their address, `words` the same as an object;
+`me` is the record of `task`; `place`, `key` and `items` say where values are kept (`message`).
+
+They raise only what the operands in the task's own frame cause (`BadMessage`, `NoRight`): that
+task's fault. No word has changed by then.
 """
 
 from kernel.abi import *
-from kernel.capabilities import is_alive, lookup
-from kernel.carried import attach, caller_of, hand_over
+from kernel.capabilities import find, lookup
+from kernel.carried import caller_of, grant, hand_over
 from kernel.layout import *
-from kernel.mailbox import take_mail, wait_for
-from kernel.message import BadMessage, admit
+from kernel.mailbox import take_mail
+from kernel.message import BadMessage, admit_arg, arg_at, carry
 from kernel.notifications import take_bits
+from kernel.priority import queue_sender, raise_to
 from kernel.ready import push_back
-from kernel.timeouts import arm_ms, end_wait, leave_server
+from kernel.timeouts import arm_ms, end_wait, let_go, wait_for
+from kernel.window import ARG, IMMEDIATE
+import micropython
 
 
-def call(w, frames, task, trap):
+@micropython.viper
+def call(
+    w: ptr32, me: ptr32, task: int, trap: int, base: int, place: int, key: int, words, frames
+) -> int:
     """Send a message and wait for its reply, at most until the deadline."""
-    capability = lookup(w, task, trap, MAY_CALL)
-    if trap & 0xFF >= OPERATIONS:
-        raise BadMessage("call: the operation has to be below 192")
-    server = w[capability + TARGET] & OFFSET_MASK
-    if not is_alive(w, capability):
-        w[task + RESULT] = DEAD
-        return task
-    frame = frames[task >> RECORD_SHIFT]
-    frame.arg = admit(frame.arg)
-    waits = w[server + STATE] == RECEIVING
-    if trap & EXTRA:
-        attach(w, task)
-        if waits and not hand_over(w, task, server):
-            w[task + RESULT] = FULL
-            return task
-    if waits:
-        w[server + TIMED_WAIT] = 0
-    w[task + OPERATION] = trap
-    w[task + BADGE] = w[capability + NAMED] >> BADGE_SHIFT
-    wait_for(w, server, task, trap, SERVED if waits else CALLING)
-    return take(w, frames, server, task) if waits else 0
-
-
-def answer(w, frames, server, token, status):
-    """Give the caller behind `token` its reply; return it, or 0 when it waits no longer."""
-    client = caller_of(w, server, token)
-    if status >= OPERATIONS:
-        raise BadMessage("a reply needs a status below 192")
-    if client:
-        frames[client >> RECORD_SHIFT].arg = admit(frames[server >> RECORD_SHIFT].arg)
-        w[client + RESULT] = status
-        leave_server(w, client)
-    return client
-
-
-def reply(w, frames, task, trap):
-    """Answer the caller received last, or with TIMED the one whose token is in the register."""
-    if trap & TIMED:
-        token = w[task + REGISTER_TIMEOUT]
+    found = find(w, task, trap, MAY_CALL)
+    if found == 0 or trap & 0xFF >= OPERATIONS:
+        refuse(words, task, trap, MAY_CALL)
+    named = w[found + NAMED]
+    server = w[found + TARGET] & OFFSET_MASK
+    peer = ptr32(base + (server << 2))
+    following = task
+    if named & GENERATION_MASK != peer[GENERATION]:
+        me[RESULT] = DEAD
     else:
-        token = w[task + SERVING]
-    w[task + RESULT] = OK
-    if token == 0:
-        return task
-    if trap & EXTRA:
-        attach(w, task)
-        client = caller_of(w, task, token)
-        if client and not hand_over(w, task, client):
-            w[task + RESULT] = FULL
-            return task
-    if trap & TIMED == 0:
-        w[task + SERVING] = 0
-    client = answer(w, frames, task, token, trap & 0xFF)
-    if client == 0:
-        return task
-    if w[client + PRIORITY] < w[task + PRIORITY]:
-        push_back(w, task)
-        return client
-    push_back(w, client)
-    return task
+        source = arg_at(me, place, key)
+        if source == 0 or ptr32(source)[ARG] & IMMEDIATE == 0:
+            admit_arg(frames, task)
+        waits = peer[STATE] == RECEIVING
+        if trap & EXTRA and int(grant(words, task, server if waits else 0)) == 0:
+            me[RESULT] = FULL
+        else:
+            me[OPERATION] = trap
+            me[BADGE] = named >> BADGE_SHIFT
+            wait_for(w, me, peer, task, server, trap)
+            if waits:  # it is in no queue, and waits for nobody
+                if me[PRIORITY] < peer[PRIORITY]:
+                    peer[PRIORITY] = me[PRIORITY]
+                peer[TIMED_WAIT] = 0
+                take(me, peer, task, server, source, place, key, frames)
+                following = server
+            else:
+                me[STATE] = CALLING
+                queue_sender(w, server, task)
+                raise_to(w, server, me[PRIORITY])
+                following = 0
+    return following
 
 
-def reply_recv(w, frames, task, trap):
-    """Answer the caller received last and wait for the next, in one trap."""
-    token = w[task + SERVING]
-    client = answer(w, frames, task, token, trap & 0xFF) if token else 0
-    here = recv(w, frames, task, trap)
-    if client == 0:
-        return here
-    if here == 0:
-        return client
-    if w[here + PRIORITY] < w[client + PRIORITY]:
-        push_back(w, client)
-        return here
-    push_back(w, here)
-    return client
+def refuse(w, task, trap, right):
+    """Raise what is wrong with the handle, or with the operation, of a message."""
+    lookup(w, task, trap, right)
+    raise BadMessage("the operation of a message has to be below 192")
 
 
-def recv(w, frames, task, trap):
+@micropython.viper
+def take(
+    giver: ptr32, taker: ptr32, client: int, server: int, source: int, place: int, key: int, frames
+):
+    """Make the call of `client`, which is in no queue, the result of the recv of `server`."""
+    giver[STATE] = SERVED
+    taker[RESULT] = giver[OPERATION] & 0xFF
+    taker[SERVING] = giver[SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
+    taker[REGISTER_CALLER] = taker[SERVING]
+    taker[REGISTER_BADGE] = giver[BADGE]
+    sink = arg_at(taker, place, key)
+    carry(source, sink, frames, client, server)
+
+
+@micropython.viper
+def receive(
+    w: ptr32,
+    me: ptr32,
+    task: int,
+    trap: int,
+    base: int,
+    place: int,
+    key: int,
+    items: int,
+    frames,
+) -> int:
     """Take what waits, or wait: notifications, then callers by importance, then the mailbox."""
-    w[task + SERVING] = 0
-    if w[task + PENDING]:
+    here = task
+    sender = 0
+    me[SERVING] = 0
+    if me[PENDING]:
         take_bits(w, task)
-        return task
-    client = w[task + SENDERS]
-    while client:
-        w[task + SENDERS] = w[client + NEXT]
-        if w[client + OPERATION] & EXTRA == 0 or hand_over(w, client, task):
-            return take(w, frames, task, client)
-        end_wait(w, client, FULL)  # it takes no capability now
-        client = w[task + SENDERS]
-    if w[task + MAIL_COUNT]:
-        take_mail(w, frames, task)
-        return task
-    w[task + STATE] = RECEIVING
-    if trap & TIMED:
-        arm_ms(w, task)
+    else:
+        if me[SENDERS]:
+            sender = int(next_caller(w, task))
+        if sender:
+            giver = ptr32(base + (sender << 2))
+            offered = arg_at(giver, place, key)
+            take(giver, me, sender, task, offered, place, key, frames)
+        elif me[MAIL_COUNT]:
+            take_mail(w, me, task, base, place, key, items, frames)
+        else:
+            me[STATE] = RECEIVING
+            here = 0
+            if trap & TIMED:
+                arm_ms(w, task)
+    return here
+
+
+@micropython.viper
+def next_caller(w: ptr32, server: int) -> int:
+    """Take the most important caller out of the queue of `server`, 0 without.
+
+    One that grants what `server` cannot take now is told FULL.
+    """
+    caller = w[server + SENDERS]
+    while caller:
+        w[server + SENDERS] = w[caller + NEXT]
+        if w[caller + OPERATION] & EXTRA == 0 or int(hand_over(w, caller, server)):
+            return caller
+        end_wait(w, caller, FULL)
+        caller = w[server + SENDERS]
     return 0
 
 
-def take(w, frames, server, client):
-    """Make the call of `client`, which is in no queue, the result of the recv of `server`."""
-    token = w[client + SEQUENCE] << TOKEN_SHIFT | client >> RECORD_SHIFT
-    w[client + STATE] = SERVED
-    frames[server >> RECORD_SHIFT].arg = frames[client >> RECORD_SHIFT].arg
-    w[server + RESULT] = w[client + OPERATION] & 0xFF
-    w[server + SERVING] = token
-    w[server + REGISTER_CALLER] = token
-    w[server + REGISTER_BADGE] = w[client + BADGE]
-    return server
+@micropython.viper
+def reply_recv(
+    w: ptr32,
+    me: ptr32,
+    task: int,
+    trap: int,
+    kind: int,
+    base: int,
+    place: int,
+    key: int,
+    items: int,
+    words,
+    frames,
+) -> int:
+    """Answer the caller received last and wait for the next, or one of the two: `kind` is which.
+
+    With TIMED a REPLY is for the caller whose token is in the register.
+    """
+    client = 0
+    following = task
+    if kind != RECV:
+        token = me[SERVING]
+        if kind == REPLY:
+            me[RESULT] = OK
+            if trap & TIMED:
+                token = me[REGISTER_TIMEOUT]
+        if token:
+            client = caller_of(w, task, token)
+            if trap & 0xFF >= OPERATIONS:
+                refuse_status()
+            source = arg_at(me, place, key)
+            if client:
+                if source == 0 or ptr32(source)[ARG] & IMMEDIATE == 0:
+                    admit_arg(frames, task)
+            if kind == REPLY and trap & EXTRA and int(grant(words, task, client)) == 0:
+                me[RESULT] = FULL
+                client = 0
+            elif kind == REPLY and trap & TIMED == 0:
+                me[SERVING] = 0
+            if client:
+                peer = ptr32(base + (client << 2))
+                theirs = arg_at(peer, place, key)
+                carry(source, theirs, frames, task, client)
+                peer[RESULT] = trap & 0xFF
+                let_go(w, peer, me, task)
+    if kind != REPLY:
+        following = receive(w, me, task, trap, base, place, key, items, frames)
+    if client:
+        if following == 0:
+            following = client
+        elif me[PRIORITY] < w[client + PRIORITY] + (1 if kind == REPLY else 0):
+            push_back(w, client)
+        else:
+            push_back(w, task)
+            following = client
+    return following
+
+
+def refuse_status():
+    """Raise what is wrong with the status of a reply."""
+    raise BadMessage("a reply needs a status below 192")

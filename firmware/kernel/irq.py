@@ -5,7 +5,7 @@ and asks for the interrupt level; it touches nothing else. Here, in kernel conte
 becomes a notification. The line stays masked until its driver acknowledges.
 """
 
-from kernel.abi import ATTENDING, EVENT_INTERRUPT, NOTIFIED, READY, RECEIVING
+from kernel.abi import ATTENDING, EVENT_INTERRUPT, RECEIVING
 from kernel.layout import *
 from kernel.limits import RATE_WINDOW_US, TIME_MASK
 from kernel.notifications import collect, post
@@ -33,25 +33,10 @@ def deliver(w: ptr32):
             driver = w[line + LINE_OWNER]
             what = EVENT_INTERRUPT << TRACE_EVENT_SHIFT | driver << _NUMBER | index
             note(w, what, now)
-            if w[driver + STATE] != RECEIVING or w[driver + PENDING]:
-                if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
-                    dismiss(w, driver)
-                post(w, driver, w[line + LINE_BITS])
-            else:  # what `post` would do, without its four calls
-                w[driver + TIMED_WAIT] = 0
-                w[driver + RESULT] = NOTIFIED
-                w[driver + REGISTER_BITS] = w[line + LINE_BITS]
-                w[driver + REGISTER_CALLER] = 0
-                w[driver + STATE] = READY
-                priority = w[driver + PRIORITY]
-                if w[READY_BITS] & (1 << priority):
-                    last = w[TAILS + priority]
-                    w[driver + NEXT] = w[last + NEXT]
-                    w[last + NEXT] = driver
-                else:
-                    w[driver + NEXT] = driver
-                    w[READY_BITS] |= 1 << priority
-                w[TAILS + priority] = driver
+            if w[driver + STATE] == ATTENDING:  # it fired before the driver attended
+                dismiss(w, driver)
+            bits = w[line + LINE_BITS]
+            post(w, driver, bits)
         line += LINE
         index += 1
 

@@ -69,7 +69,7 @@ UNREPORTED = const(1)  # until the supervisor has taken the fault
 LAST_STEP = const(2)  # one step is to come, or under way, in which it closes
 AGAIN = const(4)  # after it the task starts again
 FOR_GOOD = const(8)  # after it the task is dormant, and not faulted
-# of task 0: what `quick` needs, see `window`
+# of task 0: where values are kept, see `window`
 ARG_KEY = const(0)
 ARG_PLACE = const(1)
 MAIL_ITEMS = const(2)

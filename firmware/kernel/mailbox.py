@@ -2,113 +2,139 @@
 
 When a mailbox is full the sender blocks until its deadline, fails, or pushes out the oldest
 message, as the receiver's manifest says. A message to a receiver that waits goes straight in.
+
+What `send` shares with the dispatcher, and where it is in an image, says `ipc`.
 """
 
 from kernel.abi import *
-from kernel.capabilities import NoRight, is_alive, lookup
+from kernel.capabilities import NoRight, find, lookup
 from kernel.layout import *
-from kernel.limits import CALL_TIMEOUT_US
-from kernel.message import BadMessage, admit
-from kernel.priority import queue_sender, raise_to
-from kernel.timeouts import arm, arm_ms, end_wait
+from kernel.message import BadMessage, admit_arg, arg_at, carry, fetch, store
+from kernel.priority import raise_to
+from kernel.ready import push_back
+from kernel.timeouts import end_wait, wait_for
+from kernel.window import ARG, IMMEDIATE, NOTHING
 import micropython
 
 
-def send(w, frames, task, trap):
+@micropython.viper
+def send(
+    w: ptr32,
+    me: ptr32,
+    task: int,
+    trap: int,
+    base: int,
+    place: int,
+    key: int,
+    items: int,
+    words,
+    frames,
+) -> int:
     """Put a message into the receiver's mailbox; OK, FULL or DEAD."""
-    capability = lookup(w, task, trap, MAY_SEND)
-    operation = trap & 0xFF
-    server = w[capability + TARGET] & OFFSET_MASK
-    mailbox = w[server + MAILBOX]
-    if operation >= OPERATIONS:
-        raise BadMessage("send: the operation has to be below 192")
-    if mailbox == 0:
-        raise NoRight("send: the receiver has no mailbox")
-    if not is_alive(w, capability):
-        w[task + RESULT] = DEAD
-        return task
-    w[task + RESULT] = OK
-    w[task + OPERATION] = operation
-    w[task + BADGE] = badge = w[capability + NAMED] >> BADGE_SHIFT
-    frame = frames[task >> RECORD_SHIFT]
-    frame.arg = admit(frame.arg)
-    if w[server + STATE] == RECEIVING:
-        give(w, frames, server, operation, badge, frame.arg)
-        end_wait(w, server, operation)
-        return task
-    if w[server + MAIL_COUNT] == w[mailbox + MAIL_DEPTH]:
-        policy = w[mailbox + MAIL_POLICY]
-        if policy == BLOCK:
-            return wait_for(w, server, task, trap, SENDING)
-        w[w[PARTICULARS] + (server >> PARTICULAR_SHIFT) + DROPPED] += 1
-        if policy != DROP_OLDEST:
-            w[task + RESULT] = FULL
-            return task
-        advance(w, frames, server)
-    put(w, frames, server, task)
-    return task
-
-
-def wait_for(w, server, task, trap, state):
-    """Let `task` wait for `server` until its deadline, lending its priority; return 0."""
-    w[task + STATE] = state
-    w[task + PEER] = server
-    w[server + CLIENTS] += 1
-    if trap & TIMED:
-        arm_ms(w, task)
+    found = find(w, task, trap, MAY_SEND)
+    server = w[found + TARGET] & OFFSET_MASK
+    peer = ptr32(base + (server << 2))
+    if found == 0 or trap & 0xFF >= OPERATIONS or peer[MAILBOX] == 0:
+        refuse_send(words, task, trap)
+    named = w[found + NAMED]
+    following = task
+    me[RESULT] = OK
+    if named & GENERATION_MASK != peer[GENERATION]:
+        me[RESULT] = DEAD
     else:
-        arm(w, task, CALL_TIMEOUT_US)
-    if state == CALLING:
-        queue_sender(w, server, task)
-    raise_to(w, server, w[task + PRIORITY])
-    return 0
+        source = arg_at(me, place, key)
+        if source == 0 or ptr32(source)[ARG] & IMMEDIATE == 0:
+            admit_arg(frames, task)
+        me[OPERATION] = trap & 0xFF
+        me[BADGE] = named >> BADGE_SHIFT
+        if peer[STATE] == RECEIVING:
+            sink = arg_at(peer, place, key)
+            carry(source, sink, frames, task, server)
+            peer[TIMED_WAIT] = 0
+            peer[RESULT] = trap & 0xFF
+            peer[REGISTER_CALLER] = 0
+            peer[REGISTER_BADGE] = named >> BADGE_SHIFT
+            push_back(w, server)
+        else:
+            box = ptr32(base + (peer[MAILBOX] << 2))
+            if peer[MAIL_COUNT] == box[MAIL_DEPTH]:
+                if box[MAIL_POLICY] == BLOCK:
+                    wait_for(w, me, peer, task, server, trap)
+                    me[STATE] = SENDING
+                    raise_to(w, server, me[PRIORITY])
+                    following = 0
+                else:
+                    w[w[PARTICULARS] + (server >> PARTICULAR_SHIFT) + DROPPED] += 1
+                    if box[MAIL_POLICY] == DROP_OLDEST:
+                        advance(peer, box)
+                    else:
+                        me[RESULT] = FULL
+            if following and me[RESULT] == OK:
+                put(me, peer, task, base, place, key, items, frames)
+    return following
 
 
-def give(w, frames, server, operation, badge, value):
-    """Make a message that wants no reply the result of the recv of `server`."""
-    frames[server >> RECORD_SHIFT].arg = value
-    w[server + RESULT] = operation
-    w[server + REGISTER_CALLER] = 0
-    w[server + REGISTER_BADGE] = badge
+def refuse_send(w, task, trap):
+    """Raise what is wrong with the handle, or with the operation, of a `send`."""
+    lookup(w, task, trap, MAY_SEND)
+    if trap & 0xFF >= OPERATIONS:
+        raise BadMessage("send: the operation has to be below 192")
+    raise NoRight("send: the receiver has no mailbox")
 
 
 @micropython.viper
-def put(w: ptr32, frames, server: int, task: int):
-    """Append the message of `task`, which is in its record, to the mailbox of `server`."""
-    mailbox = w[server + MAILBOX]
-    place = w[mailbox + MAIL_FIRST] + w[server + MAIL_COUNT]
-    if place >= w[mailbox + MAIL_DEPTH]:
-        place -= w[mailbox + MAIL_DEPTH]
-    slot = mailbox + MAIL_SLOTS + place * MAIL
-    w[slot + MAIL_OPERATION] = w[task + OPERATION]
-    w[slot + MAIL_BADGE] = w[task + BADGE]
-    frames[0][w[mailbox + MAIL_VALUES] + place] = frames[task >> RECORD_SHIFT].arg
-    w[server + MAIL_COUNT] += 1
+def put(
+    giver: ptr32, taker: ptr32, sender: int, base: int, place: int, key: int, items: int, frames
+):
+    """Append the message of `sender`, whose record `giver` has it, to the mailbox of `taker`."""
+    header = ptr32(base + (taker[MAILBOX] << 2))
+    at = header[MAIL_FIRST] + taker[MAIL_COUNT]
+    if at >= header[MAIL_DEPTH]:
+        at -= header[MAIL_DEPTH]
+    taker[MAIL_COUNT] += 1
+    sent = arg_at(giver, place, key)
+    if sent and items:
+        ptr32(items + (header[MAIL_VALUES] + at << 2))[0] = ptr32(sent)[ARG]
+    else:
+        store(frames, sender, header[MAIL_VALUES] + at)
+    mail = ptr32(base + (taker[MAILBOX] + MAIL_SLOTS + at * MAIL << 2))
+    mail[MAIL_OPERATION] = giver[OPERATION]
+    mail[MAIL_BADGE] = giver[BADGE]
 
 
-def advance(w, frames, server):
-    """Drop the oldest message from the mailbox of `server`."""
-    mailbox = w[server + MAILBOX]
-    first = w[mailbox + MAIL_FIRST]
-    frames[0][w[mailbox + MAIL_VALUES] + first] = None
-    w[mailbox + MAIL_FIRST] = (first + 1) % w[mailbox + MAIL_DEPTH]
-    w[server + MAIL_COUNT] -= 1
+@micropython.viper
+def advance(taker: ptr32, header: ptr32):
+    """Take the oldest message out of a mailbox; its value is in its place until another comes."""
+    first = header[MAIL_FIRST] + 1
+    header[MAIL_FIRST] = first if first < header[MAIL_DEPTH] else 0
+    taker[MAIL_COUNT] -= 1
 
 
-def take_mail(w, frames, server):
+@micropython.viper
+def take_mail(
+    w: ptr32, taker: ptr32, server: int, base: int, place: int, key: int, items: int, frames
+):
     """Give the oldest message to `server`, and its place to the most important blocked sender."""
-    mailbox = w[server + MAILBOX]
-    first = w[mailbox + MAIL_FIRST]
-    slot = mailbox + MAIL_SLOTS + first * MAIL
-    value = frames[0][w[mailbox + MAIL_VALUES] + first]
-    give(w, frames, server, w[slot + MAIL_OPERATION], w[slot + MAIL_BADGE], value)
-    advance(w, frames, server)
-    if w[server + CLIENTS]:
-        admit_sender(w, frames, server)
+    header = ptr32(base + (taker[MAILBOX] << 2))
+    at = header[MAIL_FIRST]
+    mail = ptr32(base + (taker[MAILBOX] + MAIL_SLOTS + at * MAIL << 2))
+    taker[RESULT] = mail[MAIL_OPERATION]
+    taker[REGISTER_CALLER] = 0
+    taker[REGISTER_BADGE] = mail[MAIL_BADGE]
+    got = arg_at(taker, place, key)
+    if got and items:
+        mail = ptr32(items + (header[MAIL_VALUES] + at << 2))
+        ptr32(got)[ARG] = mail[0]
+        mail[0] = NOTHING
+    else:
+        fetch(frames, server, header[MAIL_VALUES] + at)
+    advance(taker, header)
+    if taker[CLIENTS]:
+        admit_sender(w, server, base, place, key, items, frames)
 
 
 @micropython.viper
-def admit_sender(w: ptr32, frames, server: int):
+def admit_sender(w: ptr32, server: int, base: int, place: int, key: int, items: int, frames):
     """Put the message of the most important blocked sender, if any, into the free place."""
     best = 0
     task = RECORD
@@ -119,5 +145,7 @@ def admit_sender(w: ptr32, frames, server: int):
                 best = task
         task += RECORD
     if best:
-        put(w, frames, server, best)
+        giver = ptr32(base + (best << 2))
+        taker = ptr32(base + (server << 2))
+        put(giver, taker, best, base, place, key, items, frames)
         end_wait(w, best, OK)

@@ -2,10 +2,17 @@
 
 No two tasks ever share a mutable object, so a value that could be changed after the send is
 copied (bytearray) or refused.
+
+A value lies in its frame's `arg`, and in a mailbox's place in the list `frames[0]`. Both are one
+word where `window` could tell which, and one word is moved; anywhere else it is moved as an
+object. A word that is a value by itself (a small int, None, a bool) needs no look at the object.
 """
 
+from kernel.layout import FRAME, RECORD_SHIFT
 from kernel.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from kernel.window import ARG, NAME, TABLE
 from micropython import const
+import micropython
 
 _PLAIN = frozenset((type(None), bool, int, float))
 _WORD = const(0x3FFFFFFF)  # what no int of more than a word lies within
@@ -86,3 +93,52 @@ def _int_bytes(value):
     while size <= MESSAGE_BYTES_MAX and value >> 8 * size - 1 not in (0, -1):
         size += 4
     return size
+
+
+@micropython.viper
+def arg_at(record: ptr32, place: int, key: int) -> int:
+    """Return the address of name and value of `arg` in a task's frame, 0 where nobody can tell.
+
+    `place` is where `window` found it among a frame's attributes, `key` its name, 0 if it did
+    not. A frame that was given attributes of its own keeps it elsewhere.
+    """
+    pair = 0
+    if key:
+        pair = ptr32(record[FRAME])[TABLE] + place
+        if ptr32(pair)[NAME] != key:
+            pair = 0
+    return pair
+
+
+@micropython.viper
+def carry(source: int, sink: int, frames, giver: int, taker: int):
+    """Give the value in the frame of the task `giver`, an admitted one, to that of `taker`.
+
+    `source` and `sink` are what `arg_at` says of them.
+    """
+    if source and sink:
+        ptr32(sink)[ARG] = ptr32(source)[ARG]
+    else:
+        move(frames, giver, taker)
+
+
+def move(frames, giver, taker):
+    """Give the value in one task's frame to another's."""
+    frames[taker >> RECORD_SHIFT].arg = frames[giver >> RECORD_SHIFT].arg
+
+
+def store(frames, giver, index):
+    """Give the value in a task's frame to a place of a mailbox."""
+    frames[0][index] = frames[giver >> RECORD_SHIFT].arg
+
+
+def fetch(frames, taker, index):
+    """Give the value in a place of a mailbox to a task's frame."""
+    frames[taker >> RECORD_SHIFT].arg = frames[0][index]
+    frames[0][index] = None
+
+
+def admit_arg(frames, task):
+    """Admit the value in a task's frame."""
+    frame = frames[task >> RECORD_SHIFT]
+    frame.arg = admit(frame.arg)

@@ -6,7 +6,7 @@ The only thing an interrupt does, and the only way to reach a task that must not
 from kernel.abi import DEAD, MAY_NOTIFY, NOTIFIED, OK, RECEIVING
 from kernel.capabilities import find, is_alive, lookup
 from kernel.layout import *
-from kernel.timeouts import end_wait
+from kernel.ready import push_back
 import micropython
 from micropython import const
 
@@ -31,7 +31,8 @@ def post(w: ptr32, task: int, bits: int):
     w[task + PENDING] |= bits
     if w[task + STATE] == RECEIVING and w[task + PENDING]:
         take_bits(w, task)
-        end_wait(w, task, NOTIFIED)
+        w[task + TIMED_WAIT] = 0
+        push_back(w, task)
 
 
 @micropython.viper

@@ -14,16 +14,16 @@ import micropython
 @micropython.viper
 def push_back(w: ptr32, task: int):
     """Queue `task` behind its equals."""
-    priority = w[task + PRIORITY]
+    level = w[task + PRIORITY]
     w[task + STATE] = READY
-    if w[READY_BITS] & (1 << priority):
-        last = w[TAILS + priority]
-        w[task + NEXT] = w[last + NEXT]
-        w[last + NEXT] = task
+    if w[READY_BITS] & (1 << level):
+        tail = w[TAILS + level]
+        w[task + NEXT] = w[tail + NEXT]
+        w[tail + NEXT] = task
     else:
         w[task + NEXT] = task
-        w[READY_BITS] |= 1 << priority
-    w[TAILS + priority] = task
+        w[READY_BITS] |= 1 << level
+    w[TAILS + level] = task
 
 
 @micropython.viper

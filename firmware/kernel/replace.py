@@ -18,13 +18,13 @@ from kernel.control import check_control
 from kernel.faults import is_closing, mask_lines, withdraw
 from kernel.layout import *
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
-from kernel.mailbox import wait_for
 from kernel.message import admit
 from kernel.outputs import make_safe, release_outputs
+from kernel.priority import raise_to
 from kernel.ready import push_back
 from kernel.records import is_plain
 from kernel.tasks import make_frame, make_generator
-from kernel.timeouts import end_wait
+from kernel.timeouts import end_wait, wait_for
 from kernel.trace import note_event
 
 _ENDS = 1 << (RECV >> TRAP_SHIFT) | 1 << (REPLY_RECV >> TRAP_SHIFT) | 1 << (ATTEND >> TRAP_SHIFT)
@@ -160,7 +160,11 @@ class Replacements:
         """Have the target exchange its code; let `task` wait for that."""
         w = self.kernel.words
         begin_exchange(self.kernel, target, trial, code, ends, told)
-        return wait_for(w, target, task, 0, ORDERING)
+        window = self.kernel.window
+        wait_for(w, window[task:], window[target:], task, target, 0)
+        w[task + STATE] = ORDERING
+        raise_to(w, target, w[task + PRIORITY])
+        return 0
 
 
 def begin_exchange(kernel, target, trial, code, ends, told):

@@ -1,16 +1,31 @@
-"""Deadlines of waiting tasks.
+"""Waits: how they begin, their deadlines, how they end.
 
 Arming is a few stores and `NEXT_DEADLINE` is only a bound from below: ending a wait early, as
 nearly every call does, costs nothing. When the bound is reached one scan ends what is due and
 finds the next bound.
 """
 
-from kernel.abi import CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMEOUT
+from kernel.abi import CALLING, OK, RECEIVING, SERVED, SLEEPING, TIMED, TIMEOUT
 from kernel.layout import *
 from kernel.limits import *
 from kernel.priority import restore, unqueue_sender
 from kernel.ready import push_back
 import micropython
+
+
+@micropython.viper
+def wait_for(w: ptr32, waiter: ptr32, awaited: ptr32, task: int, server: int, trap: int):
+    """Let `task` wait for `server`, by their records, until its deadline.
+
+    With TIMED that is the timeout register's, else CALL_TIMEOUT_US away. Its caller sets the state
+    and lends the priority.
+    """
+    waiter[PEER] = server
+    awaited[CLIENTS] += 1
+    if trap & TIMED:
+        arm_ms(w, task)
+    else:
+        arm(w, waiter, CALL_TIMEOUT_US)
 
 
 @micropython.viper
@@ -23,17 +38,19 @@ def arm_ms(w: ptr32, task: int):
     if milliseconds > FAR_PIECE_MS:
         far_ms = milliseconds - FAR_PIECE_MS
         milliseconds = FAR_PIECE_MS
-    arm(w, task, milliseconds * 1000)
-    w[task + FAR_MS] = far_ms
+    record = ptr32(int(uint(w)) + (task << 2))
+    microseconds = milliseconds * 1000
+    arm(w, record, microseconds)
+    record[FAR_MS] = far_ms
 
 
 @micropython.viper
-def arm(w: ptr32, task: int, microseconds: int):
-    """Let the wait of `task` end `microseconds` (at most half the time range) after NOW."""
+def arm(w: ptr32, record: ptr32, microseconds: int):
+    """Let the wait of a task end `microseconds` (at most half the time range) after NOW."""
     deadline = (w[NOW] + microseconds) & TIME_MASK
-    w[task + DEADLINE] = deadline
-    w[task + TIMED_WAIT] = 1
-    w[task + FAR_MS] = 0
+    record[DEADLINE] = deadline
+    record[TIMED_WAIT] = 1
+    record[FAR_MS] = 0
     if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:
         w[NEXT_DEADLINE] = deadline
         w[DEADLINES] = 1
@@ -93,15 +110,24 @@ def end_wait(w: ptr32, task: int, result: int):
 @micropython.viper
 def leave_server(w: ptr32, task: int):
     """End the wait of `task`, if it is in one: a reply to its call comes too late."""
-    w[task + TIMED_WAIT] = 0
     server = w[task + PEER]
     if server == 0:
+        w[task + TIMED_WAIT] = 0
         return
     if w[task + STATE] == CALLING:
         unqueue_sender(w, server, task)
         w[task + STATE] = SERVED  # in no queue: `restore` may come back to it in a circle
-    w[task + PEER] = 0
-    w[task + SEQUENCE] = (w[task + SEQUENCE] + 1) & SEQUENCE_MASK
-    w[server + CLIENTS] -= 1
-    if w[server + PRIORITY] != w[server + BASE]:
+    waiter = ptr32(int(uint(w)) + (task << 2))
+    awaited = ptr32(int(uint(w)) + (server << 2))
+    let_go(w, waiter, awaited, server)
+
+
+@micropython.viper
+def let_go(w: ptr32, waiter: ptr32, awaited: ptr32, server: int):
+    """End a wait for `server`, by the two records, which gives its priority back."""
+    waiter[TIMED_WAIT] = 0
+    waiter[PEER] = 0
+    waiter[SEQUENCE] = (waiter[SEQUENCE] + 1) & SEQUENCE_MASK
+    awaited[CLIENTS] -= 1
+    if awaited[PRIORITY] != awaited[BASE]:
         restore(w, server)

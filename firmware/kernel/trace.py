@@ -20,19 +20,19 @@ _READ_MAX = const(31)  # records that fit in a message
 @micropython.viper
 def note(w: ptr32, what: int, now: int):
     """Record `what` at the time `now`. Allocates nothing."""
-    last = w[TRACE_AT]
-    if w[last + TRACE_WHAT] & _SAME == what and (
-        w[last + TRACE_WHAT] < TRACE_REPEATS_MAX << TRACE_REPEAT_SHIFT
+    newest = w[TRACE_AT]
+    if w[newest + TRACE_WHAT] & _SAME == what and (
+        w[newest + TRACE_WHAT] < TRACE_REPEATS_MAX << TRACE_REPEAT_SHIFT
     ):
-        w[last + TRACE_WHAT] += 1 << TRACE_REPEAT_SHIFT
+        w[newest + TRACE_WHAT] += 1 << TRACE_REPEAT_SHIFT
     else:
-        last += TRACE_RECORD
-        if last == w[TRACE_END]:
-            last -= _WORDS
+        newest += TRACE_RECORD
+        if newest == w[TRACE_END]:
+            newest -= _WORDS
             w[TRACE_LAPS] += 1
-        w[TRACE_AT] = last
-        w[last + TRACE_WHAT] = what
-    w[last + TRACE_TIME] = now
+        w[TRACE_AT] = newest
+        w[newest + TRACE_WHAT] = what
+    w[newest + TRACE_TIME] = now
 
 
 def note_event(kernel, event, task, detail):

@@ -19,7 +19,7 @@ from bulkhead_host.system.fold import (
     fold_tree,
     load_constants,
 )
-from bulkhead_host.system.paste import paste
+from bulkhead_host.system.paste import Pasted, paste
 from bulkhead_host.system.quicken import quicken
 from bulkhead_host.system.tree import tree_of, walk
 
@@ -91,24 +91,26 @@ def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
 def test_what_is_folded_again_goes_by_the_files_as_they_are_now(tmp_path: Path) -> None:
     firmware = tmp_path / "firmware"
     shutil.copytree(source_root() / "firmware", firmware)
-    service, quick = tmp_path / "service.py", firmware / "kernel" / "quick.py"
+    service, trace = tmp_path / "service.py", firmware / "kernel" / "trace.py"
     files = {"services/x/service.py": service, "kernel/x.py": tmp_path / "x.py"}
-    files["kernel/quick.py"] = quick
+    files["kernel/trace.py"] = trace
     service.write_text("from kernel.abi import OK\nprint(OK)\n")
-    quick.write_text("@native\ndef first(a):\n    'Doc.'\n    b = a\n    return 10\n")
-    (tmp_path / "x.py").write_text("from kernel.quick import first\ny = first(a)\n")
+    trace.write_text("@native\ndef note(a):\n    'Doc.'\n    b = a\n    return 10\n")
+    caller = "from kernel.trace import note\n@native\ndef f(a):\n    y = note(a)\n"
+    (tmp_path / "x.py").write_text(caller)
 
     def folded() -> tuple[str, str]:
         made = fold_tree(files, firmware)
         return made["services/x/service.py"].decode(), made["kernel/x.py"].decode()
 
-    assert folded() == folded() == ("\nprint(0)\n", "\nb = a\ny = 10\n")
+    text = "@native\ndef f(a):\n    b = a\n    y = 10\n"
+    assert folded() == folded() == ("\nprint(0)\n", text)
     service.write_text("from kernel.abi import OK\nprint(2, OK)\n")
-    quick.write_text(quick.read_text().replace("10", "20"))
-    assert folded() == ("\nprint(2, 0)\n", "\nb = a\ny = 20\n")
+    trace.write_text(trace.read_text().replace("10", "20"))
+    assert folded() == ("\nprint(2, 0)\n", text.replace("10", "20"))
     abi = firmware / "kernel" / "abi.py"
     abi.write_text(abi.read_text().replace("\nOK = const(0)", "\nOK = const(7)"))
-    assert folded() == ("\nprint(2, 7)\n", "\nb = a\ny = 20\n")
+    assert folded() == ("\nprint(2, 7)\n", text.replace("10", "20"))
 
 
 def test_no_check_changes_a_tree_that_others_look_at() -> None:
@@ -255,40 +257,95 @@ def test_quicken_knows_the_constants_of_a_module(again: str, word: str | None) -
 
 
 PASTED = {
-    "kernel.quick": (
-        "from kernel.ready import push\n\n\n@micropython.viper\ndef add(a: int, b: int) -> int:\n"
-        '    """Add."""\n    c = a\n    if b:\n        c += b\n    return c\n'
-        '\n\n@micropython.viper\ndef keep(a: int):\n    """Keep."""\n    push(a)\n'
-        '\n\n@micropython.viper\ndef early(a: int) -> int:\n    """Leave."""\n'
-        "    if a:\n        return 1\n"
-        "    return 2\n"
+    "kernel.hot": Pasted(
+        "from kernel.ready import push\n_ONE = const(1)\n\n"
+        '@viper\ndef add(a: int, b: int) -> int:\n    """Add."""\n'
+        "    c = a\n    if b:\n        c += b + _ONE\n    return c\n\n"
+        '@viper\ndef keep(a: int):\n    """Keep."""\n    push(a)\n    tell(a)\n\n'
+        '@viper\ndef early(a: int) -> int:\n    """Leave."""\n'
+        "    if a:\n        return 1\n    return 2\n\n"
+        '@viper\ndef count(a: int) -> int:\n    """Count."""\n    a += 1\n    return a\n\n'
+        '@viper\ndef tally(z: int) -> int:\n    """Tally."""\n    z += 1\n    return z\n\n'
+        'def tell(a):\n    """Tell."""\n',
+        {"add": (), "keep": (), "early": (), "count": (), "tally": ()},
     )
 }
+HOT = "from kernel.hot import add, count, early, keep, tally\n@viper\ndef f(a, b):\n"
 
 
 def test_paste_puts_the_body_of_a_function_where_it_is_called() -> None:
-    source = "from kernel.quick import add, keep\ndef f(a, b):\n    x = add(a, b)\n    keep(a)\n"
+    source = f"{HOT}    x = add(b, 3)\n    keep(x)\n    return early(a)\n"
     assert paste(source, PASTED).split("\n") == [
+        "from kernel.hot import count, early, tally",
         "from kernel.ready import push",
+        "from kernel.hot import tell",
+        "_ONE = const(1)",
+        "",
+        "@viper",
         "def f(a, b):",
-        "    c = a",
-        "    if b:",
-        "        c += b",
+        "    c = b",
+        "    if 3:",
+        "        c += 3 + _ONE",
         "    x = c",
-        "    push(a)",
+        "    push(x)",
+        "    tell(x)",
+        "    return early(a)",
         "",
     ]
 
 
-def test_paste_leaves_a_module_that_imports_nothing_of_it() -> None:
-    source = "def f(a, b):\n    x = add(a, b)\n"
+def test_paste_pastes_what_a_module_calls_of_its_own() -> None:
+    source = f"{HOT}    'Doc.'\n    x = add(a, b)\n    return x\n"
+    source += "@viper\ndef g(a, b):\n    'Doc.'\n    y = f(b, a)\n"
+    made = paste(source, PASTED, module="kernel.mine", own={"f": ()})
+    assert made.partition("def g(a, b):\n")[2].split("\n") == [
+        '    """Doc."""',
+        "    c = b",
+        "    if a:",
+        "        c += a + _ONE",
+        "    x = c",
+        "    y = x",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f(a, b):\n    x = add(a, b)\n", HOT.replace("@viper\n", "") + "    x = add(a, b)\n"],
+)
+def test_paste_leaves_what_imports_nothing_of_it_and_what_is_not_compiled(source: str) -> None:
     assert paste(source, PASTED) == source
 
 
-@pytest.mark.parametrize("call", ["x = early(a)", "x = add(b, a)", "x = keep(a)", "add(a, b)"])
-def test_paste_refuses_what_it_cannot_paste(call: str) -> None:
-    source = f"from kernel.quick import add, early, keep\ndef f(a, b):\n    {call}\n"
-    with pytest.raises(BulkheadError, match="cannot be pasted"):
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("x = early(a)", "cannot be pasted"),
+        ("x = add(a)", "cannot be pasted"),
+        ("x = add(a, b + 1)", "cannot be pasted"),
+        ("x = keep(a)", "cannot be pasted"),
+        ("add(a, b)", "cannot be pasted"),
+        ("x = count(b)", "both have a"),
+        ("x = tally(b)", "assigns to an argument"),
+        ("c = 1\n    x = add(a, b)", "cannot be pasted into f: both have c"),
+        ("c = add(a, b)\n    x = add(a, c)", "cannot be pasted into f: both have c"),
+    ],
+)
+def test_paste_refuses_what_would_mean_something_else(call: str, why: str) -> None:
+    with pytest.raises(BulkheadError, match=why):
+        paste(f"{HOT}    {call}\n", PASTED)
+
+
+def test_paste_pastes_only_into_the_functions_that_are_named() -> None:
+    known = {"kernel.hot": Pasted(PASTED["kernel.hot"].source, {"keep": ("g",)})}
+    source = f"{HOT}    keep(a)\n@viper\ndef g(a):\n    keep(a)\n"
+    made = paste(source, known)
+    assert made.count("    keep(a)\n") == made.count("    push(a)\n") == 1
+
+
+def test_paste_refuses_a_name_that_means_something_else_there() -> None:
+    source = f"from port import push\n{HOT}    keep(a)\n"
+    with pytest.raises(BulkheadError, match="push is something else in"):
         paste(source, PASTED)
 
 
@@ -309,5 +366,14 @@ def test_fold_tree_leaves_out_a_module_of_which_all_is_folded(tmp_path: Path) ->
 
 
 def test_paste_leaves_a_function_that_is_imported_under_another_name() -> None:
-    source = "from kernel.quick import add as plus\ndef f(a, b):\n    x = plus(a, b)\n"
+    source = "from kernel.hot import add as plus\n@viper\ndef f(a, b):\n    x = plus(a, b)\n"
     assert paste(source, PASTED) == source
+
+
+def test_fold_tree_leaves_out_what_was_pasted_wherever_it_is_called() -> None:
+    firmware = source_root() / "firmware"
+    files = {f"kernel/{file.name}": file for file in (firmware / "kernel").glob("*.py")}
+    made = {name: text.decode() for name, text in fold_tree(files, firmware).items()}
+    assert "def call(" not in made["kernel/ipc.py"]
+    assert "def next_caller(" in made["kernel/ipc.py"]
+    assert "def find(" in made["kernel/capabilities.py"]  # `lookup` calls it

@@ -3,6 +3,7 @@
 What the commands of the top one print is compared by `device/test_readme.py`.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from docs import stage
 ROOT = source_root()
 # Pages of the site that `make docs` makes of the tree; pages beside them link to them.
 GENERATED = {ROOT / stage.PAGES / place for place in stage.GENERATED}
+_KERNEL_SIDE = (("firmware", "kernel"), ("firmware", "guard"), ("firmware", "port"))
 PAGES = [file for file in tree_files(ROOT) if file.suffix == ".md"]
 
 
@@ -56,3 +58,15 @@ def test_the_services_page_lists_the_application_that_ships() -> None:
     shown = re.findall(r"^\| (\w+) \| (\d) \|", _text(Path("services/README.md")), re.MULTILINE)
     application, _ = load_system(ROOT / "services")
     assert dict(shown) == {row.name: str(row.priority) for row in application.services}
+
+
+def test_the_firmware_page_names_functions_that_exist() -> None:
+    known: dict[str, set[str]] = {}
+    for file in tree_files(ROOT):
+        if file.suffix == ".py" and file.parts[:-1] in _KERNEL_SIDE:
+            for node in ast.walk(ast.parse(_text(file))):
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    known.setdefault(file.stem, set()).add(node.name)
+    named = re.findall(r"`([a-z]\w+)\.(\w+)`", _text(Path("firmware/README.md")))
+    wrong = [(module, name) for module, name in named if name not in known.get(module, {name})]
+    assert named and not [each for each in wrong if each[1] != "py" and each[0] != "rp2"]

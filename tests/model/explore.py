@@ -1,6 +1,6 @@
 """Explore worlds of the kernel, replay a trace, or make one smaller.
 
-    python -m model.explore [WORLD...] [--long] [--seconds S] [--replay PATH] [--shrink]
+    python -m model.explore [WORLD...] [--seconds S] [--replay PATH] [--shrink]
                             [--workers N | --scheduler ADDRESS]
 
 Prints a line a world; exit code 1 on a violation.
@@ -83,7 +83,7 @@ class Visit(NamedTuple):
 
 def visit(name: str, args: Namespace) -> Visit:
     """Explore a world as the command line says."""
-    explorer = Explorer(WORLDS[name], args.root, is_quick=not args.long)
+    explorer = Explorer(WORLDS[name], args.root)
     graph = Graph(explorer)
     explorer.observer = graph if args.live else None
     if args.walk is not None:
@@ -111,7 +111,6 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description="Explore small worlds of the kernel.")
     made.add_argument("worlds", nargs="*", metavar="WORLD", type=one_of(WORLDS))
     made.add_argument("--root", type=Path, default=source_root(), help="the checkout to explore")
-    made.add_argument("--long", action="store_true", help="without the short ways")
     made.add_argument("--seconds", type=float, default=1e9, help="processor time a world")
     made.add_argument("--first", action="store_true", help="stop at the first violation")
     made.add_argument("--walk", type=int, metavar="SEED", help="by chance, 300 steps at a time")
@@ -131,7 +130,7 @@ def main() -> int:
         for name in names:
             path, colon, script = args.replay.partition(":")
             found = Found(("nothing",), numbers(path), numbers(script) if colon else None)
-            explorer = Explorer(WORLDS[name], args.root, is_quick=not args.long)
+            explorer = Explorer(WORLDS[name], args.root)
             print(trace(name, explorer, found))
         return 0
     visits = []

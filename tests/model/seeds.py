@@ -76,7 +76,7 @@ _PRIORITIES = (
     _kernel(
         "lent-priority-kept",
         "timeouts",
-        "    if w[server + PRIORITY] != w[server + BASE]:\n        restore(w, server)",
+        "    if awaited[PRIORITY] != awaited[BASE]:\n        restore(w, server)",
         "    pass",
     ),
     _kernel(
@@ -121,9 +121,9 @@ _WAITS = (
     _kernel(
         "later-deadline-first",
         "timeouts",
-        "    w[task + FAR_MS] = 0\n"
+        "    record[FAR_MS] = 0\n"
         "    if w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:",
-        "    w[task + FAR_MS] = 0\n    if w[DEADLINES] == 0:",
+        "    record[FAR_MS] = 0\n    if w[DEADLINES] == 0:",
     ),
     _kernel(
         "first-bound-kept",
@@ -131,12 +131,12 @@ _WAITS = (
         "            elif w[DEADLINES] == 0 or (w[NEXT_DEADLINE] - deadline) & TIME_HALF == 0:",
         "            elif w[DEADLINES] == 0:",
     ),
-    _kernel("client-still-counted", "timeouts", "    w[server + CLIENTS] -= 1\n", ""),
+    _kernel("client-still-counted", "timeouts", "    awaited[CLIENTS] -= 1\n", ""),
     _kernel(
         "deadline-outlasts-wait",
         "timeouts",
-        "    w[task + TIMED_WAIT] = 0\n    server = w[task + PEER]\n",
-        "    server = w[task + PEER]\n",
+        "    waiter[TIMED_WAIT] = 0\n",
+        "",
     ),
     _kernel(
         "far-timeout-cut",
@@ -145,45 +145,50 @@ _WAITS = (
         "        far_ms = 0\n",
     ),
     _kernel(
-        "deadline-of-recv-kept", "ipc", "        w[server + TIMED_WAIT] = 0\n", "        pass\n"
+        "deadline-of-recv-kept",
+        "ipc",
+        "                peer[TIMED_WAIT] = 0\n",
+        "                pass\n",
     ),
-    _kernel("caller-received-twice", "ipc", "        w[task + SENDERS] = w[client + NEXT]\n", ""),
+    _kernel(
+        "caller-received-twice", "ipc", "        w[server + SENDERS] = w[caller + NEXT]\n", ""
+    ),
     _kernel(
         "reply-keeps-running",
         "ipc",
-        "    if w[client + PRIORITY] < w[task + PRIORITY]:\n        push_back(w, task)",
-        "    if 0:\n        push_back(w, task)",
+        "        elif me[PRIORITY] < w[client + PRIORITY] + (1 if kind == REPLY else 0):",
+        "        elif kind == REPLY or me[PRIORITY] < w[client + PRIORITY]:",
     ),
+    _kernel("call-uncounted", "timeouts", "    awaited[CLIENTS] += 1\n", ""),
     _kernel(
-        "quick-call-uncounted",
-        "quick",
-        "                peer[CLIENTS] += 1\n                if me",
-        "                if me",
-    ),
-    _kernel(
-        "quick-call-lends-nothing",
-        "quick",
+        "call-lends-nothing",
+        "ipc",
         "                    peer[PRIORITY] = me[PRIORITY]\n",
         "                    pass\n",
     ),
-    _kernel("quick-reply-owes", "quick", "            me[CLIENTS] -= 1\n", ""),
+    _kernel(
+        "refused-grant-answers",
+        "ipc",
+        "                me[RESULT] = FULL\n                client = 0\n",
+        "                me[RESULT] = FULL\n",
+    ),
 )
 
 _MESSAGES = (
     _kernel(
         "mailbox-wrap",
         "mailbox",
-        "    if place >= w[mailbox + MAIL_DEPTH]:",
-        "    if place > w[mailbox + MAIL_DEPTH]:",
+        "    if at >= header[MAIL_DEPTH]:",
+        "    if at > header[MAIL_DEPTH]:",
     ),
     _kernel(
         "blocked-sender-forgotten",
         "mailbox",
-        "    if w[server + CLIENTS]:\n        admit_sender(w, frames, server)",
-        "    if w[server + CLIENTS] > 1:\n        admit_sender(w, frames, server)",
+        "    if taker[CLIENTS]:\n",
+        "    if taker[CLIENTS] > 1:\n",
     ),
-    _kernel("mail-not-counted", "mailbox", "    w[server + MAIL_COUNT] += 1\n", ""),
-    _kernel("mail-taken-twice", "mailbox", "    w[server + MAIL_COUNT] -= 1\n", ""),
+    _kernel("mail-not-counted", "mailbox", "    taker[MAIL_COUNT] += 1\n", ""),
+    _kernel("mail-taken-twice", "mailbox", "    taker[MAIL_COUNT] -= 1\n", ""),
     _kernel(
         "caller-admitted-as-sender",
         "mailbox",
@@ -193,14 +198,14 @@ _MESSAGES = (
     _kernel(
         "late-reply",
         "carried",
-        "    return client if w[client + SEQUENCE] == token >> TOKEN_SHIFT else 0",
-        "    return client",
+        "    elif called[SEQUENCE] != token >> TOKEN_SHIFT:\n        caller = 0\n",
+        "",
     ),
     _kernel(
         "reply-of-another",
         "carried",
-        "    if w[client + STATE] != SERVED or w[client + PEER] != server:",
-        "    if w[client + STATE] != SERVED:",
+        "    if called[STATE] != SERVED or called[PEER] != server:",
+        "    if called[STATE] != SERVED:",
     ),
     _kernel(
         "bits-overwritten",
@@ -309,8 +314,8 @@ _INTERRUPTS = (
     _kernel(
         "storm-one-early",
         "irq",
-        "    if count > w[line + LINE_RATE]:",
-        "    if count >= w[line + LINE_RATE]:",
+        "    return 1 if count > w[line + LINE_RATE] else 0",
+        "    return 1 if count >= w[line + LINE_RATE] else 0",
     ),
     _kernel(
         "storm-window-for-ever",

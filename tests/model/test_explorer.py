@@ -16,6 +16,7 @@ from bulkhead_host.paths import source_root
 from kernel import layout, levels  # the process's own, not a world's
 from model.explore import parser
 from model.seeded import ORDER
+from model.seeds import SEEDS
 from model.worlds import WORLDS
 
 
@@ -128,3 +129,9 @@ def test_a_world_that_there_is_not_is_told_beside_those_that_there_are(
         parser().parse_args(["pair", "nowhere"])
     assert "there is no nowhere; there are pair, " in capsys.readouterr().err.replace("\n", " ")
     assert parser().parse_args(["pair"]).worlds == ["pair"]
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_the_text_that_a_bug_stands_for_is_in_the_kernel_once(name: str) -> None:
+    seed = SEEDS[name]
+    assert (source_root() / "firmware" / seed.file).read_text().count(seed.text) == 1

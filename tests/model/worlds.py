@@ -92,7 +92,7 @@ MESSAGES = {
         Service("top", 1, uses=(("a", "call"),), does="call sleep2"),
         events="time",
     ),
-    # The commonest traps in their commonest form: the short ways are for these.
+    # The commonest traps in their commonest form.
     "short": world(
         Service(
             "one", 3, uses=(("server", "call,send,notify"),), does="calld sendd notify sleep yield"

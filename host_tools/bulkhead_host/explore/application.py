@@ -153,7 +153,7 @@ def authority(application: Application, root: Path) -> list[Reach]:
         )
         for service in application.services
     )
-    world = Embedding(World(rows), root, is_quick=False)
+    world = Embedding(World(rows), root)
     named = manifest(world)
     shift = world.layout.RECORD_SHIFT
 

@@ -51,7 +51,7 @@ TRACE_WORDS = 2 * TRACE_RECORDS
 class Embedding:
     """The kernel over the services of a world; `choice` is what the parked service does next."""
 
-    def __init__(self, spec: World, root: Path, *, is_quick: bool) -> None:
+    def __init__(self, spec: World, root: Path) -> None:
         self.spec = spec
         self.services = spec.services
         self.numbers = {s.name: n for n, s in enumerate(spec.services, 1)}
@@ -81,7 +81,7 @@ class Embedding:
         self.bytes = memoryview(self.words).cast("B")
         self.tasks = [n << self.layout.RECORD_SHIFT for n in range(1, len(self.services) + 1)]
         self._make_frames()
-        self.set_quick(is_quick)
+        self._note_places()
 
     def _set_stage(self) -> None:
         """Have nobody act, and nothing remembered of the step before."""
@@ -203,13 +203,13 @@ class Embedding:
         kernel.reserve = None
         kernel.replacements = self._replace.Replacements(kernel)
 
-    def set_quick(self, is_quick: bool) -> None:
-        """Let `dispatch` take its short ways, or none."""
+    def _note_places(self) -> None:
+        """Be `boot._note_places`: the kernel finds values by their words."""
         layout, w = self.layout, self.words
         spots = w[layout.PARTICULARS]
-        w[spots + layout.ARG_KEY] = _ARG_KEY if is_quick else 0
+        w[spots + layout.ARG_KEY] = _ARG_KEY
         w[spots + layout.ARG_PLACE] = 0
-        w[spots + layout.MAIL_ITEMS] = 4 * self.items_at if is_quick else 0
+        w[spots + layout.MAIL_ITEMS] = 4 * self.items_at
 
     # --- what the kernel calls --------------------------------------------------------------
 

@@ -65,12 +65,12 @@ class Observer(Protocol):
 
 
 class Explorer:
-    """One world, one way through the kernel (`is_quick`: with the short ways that boards take)."""
+    """One world."""
 
-    def __init__(self, spec: World, root: Path, *, is_quick: bool = True) -> None:
+    def __init__(self, spec: World, root: Path) -> None:
         self.spec = spec
         self.only: frozenset[str] | None = None  # of all offers those with these labels
-        self.world = Embedding(spec, root, is_quick=is_quick)
+        self.world = Embedding(spec, root)
         self.canon = Canon(self.world)
         self.state_checks = StateChecks(self.world)
         self.step_checks = StepChecks(self.world)

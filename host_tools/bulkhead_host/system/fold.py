@@ -22,10 +22,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeGuard
 
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.files import read_text
-from bulkhead_host.system.paste import paste
+from bulkhead_host.system.paste import Pasted, paste
 from bulkhead_host.system.quicken import quicken
 
 # The modules whose constants are folded, by import name.
@@ -38,9 +39,19 @@ USER_LIBRARY = "bulkhead"
 
 _CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
 _SCALED = ("ptr16", "ptr32")
-# Modules whose functions are pasted into kernel modules that call them. The first is nothing but
-# such functions and is left out.
-PASTED = ("kernel/quick.py", "kernel/trace.py")
+# Functions that are pasted into compiled functions that call them, into all or into these alone;
+# each is behind what it calls. What is not on the commonest way of anything costs less as a call.
+PASTED: dict[str, dict[str, tuple[str, ...]]] = {
+    "kernel.trace": {"note": ()},
+    "kernel.ready": {"push_back": ("post",)},
+    "kernel.capabilities": {"find": ()},
+    "kernel.message": {"arg_at": (), "carry": ()},
+    "kernel.timeouts": {"arm": (), "let_go": (), "wait_for": ("call",)},
+    "kernel.notifications": {"take_bits": ("post",), "post": ("deliver",)},
+    "kernel.mailbox": {"put": ("send",), "advance": (), "take_mail": (), "send": ()},
+    "kernel.carried": {"caller_of": (), "copy_known": (), "lease": ()},
+    "kernel.ipc": {"take": (), "receive": (), "call": (), "reply_recv": ()},
+}
 _KERNEL_SIDE = ("kernel/", "port/", "guard/", "bulkhead/")
 
 Constant = int | str | tuple[str, ...]
@@ -143,17 +154,16 @@ def fold_tree(
     }
     context = _context(
         tuple(sources.values()),
-        tuple((name, read_text(files[name])) for name in PASTED if name in files),
+        tuple((name, read_text(files[_file(name)])) for name in PASTED if _file(name) in files),
         tuple(without),
     )
     folded = {}
     for name, path in files.items():
-        if name == PASTED[0]:
-            continue
         try:
             folded[name] = _folded(name, read_text(path), context)
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
+    _leave_out_pasted(folded)
     kept = _prune(folded) if is_whole else folded
     return {name: source.encode() for name, source in kept.items()}
 
@@ -164,7 +174,7 @@ class _Context:
 
     numbers: Mapping[str, int]
     constants: Constants
-    pasted: Mapping[str, str]
+    pasted: Mapping[str, Pasted]
     without: tuple[str, ...]
 
 
@@ -179,10 +189,11 @@ def _context(
     }
     numbers = constants_of(tables["kernel.abi"])
     constants[USER_LIBRARY] = numbers
-    pasted: dict[str, str] = {}
-    for name, text in to_paste:
-        source = paste(fold(text, constants), pasted, without)
-        pasted[name.replace("/", ".").removesuffix(".py")] = source
+    pasted: dict[str, Pasted] = {}
+    for module, text in to_paste:
+        own = PASTED[module]
+        source = paste(fold(text, constants), pasted, without, module=module, own=own)
+        pasted[module] = Pasted(source, own)
     return _Context(numbers=numbers, constants=constants, pasted=pasted, without=without)
 
 
@@ -190,12 +201,42 @@ def _context(
 def _folded(name: str, source: str, context: _Context) -> str:
     """Fold one file. A process that builds again, as tests and `watch` do, folds what changed."""
     source = fold(source, context.constants, keep_names=name == f"{USER_LIBRARY}/__init__.py")
-    if name.startswith("kernel/"):
-        source = paste(source, context.pasted, context.without)
+    module = name.removesuffix(".py").replace("/", ".")
+    if module in context.pasted:
+        source = context.pasted[module].source
+    elif name.startswith("kernel/"):
+        source = paste(source, context.pasted, context.without, module=module)
     check_viper(source)
     if not name.startswith(_KERNEL_SIDE):
         source = quicken(source, context.numbers)
     return source
+
+
+def _file(module: str) -> str:
+    return module.replace(".", "/") + ".py"
+
+
+def _leave_out_pasted(folded: dict[str, str]) -> None:
+    """Leave out the functions that were pasted wherever they are called."""
+    for module, names in reversed(PASTED.items()):
+        path = _file(module)
+        if path not in folded:
+            continue
+        imported = {
+            name
+            for source in folded.values()
+            for home, taken in _taken(source)
+            for name in taken
+            if module in (home, f"{home}.{name}")
+        }
+        tree = ast.parse(folded[path])
+        before = len(tree.body)
+        for name in reversed(names):
+            inside = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+            if name not in imported | inside and module.rpartition(".")[2] not in imported:
+                tree.body = [n for n in tree.body if not (_is_function(n) and n.name == name)]
+        if len(tree.body) < before:
+            folded[path] = ast.unparse(tree) + "\n"
 
 
 def _prune(folded: dict[str, str]) -> dict[str, str]:
@@ -207,7 +248,7 @@ def _prune(folded: dict[str, str]) -> dict[str, str]:
                 wanted[module] |= names
     kept = dict(folded)
     for module, names in wanted.items():
-        path = module.replace(".", "/") + ".py"
+        path = _file(module)
         if path in folded and not any(map(_is_function, ast.parse(folded[path]).body)):
             statements = [
                 ast.unparse(node)
@@ -230,7 +271,7 @@ def _taken(source: str) -> list[tuple[str, set[str]]]:
     ]
 
 
-def _is_function(node: ast.stmt) -> bool:
+def _is_function(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
     return isinstance(node, ast.FunctionDef)
 
 
