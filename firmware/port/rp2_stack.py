@@ -173,8 +173,12 @@ def _nothing():
     pass
 
 
+@micropython.native
 def _is_limit(at):
-    """Tell whether the word at an address is MicroPython's limit: at 0 nothing can be called."""
+    """Tell whether the word at an address is MicroPython's limit: at 0 nothing can be called.
+
+    Compiled: at a branch of bytecode a callback that is due would be what raises.
+    """
     limit = machine.mem32[at]
     if not 2_048 < limit < 65_536:
         return False
