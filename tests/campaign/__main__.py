@@ -1,6 +1,6 @@
 """Have many faults happen inside services, or inside the kernel's own words, and count the ends.
 
-    python -m campaign [--part services|kernel] [--port sim|unix] [--faults N] [--seed S]
+    python -m campaign [--part services|kernel] [--port sim|unix|pico] [--faults N] [--seed S]
                        [--results FILE] [--workers N | --scheduler ADDRESS]
 
 The faults are cut into pieces, each with a seed of its own and in a process of its own. What each
@@ -20,15 +20,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.paths import source_root
 from bulkhead_host.spread import spread
 from bulkhead_host.system.fold import fold_tree
+from campaign import pico
 
 # Faults in a piece: some ten seconds of it.
 SIZES = {
-    ("services", "sim"): 10_000, ("kernel", "sim"): 400, ("services", "unix"): 500,
-}  # fmt: skip
-GOALS = {("services", "sim"): 3_500_000, ("kernel", "sim"): 20_000, ("services", "unix"): 100_000}
+    ("services", "sim"): 10_000,
+    ("kernel", "sim"): 400,
+    ("services", "unix"): 500,
+    ("services", "pico"): 25,
+}
+GOALS = {
+    ("services", "sim"): 3_500_000,
+    ("kernel", "sim"): 20_000,
+    ("services", "unix"): 100_000,
+    ("services", "pico"): 5_000,
+}
 PIECE_S = 1_800
 """A piece that has not ended by then hangs: a hundred times what it takes."""
 
@@ -43,7 +53,13 @@ class Piece(NamedTuple):
 
 
 def do(piece: Piece) -> dict[str, Any]:
-    """Have the faults of a piece in a process; return what has become of them."""
+    """Have the faults of a piece in a process, or on a board; return what has become of them."""
+    if piece.port == "pico":
+        try:
+            told = pico.have(piece.seed, piece.faults)
+        except (BulkheadError, ValueError) as error:
+            told = {"faults": 0, "outcomes": {}, "kinds": {}, "wrong": [f"no answer: {error}"]}
+        return {**piece._asdict(), "asked": piece.faults, **told}
     command, environment = (_on_unix if piece.port == "unix" else _on_sim)(piece)
     try:
         done = subprocess.run(
@@ -132,7 +148,7 @@ def main() -> int:
     """Do what the command line says."""
     made = argparse.ArgumentParser(description="Inject faults by the million.")
     made.add_argument("--part", choices=("services", "kernel"), default="services")
-    made.add_argument("--port", choices=("sim", "unix"), default="sim")
+    made.add_argument("--port", choices=("sim", "unix", "pico"), default="sim")
     made.add_argument("--faults", type=int, default=0, help="how many; the default is the goal")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--results", type=Path, help="where results are kept as they come")

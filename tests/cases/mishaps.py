@@ -19,7 +19,7 @@ ALIVE = 1  # services/watchdog/api.py
 HEARTBEAT_MS = 300
 WATCHDOG_MS = 1_000
 RESTARTS_MAX = 20  # in a second, before the board is reset
-CALL_MS = 6
+CALL_MS = 6 if sys.implementation.name == "cpython" else 50
 TROUBLES_MAX = 8  # that are kept
 
 # What a fault makes of a worker, and of how many of all faults it is one.
