@@ -19,7 +19,8 @@ ALIVE = 1  # services/watchdog/api.py
 HEARTBEAT_MS = 300
 WATCHDOG_MS = 1_000
 RESTARTS_MAX = 20  # in a second, before the board is reset
-CALL_MS = 6 if sys.implementation.name == "cpython" else 50
+# On a board a collection of garbage, and the end of one that computes, come between.
+CALL_MS = 6 if sys.implementation.name == "cpython" else 200
 TROUBLES_MAX = 8  # that are kept
 
 # What a fault makes of a worker, and of how many of all faults it is one.

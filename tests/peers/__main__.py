@@ -35,6 +35,7 @@ PIECE = 12  # tests on one board
 _EVERY = 12
 _TEST_MS = 15_000  # of the board's time
 _HOST_S = 60
+_ANSWER_S = 20.0  # of the board's time: what it has held back comes first
 _FORGET = (
     "for _n in list(globals()):\n"
     " if _n not in _keep: del globals()[_n]\n"
@@ -122,7 +123,7 @@ def run_piece(piece: Piece) -> Ran:
 
 
 def _generations(board: EmulatedBoard) -> dict[str, int]:
-    services = Client(BoardTransport(board)).table().services
+    services = Client(BoardTransport(board), timeout_s=_ANSWER_S).table().services
     return {service.name: service.generation for service in services}
 
 
