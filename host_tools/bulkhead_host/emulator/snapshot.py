@@ -30,6 +30,7 @@ from rp2040py.cortex_m0_core import CortexM0Core
 from rp2040py.rp2040 import RP2040
 
 from bulkhead_host.emulator.board import EmulatedBoard
+from bulkhead_host.emulator.planted import Planted
 from bulkhead_host.errors import UsageError
 from bulkhead_host.files import read_text
 
@@ -246,6 +247,7 @@ _MAKERS: dict[type, Callable[[_Copier, Any], Any]] = {
     types.MethodType: _Copier._method,
     types.BuiltinMethodType: _Copier._builtin,
     _COMPILED_FUNCTION: _Copier._as_it_is,
+    Planted: _Copier._as_it_is,  # it never changes
 }
 
 
