@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.fleet.files import Check, Rollout
 from bulkhead_host.fleet.hub import Hub
@@ -26,7 +27,7 @@ AWAY = "away"
 BACK = "back"
 GOOD = frozenset({UPDATED, CURRENT})
 
-_CHECK_TRIES = 3  # of a call that is not answered: the line may have lost it
+_CHECK_TRIES = 3  # of a call that is not answered: the line may have lost it, or a board is busy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,10 +192,12 @@ def failed_check(client: Client, check: Check) -> str:
             status, value = client.call(
                 check.service, check.operation, argument, timeout_ms=check.timeout_ms
             )
-            break
         except DeviceTimeout:
             if not left:
                 raise
+            continue
+        if status != abi.TIMEOUT:
+            break
     expected = tuple(check.value) if isinstance(check.value, list) else check.value
     if status != check.status or (check.value is not None and value != expected):
         return f"{check.service} answered {status}, {value!r} to a check"
