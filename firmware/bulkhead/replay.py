@@ -6,7 +6,8 @@ the driver's time is kept, what gives no answer but that it failed, a write or a
 have succeeded and made before the next answer is; where one has failed the function is run again
 and told so. Each call is made
 once, each sleep is slept once, and a clock says the same again; all else is done as often. The
-function has to ask for the same the second time.
+function has to ask for the same the second time: what an object remembers of the first is taken
+back, where `keep_state` names it.
 
 `Bus` of i2c, `Spi` of spi and `Pin` of gpio ask by it; those that share one keep their order.
 """
@@ -41,13 +42,17 @@ class Replay:
         self.at = 0
         self.parts = []  # what collects before it asks
         self.keeps_time = False  # the driver sleeps by this, and not while it is run
+        self.kept = []  # objects that remember
         self.clock = Clock(self)
 
     def run(self, function, *arguments):
         """Return what a function does that asks by this: `x = yield from replay.run(f)`."""
         self.asked, self.answers, self.sent = [], [], 0
+        states = [(thing, _state(thing)) for thing in self.kept]
         while True:
             self.at = 0
+            for thing, state in states:
+                _restore(thing, state)
             for part in self.parts:
                 part.begin()
             result = None
@@ -86,6 +91,15 @@ class Replay:
         for name in _SLEEPS + _CLOCKS:
             if name not in _MODULES and hasattr(module, name):
                 setattr(module, name, getattr(self.clock, name))
+
+    def keep_state(self, thing):
+        """Have what an object remembers be the same whenever a function is run again.
+
+        That is for a driver that does something else the second time, as one that looks whether
+        it has switched its chip on. Name its object once, when it has been made. Its attributes
+        are put back, and what is in those that are a bytearray, a list or a dict.
+        """
+        self.kept.append(thing)
 
     def ask(self, handle, operation, arg=None, data=None):
         """Return status and value of a call; `data` is lent, and what it is then is the value."""
@@ -171,6 +185,26 @@ class Replay:
         if status == DEAD:
             yield self.task.reopen(handle)
         return status, value
+
+
+def _state(thing):
+    """Return the attributes of an object: name, value, and what is in it."""
+    found = []
+    for name, value in thing.__dict__.items():
+        inside = type(value)(value) if type(value) in (bytearray, list, dict) else None
+        found.append((name, value, inside))
+    return found
+
+
+def _restore(thing, state):
+    """Give an object the attributes back that it had."""
+    for name, value, inside in state:
+        setattr(thing, name, value)
+        if type(inside) is dict:
+            value.clear()
+            value.update(inside)
+        elif inside is not None:
+            value[:] = inside
 
 
 class Clock:

@@ -42,6 +42,7 @@ class Bus:
         self.replay.parts.append(self)
         self.run = self.replay.run
         self.keep_time = self.replay.keep_time
+        self.keep_state = self.replay.keep_state
         self.i2c = i2c
         self.unstopped = None  # address and data of a write that was not stopped
         self.raw = None  # between start and stop: anything but None

@@ -40,6 +40,7 @@ class Spi:
         self.replay.parts.append(self)
         self.run = self.replay.run
         self.keep_time = self.replay.keep_time
+        self.keep_state = self.replay.keep_state
         self.spi = spi
         self.chip = chip
         self.hertz = 1_000_000

@@ -14,7 +14,9 @@ from bulkhead_host.paths import source_root
 
 PROGRAMS = Path(__file__).parents[1] / "cases" / "vendored"
 DRIVERS = ("micropython_lis3dh", "micropython_mcp9808", "micropython_sht20", "micropython_sht4x",
-           "micropython_shtc3", "micropython_tmp117", "micropython_bmp581", "max7219")  # fmt: skip
+           "micropython_shtc3", "micropython_tmp117", "micropython_bmp581", "max7219", "ahtx0",
+           "tcs34725", "micropython_pca9685", "micropython_bma400",
+           "rpi_lcd_i2c_micropython")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("[a-z]*.py")))
@@ -41,5 +43,6 @@ def _folders() -> list[str]:
         spec = find_spec(name)
         assert spec is not None, f"pip install {name}"
         assert spec.origin is not None
-        found.append(str(Path(spec.origin).parents[1]))
+        is_package = Path(spec.origin).name == "__init__.py"
+        found.append(str(Path(spec.origin).parents[is_package]))
     return sorted(set(found))
