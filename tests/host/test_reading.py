@@ -33,6 +33,10 @@ LINES = {
     "yield from forgotten": ("helper(task, 1)", "the yield from is missing"),
     "yield for yield from": ("yield helper(task, 1)", "yield gives it away unrun"),
     "yield from a trap": ("yield from task.sleep(1)", "a trap is a number"),
+    "recv without parentheses": ("yield task.recv", "the parentheses are missing"),
+    "return for ever": ("return", "ends here, which is a fault where restart is permanent"),
+    "value called": ("value = task.arg()", "task.arg is a value"),
+    "await in a generator": ("await task.recv()", "await in def main"),
     "no such operation": ("yield task.call(led, 77)", "led has no operation 77"),
     "no such name": ("yield task.sleep(PAUSE_MS)", "undefined name 'PAUSE_MS'"),
     "no such method": ("yield task.wait(1)", "the frame has no wait"),
@@ -54,6 +58,7 @@ LINES = {
 }
 IMPORTS = {
     "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
+    "sleeping chip": ("from machine import lightsleep", "lightsleep stops every service"),
     "threads": ("import _thread", "_thread: a thread runs outside"),
     "a timer": ("from machine import Timer", "machine.Timer: its callback runs outside"),
     "a scheduled call": ("from micropython import schedule", "micropython.schedule: its callback"),
@@ -99,6 +104,41 @@ def test_an_import_of_what_is_not_there_is_named(folder: Path, kind: str) -> Non
     head = f"{line}  {MARK}\n" + HEAD
     (text,) = wrong(folder, "        yield task.call(led, TOGGLE)\n", head=head)
     assert words in text
+
+
+@pytest.mark.parametrize(
+    "caught", ["except", "except BaseException", "except (KeyboardInterrupt,)"]
+)
+def test_a_handler_that_catches_the_kill_is_named(folder: Path, caught: str) -> None:
+    body = f"        try:\n            yield task.call(led, STATE)\n        {caught}:  {MARK}\n"
+    (text,) = wrong(folder, body + "            yield task.sleep(1)\n")
+    assert "catches the kill" in text
+    assert wrong(folder, (body + "            raise\n").replace(f"  {MARK}", "")) == []
+    narrow = body.replace(f"{caught}:  {MARK}", "except Exception:")
+    assert wrong(folder, narrow + "            yield task.sleep(1)\n") == []
+
+
+def test_an_object_in_a_message_is_named(folder: Path) -> None:
+    head = HEAD.replace("def helper", "class Till:\n    sum = 5\n\n\ndef helper")
+    body = "        yield task.call(led, STATE)\n        till = Till()\n"
+    (text,) = wrong(
+        folder, body + f"        yield task.call(led, SET, (1, till))  {MARK}\n", head=head
+    )
+    assert "no message holds till, an object of Till" in text
+    assert wrong(folder, body + "        yield task.call(led, SET, till.sum)\n", head=head) == []
+    again = body + "        till = till.sum\n        yield task.call(led, SET, till)\n"
+    assert wrong(folder, again, head=head) == []
+
+
+def test_a_service_that_may_end_is_not_told_so(folder: Path) -> None:
+    uses = 'led = ["call"]\nlogger = ["send"]'
+    files = {
+        "system.toml": SYSTEM,
+        "till/service.toml": manifest("till", 'restart = "transient"', uses=uses),
+        "till/service.py": HEAD + "        yield task.call(led, STATE)\n        return\n",
+    }
+    problems = check(write(folder, files)).problems
+    assert [one for one in problems if "ends here" in one.text] == []
 
 
 def test_a_loop_that_never_waits_is_named(folder: Path) -> None:
@@ -164,7 +204,12 @@ def test_memory_is_not_had_with_machine_alone(folder: Path) -> None:
         assert problem.next_step == 'modules = ["machine.mem32"]'
 
 
-@pytest.mark.parametrize("name", ["motor", "recorder", "thermostat"])
+EXAMPLES = sorted(
+    one.parent.name for one in (source_root() / "services/examples").glob("*/system.toml")
+)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_nothing_is_said_of_the_examples(name: str) -> None:
     found = check(source_root() / "services" / "examples" / name)
     assert [problem for problem in found.problems if problem.is_mistake] == []

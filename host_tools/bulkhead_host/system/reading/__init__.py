@@ -12,6 +12,7 @@ from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.callbacks import wrong_callbacks
 from bulkhead_host.system.reading.calls import wrong_calls
+from bulkhead_host.system.reading.ends import wrong_ends
 from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
 from bulkhead_host.system.reading.names import wrong_names
 from bulkhead_host.system.reading.pins import wrong_pins
@@ -31,6 +32,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_hard_steps,
     wrong_pins,
     wrong_callbacks,
+    wrong_ends,
 )
 
 

@@ -9,6 +9,7 @@ from bulkhead_host.system.reading.source import (
     Finding,
     Function,
     Source,
+    frame_attributes,
     frame_methods,
     inside,
     trap_of,
@@ -42,6 +43,14 @@ def _unfitting(source: Source) -> Iterator[Finding]:
                 ):
                     if text := misfit(node, frame_methods()[method], bound=1):
                         yield Finding(line=node.lineno, text=f"{frame}.{method} {text}")
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=value)) if (
+                    name == frame and value in frame_attributes()
+                ):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"{frame}.{value} is a value, and no function",
+                        next_step=f"{frame}.{value}",
+                    )
     for node in walk(source.tree):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name in source.functions:

@@ -46,7 +46,9 @@ def _wrong_steps(loop: ast.While, frame: str) -> Iterator[Finding]:
                 next_step="do one thing at each interrupt",
                 is_warning=isinstance(node, ast.For),
             )
-        elif isinstance(node, _ALLOCATE) or _makes_text(node) or _makes(node):
+        elif isinstance(node, _ALLOCATE) or any(
+            makes(node) for makes in (_makes_text, _makes_float, _makes)
+        ):
             yield Finding(
                 line=line,
                 text=f"{ast.unparse(node)} allocates, which a hard step must not",
@@ -58,6 +60,19 @@ def _makes_text(node: ast.AST) -> bool:
     match node:
         case ast.BinOp(left=ast.Constant(value=str() | bytes()), op=ast.Mod() | ast.Add()):
             return True
+    return False
+
+
+def _makes_float(node: ast.AST) -> bool:
+    """Tell whether an operation gives a float, which is an object on the heap."""
+    match node:
+        case ast.BinOp(op=ast.Div()):
+            return True
+        case ast.BinOp(left=left, right=right):
+            return any(
+                isinstance(one, ast.Constant) and isinstance(one.value, float)
+                for one in (left, right)
+            )
     return False
 
 

@@ -23,12 +23,10 @@ def wrong_times(source: Source) -> Iterator[Finding]:
             case ast.Call(func=ast.Name(id=name), args=[length]) if name in _SLEEPS:
                 yield from _sleep(source, node.lineno, name, length)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="machine"), attr=name)):
-                if name in _DOES_NOTHING:
-                    yield Finding(
-                        line=node.lineno,
-                        text=f"machine.{name} stops every service, or returns at once",
-                        next_step="yield task.sleep(ms): the board sleeps when nobody has work",
-                    )
+                yield from _idle(node.lineno, name)
+            case ast.ImportFrom(module="machine", names=names):
+                for one in names:
+                    yield from _idle(node.lineno, one.name)
             case ast.While():
                 yield from _endless(node)
             case ast.Call(func=ast.Name(id="print")):
@@ -39,6 +37,15 @@ def wrong_times(source: Source) -> Iterator[Finding]:
                     is_warning=True,
                 )
     yield from _outlasted(source)
+
+
+def _idle(line: int, name: str) -> Iterator[Finding]:
+    if name in _DOES_NOTHING:
+        yield Finding(
+            line=line,
+            text=f"machine.{name} stops every service, or returns at once",
+            next_step="yield task.sleep(ms): the board sleeps when nobody has work",
+        )
 
 
 def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[Finding]:

@@ -2,11 +2,19 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from bulkhead_host import abi
 from bulkhead_host.system.operations import parse_interface
-from bulkhead_host.system.reading.source import Finding, Source, frame_methods, inside, trap_of
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Function,
+    Source,
+    frame_methods,
+    inside,
+    trap_of,
+)
 from bulkhead_host.system.tree import walk
 
 _MUTABLE = (
@@ -25,11 +33,14 @@ _UNIT = re.compile(r"_(MS|US|S|HZ|KB|BYTES|MAX|MIN)$")
 def wrong_values(source: Source) -> Iterator[Finding]:
     """Find values that the kernel will refuse, where they stand in the file."""
     for function, frame in source.with_frames():
+        objects = _objects(source, function)
         for node in inside(function):
             trap = trap_of(node, frame)
             if trap and isinstance(node, ast.Call):
                 given = _given(node, trap)
-                yield from _wrong_message(source, given.get(_VALUES.get(trap, "")), trap)
+                message = given.get(_VALUES.get(trap, ""))
+                yield from _wrong_message(source, message, trap)
+                yield from _wrong_object(message, objects)
                 yield from _wrong_handle(given.get("handle"), frame, trap)
     if source.file.name == "api.py":
         yield from _wrong_numbers(source)
@@ -67,6 +78,38 @@ def _wrong_message(source: Source, value: ast.expr | None, trap: str) -> Iterato
             text=f"{size} bytes, and {trap} takes {most} at most",
             next_step="send it in pieces, or lend a buffer: call_lending",
         )
+
+
+def _objects(source: Source, function: Function) -> dict[str, str]:
+    """Return the names that a function binds once, to an object of a class of its file."""
+    classes = {node.name for node in source.tree.body if isinstance(node, ast.ClassDef)}
+    bound: dict[str, set[str]] = {}
+    for node in inside(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=made))):
+                bound.setdefault(name, set()).add(made)
+            case ast.Name(id=name, ctx=ast.Store()):
+                bound.setdefault(name, set())
+    stores = Counter(
+        node.id
+        for node in inside(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+    return {
+        name: next(iter(made))
+        for name, made in bound.items()
+        if stores[name] == 1 and made and made <= classes
+    }
+
+
+def _wrong_object(value: ast.expr | None, objects: Mapping[str, str]) -> Iterator[Finding]:
+    for one in value.elts if isinstance(value, ast.Tuple) else [value]:
+        if isinstance(one, ast.Name) and one.id in objects:
+            yield Finding(
+                line=one.lineno,
+                text=f"no message holds {one.id}, an object of {objects[one.id]}",
+                next_step="send what it knows: a tuple of None, bool, int, float, str and bytes",
+            )
 
 
 def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from bulkhead_host.system.reading.source import (
     Finding,
     Function,
     Source,
+    frame_methods,
     inside,
     is_generator,
     trap_of,
@@ -31,6 +32,12 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
                         text=f"yield in async def {function.name}: it makes no coroutine then",
                         next_step=f"await {ast.unparse(call)}, or def without async",
                     )
+                case ast.Await(value=value) if not is_async:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"await in def {function.name}, which is no coroutine",
+                        next_step=f"yield {ast.unparse(value)}, or async def",
+                    )
                 case ast.Yield(value=ast.Call(func=ast.Name(id=name)) as call):
                     if _is_helper(source, call):
                         yield Finding(
@@ -38,12 +45,27 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
                             text=f"{name} is a generator, and yield gives it away unrun",
                             next_step=f"yield from {ast.unparse(call)}",
                         )
+                case (
+                    ast.Yield(value=ast.Attribute() as named)
+                    | ast.Await(value=ast.Attribute() as named)
+                ) if _is_uncalled(named, frame):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"{ast.unparse(named)} is not called: the parentheses are missing",
+                        next_step=f"{ast.unparse(node)}()",
+                    )
                 case ast.YieldFrom(value=call) if trap_of(call, frame):
                     yield Finding(
                         line=node.lineno,
                         text="a trap is a number, and yield from wants a generator",
                         next_step=f"yield {ast.unparse(call)}",
                     )
+
+
+def _is_uncalled(named: ast.Attribute, frame: str) -> bool:
+    """Tell whether an attribute is a method of the frame that was to be called."""
+    is_of_frame = isinstance(named.value, ast.Name) and named.value.id == frame
+    return is_of_frame and named.attr in frame_methods()
 
 
 def _dropped(source: Source, function: Function, frame: str, word: str) -> Iterator[Finding]:
