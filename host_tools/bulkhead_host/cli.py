@@ -6,12 +6,14 @@ Commands are loaded when first used, so that `bulkhead ps` does not pay for the 
 import errno
 import importlib
 import io
+import json
 import sys
 
 import click
 
 from bulkhead_host import __version__
 from bulkhead_host.errors import BulkheadError, DeviceBusy
+from bulkhead_host.json_versions import VERSIONS
 from bulkhead_host.messages import Verbosity, choose, tell_origin
 
 # Each name is a module of `bulkhead_host.commands` that has a click command `command`.
@@ -82,8 +84,23 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
 
+def _print_versions(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    """Print the versions of what commands print with `--json`, and leave."""
+    if value:
+        click.echo(json.dumps(VERSIONS, indent=1))
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bulkhead")
+@click.option(
+    "--json-versions",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Print the version of each command's --json and exit.",
+)
 @click.option("-q", "--quiet", "verbosity", flag_value=0, help="Tell errors only.")
 @click.option("-v", "--verbose", "verbosity", flag_value=2, help="Tell where an error arose.")
 def group(verbosity: int | None) -> None:

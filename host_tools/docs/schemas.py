@@ -12,6 +12,7 @@ import click
 from bulkhead_host.cli import group
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text
+from bulkhead_host.json_versions import VERSIONS
 from docs.tables import code, table
 
 _FILE = Path(__file__).parent / "schemas.toml"
@@ -29,7 +30,7 @@ ANY = "any"
 def page() -> str:
     """Return the page; raise BulkheadError for a command with `--json` that no schema is of."""
     found = schemas()
-    wanted = set(commands())
+    wanted = set(commands()) & set(VERSIONS)
     if wanted != set(found):
         names = ", ".join(sorted(wanted ^ set(found)))
         raise BulkheadError(f"schemas.toml and the commands with --json differ in {names}", "")
@@ -37,13 +38,22 @@ def page() -> str:
         "# JSON",
         "",
         "What commands print with `--json`. A path leads to a value, and `[]` to each of many.",
-        "A version of Bulkhead adds paths, and changes or removes none without saying so in the",
-        "[changelog](../explanation/host_tools_changelog.md).",
+        "Each has a version: a number that goes up when a path goes away, or has another type or",
+        "meaning. `bulkhead --json-versions` prints all of them, so that a script can look first.",
+        "New paths come without a new number, and the",
+        "[changelog](../explanation/host_tools_changelog.md) tells of both.",
         "",
     ]
     for name in sorted(found):
         rows = [[code(path), *_split(words)] for path, words in found[name].items()]
-        lines += [f"## bulkhead {name}", "", *table(["path", "type", "meaning"], rows)]
+        version = f"Version {VERSIONS[name]}."
+        lines += [
+            f"## bulkhead {name}",
+            "",
+            version,
+            "",
+            *table(["path", "type", "meaning"], rows),
+        ]
     return "\n".join(lines)
 
 

@@ -13,10 +13,13 @@ from bulkhead_host.campaign.judge import Result
 from bulkhead_host.cli import group
 from bulkhead_host.commands.why import Wait
 from bulkhead_host.image.deploy import Deployed
+from bulkhead_host.json_versions import VERSIONS
 from bulkhead_host.view.graph import Edge
 from docs.schemas import commands, differences, schemas
 
 SCHEMAS = schemas()
+HELD = Path(__file__).parent / "json_paths.json"
+"""The paths and types that each version has told."""
 LINES = {
     "ps": ["ps"],
     "top": ["top", "--interval-ms", "100"],
@@ -62,3 +65,19 @@ def test_what_a_command_prints_of_a_class_is_told(name: str) -> None:
 
 def test_every_command_that_prints_json_has_a_schema() -> None:
     assert set(commands()) == set(SCHEMAS)
+
+
+def test_what_a_version_has_told_stays_until_the_next() -> None:
+    for name, held in json.loads(HELD.read_text(encoding="utf-8")).items():
+        if VERSIONS[name] != held["version"]:
+            assert VERSIONS[name] == held["version"] + 1, f"hold {name} in {HELD.name} anew"
+            continue
+        now = {path: words.partition(": ")[0] for path, words in SCHEMAS[name].items()}
+        changed = {path for path, kind in held["paths"].items() if now.get(path) != kind}
+        assert not changed, f"{name}: {changed} takes a new version in json_versions.py"
+
+
+def test_the_versions_are_printed_for_who_looks_first() -> None:
+    done = CliRunner().invoke(group, ["--json-versions"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, VERSIONS)
+    assert set(VERSIONS) == set(commands()) == set(json.loads(HELD.read_text(encoding="utf-8")))
