@@ -1,6 +1,8 @@
 """`bulkhead new` and `bulkhead new-service`: what they write, and what they leave alone."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +66,7 @@ def test_a_new_application_and_its_new_services_are_right(tmp_path: Path) -> Non
         assert f"made tests/test_{name}.py" in done.stdout
     assert check(demo).problems == []
     assert set(contents(demo)) == {
-        *("system.toml", "README.md", "pytest.ini", ".gitignore"),
+        *("system.toml", "README.md", "pytest.ini", ".gitignore", ".vscode/tasks.json"),
         *(f"greeter/{file}" for file in ("service.toml", "service.py", "api.py")),
         *(f"other2/{file}" for file in ("service.toml", "service.py", "api.py")),
         *("tests/test_greeter.py", "tests/test_other2.py"),
@@ -189,3 +191,18 @@ def test_an_image_goes_into_the_build_folder_of_its_application(demo: Path) -> N
     assert done.returncode == 0, done.stderr
     assert (demo / "build" / "demo-pico.uf2").is_file()
     assert not (demo.parent / "build").exists()
+
+
+def test_an_editor_finds_each_problem_that_check_prints(demo: Path) -> None:
+    new_service(demo, "greeter")
+    service = demo / "greeter" / "service.py"
+    service.write_text(service.read_text() + "\n\ndef late(task):\n    task.sleep(1)\n")
+    (demo / "pytest.ini").unlink()
+    (check_task, *_) = json.loads((demo / ".vscode" / "tasks.json").read_text())["tasks"]
+    pattern = check_task["problemMatcher"]["pattern"]
+    done = bulkhead(demo, *check_task["args"])
+    found = [re.match(pattern["regexp"], line) for line in done.stdout.splitlines()]
+    ((file, line, kind, text),) = [one.groups() for one in found if one]
+    assert (file, kind) == ("greeter/service.py", "mistake")
+    assert service.read_text().splitlines()[int(line) - 1] == "    task.sleep(1)"
+    assert "the yield is missing" in text

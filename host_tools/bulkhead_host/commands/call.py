@@ -3,17 +3,15 @@
 import ast
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from bulkhead_host import abi
-from bulkhead_host.commands.options import connected, port_option
+from bulkhead_host.commands.options import app_option, connected, folders_of, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import printable
-from bulkhead_host.paths import source_root
 from bulkhead_host.system.operations import Interface, Operation, load_interface
 
 TIMEOUT_MS = 1000
@@ -123,16 +121,6 @@ def _json(value: object) -> object:
     return [_json(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _folders(application: Path | None) -> list[Path]:
-    """Return where services are looked for: the application, then those that ship."""
-    base = application or Path()
-    has_one = (base / "system.toml").is_file()
-    if application is not None and not has_one:
-        raise UsageError(f"{application} holds no system.toml", "name an application's folder")
-    shipped = source_root() / "services"
-    return [*([base, base / "services"] if has_one else []), shipped]
-
-
 @click.command(
     "call",
     epilog="Examples: bulkhead call led.SET 1;  bulkhead call thermometer.READ --json;  "
@@ -140,12 +128,7 @@ def _folders(application: Path | None) -> list[Path]:
 )
 @click.argument("target", metavar="SERVICE[.OPERATION]")
 @click.argument("values", nargs=-1, metavar="[VALUE | KEY=VALUE]...")
-@click.option(
-    "--app",
-    "application",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The application's folder; the default is this one, where it is one.",
-)
+@app_option
 @click.option(
     "--timeout-ms",
     type=click.IntRange(1, _TIMEOUT_MS_MAX),
@@ -164,7 +147,7 @@ def command(target: str, values: tuple[str, ...], port: str, **options: Any) -> 
     anything but OK.
     """
     service, dot, name = target.partition(".")
-    interface = load_interface(service, _folders(options["application"]))
+    interface = load_interface(service, folders_of(options["application"]))
     if not dot:
         _list(interface, wants_json=options["wants_json"])
         return

@@ -1,7 +1,7 @@
 """Options that several commands share, and what stands behind them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +12,11 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.ports import AUTO, ENVIRONMENT_VARIABLE, open_port, usb_ports
 from bulkhead_host.link.updater import PROBATION_MS, PROBATION_MS_MAX
+from bulkhead_host.paths import source_root
+from bulkhead_host.problem import Report
+from bulkhead_host.system.distributions import folders_brought
+from bulkhead_host.system.document import read_document
+from bulkhead_host.system.operations import load_interface
 
 if TYPE_CHECKING:
     from bulkhead_host.emulator.board import EmulatedBoard
@@ -155,12 +160,47 @@ def around(board: "EmulatedBoard", desk: Path | None, pictures: Path | None) -> 
         made.save_pictures(pictures)
 
 
+def app_option(command: _Command) -> _Command:
+    """Add `--app FOLDER`; see `folders_of`."""
+    return click.option(
+        "--app",
+        "application",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="The application's folder; the default is this one, where it is one.",
+    )(command)
+
+
+def folders_of(application: Path | None) -> list[Path]:
+    """Return where services are looked for: the application, then those that ship."""
+    base = application or Path()
+    has_one = (base / "system.toml").is_file()
+    if application is not None and not has_one:
+        raise UsageError(f"{application} holds no system.toml", "name an application's folder")
+    shipped = source_root() / "services"
+    document = read_document(base / "system.toml", Report()) if has_one else None
+    brought = folders_brought(document) if document is not None else []
+    return [*([base, base / "services"] if has_one else []), *brought, shipped]
+
+
+def operations_of(
+    names: Sequence[str], application: Path | None = None
+) -> dict[str, dict[int, str]]:
+    """Return the names of each service's operations, for those whose `api.py` is found."""
+    folders = folders_of(application)
+    found = {}
+    for name in names:
+        with suppress(UsageError):
+            interface = load_interface(name, folders)
+            found[name] = {one.number: one.name for one in interface.operations}
+    return found
+
+
 @contextmanager
-def connected(port: str) -> Iterator[Client]:
+def connected(port: str, *, on_output: Callable[[str], None] | None = None) -> Iterator[Client]:
     """Give a client of the board at `port`, whose port is closed in the end."""
     transport = open_port(port)
     try:
-        yield Client(transport)
+        yield Client(transport, on_output=on_output)
     finally:
         transport.close()
 

@@ -40,6 +40,47 @@ with Bulkhead can be started by name.
 """
 
 _PYTEST = "[pytest]\nbulkhead_app = .\ntestpaths = tests\n"
+# Visual Studio Code: what `bulkhead check` says stands beside the code, at each Ctrl-Shift-B.
+_TASKS = r"""{
+  "version": "2.0.0",
+  "tasks": [
+    {
+      "label": "bulkhead check",
+      "type": "shell",
+      "command": "bulkhead",
+      "args": ["check", "."],
+      "group": { "kind": "build", "isDefault": true },
+      "presentation": { "reveal": "silent" },
+      "problemMatcher": {
+        "owner": "bulkhead",
+        "fileLocation": ["relative", "${workspaceFolder}"],
+        "pattern": {
+          "regexp": "^([^:]+):(\\d+): (error|mistake|warning): (.*)$",
+          "file": 1,
+          "line": 2,
+          "severity": 3,
+          "message": 4
+        }
+      }
+    },
+    {
+      "label": "bulkhead run",
+      "type": "shell",
+      "command": "bulkhead",
+      "args": ["run", ".", "--watch"],
+      "problemMatcher": []
+    },
+    {
+      "label": "pytest",
+      "type": "shell",
+      "command": "pytest",
+      "group": { "kind": "test", "isDefault": true },
+      "problemMatcher": []
+    }
+  ]
+}
+"""
+
 _GITIGNORE = "build/\n__pycache__/\n.pytest_cache/\n"
 
 
@@ -60,6 +101,7 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
         "README.md": _README,
         "pytest.ini": _PYTEST,
         ".gitignore": _GITIGNORE,
+        ".vscode/tasks.json": _TASKS,
     }
     write_all(
         {

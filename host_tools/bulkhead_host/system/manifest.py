@@ -8,6 +8,7 @@ problems are found in one go; `examine.load_system` refuses a system that has an
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bulkhead_host import abi
@@ -15,6 +16,7 @@ from bulkhead_host.errors import UsageError
 from bulkhead_host.files import python_files
 from bulkhead_host.problem import Report
 from bulkhead_host.system.destinations import Destination, read_destinations
+from bulkhead_host.system.distributions import brought_services
 from bulkhead_host.system.document import Document, read_document
 from bulkhead_host.system.fields import Fields
 from bulkhead_host.system.imports import with_companions
@@ -191,11 +193,20 @@ class Application:
         return self.document.line(*keys)
 
 
-def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -> Service | None:
+_NOTHING: Mapping[str, Path] = MappingProxyType({})
+
+
+def load_service(
+    folder: Path,
+    report: Report,
+    *,
+    shipped: Path | None = None,
+    brought: Mapping[str, Path] = _NOTHING,
+) -> Service | None:
     """Return the manifest in `folder`/service.toml, None when it is no TOML.
 
-    A folder without Python files is a manifest for the service of that name among those `shipped`,
-    or of the name that `code` has.
+    A folder without Python files is a manifest for the service of that name, or of the name that
+    `code` has, among those that distributions have `brought` and those `shipped`.
     """
     document = read_document(folder / "service.toml", report)
     if document is None:
@@ -217,7 +228,7 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     has_period = "period_ms" in table.values or "period_budget_ms" in table.values
     service = Service(
         name=folder.name,
-        folder=(code := _code(folder, shipped, table)),
+        folder=(code := _code(folder, shipped, brought, table)),
         version=table.integer("version", low=1, high=65535, default=1),
         priority=table.integer("priority", low=0, high=abi.PRIORITIES - 1),
         budget_ms=table.integer("budget_ms", low=1, high=BUDGET_MS_MAX, default=20),
@@ -246,14 +257,14 @@ def load_service(folder: Path, report: Report, *, shipped: Path | None = None) -
     return service
 
 
-def _code(folder: Path, shipped: Path | None, table: Fields) -> Path:
+def _code(folder: Path, shipped: Path | None, brought: Mapping[str, Path], table: Fields) -> Path:
     """Return the folder with the code of the service whose manifest is in `folder`."""
     name = table.text("code", default=folder.name)
     if shipped is None or any(file.parent == folder for file in python_files(folder)):
         if name != folder.name:
             table.problem("code", f"service.code is {name}, and there is code in {folder}")
         return folder
-    for place in (folder.parent / name, shipped / name):
+    for place in (folder.parent / name, brought.get(name, folder), shipped / name):
         if place != folder and (place / "service.py").is_file():
             return place
     if name != folder.name:
@@ -307,8 +318,9 @@ def _texts_of(top: Fields, key: str) -> list[object]:
 def load_application(folder: Path, *, shipped: Path, report: Report) -> Application | None:
     """Return the application in `folder`/system.toml, None when it is no TOML.
 
-    A service is looked for in the application's own folder, then among those `shipped`. Raises
-    UsageError when there is no system.toml.
+    A service is looked for in the application's own folder, then among those that its
+    distributions bring, then among those `shipped`. Raises UsageError when there is no
+    system.toml.
     """
     try:
         document = read_document(folder / "system.toml", report)
@@ -322,11 +334,12 @@ def load_application(folder: Path, *, shipped: Path, report: Report) -> Applicat
     top = Fields(document, report)
     top.only("system", "link", "group", "watchdog", "resistors")
     table = top.table("system")
-    table.only("name", "board", "start", "packages")
+    table.only("name", "board", "start", "packages", "distributions")
+    brought = brought_services(table)
     names = table.texts("start")
     if not table.values.get("start"):
         table.wrong("start", "an array of services, in start order")
-    services = [_find_service(table, name, folder, shipped) for name in names]
+    services = [_find_service(table, name, folder, shipped, brought) for name in names]
     found = tuple(service for service in services if service is not None)
     found = tuple(_with_every(service, found) for service in found)
     return Application(
@@ -377,7 +390,9 @@ def _is_link_closed(top: Fields) -> bool:
     return table.choice("reading", ("open", "closed"), default="open") == "closed"
 
 
-def _find_service(start: Fields, name: str, folder: Path, shipped: Path) -> Service | None:
+def _find_service(
+    start: Fields, name: str, folder: Path, shipped: Path, brought: Mapping[str, Path]
+) -> Service | None:
     line = start.document.line("system", "start", list(start.values["start"]).index(name))
     own = [
         candidate
@@ -387,9 +402,9 @@ def _find_service(start: Fields, name: str, folder: Path, shipped: Path) -> Serv
     if len(own) > 1:
         text = f"there are two services {name}: {own[0]} and {own[1]}"
         start.report.add(start.document.path, line, text, "rename or remove one")
-    candidates = [*own, shipped / name]
+    candidates = [*own, brought.get(name, shipped / name)]
     if (candidates[0] / "service.toml").is_file() and NAME.match(name):
-        return load_service(candidates[0], start.report, shipped=shipped)
+        return load_service(candidates[0], start.report, shipped=shipped, brought=brought)
     start.report.add(
         start.document.path,
         line,

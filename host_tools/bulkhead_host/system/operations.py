@@ -6,7 +6,8 @@ the last such line are operations, those below it statuses and other numbers.
 """
 
 import re
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkhead_host.errors import UsageError
@@ -62,16 +63,32 @@ class Interface:
 def load_interface(service: str, folders: list[Path]) -> Interface:
     """Return the interface of a service, from the first of the folders that has its `api.py`.
 
-    Raises `UsageError` when none has.
+    A service with `code =` has that of the service whose code it is. Raises `UsageError` when
+    there is none.
     """
     for folder in folders:
         path = folder / service / "api.py"
         if path.is_file():
             return parse_interface(service, read_text(path))
+    for folder in folders:
+        code = _code_of(folder / service / "service.toml")
+        if code and code != service:
+            found = load_interface(code, folders)
+            return replace(found, service=service)
     raise UsageError(
         f"there is no {service}/api.py, which says what {service} does",
         "name the application's folder: --app FOLDER",
     )
+
+
+def _code_of(manifest: Path) -> str:
+    """Return the service whose code a manifest names, empty for none."""
+    try:
+        service = tomllib.loads(read_text(manifest)).get("service", {})
+    except (OSError, ValueError):
+        return ""
+    code = service.get("code") if isinstance(service, dict) else None
+    return code if isinstance(code, str) else ""
 
 
 def parse_interface(service: str, source: str) -> Interface:
