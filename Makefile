@@ -135,6 +135,10 @@ build/docs/.ready: host_tools/docs.lock
 release: $(READY) ## Make every artefact of this version in build/release, with checksums.
 	@rm -rf build/release && $(BIN)/python -m bulkhead_host.image.release $(ARGS)
 
+.PHONY: pictures
+pictures: $(READY) ## Take pictures of the views of the greenhouse: build/pictures.
+	@cd tests && ../$(BIN)/python -m pictures $(ARGS)
+
 .PHONY: grade
 grade: $(READY) ## Grade a lab of the course: make grade ARGS=lab1.
 	@cd tests && PYTHONPATH=../firmware/port/cpython:../firmware ../$(BIN)/python \

@@ -10,6 +10,7 @@ _NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "M": {"args": dict},
     "X": {"ts": (int, float), "dur": (int, float)},
     "i": {"ts": (int, float), "s": str},
+    "C": {"ts": (int, float), "args": dict},
     "s": {"ts": (int, float), "id": int},
     "f": {"ts": (int, float), "id": int},
 }
@@ -25,6 +26,7 @@ class Loaded:
     )
     instants: list[tuple[str, str]] = field(default_factory=list)
     arrows: list[tuple[str, str]] = field(default_factory=list)
+    counts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def load(text: str) -> Loaded:
@@ -48,6 +50,9 @@ def load(text: str) -> Loaded:
         elif phase in "sf":
             assert phase not in flows[event["id"]], event
             flows[event["id"]][phase] = event
+        elif phase == "C":
+            (value,) = event["args"].values()
+            found.counts[event["name"]].append(value)
     for event in json.loads(text)["traceEvents"]:
         if event["ph"] == "i":
             found.instants.append((found.tracks[event["tid"]], event["name"]))

@@ -78,10 +78,14 @@ def text_of(page: Chrome, selector: str) -> str:
 
 
 def do(page: Chrome, name: str, word: str) -> None:
-    """Choose what to do to a service, and press its button."""
-    row = page.find_element(By.CSS_SELECTOR, f'#services tr[data-name="{name}"]')
-    Select(row.find_element(By.TAG_NAME, "select")).select_by_visible_text(word)
-    row.find_element(By.TAG_NAME, "button").click()
+    """Open a service, choose what to do to it, and say yes to the question."""
+    page.find_element(By.CSS_SELECTOR, f'#services tr[data-name="{name}"]').click()
+    buttons = page.find_elements(By.CSS_SELECTOR, f'#service [data-do="{word}"]')
+    if not buttons:
+        Select(page.find_element(By.ID, "kind")).select_by_visible_text(word)
+        buttons = [page.find_element(By.ID, "inject")]
+    buttons[0].click()
+    page.find_element(By.CSS_SELECTOR, '#sure [value="yes"]').click()
     wait_for(page, "#answer", f"{word}: {name}")
 
 
@@ -90,16 +94,43 @@ def test_the_services_of_the_board_are_shown_live(page: Chrome) -> None:
     assert "token" not in page.current_url
     names = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#services td:first-child")]
     assert names[:3] == ["supervisor", "logger", "console"]
-    wait_for(page, cell("supervisor", 7), ".")  # its share of the time, after two tables
-    assert page.find_elements(By.CSS_SELECTOR, f"{cell('supervisor', 8)} polyline")
+    wait_for(page, cell("supervisor", 4), ".")  # its share of the time, after two tables
+    assert page.find_elements(By.CSS_SELECTOR, f"{cell('supervisor', 5)} polyline")
+    wait_for(page, "#heap", "KB")
+    wait_for(page, "#last-run", "since:")
 
 
 def test_a_button_makes_a_service_fail_and_the_page_shows_it_come_back(page: Chrome) -> None:
-    before = int(text_of(page, cell("blink", 4)))
+    before = int(text_of(page, cell("blink", 8)))
     do(page, "blink", "crash")
-    wait_for(page, cell("blink", 4), str(before + 1))
-    assert text_of(page, cell("blink", 6)) == "EXCEPTION"
+    wait_for(page, cell("blink", 8), str(before + 1))
+    assert text_of(page, cell("blink", 10)) == "EXCEPTION"
     wait_for(page, "#log", "blink faulted: EXCEPTION")
+    page.find_element(By.CSS_SELECTOR, '#services tr[data-name="blink"]').click()
+    wait_for(page, "#service-fault", "InjectedCrash")
+    page.find_element(By.CSS_SELECTOR, "#service form button").click()
+
+
+def test_nothing_is_done_where_the_question_is_answered_with_no(page: Chrome) -> None:
+    before = text_of(page, cell("led", 9))
+    page.find_element(By.CSS_SELECTOR, '#services tr[data-name="led"]').click()
+    page.find_element(By.CSS_SELECTOR, '#service [data-do="restart"]').click()
+    page.find_element(By.CSS_SELECTOR, '#sure [value="no"]').click()
+    page.find_element(By.CSS_SELECTOR, "#service form button").click()
+    assert text_of(page, cell("led", 9)) == before
+
+
+def test_the_log_is_filtered_by_service_level_and_words(page: Chrome) -> None:
+    def lines() -> list[str]:
+        return [one.text for one in page.find_elements(By.CSS_SELECTOR, "#log span") if one.text]
+
+    page.find_element(By.ID, "log-words").send_keys("FAULTED")
+    assert lines()
+    assert all("faulted" in line for line in lines())
+    Select(page.find_element(By.ID, "log-service")).select_by_visible_text("led")
+    assert lines() == []
+    Select(page.find_element(By.ID, "log-service")).select_by_visible_text("all")
+    page.find_element(By.ID, "log-words").clear()
 
 
 def test_a_service_is_held_and_released(page: Chrome) -> None:
@@ -116,8 +147,12 @@ def test_a_trace_is_drawn(page: Chrome) -> None:
     wait_for(page, "#trace-text", "slices")
     assert page.find_elements(By.CSS_SELECTOR, "#trace .slice")
     tracks = [one.text for one in page.find_elements(By.CSS_SELECTOR, "#trace .track")]
-    assert tracks[:2] == ["kernel", "supervisor"]
+    assert any(track.endswith("blink") for track in tracks)
     assert text_of(page, "#trace .time") == "0 ms"
+    before = page.execute_script("return document.querySelector('#trace svg').clientWidth")
+    page.find_element(By.ID, "closer").click()
+    after = page.execute_script("return document.querySelector('#trace svg').clientWidth")
+    assert after > 1.5 * before
 
 
 def test_the_page_complains_of_nothing(page: Chrome) -> None:

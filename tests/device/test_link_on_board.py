@@ -24,7 +24,7 @@ from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.commands.postmortem import postmortem, report
-from bulkhead_host.commands.trace import export, trace
+from bulkhead_host.commands.trace import export
 from bulkhead_host.commands.why import why
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
@@ -34,6 +34,7 @@ from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump, take_dump, to_json
 from bulkhead_host.link.frames import Frame
 from bulkhead_host.link.key import device_key
+from bulkhead_host.link.recording import record
 from bulkhead_host.link.services import Table
 from bulkhead_host.link.trace import collect
 from bulkhead_host.view.graph import edges
@@ -455,16 +456,19 @@ def test_a_second_of_the_demo_is_a_trace_with_every_call_answered(
     client: Client, board: Board
 ) -> None:
     inject(client, "crash", "blink")
-    hello, found = trace(client, seconds=1)
-    text, shown = export(found, hello, form="chrome")
+    found = record(client, seconds=1, said=board.log)
+    text, told = export(found, form="chrome", has_observer=True)
     loaded = load(text)
-    assert set(board.before.names) < set(loaded.tracks.values())
-    assert {("blink", "led"), ("console", "supervisor")} <= set(loaded.arrows)
+    named = {name.partition(",")[0] for name in loaded.tracks.values()}
+    assert set(board.before.names) < named
+    arrows = {tuple(end.partition(",")[0] for end in one) for one in loaded.arrows}
+    assert {("blink", "led"), ("console", "supervisor")} <= arrows
+    loaded.instants = [(who.partition(",")[0], what) for who, what in loaded.instants]
     assert ("blink", "EXCEPTION") in loaded.instants
     assert ("blink", "started") in loaded.instants
     assert ("console", "interrupt of line 0") in loaded.instants
-    if not found.lost:
-        assert shown.unanswered <= 1  # the console's, as it waited when the last was read
+    if not found.trace.lost:
+        assert told.shown.unanswered <= 1  # the console's, as it waited when the last was read
 
 
 def test_a_call_that_hangs_is_explained_and_calls_are_counted(client: Client) -> None:

@@ -12,9 +12,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from desk import PROGRAM, Desk, bulkhead
+from fake_board import FakeLine
 from processes import started
 
+from bulkhead_host import abi
+from bulkhead_host.dashboard.facts import Facts, read_facts
 from bulkhead_host.dashboard.server import SILENT_MAX
+from bulkhead_host.link.client import Client
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 300
@@ -103,8 +107,9 @@ def test_the_page_loads_nothing_from_elsewhere(browser: Browser) -> None:
     assert page.status == 200
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert b"http" not in page.body
-    for name in ("dashboard.js", "dashboard.css"):
-        assert name.encode() in page.body
+    whole = page.body + browser.ask("/dashboard.js").body
+    for name in ("dashboard.js", "dashboard.css", "draw.js", "trace.js"):
+        assert name.encode() in whole
         assert browser.ask("/" + name).status == 200
 
 
@@ -199,3 +204,33 @@ def test_ctrl_c_is_how_it_is_ended(desk: Desk) -> None:
         dashboard.stdout.readline()
         dashboard.send_signal(signal.SIGINT)
         assert dashboard.wait(TIMEOUT_S) == 0
+
+
+def test_facts_and_history_are_there_for_who_comes_later(browser: Browser, desk: Desk) -> None:
+    found: dict[str, Any] = {}
+    with browser.asked("/events") as response:
+        while not {"facts", "history", "point"} <= found.keys():
+            name = response.readline().decode().removeprefix("event: ").strip()
+            found[name] = json.loads(response.readline().decode().removeprefix("data: "))
+            response.readline()
+    assert found["facts"]["heap_free"] == desk.board.heap_free
+    assert found["facts"]["last_run"] == "power-on, or a reset from outside"
+    assert found["point"]["cpu"].keys() == found["point"]["queue"].keys()
+    assert "blink" in found["point"]["cpu"]
+
+
+def test_the_text_of_a_fault_is_told_and_that_of_no_fault_is_empty(
+    browser: Browser, desk: Desk
+) -> None:
+    assert "Traceback of blink" in browser.ask("/fault?service=blink").json["text"]
+    assert browser.ask("/fault?service=nobody").json["text"] == ""
+
+
+def test_a_thermometer_that_may_not_be_asked_is_asked_once(desk: Desk) -> None:
+    table = Client(FakeLine(desk.board)).table()
+    desk.board.answers["thermometer", 1] = (abi.OK, 2705)
+    client = Client(FakeLine(desk.board))
+    assert read_facts(client, table, Facts()).celsius == 27.05
+    desk.board.services = [one for one in desk.board.services if one.name != "thermometer"]
+    found = read_facts(client, table, Facts())
+    assert (found.celsius, found.may_call) == (None, False)

@@ -13,6 +13,7 @@ from bulkhead_host import abi
 from bulkhead_host.commands.trace import export, summary
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.recording import Recording
 from bulkhead_host.link.services import Capability, Hello
 from bulkhead_host.link.trace import Trace, collect, records
 from bulkhead_host.view.timeline import Slice, timeline
@@ -40,6 +41,10 @@ def trace_of(*happened: tuple[int, int], first: int = 1) -> Trace:
     words = [(first + index, *one) for index, one in enumerate(happened)]
     may_call = Capability(task=SERVER, rights=abi.MAY_CALL, generation=1, badge=0, uses=1)
     return Trace(records=tuple(records(words)), names=NAMES, capabilities={"client": (may_call,)})
+
+
+def recording_of(*happened: tuple[int, int]) -> Recording:
+    return Recording(hello=HELLO, trace=trace_of(*happened))
 
 
 CALL_AND_REPLY = (
@@ -141,14 +146,18 @@ def test_records_that_are_missing_are_told_and_end_what_was_open() -> None:
     assert found.lost == 9
     assert ("9 records lost", 0) in [(one.name, one.task) for one in shown.instants]
     assert (shown.arrows, shown.unanswered) == ([], 1)
-    assert load(export(found, HELLO, form="chrome")[0]).arrows == []
+    assert load(export(Recording(hello=HELLO, trace=found), form="chrome")[0]).arrows == []
 
 
 def test_chrome_events_have_a_track_for_each_service_and_whole_arrows() -> None:
-    text, shown = export(trace_of(*CALL_AND_REPLY), HELLO, form="chrome")
+    text, shown = export(recording_of(*CALL_AND_REPLY), form="chrome")
     loaded = load(text)
     assert loaded.tracks == {0: "kernel", 1: "driver", 2: "server", 3: "client"}
-    assert loaded.slices[CLIENT] == [(0, 10, "call 5"), (30, 50, "sleep")]
+    assert loaded.slices[CLIENT] == [
+        (0, 10, "client -> server.5"),
+        (10, 30, "waits for server.5"),
+        (30, 50, "sleep"),
+    ]
     assert loaded.arrows == [("client", "server")]
     assert summary(trace_of(*CALL_AND_REPLY), shown) == (
         "4 records in 0 ms, 0 lost; 3 slices, 1 calls answered, 0 not seen answered"
@@ -156,7 +165,7 @@ def test_chrome_events_have_a_track_for_each_service_and_whole_arrows() -> None:
 
 
 def test_the_reader_of_the_format_refuses_what_is_wrong() -> None:
-    text, _ = export(trace_of(*CALL_AND_REPLY), HELLO, form="chrome")
+    text, _ = export(recording_of(*CALL_AND_REPLY), form="chrome")
     document = json.loads(text)
     events = document["traceEvents"]
     (flow,) = [event for event in events if event["ph"] == "f"]
@@ -171,7 +180,7 @@ def test_the_reader_of_the_format_refuses_what_is_wrong() -> None:
 
 
 def test_vcd_has_a_wire_for_each_service_that_is_1_while_it_runs() -> None:
-    text, _ = export(trace_of(*CALL_AND_REPLY), HELLO, form="vcd")
+    text, _ = export(recording_of(*CALL_AND_REPLY), form="vcd")
     wires = {name: code for code, name in re.findall(r"\$var wire \d (\S) (\w+) \$end", text)}
     assert set(wires) == {"running", *NAMES}
     changes = [
@@ -187,7 +196,7 @@ def test_vcd_has_a_wire_for_each_service_that_is_1_while_it_runs() -> None:
 
 def test_an_empty_trace_is_an_error() -> None:
     with pytest.raises(BulkheadError):
-        export(Trace(), HELLO, form="chrome")
+        export(Recording(hello=HELLO, trace=Trace()), form="chrome")
 
 
 # Over the link
@@ -223,6 +232,6 @@ def test_trace_as_a_program_writes_the_file_and_a_dump_gives_the_same(
     done = bulkhead("trace", "--seconds", "0", "-o", str(out), port=desk.port)
     assert (done.returncode, done.stdout) == (0, "")
     assert "1 calls answered" in done.stderr
-    assert load(out.read_text()).arrows == [("blink", "led")]
+    assert load(out.read_text()).arrows == [("blink, priority 6", "led, priority 3")]
     assert bulkhead("dump", str(dump), port=desk.port).returncode == 0
     assert bulkhead("trace", "--dump", str(dump)).stdout == out.read_text()

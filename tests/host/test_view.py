@@ -10,6 +10,7 @@ from bulkhead_host import abi
 from bulkhead_host.link.services import Hello, Service, Table
 from bulkhead_host.view.monitor import LiveViewer, PlainViewer, log_text
 from bulkhead_host.view.services import as_json, changes, grid
+from bulkhead_host.view.top import HELP_LINES, TopViewer, bar
 
 HELLO = Hello(
     abi=abi.ABI, services=1, uptime_ms=1, version="0.1.0", board="pico", application="demo"
@@ -230,3 +231,76 @@ def test_the_live_monitor_keeps_the_newest_table_below_the_log() -> None:
     assert "up 2.000 s" in last
     assert "CPU %" in last
     assert "Ctrl-C leaves" not in last
+
+
+# top
+
+
+def many(count: int) -> Table:
+    return table(*(replace(BLINK, name=f"service_{number:02}") for number in range(count)))
+
+
+def screen(out: io.StringIO) -> list[str]:
+    """Return the last picture that was drawn."""
+    return out.getvalue().rpartition("\x1b[H")[2].splitlines()
+
+
+def top_of(services: Table, *, keys: int = 0) -> tuple[TopViewer, list[str]]:
+    out = io.StringIO()
+    terminal = Console(file=out, width=80, height=24, force_terminal=True, color_system=None)
+    viewer = TopViewer(order="start", out=terminal)
+    with viewer:
+        viewer.show_board(HELLO)
+        viewer.show_line("    1.000 I blink: the chip is at 27.05 C")
+        viewer.show_heap(84_992)
+        viewer.show_table(services)
+        viewer.show_table(replace(services, uptime_ms=2000))
+        for _ in range(keys):
+            viewer.choose_next(1)
+        lines = screen(out)
+    return viewer, lines
+
+
+def test_top_fits_80_by_24_and_scrolls_with_the_chosen_service() -> None:
+    for keys in (0, 11, 25):
+        viewer, lines = top_of(many(30), keys=keys)
+        assert len(lines) <= 24
+        assert max(len(line.rstrip()) for line in lines) <= 80
+        shown = [line.split()[0] for line in lines if line.startswith("service_")]
+        assert viewer.chosen is not None
+        assert viewer.chosen.name == f"service_{keys:02}"
+        assert viewer.chosen.name in shown
+        assert len(shown) == 14
+        assert any("of 30" in line and "q leave" in line for line in lines)
+        assert any("27.05 C" in line for line in lines)
+
+
+def test_top_has_totals_and_the_heap() -> None:
+    failed = replace(BLINK, name="a", state="degraded", restarts=4)
+    services = table(failed, replace(BLINK, name="b", state="held"), BLINK)
+    _, lines = top_of(services)
+    (sums,) = [line for line in lines if "heap" in line]
+    assert "3 services, 1 down, 1 held, 4 restarts" in sums
+    assert "heap 83 KB free" in sums
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    assert bar(0) == " " * 8
+    assert bar(100) == bar(250) == "█" * 8
+    assert bar(50) == "████    "
+    assert bar(51.6)[:5] == "████▏"
+
+
+def test_help_takes_the_place_of_the_log_and_goes_again() -> None:
+    out = io.StringIO()
+    viewer = TopViewer(out=Console(file=out, width=80, height=24, force_terminal=True))
+    with viewer:
+        viewer.show_board(HELLO)
+        viewer.show_table(many(30))
+        viewer.turn_help()
+        lines = screen(out)
+        assert any("restart it, which counts" in line for line in lines)
+        assert max(map(len, HELP_LINES)) <= 80
+        assert len(lines) <= 24
+        viewer.turn_help()
+        assert not any("restart it, which counts" in line for line in screen(out))

@@ -9,11 +9,12 @@ import pytest
 from desk import Desk, bulkhead
 
 from bulkhead_host import abi
+from bulkhead_host.commands.graph import drawing
 from bulkhead_host.commands.why import why
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.services import Capability, Service, Table
 from bulkhead_host.link.trace import Trace, records
-from bulkhead_host.view.graph import columns, edges, label, svg
+from bulkhead_host.view.graph import dot, edges, label
 
 SLEEP = 7 << 8
 
@@ -136,32 +137,58 @@ def test_an_edge_has_what_is_done_how_often_and_how_long_it_takes() -> None:
     assert (notify.source, notify.target, label(notify)) == ("led", "blink", "notify x3")
 
 
+def drawn(found: Trace, **options: bool) -> ElementTree.Element:
+    services = table(*(service(name, "running") for name in found.names))
+    return ElementTree.fromstring(drawing(dot(services, edges(found), title='t<"\\', **options)))
+
+
+def parts(root: ElementTree.Element, kind: str) -> list[ElementTree.Element]:
+    groups = root.iter("{http://www.w3.org/2000/svg}g")
+    return [one for one in groups if one.get("class") == kind]
+
+
+def words(part: ElementTree.Element) -> list[str]:
+    return ["".join(one.itertext()) for one in part.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_drawing_has_each_service_and_each_edge_with_its_words() -> None:
+    root = drawn(demo())
+    assert 't<"\\' in words(root)
+    assert {words(one)[0] for one in parts(root, "node")} == {"led", "logger", "blink"}
+    found = sorted(words(one) for one in parts(root, "edge"))
+    assert found == [[], ["call x3, 0.05 ms"], ["notify x3"]]
+
+
 def test_a_client_stands_left_of_whom_it_calls() -> None:
-    assert columns(demo().names, edges(demo())) == [["blink"], ["led", "logger"]]
+    places = {
+        words(one)[0]: float(next(one.iter("{http://www.w3.org/2000/svg}text")).get("x", "0"))
+        for one in parts(drawn(demo()), "node")
+    }
+    assert places["blink"] < min(places["led"], places["logger"])
 
 
-def test_a_circle_of_sends_still_gives_columns() -> None:
+def test_a_name_of_a_board_is_no_command_of_the_drawing() -> None:
+    names = ('a"]; b [label="x', "<b>bold", "back\\slash")
+    root = drawn(Trace(names=names))
+    assert {words(one)[0] for one in parts(root, "node")} == set(names)
+
+
+def test_a_hub_says_in_words_what_would_cover_all_else() -> None:
+    names = ("console", "logger", *(f"s{number}" for number in range(8)))
+    everybody = {f"s{number}": (reach(2, abi.MAY_SEND, 5),) for number in range(8)}
+    console = (*(reach(3 + number, abi.MAY_CALL, 0) for number in range(7)), reach(10, 1, 4))
+    found = Trace(names=names, capabilities={**everybody, "console": console})
+    root = drawn(found)
+    notes = {words(one)[0]: words(one)[2:] for one in parts(root, "node")}
+    assert notes["logger"] == ["8 reach it, x40"]
+    assert notes["console"] == ["may reach 8"]
+    assert [words(one) for one in parts(root, "edge")] == [["call x4"]]
+    assert len(parts(drawn(found, has_all=True), "edge")) == 16
+
+
+def test_a_circle_of_sends_is_drawn() -> None:
     both = {"a": (reach(2, abi.MAY_SEND),), "b": (reach(1, abi.MAY_SEND),)}
-    trace = Trace(names=("a", "b"), capabilities=both)
-    found = columns(trace.names, edges(trace))
-    assert sorted(name for column in found for name in column) == ["a", "b"]
-
-
-def test_the_drawing_is_svg_with_each_service_and_edge() -> None:
-    names = demo().names
-    drawn = svg(table(*(service(name, "running") for name in names)), edges(demo()), title="t<")
-    root = ElementTree.fromstring(drawn)
-    inside = {"s": "http://www.w3.org/2000/svg"}
-    texts = [one.text for one in root.findall("s:text", inside)]
-    assert {"t<", *names, "call x3, 0.05 ms"} <= set(texts)
-    assert len(root.findall("s:rect", inside)) == len(names)
-    lines = root.findall("s:path", inside)
-    assert [one.get("stroke-dasharray") for one in lines] == [None, None, "4 4"]
-    assert [one.get("stroke-opacity") for one in lines] == ["1", "0.35", "1"]
-    width, height = float(root.get("width", "0")), float(root.get("height", "0"))
-    for box in root.findall("s:rect", inside):
-        assert 0 <= float(box.get("x", "-1")) <= width - 130
-        assert 0 <= float(box.get("y", "-1")) <= height - 44
+    assert len(parts(drawn(Trace(names=("a", "b"), capabilities=both)), "edge")) == 2
 
 
 def test_graph_as_a_program_and_on_a_dump(desk: Desk, tmp_path: Path) -> None:
@@ -173,6 +200,8 @@ def test_graph_as_a_program_and_on_a_dump(desk: Desk, tmp_path: Path) -> None:
     assert bulkhead("dump", str(tmp_path / "d.json"), port=desk.port).returncode == 0
     done = bulkhead("graph", "--dump", str(tmp_path / "d.json"))
     assert done.stdout == out.read_text()
+    done = bulkhead("graph", "--format", "dot", "--dump", str(tmp_path / "d.json"))
+    assert done.stdout.startswith("digraph")
     done = bulkhead("graph", "--json", "--dump", str(tmp_path / "d.json"))
     (edge,) = json.loads(done.stdout)
     assert (edge["source"], edge["target"], edge["uses"]) == ("blink", "led", 5)

@@ -2,10 +2,12 @@
 
 import webbrowser
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import click
 
-from bulkhead_host.commands.options import port_option
+from bulkhead_host.commands.options import app_option, operations_of, port_option
 from bulkhead_host.dashboard.hub import Hub
 from bulkhead_host.dashboard.server import DashboardServer
 from bulkhead_host.link.ports import find_address, find_again, open_address
@@ -30,17 +32,20 @@ def hub_at(port: str) -> Hub:
     default=0,
     help="The loopback port of the page; the default, 0, takes a free one.",
 )
+@app_option
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
-def command(port: str, listen: int, opens: bool) -> None:
+def command(port: str, listen: int, opens: bool, application: Path | None) -> None:
     """Show a board on a local page, live, until Ctrl-C.
 
-    Services with their load, the log, a trace of who runs when, and buttons that make a service
-    fail, hold or restart it. The line on standard output is the page's address. It is served on
-    the loopback interface alone, to those who have the token in that address; the token is new
-    each time.
+    Uptime, heap and load with their history, services and who waits for whom, outputs that are in
+    their safe state, faults with their texts, the log, a trace of who runs when, and behind a
+    question what makes a service fail, holds or restarts it. The page fits a phone too. The line
+    on standard output is the page's address. It is served on the loopback interface alone, to
+    those who have the token in that address; the token is new each time.
     """
     with hub_at(port) as hub:
-        server = DashboardServer(hub, port=listen)
+        names = partial(operations_of, application=application)
+        server = DashboardServer(hub, port=listen, operations=names)
         with suppress(KeyboardInterrupt):  # how it is ended
             click.echo(server.url)
             if opens:

@@ -10,7 +10,7 @@ import click
 
 from bulkhead_host.commands.monitor import INTERVAL_MS_MAX, INTERVAL_MS_MIN
 from bulkhead_host.commands.options import connected, dump_option, for_option, port_option
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
@@ -19,6 +19,9 @@ from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.view.keys import DOWN, ENTER, UP, Keys
 from bulkhead_host.view.services import STOPPED_STATES, as_json, console, cpu_percent, grid, title
 from bulkhead_host.view.top import SORTS, TopViewer, ordered
+
+HEAP_EVERY_S = 10.0
+"""How often the heap is read: the board collects its garbage for that, for up to 40 ms."""
 
 
 class _Leave(Exception):
@@ -44,10 +47,16 @@ def top(
     """Show the board that `connect` opens on the terminal until q, Ctrl-C or `for_s`."""
     transport = connect()  # what it raises is to be read on a plain terminal
     with suppress(KeyboardInterrupt, _Leave), Keys() as keys, TopViewer(order=order) as viewer:
+        heap_s = 0.0
 
         def attend(client: Client) -> None:
+            nonlocal heap_s
             for key in keys.pressed():
                 press(key, viewer, client)
+            if client.transport.clock_s() >= heap_s:
+                heap_s = client.transport.clock_s() + HEAP_EVERY_S
+                with suppress(DeviceTimeout, NoSuchTarget):
+                    viewer.show_heap(client.heap_free())
 
         follow(
             lambda: transport,
@@ -69,6 +78,8 @@ def press(key: str, viewer: TopViewer, client: Client) -> None:
         viewer.choose_next(1)
     elif key == "s":
         viewer.sort_next()
+    elif key == "?":
+        viewer.turn_help()
     elif key == ENTER and viewer.is_open:
         viewer.close()
     elif key in (ENTER, "h", "r"):
@@ -123,10 +134,12 @@ def command(port: str, dump_file: Path | None, **options: Any) -> None:
     s         sort by the next of start, cpu, name, priority, restarts, memory and queue
     h         hold it: stopped until h releases it
     r         restart it, which counts as no fault
+    ?         say what the keys do
     q         leave; the board goes on
 
-    CPU is the share of the time since the last table. Where there is no terminal, and with --json
-    or --dump, one table is printed.
+    It fits 80 columns and 24 lines: the table scrolls with the service that is chosen. CPU is the
+    share of the time since the last table. The heap is read every 10 s. Where there is no
+    terminal, and with --json or --dump, one table is printed.
     """
     interval_ms, order = options["interval_ms"], options["order"]
     if dump_file is not None:

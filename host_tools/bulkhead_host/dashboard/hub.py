@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from bulkhead_host.dashboard.facts import Facts, read_facts
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.follow import RETRY_S, Connect, follow
@@ -22,8 +24,14 @@ from bulkhead_host.view.services import as_json, cpu_percent
 Event = tuple[str, Any]
 Listener = Callable[[Event], None]
 
-LINES_KEPT = 200
+LINES_KEPT = 400
 """Lines of the log that somebody gets who comes later."""
+
+HISTORY_KEPT = 300
+"""Tables of which somebody who comes later gets load and queues."""
+
+FACTS_S = 10.0
+"""How often what no table has is asked: the board collects its garbage for the heap's figure."""
 
 ANSWER_TIMEOUT_S = 15.0
 
@@ -49,6 +57,9 @@ class Hub:
         self._state: dict[str, Any] = {}
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._previous: Table | None = None
+        self._history: deque[dict[str, Any]] = deque(maxlen=HISTORY_KEPT)
+        self._facts = Facts()
+        self._facts_s = 0.0
         self._requests: queue.SimpleQueue[Callable[[Client], None]] = queue.SimpleQueue()
         self._is_closing = threading.Event()
         self.failure: BaseException | None = None
@@ -76,13 +87,20 @@ class Hub:
             for name, value in self._state.items():
                 listener((name, value))
             listener(("lines", list(self._lines)))
+            listener(("history", list(self._history)))
             self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
-    def ask(self, request: Callable[[Client], _T]) -> _T:
+    @property
+    def lines(self) -> list[str]:
+        """The last lines of the log."""
+        with self._lock:
+            return list(self._lines)
+
+    def ask(self, request: Callable[[Client], _T], *, timeout_s: float = ANSWER_TIMEOUT_S) -> _T:
         """Return what `request` makes of the board's client. Raises what it raises.
 
-        Raises DeviceTimeout when the board is away for longer than ANSWER_TIMEOUT_S.
+        Raises DeviceTimeout when the board is away, or busy with it, for longer than `timeout_s`.
         """
         future: Future[_T] = Future()
 
@@ -95,18 +113,21 @@ class Hub:
 
         self._requests.put(perform)
         try:
-            return future.result(ANSWER_TIMEOUT_S)
+            return future.result(timeout_s)
         except TimeoutError:
             future.cancel()
             raise DeviceTimeout(
-                f"the board was not there for {ANSWER_TIMEOUT_S:g} s", "look at its cable"
+                f"the board was not there for {timeout_s:g} s", "look at its cable"
             ) from None
 
     # What `follow` tells.
 
     def show_board(self, hello: Hello) -> None:
-        """Take who answers."""
+        """Take who answers; what was known of another run is no more."""
         self._previous = None
+        with self._lock:
+            self._history.clear()
+        self._facts, self._facts_s = Facts(), 0.0
         self._tell("board", {key: getattr(hello, key) for key in hello.__dataclass_fields__})
 
     def show_table(self, table: Table) -> None:
@@ -115,7 +136,16 @@ class Hub:
         for row, service in zip(shown["services"], table.services, strict=True):
             row["cpu_percent"] = cpu_percent(service, table, self._previous)
         self._previous = table
+        point = {
+            "uptime_ms": table.uptime_ms,
+            "cpu": {row["name"]: row["cpu_percent"] for row in shown["services"]},
+            "queue": {one.name: one.queue + one.clients for one in table.services},
+            "heap_free": self._facts.heap_free,
+        }
+        with self._lock:
+            self._history.append(point)
         self._tell("table", shown)
+        self._tell("point", point, keep=False)
         self._tell("notice", "")
 
     def show_line(self, line: str) -> None:
@@ -158,6 +188,11 @@ class Hub:
         with suppress(queue.Empty):
             while True:
                 self._requests.get_nowait()(client)
+        now_s = client.transport.clock_s()
+        if self._previous is not None and now_s >= self._facts_s:
+            self._facts_s = now_s + FACTS_S
+            self._facts = read_facts(client, self._previous, self._facts)
+            self._tell("facts", asdict(self._facts))
 
     def _sleep(self, _seconds: float) -> None:
         if self._is_closing.wait(RETRY_S):

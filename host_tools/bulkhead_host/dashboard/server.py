@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bulkhead_host.dashboard.hub import Hub
-from bulkhead_host.dashboard.web import application
+from bulkhead_host.dashboard.web import Lookup, application, no_operations
 from bulkhead_host.errors import DeviceBusy
 
 HOST = "127.0.0.1"
@@ -47,7 +47,7 @@ class DashboardServer:
     Raises DeviceBusy when the port is taken. Port 0 takes a free one.
     """
 
-    def __init__(self, hub: Hub, *, port: int = 0) -> None:
+    def __init__(self, hub: Hub, *, port: int = 0, operations: Lookup = no_operations) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -63,7 +63,7 @@ class DashboardServer:
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}/?token={token}"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(hub, token=token),
+                application(hub, token=token, operations=operations),
                 log_level="warning",
                 access_log=False,
                 http=PatientProtocol,

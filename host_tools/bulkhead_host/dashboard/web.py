@@ -9,7 +9,9 @@ the loopback's are refused, whatever their name resolves to.
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,13 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from bulkhead_host import abi
-from bulkhead_host.dashboard.hub import Event, Hub
+from bulkhead_host.dashboard.hub import ANSWER_TIMEOUT_S, Event, Hub
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.link.client import Client
-from bulkhead_host.link.trace import collect
-from bulkhead_host.view.timeline import Timeline, timeline
+from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.log import parse_line
+from bulkhead_host.link.pace import SLOWEST
+from bulkhead_host.link.recording import Recording, record
+from bulkhead_host.view.story import Operations, Story, story
 
 COOKIE = "bulkhead_dashboard"
 KINDS = tuple(name for name in abi.INJECTION_NAMES if name)
@@ -40,7 +44,7 @@ VERBS = ("hold", "release", "restart")
 TRACE_SECONDS_MAX = 5.0
 
 _PAGE = Path(__file__).parent / "page"
-_FILES = ("index.html", "dashboard.css", "dashboard.js")
+_FILES = ("index.html", "dashboard.css", "dashboard.js", "draw.js", "trace.js")
 _EVENTS_WAITING_MAX = 256
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -49,11 +53,20 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+Lookup = Callable[[Sequence[str]], Operations]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def application(hub: Hub, *, token: str) -> Starlette:
-    """Return the application that shows what `hub` hears to who has `token`."""
+def no_operations(_names: Sequence[str]) -> Operations:
+    """Return no names: operations go by their numbers."""
+    return {}
+
+
+def application(hub: Hub, *, token: str, operations: Lookup = no_operations) -> Starlette:
+    """Return the application that shows what `hub` hears to who has `token`.
+
+    `operations` tells how the operations of the named services are called.
+    """
 
     def guarded(handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
@@ -80,18 +93,13 @@ def application(hub: Hub, *, token: str) -> Starlette:
     async def events(_request: Request) -> Response:
         return StreamingResponse(_stream(hub), media_type="text/event-stream")
 
-    async def act(request: Request) -> Response:
-        return await _act(hub, request)
-
-    async def trace(request: Request) -> Response:
-        return await _trace(hub, request)
-
     routes = [
         Route("/", enter),
         *(Route(f"/{name}", guarded(_file(name))) for name in _FILES),
         Route("/events", guarded(events)),
-        Route("/act", guarded(act), methods=["POST"]),
-        Route("/trace", guarded(trace)),
+        Route("/act", guarded(partial(_act, hub)), methods=["POST"]),
+        Route("/trace", guarded(partial(_trace, hub, operations))),
+        Route("/fault", guarded(partial(_fault, hub))),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(routes=routes, middleware=[hosts])
@@ -162,7 +170,23 @@ async def _act(hub: Hub, request: Request) -> Response:
     return JSONResponse({"done": f"{word}: {service}"})
 
 
-async def _trace(hub: Hub, request: Request) -> Response:
+async def _fault(hub: Hub, request: Request) -> Response:
+    """Return the text of the newest fault of `?service=`, empty where none is kept."""
+    name = request.query_params.get("service", "")
+
+    def read(client: Client) -> str:
+        try:
+            return client.fault_text(name)
+        except NoSuchTarget:
+            return ""
+
+    try:
+        return JSONResponse({"text": await run_in_threadpool(hub.ask, read)})
+    except BulkheadError as error:
+        return _refusal(error.cause, 409, error.next_step or "")
+
+
+async def _trace(hub: Hub, operations: Lookup, request: Request) -> Response:
     """Return a trace of `?seconds=` as the page draws it."""
     try:
         seconds = float(request.query_params.get("seconds", "1"))
@@ -170,19 +194,31 @@ async def _trace(hub: Hub, request: Request) -> Response:
         seconds = -1.0
     if not 0 <= seconds <= TRACE_SECONDS_MAX:
         return _refusal(f"seconds is a number from 0 to {TRACE_SECONDS_MAX:g}", 400)
+
+    def take(client: Client) -> Recording:
+        found = record(client, seconds=seconds)
+        lines = (parse_line(line) for line in hub.lines)
+        return replace(found, lines=tuple(line for line in lines if line is not None))
+
+    within_s = ANSWER_TIMEOUT_S + seconds / SLOWEST  # of a board that is slower than real time
     try:
-        found = await run_in_threadpool(hub.ask, lambda client: collect(client, seconds=seconds))
+        found = await run_in_threadpool(partial(hub.ask, take, timeout_s=within_s))
     except BulkheadError as error:
         return _refusal(error.cause, 409, error.next_step or "")
-    return JSONResponse(_drawn(timeline(found)))
+    told = story(found, operations=operations(found.trace.names))
+    return JSONResponse({**_drawn(told), "lost": found.trace.lost})
 
 
-def _drawn(shown: Timeline) -> dict[str, Any]:
-    """Return a timeline in plain values: microseconds, and tasks by number, 0 the kernel."""
+def _drawn(told: Story) -> dict[str, Any]:
+    """Return a story in plain values: microseconds, and tasks by number, 0 the kernel."""
+    shown = told.shown
     return {
         "names": list(shown.names),
+        "priorities": dict(told.priorities),
         "slices": [[one.task, one.name, one.start_us, one.end_us] for one in shown.slices],
+        "waits": [[one.task, one.name, one.start_us, one.end_us] for one in told.waits],
         "instants": [[one.task, one.name, one.time_us] for one in shown.instants],
+        "lines": [[one.task, one.name, one.time_us] for one in told.lines],
         "arrows": [
             [one.call.task, one.call.end_us, one.reply.task, one.reply.end_us]
             for one in shown.arrows

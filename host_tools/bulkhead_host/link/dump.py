@@ -3,7 +3,8 @@
 The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
 `uptime_ms`, `losses` (of the line), `faults` (record and text of each fault that the board keeps,
 by the service's name; the empty one stands for the board itself), `log` (the lines that came
-meanwhile), `capabilities` (of each service) and `trace` (the records that the board held).
+meanwhile), `capabilities` (of each service), `trace` (the records that the board held) and
+`trace_begun_us` (the board's clock at the first of them).
 """
 
 import json
@@ -106,6 +107,7 @@ def to_json(dump: Dump) -> str:
             name: [asdict(one) for one in found] for name, found in dump.trace.capabilities.items()
         },
         "trace": [asdict(record) for record in dump.trace.records],
+        "trace_begun_us": dump.trace.begun_us,
     }
     return json.dumps(found, indent=1) + "\n"
 
@@ -129,6 +131,7 @@ def load_dump(path: Path) -> Dump:
                 name: tuple(_made(Capability, row) for row in rows)
                 for name, rows in found["capabilities"].items()
             },
+            begun_us=_optional(found.get("trace_begun_us")),
         )
         return Dump(
             hello=_made(Hello, found["hello"]),
@@ -165,6 +168,13 @@ def _made(kind: type[_Kind], row: Mapping[str, Any]) -> _Kind:
 def _is_of(value: object, wanted: Any) -> bool:
     """Tell whether a value is of a field's type; a number is what a board may send: 32 bits."""
     return isinstance(value, wanted) and not (type(value) is int and not 0 <= value < _NUMBER_MAX)
+
+
+def _optional(value: object) -> int | None:
+    """Return a number that older files do not have."""
+    if value is not None and not _is_of(value, int):
+        raise TypeError(f"trace_begun_us is {value!r}")
+    return value if isinstance(value, int) else None
 
 
 def _cleaned(value: Any, *, kept: str = "") -> Any:

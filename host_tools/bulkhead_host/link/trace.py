@@ -41,12 +41,14 @@ class Record:
 class Trace:
     """Records in their order, and what the numbers in them stand for.
 
-    `names` are the services in start order, `capabilities` those of each by its name.
+    `names` are the services in start order, `capabilities` those of each by its name. `begun_us`
+    is the board's clock at the first record, modulo `abi.CPU_US_MODULUS`.
     """
 
     records: tuple[Record, ...] = ()
     names: tuple[str, ...] = ()
     capabilities: Mapping[str, tuple[Capability, ...]] = field(default_factory=dict)
+    begun_us: int | None = None
 
     @property
     def lost(self) -> int:
@@ -57,7 +59,10 @@ class Trace:
 
 
 def collect(
-    client: Client, *, seconds: float, tell_lost: Callable[[int], None] | None = None
+    client: Client,
+    *,
+    seconds: float,
+    tell_lost: Callable[[int], None] | None = None,
 ) -> Trace:
     """Read what the ring holds, and what comes in a time of the board's clock.
 
@@ -100,7 +105,10 @@ def collect(
         client.listen(min(pause_s, until_s - clock_s()))
     names = tuple(client.table().names)
     return Trace(
-        records=tuple(records(words)), names=names, capabilities=client.all_capabilities(names)
+        records=tuple(records(words)),
+        names=names,
+        capabilities=client.all_capabilities(names),
+        begun_us=words[0][1] if words else None,
     )
 
 

@@ -1,27 +1,37 @@
-"""A timeline as Chrome trace events, the JSON that Perfetto and chrome://tracing open.
+"""A story as Chrome trace events, the JSON that Perfetto and chrome://tracing open.
 
-Format: "Trace Event Format", catapult project. One track (thread) per service, complete events
-(`X`) for slices, a flow (`s`, `f`) from each call to its reply, instants (`i`) for the rest.
+Format: "Trace Event Format", catapult project. One track (thread) per service, by priority,
+complete events (`X`) for slices and waits, a flow (`s`, `f`) from each call to its reply, instants
+(`i`) for the rest and for lines of the log, counters (`C`) for queues, clients and heap.
 """
 
 from typing import Any
 
 from bulkhead_host.link.trace import name_of
-from bulkhead_host.view.timeline import Arrow, Instant, Slice, Timeline
+from bulkhead_host.view.story import Count, Story
+from bulkhead_host.view.timeline import Arrow, Instant, Slice
 
 _PROCESS = 1
+_LAST = 256  # behind all priorities and tasks
 
 Event = dict[str, Any]
 
 
-def chrome_trace(shown: Timeline, *, title: str) -> dict[str, Any]:
+def chrome_trace(told: Story, *, title: str) -> dict[str, Any]:
     """Return the whole document; `title` names the board. Times are microseconds."""
+    shown = told.shown
     events = [_metadata("process_name", 0, {"name": title})]
     for task in range(len(shown.names) + 1):
-        events.append(_metadata("thread_name", task, {"name": name_of(task, shown.names)}))
-        events.append(_metadata("thread_sort_index", task, {"sort_index": task}))
-    events += [_slice(one) for one in shown.slices]
-    events += [_instant(one) for one in shown.instants]
+        name, priority = name_of(task, shown.names), told.priorities.get(task)
+        words = name if priority is None else f"{name}, priority {priority}"
+        order = task if priority is None else _LAST * (1 + priority) + task
+        events.append(_metadata("thread_name", task, {"name": words}))
+        events.append(_metadata("thread_sort_index", task, {"sort_index": order}))
+    events += [_slice(one, "step") for one in shown.slices]
+    events += [_slice(one, "wait") for one in told.waits]
+    events += [_instant(one, "event") for one in shown.instants]
+    events += [_instant(one, "log") for one in told.lines]
+    events += [_count(one) for one in told.counts]
     for number, arrow in enumerate(shown.arrows, 1):
         events += _flow(number, arrow)
     return {"traceEvents": events, "displayTimeUnit": "ms"}
@@ -35,7 +45,7 @@ def _metadata(name: str, task: int, arguments: dict[str, Any]) -> Event:
     return _event("M", name, task, args=arguments)
 
 
-def _slice(one: Slice) -> Event:
+def _slice(one: Slice, category: str) -> Event:
     arguments: dict[str, Any] = {}
     if one.pieces > 1:
         arguments["piece"] = f"{one.piece} of {one.pieces}"
@@ -43,12 +53,16 @@ def _slice(one: Slice) -> Event:
         arguments["steps"] = one.repeats + 1
     duration = one.end_us - one.start_us
     return _event(
-        "X", one.name, one.task, ts=one.start_us, dur=duration, cat="step", args=arguments
+        "X", one.name, one.task, ts=one.start_us, dur=duration, cat=category, args=arguments
     )
 
 
-def _instant(one: Instant) -> Event:
-    return _event("i", one.name, one.task, ts=one.time_us, s="t", cat="event")
+def _instant(one: Instant, category: str) -> Event:
+    return _event("i", one.name, one.task, ts=one.time_us, s="t", cat=category)
+
+
+def _count(one: Count) -> Event:
+    return _event("C", one.name, 0, ts=one.time_us, args={"value": one.value})
 
 
 def _flow(number: int, arrow: Arrow) -> list[Event]:

@@ -1,27 +1,25 @@
-"""Who reaches whom, with counts and latencies, as a drawing in SVG.
+"""Who reaches whom, with counts and latencies, in Graphviz's language.
 
-Services stand in columns: a client is left of all that it calls, which the build has made sure is
-possible (no circles of calls). Notifications may go back; they are dashed.
+Its program `dot` places services and lines: a client is left of all that it calls, which the build
+has made sure is possible (no circles of calls). Notifications may go back; they are dashed.
+A service that most others reach, as the logger, or that reaches most others, as the console, would
+cover all else with its lines: it says so in words.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from statistics import median
-from xml.etree import ElementTree
 
 from bulkhead_host import abi
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.link.trace import Trace
 from bulkhead_host.view.timeline import timeline
 
-_WIDTH, _HEIGHT = 130, 44
-_COLUMN, _ROW = 300, 90
-_MARGIN = 30
-_INK, _PALE, _BAD = "#1f2933", "#eef3f8", "#fbdfdc"
-_STYLE = (
-    f"text{{font:13px sans-serif;fill:{_INK}}} "
-    ".small{font-size:11px} .small,.name{text-anchor:middle}"
-)
+_INK, _FAINT, _PALE, _BAD, _HARD = "#1f2933", "#9aa5b1", "#eef3f8", "#fbdfdc", "#e3ecdf"
+_HUB_LEAST = 6
+"""So many others at least a service reaches, or is reached by, to be a hub."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,46 +77,31 @@ def _latencies(trace: Trace) -> dict[tuple[str, str], list[int]]:
     return found
 
 
-def columns(names: Iterable[str], found: Sequence[Edge]) -> list[list[str]]:
-    """Return the services by column: each right of whoever calls or sends to it.
+def dot(table: Table, found: Sequence[Edge], *, title: str, has_all: bool = False) -> str:
+    """Return the drawing of what the table has, for Graphviz; `title` names the board.
 
-    A circle, which only messages to mailboxes can make, is cut where it would add columns.
+    With `has_all` every edge is a line, those never used and those of hubs too.
     """
-    place = dict.fromkeys(names, 0)
-    downward = [(one.source, one.target) for one in found if one.kinds != ("notify",)]
-    for _ in range(len(place)):
-        for source, target in downward:
-            place[target] = min(max(place[target], place[source] + 1), len(place) - 1)
-    used = sorted(set(place.values()))
-    return [[name for name in place if place[name] == column] for column in used]
-
-
-def svg(table: Table, found: Sequence[Edge], *, title: str) -> str:
-    """Return the drawing of what the table has; `title` names the board."""
     known = set(table.names)
     found = [one for one in found if {one.source, one.target} <= known]
-    places = {
-        name: (_MARGIN + _COLUMN * column, 2 * _MARGIN + _ROW * row + _ROW // 2 * (column % 2))
-        for column, names in enumerate(columns(table.names, found))
-        for row, name in enumerate(names)
-    }
-    width = max((x for x, _ in places.values()), default=0) + _WIDTH + _MARGIN
-    height = max((y for _, y in places.values()), default=0) + _HEIGHT + 2 * _MARGIN
-    root = ElementTree.Element(
-        "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width} {height}"
-    )
-    root.set("width", str(width))
-    root.set("height", str(height))
-    ElementTree.SubElement(root, "title").text = title
-    ElementTree.SubElement(root, "style").text = _STYLE
-    definitions = ElementTree.SubElement(root, "defs")
-    _arrow_head(definitions)
-    _text(root, (_MARGIN, _MARGIN), title)
-    for one in found:
-        _draw_edge(root, one, places[one.source], places[one.target])
-    for service in table.services:
-        _draw_service(root, service, places[service.name])
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
+    notes: dict[str, list[str]] = {}
+    drawn = found
+    if not has_all:
+        drawn, notes = _without_hubs(found, len(known))
+    numbers = {name: number for number, name in enumerate(table.names)}
+    lines = [
+        "digraph bulkhead {",
+        f"  graph [rankdir=LR, nodesep=0.22, ranksep=0.8, label={_words(title)}, labelloc=t,",
+        f'    labeljust=l, fontname="Helvetica", fontsize=16, fontcolor="{_INK}"]',
+        f'  node [shape=box, style="rounded,filled", fontname="Helvetica", color="{_INK}",',
+        f'    fillcolor="{_PALE}", fontcolor="{_INK}", margin="0.12,0.06"]',
+        f'  edge [fontname="Helvetica", fontsize=10, color="{_INK}", fontcolor="{_INK}",',
+        "    arrowsize=0.7]",
+        *(_node(one, numbers[one.name], notes.get(one.name, [])) for one in table.services),
+        *(_edge(one, numbers) for one in drawn),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def label(one: Edge) -> str:
@@ -127,47 +110,50 @@ def label(one: Edge) -> str:
     return text if one.latency_us is None else f"{text}, {one.latency_us / 1000:.2f} ms"
 
 
-def _draw_service(root: ElementTree.Element, service: Service, place: tuple[int, int]) -> None:
-    x, y = place
-    box = {"x": x, "y": y, "width": _WIDTH, "height": _HEIGHT, "rx": 6, "stroke": _INK}
-    fill = _BAD if service.fault else _PALE
-    ElementTree.SubElement(
-        root, "rect", {name: str(value) for name, value in {**box, "fill": fill}.items()}
-    )
-    _text(root, (x + _WIDTH // 2, y + 19), service.name, kind="name")
-    words = f"priority {service.priority}, {service.state}"
-    _text(root, (x + _WIDTH // 2, y + 35), words, kind="small")
+def _without_hubs(found: Sequence[Edge], count: int) -> tuple[list[Edge], dict[str, list[str]]]:
+    """Return the edges to draw, and what the hubs among the services say instead.
+
+    What a hub that reaches others has used stays a line; of one that is reached all go.
+    """
+    most = max(_HUB_LEAST, count // 2)
+    sources = Counter(one.source for one in found)
+    targets = Counter(one.target for one in found)
+    drawn: list[Edge] = []
+    notes: dict[str, list[str]] = {}
+    for name, number in sources.items():
+        if number >= most:
+            notes.setdefault(name, []).append(f"may reach {number}")
+    for name, number in targets.items():
+        if number >= most:
+            uses = sum(one.uses for one in found if one.target == name)
+            notes.setdefault(name, []).append(f"{number} reach it, x{uses}")
+    for one in found:
+        is_to_hub = targets[one.target] >= most
+        is_unused_of_hub = sources[one.source] >= most and not one.uses
+        if not is_to_hub and not is_unused_of_hub:
+            drawn.append(one)
+    return drawn, notes
 
 
-def _draw_edge(
-    root: ElementTree.Element, one: Edge, start: tuple[int, int], end: tuple[int, int]
-) -> None:
-    """Draw a curve; what goes back leaves on the left and comes in from the right."""
-    goes_back = end[0] <= start[0]
-    x1, y1 = start[0] + (0 if goes_back else _WIDTH), start[1] + _HEIGHT // 2
-    x2, y2 = end[0] + (_WIDTH if goes_back else 0), end[1] + _HEIGHT // 2
-    if goes_back:  # apart from what goes forth between the same two
-        y1, y2 = y1 + _HEIGHT // 3, y2 + _HEIGHT // 3
-    bend = (x2 - x1) // 2 if x1 != x2 and goes_back == (x2 < x1) else _COLUMN // 4
-    path = f"M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2}"
-    line = {"d": path, "fill": "none", "stroke": _INK, "marker-end": "url(#head)"}
-    line["stroke-opacity"] = "1" if one.uses else "0.35"
+def _node(service: Service, number: int, notes: Sequence[str]) -> str:
+    small = [f"priority {service.priority}, {service.state}", *notes]
+    if service.fault:
+        small.append(f"last fault {service.fault}")
+    rows = "".join(f'<br/><font point-size="10">{escape(text)}</font>' for text in small)
+    fill = _BAD if service.fault else _HARD if service.state == "attending" else _PALE
+    return f'  n{number} [label=<<b>{escape(service.name)}</b>{rows}>, fillcolor="{fill}"]'
+
+
+def _edge(one: Edge, numbers: Mapping[str, int]) -> str:
+    attributes = {"label": _words(label(one)) if one.uses else '""'}
+    if not one.uses:
+        attributes |= {"color": f'"{_FAINT}"', "arrowhead": "vee"}
     if one.kinds == ("notify",):
-        line["stroke-dasharray"] = "4 4"
-    ElementTree.SubElement(root, "path", line)
-    x, y = (3 * x1 + x2) // 4, (3 * y1 + y2) // 4  # nearer its source, apart from others
-    _text(root, (x, y - 4), label(one), kind="small")
+        attributes |= {"style": "dashed", "constraint": "false"}
+    text = ", ".join(f"{name}={value}" for name, value in attributes.items())
+    return f"  n{numbers[one.source]} -> n{numbers[one.target]} [{text}]"
 
 
-def _arrow_head(definitions: ElementTree.Element) -> None:
-    marker = ElementTree.SubElement(definitions, "marker", id="head", orient="auto")
-    for name, value in (("refX", "8"), ("refY", "4"), ("markerWidth", "8"), ("markerHeight", "8")):
-        marker.set(name, value)
-    ElementTree.SubElement(marker, "path", d="M0,0 L8,4 L0,8 z", fill=_INK)
-
-
-def _text(
-    root: ElementTree.Element, place: tuple[int, int], words: str, *, kind: str = ""
-) -> None:
-    where = {"x": str(place[0]), "y": str(place[1]), "class": kind}
-    ElementTree.SubElement(root, "text", where).text = words
+def _words(text: str) -> str:
+    """Return a text as a label that Graphviz takes letter by letter."""
+    return f"<{escape(text)}>" if text else '""'

@@ -79,7 +79,7 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
         made.add_column(heading, justify="left" if name in _LEFT else "right", no_wrap=True)
     for service in table.services:
         cells = _cells(service, _cpu(service, table, previous))
-        made.add_row(*(cells[name] for name in shown), style=_style(service))
+        made.add_row(*(cells[name] for name in shown), style=row_style(service))
     return made
 
 
@@ -175,7 +175,8 @@ def _cpu(service: Service, table: Table, previous: Table | None) -> str:
     return "" if percent is None else f"{percent:.1f}"
 
 
-def _style(service: Service) -> str:
+def row_style(service: Service) -> str:
+    """Return how a service's row is coloured: one that is down, and one that has failed before."""
     if service.state in ("faulted", "degraded"):
         return "red"
     return "yellow" if service.fault else ""

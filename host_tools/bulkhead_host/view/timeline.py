@@ -23,7 +23,7 @@ class Slice:
     """A time that a task ran, from `start_us` to `end_us`; `name` is what its step ended with.
 
     A step has one piece for each time it was not preempted; `piece` counts from 1. `repeats` is
-    how many more such steps are in it.
+    how many more such steps are in it, `operation` the number of what it called.
     """
 
     task: int
@@ -33,6 +33,7 @@ class Slice:
     piece: int = 1
     pieces: int = 1
     repeats: int = 0
+    operation: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +151,11 @@ class _Reader:
         self.instants.append(Instant(task=record.task, name=words, time_us=record.time_us))
 
     def _step(self, record: Record) -> None:
-        began = self._ends(record, step_name(record.detail))
+        trap = record.detail & abi.TRAP_MASK
+        operation = record.detail & abi.OPERATION_MASK if trap == abi.CALL else None
+        began = self._ends(record, step_name(record.detail), operation)
         if record.task in self.calls:
             self._answered(record.task, began)
-        trap = record.detail & abi.TRAP_MASK
         if trap == abi.CALL:
             self.calls[record.task] = self.slices[-1]
         elif trap in _REPLIES:
@@ -178,14 +180,16 @@ class _Reader:
         piece = (min(began, record.time_us), record.time_us)
         self.pieces.setdefault(record.task, []).append(piece)
 
-    def _ends(self, record: Record, name: str) -> int:
+    def _ends(self, record: Record, name: str, operation: int | None = None) -> int:
         """Make slices of a step that has ended, and return when it had begun."""
         self._add_piece(record)
         began = self.pieces[record.task][0][0]
-        self._emit(record.task, name, repeats=record.repeats)
+        self._emit(record.task, name, repeats=record.repeats, operation=operation)
         return began
 
-    def _emit(self, task: int, name: str, *, repeats: int = 0) -> None:
+    def _emit(
+        self, task: int, name: str, *, repeats: int = 0, operation: int | None = None
+    ) -> None:
         pieces = self.pieces.pop(task, [])
         self.slices += [
             Slice(
@@ -196,6 +200,7 @@ class _Reader:
                 piece=number,
                 pieces=len(pieces),
                 repeats=repeats,
+                operation=operation,
             )
             for number, (start, end) in enumerate(pieces, 1)
         ]

@@ -33,7 +33,7 @@ def test_an_empty_tank_cuts_the_power_in_the_interrupt_whoever_fails(desk, kerne
         assert edge.cycle - begin < 50 * 125  # cycles of 8 ns
         desk.fill_tank()
         kernel.expect("water is back", timeout_ms=3000)
-        kernel.wait_for_restart(gardener)
+        kernel.wait_for_restart(gardener, timeout_ms=8000)  # one that hangs is given 5 s
 
 
 def test_no_water_runs_without_its_driver(desk, kernel, clock, pins):

@@ -1,115 +1,208 @@
 // The dashboard's page: shows what the server's events say, and asks for what buttons mean.
 "use strict";
 
-const HISTORY = 60; // tables in a load plot
-const LINES_KEPT = 500;
-const LOAD = { width: 120, height: 22 };
-const TRACE = { label: 110, width: 1100, row: 22, bar: 14, ticks: 10 };
+import { byId, draw, make, plot } from "./draw.js";
+import { show as showTrace, zoom } from "./trace.js";
+
+const HISTORY = 300; // tables, a second each
+const LINES_KEPT = 1000;
 const STOPPED = ["faulted", "dormant", "held", "degraded"];
-const SVG = "http://www.w3.org/2000/svg";
+const DOWN = ["faulted", "dormant", "degraded"];
+const LEVELS = "DIWE";
+const LINE = /^\s*\d+\.\d{3} ([DIWE*]) (\w+): /;
+const COLUMNS = [
+  ["name", ""], ["priority", "number"], ["state", "state"], ["CPU %", "number"], ["", "wide"],
+  ["queue", "number wide"], ["", "wide"], ["generation", "number"], ["restarts", "number"],
+  ["", "fault"], ["bytes", "number wide"], ["waits for", ""],
+];
 
-const loads = new Map(); // service name -> its last CPU shares
-let kinds = [];
+let history = [];
+let lines = []; // {text, level, service}
+let table = null;
+let opened = "";
 
-const byId = (id) => document.getElementById(id);
-
-function make(tag, text, kind) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-}
-
-function draw(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
+// The board
 
 function showBoard(board) {
-  byId("board").textContent =
-    `${board.board}  ${board.application}  Bulkhead ${board.version}`;
+  byId("application").textContent = board.application || "Bulkhead";
+  byId("board").textContent = `${board.board}  Bulkhead ${board.version}`;
   document.title = `${board.application}: Bulkhead`;
-  loads.clear();
+  history = [];
 }
 
-function showTable(table) {
+function duration(ms) {
+  const seconds = Math.floor(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
+function showFacts(facts) {
+  if (facts.heap_free !== null) byId("heap").textContent = kilobytes(facts.heap_free);
+  byId("last-run").textContent = facts.last_run ? `since: ${facts.last_run}` : "";
+  byId("warmth").hidden = facts.celsius === null;
+  if (facts.celsius !== null) byId("celsius").textContent = `${facts.celsius.toFixed(1)} °C`;
+}
+
+const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KB`;
+const sum = (values) => values.reduce((a, b) => a + (b ?? 0), 0);
+
+function showPoint(point) {
+  history.push(point);
+  history = history.slice(-HISTORY);
+  showHistory();
+}
+
+function showHistory() {
+  const cpu = history.map((one) => {
+    const shares = Object.values(one.cpu);
+    return shares.every((share) => share === null) ? null : sum(shares);
+  });
+  const queue = history.map((one) => sum(Object.values(one.queue)));
+  const heap = history.map((one) => one.heap_free);
+  const known = heap.filter((one) => one !== null);
+  plot(byId("cpu-plot"), cpu, { kept: HISTORY, most: 100 });
+  plot(byId("queue-plot"), queue, { kept: HISTORY, most: Math.max(4, ...queue) });
+  plot(byId("heap-plot"), heap, { kept: HISTORY, most: 1.1 * Math.max(1, ...known) });
+  const share = cpu.at(-1);
+  if (share !== null && share !== undefined) byId("cpu").textContent = `${share.toFixed(1)} %`;
+  if (queue.length) byId("queue").textContent = queue.at(-1);
+  for (const row of byId("services").children) sparks(row);
+}
+
+function sparks(row) {
+  const name = row.dataset.name;
+  const of = (key) => history.map((one) => one[key][name] ?? null);
+  plot(row.cells[4].firstChild, of("cpu"), { kept: HISTORY, most: 100 });
+  const queue = of("queue");
+  plot(row.cells[6].firstChild, queue, { kept: HISTORY, most: Math.max(4, ...queue) });
+}
+
+// The services
+
+function showTable(found) {
+  table = found;
   const rows = byId("services");
-  for (const service of table.services) {
-    const load = loads.get(service.name) ?? [];
-    if (service.cpu_percent !== null) load.push(service.cpu_percent);
-    loads.set(service.name, load.slice(-HISTORY));
+  const names = found.services.map((service) => service.name);
+  for (const service of found.services) {
     const row = rows.querySelector(`tr[data-name="${CSS.escape(service.name)}"]`);
     fill(row ?? rows.appendChild(newRow(service.name)), service);
   }
-  const names = table.services.map((service) => service.name);
   for (const row of [...rows.children]) {
     if (!names.includes(row.dataset.name)) row.remove();
   }
+  choices(names);
+  showHealth(found);
+  showWaits(found.services);
+  showOutputs(found);
+  if (opened) showService(false);
 }
 
 function newRow(name) {
   const row = make("tr");
   row.dataset.name = name;
-  for (let column = 0; column < 11; column += 1) row.append(make("td"));
-  for (const column of [1, 3, 4, 6, 8, 9]) row.cells[column].className = "number";
-  const doing = row.appendChild(make("td"));
-  const choice = make("select");
-  choice.setAttribute("aria-label", `what to do to ${name}`);
-  for (const kind of [...kinds, "restart", "hold", "release"]) choice.append(make("option", kind));
-  const button = make("button", "do");
-  button.type = "button";
-  button.addEventListener("click", () => act(name, choice.value));
-  doing.append(choice, " ", button);
+  row.tabIndex = 0;
+  for (const [label, kind] of COLUMNS) {
+    const cell = row.appendChild(make("td", undefined, kind));
+    if (label) cell.dataset.label = label;
+  }
+  for (const column of [4, 6]) row.cells[column].append(draw("svg", { class: "spark" }));
+  row.addEventListener("click", () => open(name));
+  row.addEventListener("keydown", (event) => { if (event.key === "Enter") open(name); });
   return row;
-}
-
-function stateText(service) {
-  const since = service.safe_since_ms;
-  return since === null ? service.state : `${service.state}, outputs safe since ${(since / 1000).toFixed(3)} s`;
 }
 
 function fill(row, service) {
   const percent = service.cpu_percent;
+  const raised = service.effective_priority !== service.priority;
   const texts = [
     service.name,
-    service.priority,
-    stateText(service),
+    raised ? `${service.priority} (${service.effective_priority})` : service.priority,
+    service.safe_since_ms === null ? service.state : `${service.state}, outputs safe`,
+    percent === null ? "" : percent.toFixed(1),
+    null,
+    service.queue + service.clients,
+    null,
     service.generation,
     service.restarts,
     service.fault ?? "",
-    percent === null ? "" : percent.toFixed(1),
-    null,
     service.memory_bytes,
-    service.queue,
     service.waits_for ?? "",
   ];
   texts.forEach((text, column) => {
     if (text !== null) row.cells[column].textContent = text;
   });
   row.cells[2].classList.toggle("stopped", STOPPED.includes(service.state));
-  row.cells[5].className = "fault";
-  row.cells[7].replaceChildren(loadPlot(loads.get(service.name)));
 }
 
-function loadPlot(load) {
-  const plot = draw("svg", { class: "load", viewBox: `0 0 ${LOAD.width} ${LOAD.height}` });
-  const step = LOAD.width / (HISTORY - 1);
-  const first = HISTORY - load.length;
-  const points = load.map((percent, at) => {
-    const height = (Math.min(percent, 100) / 100) * (LOAD.height - 2);
-    return `${((first + at) * step).toFixed(1)},${(LOAD.height - 1 - height).toFixed(1)}`;
+function showHealth(found) {
+  byId("uptime").textContent = duration(found.uptime_ms);
+  const count = (states) => found.services.filter((one) => states.includes(one.state)).length;
+  const [down, held] = [count(DOWN), count(["held"])];
+  const words = [`${found.services.length - down - held} run`];
+  if (down) words.push(`${down} down`);
+  if (held) words.push(`${held} held`);
+  byId("health").textContent = words.join(", ");
+  byId("health").classList.toggle("stopped", down > 0);
+  const lost = Object.entries(found.losses).filter(([, value]) => value);
+  byId("losses").textContent = lost.length
+    ? `line: ${lost.map(([name, value]) => `${value} ${name.replace("_", " ")}`).join(", ")}`
+    : "line: nothing lost";
+}
+
+// Each chain of waits, from who waits first to who keeps all of them waiting.
+function showWaits(services) {
+  const waits = new Map(services.filter((one) => one.waits_for)
+    .map((one) => [one.name, one.waits_for]));
+  const peers = new Set(waits.values());
+  const heads = [...waits.keys()].filter((name) => !peers.has(name));
+  const chains = (heads.length ? heads : [...waits.keys()].slice(0, 1)).map((name) => {
+    const chain = [name];
+    while (waits.has(chain.at(-1)) && !chain.slice(0, -1).includes(chain.at(-1))) {
+      chain.push(waits.get(chain.at(-1)));
+    }
+    return chain.join(" → ");
   });
-  plot.append(draw("polyline", { points: points.join(" ") }));
-  return plot;
+  list("waits", chains, "nobody");
 }
 
-function showLines(lines) {
-  const log = byId("log");
-  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 20;
-  for (const line of lines) log.append(`${line}\n`);
-  while (log.childNodes.length > LINES_KEPT) log.firstChild.remove();
-  if (isAtEnd) log.scrollTop = log.scrollHeight;
+function showOutputs(found) {
+  const safe = found.services.filter((one) => one.safe_since_ms !== null);
+  list("outputs", safe.map((one) => {
+    const passed = duration(Math.max(found.uptime_ms - one.safe_since_ms, 0));
+    return `${one.name}: ${one.state}, safe for ${passed}`;
+  }), "none: each is its service's own");
+}
+
+function list(id, texts, nothing) {
+  const items = texts.map((text) => make("li", text));
+  byId(id).replaceChildren(...(items.length ? items : [make("li", nothing, "faint")]));
+}
+
+// One service
+
+async function open(name) {
+  opened = name;
+  byId("service-fault").textContent = "";
+  showService(true);
+  byId("service").showModal();
+  try {
+    const found = await answerOf(await fetch(`fault?service=${encodeURIComponent(name)}`));
+    byId("service-fault").textContent = found.text || "no fault of it is kept";
+  } catch (error) {
+    byId("service-fault").textContent = error.message;
+  }
+}
+
+function showService() {
+  const service = table.services.find((one) => one.name === opened);
+  byId("service-name").textContent = opened;
+  if (!service) return;
+  const waits = service.waits_for ? `, waits for ${service.waits_for}` : "";
+  byId("service-text").textContent =
+    `${service.state}${waits}. Priority ${service.priority}, generation ${service.generation}, ` +
+    `${service.restarts} restarts, ${service.steps} steps, ${service.clients} clients, ` +
+    `${service.queue} queued, ${service.dropped} dropped.`;
 }
 
 async function answerOf(response) {
@@ -118,7 +211,23 @@ async function answerOf(response) {
   throw new Error([found.error, found.next_step].filter(Boolean).join("; try: "));
 }
 
+// Ask before anything is done to a board.
+function isSure(text) {
+  const dialog = byId("sure");
+  byId("sure-text").textContent = text;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
 async function act(service, word) {
+  const words = ["restart", "hold", "release"].includes(word)
+    ? `${word} ${service}?`
+    : `make ${service} fail: ${word}? The board may lose work.`;
+  if (!(await isSure(words))) return;
+  byId("service").close();
   const answer = byId("answer");
   answer.textContent = `${word}: ${service} ...`;
   answer.className = "";
@@ -135,13 +244,54 @@ async function act(service, word) {
   }
 }
 
+// The log
+
+function choices(names) {
+  const select = byId("log-service");
+  if (select.options.length === names.length + 1) return;
+  const chosen = select.value;
+  select.replaceChildren(new Option("all", ""), ...names.map((name) => new Option(name, name)));
+  select.value = names.includes(chosen) ? chosen : "";
+}
+
+function showLines(texts) {
+  for (const text of texts) {
+    const found = LINE.exec(text);
+    const before = lines.at(-1) ?? { level: "I", service: "" };
+    const [level, service] = found ? [found[1], found[2]] : [before.level, before.service];
+    lines.push({ text, level, service });
+  }
+  lines = lines.slice(-LINES_KEPT);
+  showLog();
+}
+
+function isWanted(line) {
+  const [service, words] = [byId("log-service").value, byId("log-words").value.toLowerCase()];
+  const isAbout = !service || line.service === service ||
+    (line.service === "supervisor" && line.text.includes(`supervisor: ${service} `));
+  const least = LEVELS.indexOf(byId("log-level").value);
+  const isImportant = line.level === "*" || LEVELS.indexOf(line.level) >= least;
+  return isAbout && isImportant && line.text.toLowerCase().includes(words);
+}
+
+function showLog() {
+  const log = byId("log");
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+  const wanted = lines.filter(isWanted);
+  log.replaceChildren(...wanted.map((line) => make("span", `${line.text}\n`, line.level)));
+  byId("log-count").textContent = `${wanted.length} of ${lines.length} lines`;
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}
+
+// The trace
+
 async function record() {
   const text = byId("trace-text");
   byId("record").disabled = true;
   text.textContent = "recording";
-  text.className = "";
+  text.className = "faint";
   try {
-    showTrace(await answerOf(await fetch("trace?seconds=1")));
+    showTrace(await answerOf(await fetch(`trace?seconds=${byId("seconds").value}`)));
   } catch (error) {
     text.textContent = error.message;
     text.className = "wrong";
@@ -149,73 +299,26 @@ async function record() {
   byId("record").disabled = false;
 }
 
-// The next of 1, 2, 5, 10, 20 ... that is no smaller.
-function niceStep(least) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
-  return power * ([1, 2, 5].find((first) => first * power >= least) ?? 10);
-}
-
-// A track for each service, the kernel's first; arrows lead from calls to replies.
-function showTrace(trace) {
-  const names = ["kernel", ...trace.names];
-  const times = [...trace.slices.flatMap((slice) => [slice[2], slice[3]]),
-    ...trace.instants.map((instant) => instant[2])];
-  if (!times.length) throw new Error("the board has recorded nothing");
-  const first = times.reduce((a, b) => Math.min(a, b));
-  const last = times.reduce((a, b) => Math.max(a, b));
-  const scale = (TRACE.width - TRACE.label) / Math.max(last - first, 1);
-  const x = (time) => TRACE.label + (time - first) * scale;
-  const y = (task) => task * TRACE.row + TRACE.row / 2;
-  const height = names.length * TRACE.row;
-  const plot = draw("svg", { width: TRACE.width, height: height + TRACE.row, role: "img" });
-  const step = niceStep((last - first) / TRACE.ticks);
-  for (let time = 0; time <= last - first; time += step) {
-    const at = x(first + time);
-    plot.append(draw("line", { class: "tick", x1: at, x2: at, y1: 0, y2: height }));
-    const label = plot.appendChild(draw("text", { class: "time", x: at, y: height + 15 }));
-    label.textContent = `${+(time / 1000).toFixed(3)} ms`;
-  }
-  names.forEach((name, task) => {
-    const label = plot.appendChild(draw("text", { class: "track", x: 0, y: y(task) + 4 }));
-    label.textContent = name;
-  });
-  for (const [task, name, start, end] of trace.slices) {
-    const bar = draw("rect", {
-      class: "slice",
-      x: x(start).toFixed(2),
-      y: y(task) - TRACE.bar / 2,
-      width: Math.max((end - start) * scale, 0.6).toFixed(2),
-      height: TRACE.bar,
-    });
-    bar.append(draw("title", {}));
-    bar.firstChild.textContent = `${names[task]}: ${name}, ${end - start} us`;
-    plot.append(bar);
-  }
-  for (const [from, start, to, end] of trace.arrows) {
-    plot.append(draw("line", { class: "arrow", x1: x(start), y1: y(from), x2: x(end), y2: y(to) }));
-  }
-  for (const [task, name, time] of trace.instants) {
-    const mark = draw("line", {
-      class: "instant", x1: x(time), x2: x(time), y1: y(task) - 9, y2: y(task) + 9,
-    });
-    mark.append(draw("title", {}));
-    mark.firstChild.textContent = `${names[task]}: ${name}`;
-    plot.append(mark);
-  }
-  byId("trace").replaceChildren(plot);
-  byId("trace-text").textContent =
-    `${((last - first) / 1000).toFixed(0)} ms, ${trace.slices.length} slices, ` +
-    `${trace.arrows.length} calls answered`;
-}
-
 const events = new EventSource("events");
 const on = (name, show) => events.addEventListener(name, (event) => show(JSON.parse(event.data)));
-on("kinds", (found) => { kinds = found; });
+on("kinds", (kinds) => byId("kind").replaceChildren(...kinds.map((kind) => new Option(kind, kind))));
 on("board", showBoard);
 on("table", showTable);
+on("facts", showFacts);
+on("history", (found) => { history = found; showHistory(); });
+on("point", showPoint);
 on("lines", showLines);
 on("notice", (text) => { byId("notice").textContent = text; });
 events.addEventListener("error", () => {
   byId("notice").textContent = "the dashboard has ended: start it again";
 });
+events.addEventListener("open", () => { lines = []; byId("notice").textContent = ""; });
+for (const id of ["log-service", "log-level", "log-words"]) byId(id).addEventListener("input", showLog);
 byId("record").addEventListener("click", record);
+byId("closer").addEventListener("click", () => zoom(2));
+byId("farther").addEventListener("click", () => zoom(0.5));
+byId("inject").addEventListener("click", () => act(opened, byId("kind").value));
+for (const button of document.querySelectorAll("[data-do]")) {
+  button.addEventListener("click", () => act(opened, button.dataset.do));
+}
+byId("service").addEventListener("close", () => { opened = ""; });
