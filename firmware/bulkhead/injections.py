@@ -21,7 +21,7 @@ from micropython import const
 _TRAP = const(31 << 8)
 _LEAK_BYTES = const(2048)
 _SMALLEST_BYTES = const(16)
-# Bytes that are looked for in twice as many, in one C call: some 80 ms. What counts in C by a
+# Bytes that are looked for in twice as many, in one C call: some 100 ms. What counts in C by a
 # range can be killed.
 _LONG = const(1_200)
 _FLOOD_ROUNDS = const(100)
