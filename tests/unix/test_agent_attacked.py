@@ -284,6 +284,23 @@ def test_an_answer_that_is_made_up_is_none(desk: Desk, kind: int, payload: bytes
         client.control("crasher", "restart")
 
 
+def test_who_a_board_is_and_what_runs_there_is_not_believed_without_a_mac(desk: Desk) -> None:
+    client = desk.host(timeout_s=SHORT_S)
+    client.hello()
+    names = b"9.9.9\0pico\0somebody_elses\0"
+    hello = abi.HELLO_STRUCT.pack(abi.ABI, 0, 1, abi.HAS_KEY, abi.key_mark(KEY)) + names
+    end = abi.END_STRUCT.pack(0, 1, 0, 0, 0, 0)
+    kinds = {abi.HELLO_IS: hello, abi.END: end}
+    answer_with(
+        desk,
+        lambda request: [abi.encode(kind, request.sequence, kinds[kind]) for kind in kinds],
+    )
+    with pytest.raises(DeviceTimeout):
+        client.hello()
+    with pytest.raises(DeviceTimeout):
+        client.table()
+
+
 def test_an_answer_to_an_earlier_order_is_none_to_a_later_one(desk: Desk) -> None:
     client = desk.host(timeout_s=SHORT_S)
     client.control("crasher", "restart")
