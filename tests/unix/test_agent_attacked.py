@@ -245,8 +245,10 @@ def test_a_board_that_is_made_up_without_a_key_convinces_nobody(desk: Desk) -> N
         return [abi.encode(abi.CHALLENGE_IS, request.sequence, opened)]
 
     answer_with(desk, make)
+    line = open_network(desk.url)
     with pytest.raises(NotPermitted, match="another key"):
-        desk.host(timeout_s=SHORT_S).hello()
+        Client(line, timeout_s=SHORT_S).hello()  # with this user's key
+    line.close()
 
 
 def test_another_board_with_the_same_key_is_not_taken_for_it(desk: Desk) -> None:
