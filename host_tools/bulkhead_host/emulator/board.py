@@ -11,6 +11,7 @@ device, and with a `seed` the same calls give the same cycles in every run. To s
 other programs on a serial port, see `server.BoardServer`, a layer on top.
 """
 
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class EmulatedBoard:
         if is_unkind():
             self.chip.flash_times = FlashTimes(self.chip.mcu)
             slow_the_bus(self.usb)
+            self.chip.ram_at_power_on = random.Random(drawn).randbytes
         self.rate = 1 + faults.clock_error
         self._faults = faults
         self._plant(faults)

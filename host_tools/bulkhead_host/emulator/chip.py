@@ -100,6 +100,7 @@ class Chip:
         self.on_bootloader: list[Callable[[], None]] = []
         self.on_flash_write: FlashHook | None = None
         self.lost_page_every = 0
+        self.ram_at_power_on: Callable[[int], bytes] = bytes
         self.flash_times: FlashTimes | None = None
         self.flash_changed = False
         self.reset_count = 0
@@ -170,7 +171,7 @@ class Chip:
         with self._pio.whole():
             self.mcu.enter_reset(from_watchdog=cause is ResetCause.WATCHDOG)
         if cause is ResetCause.POWER_ON:
-            self.mcu.sram[:] = bytes(len(self.mcu.sram))
+            self.mcu.sram[:] = self.ram_at_power_on(len(self.mcu.sram))
         if cause is not ResetCause.WATCHDOG:
             self.mcu.watchdog.reset()
             self.mcu.watchdog.write_uint32(0, 0)  # CTRL: disarm, as the block's reset does

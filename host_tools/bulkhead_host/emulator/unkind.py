@@ -9,6 +9,7 @@
   (RP2040 datasheet, 2.8.3.1.3), so the board stands still.
 - A packet on the bus takes 52.6 us each way: a full-speed frame of 1 ms has room for 19 packets
   of 64 bytes (USB 2.0, table 5-9).
+- At power-on the RAM holds anything and not zeros, as static RAM does.
 
 What is not here: the XIP cache, which in the emulator never misses. Its hits and misses would have
 to be counted at each read of the core, in code of rp2040py's that nothing can be put into.
