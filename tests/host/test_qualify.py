@@ -250,6 +250,18 @@ def test_the_whole_is_bounded_and_says_what_was_left(tmp_path: Path) -> None:
     assert sum(row.part == kernel.CASES_PART for row in rows) < 20
 
 
+def test_the_file_is_removed_where_the_time_is_over(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def answer(source: str) -> bytes:
+        ran.append(source)
+        return said("tried 128\r\n" if "rp2.Flash" in source else "")
+
+    rows = qualify(OnlyLine(answer), Plan(parts=("flash",), limit_s=0.001), images(tmp_path))
+    assert [row.name for row in rows] == ["pages hold what is written", "the rest"]
+    assert "os.remove(name)" in ran[-1]
+
+
 def test_a_board_that_is_lost_ends_it_and_every_part_is_told_of(tmp_path: Path) -> None:
     class Gone(OnlyLine):
         def flash(self, image: Path) -> None:

@@ -1,7 +1,7 @@
 """All looks at a board, in turn, each with the image it takes, within a bound of time."""
 
 import fnmatch
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,6 +121,7 @@ def _stage(desk: Desk, plan: Plan, image: Path, parts: list[str], until_s: float
                 yield row
                 if desk.clock_s() >= until_s:
                     yield skipped(part, "the rest", "the time for it was over")
+                    looks.close()
                     break
             with suppress(BulkheadError):
                 repl = _again(desk, repl, part)
@@ -137,7 +138,10 @@ def _again(desk: Desk, repl: RawRepl, part: str) -> RawRepl:
     return found
 
 
-def _looks(desk: Desk, plan: Plan, repl: RawRepl, image: Path, part: str) -> Iterator[Row]:
+def _looks(
+    desk: Desk, plan: Plan, repl: RawRepl, image: Path, part: str
+) -> Generator[Row, None, None]:
+    """Yield what is seen of a part; closed before its end, it tidies up."""
     limit_s = desk.limit_s
     looks: dict[str, Callable[[], Iterator[Row]]] = {
         chip.PART: lambda: chip.look(repl, image, limit_s=limit_s),
@@ -152,7 +156,7 @@ def _looks(desk: Desk, plan: Plan, repl: RawRepl, image: Path, part: str) -> Ite
         figures.PART: lambda: figures.look(repl, plan.chooses, limit_s=limit_s),
         clients.PART: lambda: clients.look(desk),
     }
-    return looks[part]()
+    yield from looks[part]()
 
 
 def beside(rows: list[Row], reference: list[Row]) -> list[Row]:

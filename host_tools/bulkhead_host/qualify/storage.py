@@ -6,6 +6,7 @@ LittleFS writes elsewhere what a page has not taken, and says nothing. Nothing h
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.raw_repl import RawRepl, numbers
@@ -90,12 +91,18 @@ for name in ({name!r}, {name!r} + ".new"):
 
 
 def look(desk: Desk, repl: RawRepl) -> Iterator[Row]:
-    """Yield what the flash does with pages, and with resets in the midst of writing."""
-    yield _pages(repl, desk.limit_s)
-    for timeout_ms in CUTS_MS:
-        repl, row = _cut(desk, repl, timeout_ms)
-        yield row
-    repl.execute(_REMOVE.format(name=_FILE), timeout_s=desk.limit_s)
+    """Yield what the flash does with pages, and with resets in the midst of writing.
+
+    The file is removed in the end, also where nobody takes the last rows.
+    """
+    try:
+        yield _pages(repl, desk.limit_s)
+        for timeout_ms in CUTS_MS:
+            repl, row = _cut(desk, repl, timeout_ms)
+            yield row
+    finally:
+        with suppress(BulkheadError):
+            repl.execute(_REMOVE.format(name=_FILE), timeout_s=desk.limit_s)
 
 
 def _pages(repl: RawRepl, limit_s: float) -> Row:
