@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Table
 from bulkhead_host.link.tool import command as tool_command
@@ -17,6 +17,7 @@ _VICTIM = "blink"
 _TRACE_S = 0.3
 _POLL_S = 0.05
 _BACK_S = 10.0
+_BOOT_S = 60.0
 _TOOL_S = 120
 _TOOLS = {
     "mpremote: a program beside the services": (
@@ -52,16 +53,28 @@ def _tried(name: str, ask: Callable[[Client], str], client: Client) -> Row:
 
 
 def _hello(client: Client) -> str:
-    hello = client.hello()
+    """Wait for the services of a board that has just been flashed."""
+    until_s = client.transport.clock_s() + _BOOT_S
+    while True:
+        try:
+            hello = client.hello()
+            break
+        except DeviceTimeout:
+            if client.transport.clock_s() >= until_s:
+                raise
     return f"{hello.application} on {hello.board}, Bulkhead {hello.version}"
 
 
 def _services(client: Client) -> str:
-    table = client.table()
-    stopped = [one.name for one in table.services if one.state in STOPPED_STATES]
-    if stopped:
-        raise BulkheadError(f"not running: {', '.join(stopped)}")
-    return f"{len(table.services)} run"
+    until_s = client.transport.clock_s() + _BACK_S
+    while True:
+        table = client.table()
+        stopped = [one.name for one in table.services if one.state in STOPPED_STATES]
+        if not stopped:
+            return f"{len(table.services)} run"
+        if client.transport.clock_s() >= until_s:
+            raise BulkheadError(f"not running: {', '.join(stopped)}")
+        client.listen(_POLL_S)
 
 
 def _crash(client: Client) -> str:
