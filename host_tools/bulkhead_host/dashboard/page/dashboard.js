@@ -11,7 +11,7 @@ const DOWN = ["faulted", "dormant", "degraded"];
 const LEVELS = "DIWE";
 const LINE = /^\s*\d+\.\d{3} ([DIWE*]) (\w+): /;
 const COLUMNS = [
-  ["name", ""], ["priority", "number"], ["state", "state"], ["CPU %", "number"], ["", "wide"],
+  ["name", ""], ["priority", "number"], ["", "state"], ["CPU %", "number"], ["", "wide"],
   ["queue", "number wide"], ["", "wide"], ["generation", "number"], ["restarts", "number"],
   ["", "fault"], ["bytes", "number wide"], ["waits for", ""],
 ];
@@ -73,7 +73,8 @@ function showHistory() {
 function sparks(row) {
   const name = row.dataset.name;
   const of = (key) => history.map((one) => one[key][name] ?? null);
-  plot(row.cells[4].firstChild, of("cpu"), { kept: HISTORY, most: 100 });
+  const cpu = of("cpu"); // by its own most: beside 100 % most services are a flat line
+  plot(row.cells[4].firstChild, cpu, { kept: HISTORY, most: Math.max(5, ...cpu) });
   const queue = of("queue");
   plot(row.cells[6].firstChild, queue, { kept: HISTORY, most: Math.max(4, ...queue) });
 }
