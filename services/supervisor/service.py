@@ -42,7 +42,9 @@ from services.supervisor.api import (
 from services.supervisor.shares import WAITING, above, controllers, spent, state_of_last, used
 from services.supervisor.wards import Ward
 
-_LOOK_MS = const(250)  # between two looks for hung services
+# Between two looks for hung services: a quarter of the shortest heartbeat, within these.
+_LOOK_MS = const(250)
+_LOOK_MS_MAX = const(1000)
 _CLOSING_MS = const(2)  # between two looks whether what falls together has closed
 _AFTER_MS = const(5)  # between two looks whether what a service comes after serves
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
@@ -97,6 +99,8 @@ class House:
         now = self.now()
         self.wards = [Ward(index + 1, row, now) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
+        shortest_ms = min([ward.heartbeat_ms for ward in self.watched] or (0,))
+        self.pause_ms = min(max(shortest_ms // 4, _LOOK_MS), _LOOK_MS_MAX)
         self.next_ms = self.look_ms = now  # next: when there is anything to do
         self.controllers = controllers(SERVICES)
         self.used_us = None  # processor of each ward at the last look, while one has none
@@ -197,7 +201,7 @@ def keep_house(task, house):
                 ward.tried(now, (yield task.start(kernel, ward.number)))
     late_ms = now - house.look_ms
     if house.watched and late_ms >= 0:
-        house.look_ms = now + _LOOK_MS
+        house.look_ms = now + house.pause_ms
         if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
             house.forgive(late_ms)
         yield from stop_hung(task, house, now)

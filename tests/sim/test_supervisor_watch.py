@@ -12,6 +12,7 @@ from kernel.abi import (
     HEARTBEAT,
     OK,
 )
+from kernel.layout import STEPS
 
 
 @pytest.fixture
@@ -175,6 +176,21 @@ def test_who_sleeps_beyond_its_heartbeat_is_hung_unless_it_was_excused(house: Ho
     assert house.events == []
     house.run(1000)
     assert [event[1:3] for event in house.events] == [("sleeper", HEARTBEAT)]
+
+
+def test_it_looks_every_quarter_of_the_shortest_heartbeat(house: House) -> None:
+    def sleeping(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(100_000)
+
+    house.add("server", idle, heartbeat_ms=4000)
+    house.add("sleeper", sleeping, heartbeat_ms=3000)
+    house.run(4450)
+    assert house.events == []  # its last trap was seen at 750 ms
+    house.run(100)
+    assert [event[1:3] for event in house.events] == [("sleeper", HEARTBEAT)]
+    begun = house.rig.word("supervisor", STEPS)
+    house.run(2250)
+    assert house.rig.word("supervisor", STEPS) - begun <= 3 * 3  # to wait, and to look at each
 
 
 _VALUES = (
