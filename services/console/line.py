@@ -202,7 +202,8 @@ class Serial(Line):
 
     def write(self, task, data):
         """Write an answer, behind a line that has begun; what nobody takes of it is lost."""
-        self.text = yield from self.put(task, self.text, _ANSWER_TRIES)
+        if self.text:
+            self.text = yield from self.put(task, self.text, _ANSWER_TRIES)
         if not self.text:
             data = yield from self.put(task, data, _ANSWER_TRIES)
         self.lost += len(data)

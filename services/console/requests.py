@@ -15,6 +15,7 @@ from micropython import const
 from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api
 
+_TABLE_BYTES = const(160)  # frames of a table that are written at once: the line takes 256
 _LINE = "input"
 _CALL_BYTES = const(3)
 _PATIENCE_MS = const(1000)
@@ -171,11 +172,16 @@ def answer_update(task, line, sequence, payload):
 
 
 def send(task, line, kind, sequence, payload):
-    """Send an answer: one to an order is sealed."""
+    """Send an answer."""
+    yield from line.write(task, framed(line, kind, sequence, payload))
+
+
+def framed(line, kind, sequence, payload):
+    """Return the frame of an answer: one to an order is sealed."""
     if line.answers:
         payload = line.answers.sealed(bytes((kind,)) + payload)
         kind = link.ANSWER
-    yield from line.write(task, link.encode(kind, sequence, payload))
+    return link.encode(kind, sequence, payload)
 
 
 def text(name):
@@ -192,8 +198,9 @@ def send_status(task, line, sequence, status):
 
 
 def send_table(task, line, sequence):
-    """Send a SERVICE frame for each task, and END."""
+    """Send a SERVICE frame for each task, and END: some at once, as the line takes them."""
     supervisor = task.cap("supervisor")
+    data = b""
     for number in range(1, len(SERVICES) + 1):
         status = yield task.call(supervisor, supervisor_api.ROW, number)
         if status != OK:
@@ -201,9 +208,12 @@ def send_table(task, line, sequence):
             return
         row, restarts, name = task.arg
         payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
-        yield from send(task, line, link.SERVICE, sequence, payload)
+        data += framed(line, link.SERVICE, sequence, payload)
+        if len(data) >= _TABLE_BYTES:
+            yield from line.write(task, data)
+            data = b""
     gate = line.gate
     losses = (line.damaged, gate.refused, gate.replayed, line.lost)
     counts = [count & 0xFFFF for count in losses]
     end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms(), *counts)
-    yield from send(task, line, link.END, sequence, end)
+    yield from line.write(task, data + framed(line, link.END, sequence, end))
