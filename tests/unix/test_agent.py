@@ -20,6 +20,7 @@ from unix_agent import KEY, TIMEOUT_S, Mosquitto, UnixBoard, free_port
 
 from bulkhead_host import abi
 from bulkhead_host.commands.log import kept
+from bulkhead_host.commands.repl import check_cable
 from bulkhead_host.errors import DeviceNotFound, DeviceTimeout, NotPermitted, UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.log import LogFilter
@@ -182,3 +183,9 @@ def test_a_url_that_names_no_board_is_refused_without_its_password(url: str) -> 
     with pytest.raises(UsageError, match="names no board") as caught:
         parse_place(url.replace("://", "://me:secret@"))
     assert "secret" not in str(caught.value)
+
+
+def test_a_line_of_a_network_has_no_prompt_and_says_so_without_its_password() -> None:
+    with pytest.raises(UsageError, match="mqtt://broker:1883/garden is a line of a network"):
+        check_cable("mqtt://me:secret@broker/garden")
+    check_cable("/dev/ttyACM0")

@@ -8,6 +8,7 @@ import click
 from bulkhead_host.commands.options import port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.network import is_network, parse_place
 from bulkhead_host.link.ports import find_address, open_address
 from bulkhead_host.link.tool import command as tool_command
 from bulkhead_host.messages import teller
@@ -39,6 +40,15 @@ def give_back(client: Client) -> bool:
     return False
 
 
+def check_cable(url: str) -> None:
+    """Raise `UsageError` for a line of a network: no prompt is to be had there."""
+    if is_network(url):
+        raise UsageError(
+            f"{parse_place(url).name} is a line of a network, which has no prompt",
+            "plug a cable in, and name its port: bulkhead devs",
+        )
+
+
 @click.command("repl", epilog="Examples: bulkhead repl;  bulkhead repl --port a0 --stay")
 @port_option
 @click.option("--stay", is_flag=True, help="Leave the board at its prompt in the end.")
@@ -51,6 +61,7 @@ def command(port: str, stay: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError("a prompt takes a terminal", "for scripts: mpremote resume exec CODE")
     url = find_address(port).url
+    check_cable(url)
     teller("bulkhead")(_MESSAGE)
     open_prompt(url)
     if stay:
