@@ -92,6 +92,14 @@ MESSAGES = {
         Service("top", 1, uses=(("a", "call"),), does="call sleep2"),
         events="time",
     ),
+    # A caller in the midst of a queue that is called itself, by one more important than the queue.
+    "crowd": world(
+        Service("server", 6, does="recv sleep2 reply"),
+        Service("other", 4, uses=(("server", "call"),), does="call2 sleep"),
+        Service("called", 5, uses=(("server", "call"),), does="call2 recv"),
+        Service("top", 2, uses=(("called", "call"),), does="call sleep2"),
+        events="time",
+    ),
     # The commonest traps in their commonest form.
     "short": world(
         Service(
