@@ -256,6 +256,7 @@ function choices(names) {
 }
 
 function showLines(texts) {
+  if (!texts.length) return;
   for (const text of texts) {
     const found = LINE.exec(text);
     const before = lines.at(-1) ?? { level: "I", service: "" };
@@ -314,7 +315,8 @@ events.addEventListener("error", () => {
   byId("notice").textContent = "the dashboard has ended: start it again";
 });
 events.addEventListener("open", () => { lines = []; byId("notice").textContent = ""; });
-for (const id of ["log-service", "log-level", "log-words"]) byId(id).addEventListener("input", showLog);
+for (const id of ["log-service", "log-level"]) byId(id).addEventListener("change", showLog);
+byId("log-words").addEventListener("input", showLog);
 byId("record").addEventListener("click", record);
 byId("closer").addEventListener("click", () => zoom(2));
 byId("farther").addEventListener("click", () => zoom(0.5));
