@@ -17,7 +17,7 @@ WIRE = (6, 7)
 @pytest.fixture(scope="module")
 def images() -> Images:
     image = cases_image()
-    return Images(cases=image, bench=Path("not flashed"), application=Path("not flashed"))
+    return Images(cases=image, bench=image, application=Path("not flashed"))
 
 
 @pytest.fixture(autouse=True)

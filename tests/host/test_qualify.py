@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bulkhead_host.cli import group
+from bulkhead_host.commands import qualify as command
 from bulkhead_host.commands.sim import parse_wire
 from bulkhead_host.emulator.planted import Planted, parse_faults
 from bulkhead_host.errors import BulkheadError, DeviceException, DeviceTimeout, UsageError
@@ -207,6 +208,51 @@ def test_no_pin_is_driven_that_was_not_named() -> None:
     ran.clear()
     list(kernel.look_at_cases(prompt(answer), (2, 3, 4), lambda _: True, limit_s=LIMIT_S))
     assert [source for source in ran if "run('outputs'" in source]
+
+
+def test_cases_whose_pins_a_wire_joins_are_left_out() -> None:
+    def names(wires: tuple[tuple[int, int], ...]) -> set[str]:
+        repl = prompt(lambda _: said(""))
+        rows = kernel.look_at_cases(
+            repl, (2, 3, 4, 5), lambda case: case[:3] == "out", wires=wires, limit_s=LIMIT_S
+        )
+        return {row.name for row in rows if row.verdict is Verdict.SKIPPED}
+
+    assert names(((2, 3),)) == names(((4, 2),)) == {"outputs"}
+    assert names(((4, 5),)) == names(()) == set()
+
+
+def test_a_reset_by_the_watchdog_is_not_taken_for_a_crash() -> None:
+    def verdicts(cause: str) -> dict[str, Verdict]:
+        repl = prompt(lambda source: said(cause if "reset_cause" in source else ""))
+        rows = kernel.look_at_cases(
+            repl, (), lambda case: case.startswith("records:"), limit_s=LIMIT_S
+        )
+        return {row.name: row.verdict for row in rows}
+
+    name = kernel.NEEDS_NO_WATCHDOG
+    assert verdicts("0")[name] is Verdict.PASSED
+    found = verdicts("1")
+    assert found.pop(name) is Verdict.SKIPPED
+    assert set(found.values()) == {Verdict.PASSED}
+
+
+def test_ctrl_c_leaves_a_report_of_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(source: str) -> bytes:
+        if "run(" in source:
+            raise KeyboardInterrupt
+        return said("")
+
+    monkeypatch.setattr(command, "EmulatedDesk", lambda **_: OnlyLine(answer))
+    options = command.Options(
+        plan=Plan(parts=(kernel.CASES_PART,)), output=tmp_path / "report", is_compared=False
+    )
+    with pytest.raises(KeyboardInterrupt):
+        command.qualify_board(options, images=images(tmp_path))
+    rows = json.loads((tmp_path / "report" / "report.json").read_text())["rows"]
+    assert rows[-1]["detail"] == "ended by Ctrl-C"
 
 
 def test_the_attacks_that_set_up_pins_are_known() -> None:

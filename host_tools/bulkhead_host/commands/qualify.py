@@ -35,7 +35,7 @@ from bulkhead_host.qualify.report import (
     to_junit,
 )
 from bulkhead_host.qualify.run import PARTS, Images, Plan, beside, built_images, qualify
-from bulkhead_host.qualify.verdicts import Row, failed, passed
+from bulkhead_host.qualify.verdicts import Row, failed, passed, skipped
 
 OUTPUT = Path("build/qualify")
 SOAK = "soak"
@@ -83,7 +83,7 @@ def qualify_board(
             other = pool.submit(reference, plan, found)
         try:
             began_s = desk.clock_s()
-            rows = qualify(desk, plan, found, on_row=lambda row: tell(line(row)))
+            rows = _looked(desk, options, found, tell)
             rows += _soaked(desk, options, tell)
             seconds = desk.clock_s() - began_s
             board = _who(desk)
@@ -94,6 +94,27 @@ def qualify_board(
     report = Report(board=board, rows=rows, seconds=seconds)
     _write(report, options.output)
     return report
+
+
+def _looked(
+    desk: Desk, options: Options, images: Images, tell: Callable[[str], None]
+) -> list[Row]:
+    """Return all rows; a Ctrl-C leaves a report of those that there are."""
+    seen: list[Row] = []
+
+    def on_row(row: Row) -> None:
+        seen.append(row)
+        tell(line(row))
+
+    began_s = desk.clock_s()
+    try:
+        return qualify(desk, options.plan, images, on_row=on_row)
+    except KeyboardInterrupt:
+        rows = [*seen, skipped("the rest", "all", "ended by Ctrl-C")]
+        board = {"board": "not asked", "at": desk.port or "emulator"}
+        report = Report(board=board, rows=rows, seconds=desk.clock_s() - began_s)
+        _write(report, options.output)
+        raise
 
 
 def _who(desk: Desk) -> dict[str, str]:

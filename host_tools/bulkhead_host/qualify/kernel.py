@@ -13,21 +13,38 @@ CASES_PART, ATTACKS_PART = "cases", "attacks"
 CASE_PINS = {"outputs": (2, 3, 4)}
 """The pins that cases of a module drive."""
 
+NEEDS_NO_WATCHDOG = "records:test_run_that_ended_well_leaves_no_crash"
+"""A case for which a reset by the watchdog, as the bootloader's, is a crash."""
+
+_WATCHDOG = "import machine; print(int(machine.reset_cause() == machine.WDT_RESET))"
+
 Chosen = Callable[[str], bool]
 
 
 def look_at_cases(
-    repl: RawRepl, named: Collection[int], chosen: Chosen, *, limit_s: float
+    repl: RawRepl,
+    named: Collection[int],
+    chosen: Chosen,
+    *,
+    wires: Collection[tuple[int, int]] = (),
+    limit_s: float,
 ) -> Iterator[Row]:
     """Run each chosen case, those of one file after one soft reset."""
+    was_watchdog = _says(repl, _WATCHDOG, limit_s)
     ids = [case for case in case_ids(modules=ON_MICROPYTHON) if chosen(case)]
     for module, cases in groupby(ids, key=lambda case: case.partition(":")[0]):
-        if missing := _unnamed(CASE_PINS.get(module, ()), named):
+        if missing := _unnamed(_pins_of(module), named):
             yield skipped(CASES_PART, module, f"its cases drive {missing}")
+            continue
+        if joined := [f"GP{a} and GP{b}" for a, b in wires if {a, b} <= {*_pins_of(module)}]:
+            yield skipped(CASES_PART, module, f"a wire joins {joined[0]}, which its cases need")
             continue
         _prepared(repl)
         for case in cases:
             name = case.partition(":")[2]
+            if case == NEEDS_NO_WATCHDOG and was_watchdog:
+                yield skipped(CASES_PART, case, "the watchdog has made the last reset")
+                continue
             try:
                 repl.execute(f"run({module!r}, {name!r})", timeout_s=limit_s)
             except DeviceException as error:
@@ -68,6 +85,15 @@ def _judged(names: list[str], table: dict[str, Attack], said: str) -> Iterator[R
         got = found.get(name)
         detail = wanted if got == wanted else f"{got or said.strip()[-200:]}; right is {wanted}"
         yield judged(ATTACKS_PART, name, got == wanted, detail)
+
+
+def _pins_of(module: str) -> tuple[int, ...]:
+    return CASE_PINS.get(module, ())
+
+
+def _says(repl: RawRepl, source: str, limit_s: float) -> bool:
+    """Tell whether a program prints 1."""
+    return repl.execute(source, timeout_s=limit_s).strip() == "1"
 
 
 def _prepared(repl: RawRepl) -> None:
