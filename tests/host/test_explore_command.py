@@ -47,7 +47,7 @@ def test_every_service_that_reaches_another_is_in_a_world() -> None:
 def test_what_does_not_hold_is_printed_with_the_steps_to_it(tmp_path: Path) -> None:
     shutil.copytree(source_root() / "firmware", tmp_path / "firmware")
     timeouts = tmp_path / "firmware" / "kernel" / "timeouts.py"
-    counted = "    w[server + CLIENTS] -= 1\n"
+    counted = "    awaited[CLIENTS] -= 1\n"
     assert timeouts.read_text().count(counted) == 1
     timeouts.write_text(timeouts.read_text().replace(counted, ""))
     application, _ = load_system(THERMOSTAT)
