@@ -96,9 +96,13 @@ class Line:
             self.board.write(b"\x03")
             self.board.run_until(b"\x04>", timeout_ms=2_000)
         except BulkheadError:
-            self.board.reset()
-            self.board.read()
-            self.begin()
+            self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: what a test leaves may be a locked heap."""
+        self.board.reset()
+        self.board.read()
+        self.begin()
 
 
 def run_piece(piece: Piece) -> Ran:
@@ -134,6 +138,8 @@ def _run_test(line: Line, file: Path) -> str:
     except BulkheadError:
         line.recover()
         output = "does not end"
+    if output.endswith("MemoryError: \n"):
+        line.reset()
     line.run(_FORGET.encode())
     if output.strip() == "SKIP":
         return SKIP
