@@ -4,6 +4,7 @@ import http.client
 import json
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from desk import PROGRAM, Desk, bulkhead
-from fake_board import FakeLine
+from fake_board import FakeBoard, FakeLine
 from processes import started
 
 from bulkhead_host import abi
 from bulkhead_host.dashboard.facts import Facts, read_facts
+from bulkhead_host.dashboard.hub import Hub
 from bulkhead_host.dashboard.server import SILENT_MAX
 from bulkhead_host.link.client import Client
 
@@ -234,3 +236,25 @@ def test_a_thermometer_that_may_not_be_asked_is_asked_once(desk: Desk) -> None:
     desk.board.services = [one for one in desk.board.services if one.name != "thermometer"]
     found = read_facts(client, table, Facts())
     assert (found.celsius, found.may_call) == (None, False)
+
+
+def test_a_board_that_does_not_answer_yet_is_asked_again() -> None:
+    board = FakeBoard()
+    board.is_deaf = True
+    lines = [FakeLine(board), FakeLine(board)]
+    told: list[tuple[str, Any]] = []
+    is_shown = threading.Event()
+
+    def listen(event: tuple[str, Any]) -> None:
+        told.append(event)
+        if event[0] == "table":
+            is_shown.set()
+
+    def again() -> FakeLine:
+        board.is_deaf = False
+        return lines.pop()
+
+    with Hub(lines.pop, reconnect=again) as hub:
+        hub.listen(listen)
+        assert is_shown.wait(TIMEOUT_S)
+    assert any(name == "notice" and "asking again" in str(text) for name, text in told)

@@ -168,19 +168,31 @@ class Hub:
                 listener((name, value))
 
     def _run(self) -> None:
-        try:
-            with suppress(_Leave):
-                follow(
-                    lambda: self._transport,
-                    self,
-                    interval_ms=self._interval_ms,
-                    reconnect=self._reconnect,
-                    attend=self._attend,
-                    sleep=self._sleep,
-                )
-        except BulkheadError as error:
-            self.failure = error
-            self._tell("notice", error.cause)
+        connect: Connect = lambda: self._transport  # noqa: E731  (another one later)
+        while True:
+            try:
+                with suppress(_Leave):
+                    self._follow(connect)
+                return
+            except DeviceTimeout as error:  # it boots, or is busy: who looks at a page waits
+                self._tell("notice", f"{error.cause}; asking again")
+                connect = self._reconnect
+            except BulkheadError as error:
+                self.failure = error
+                self._tell("notice", error.cause)
+                return
+            if self._is_closing.wait(RETRY_S):
+                return
+
+    def _follow(self, connect: Connect) -> None:
+        follow(
+            connect,
+            self,
+            interval_ms=self._interval_ms,
+            reconnect=self._reconnect,
+            attend=self._attend,
+            sleep=self._sleep,
+        )
 
     def _attend(self, client: Client) -> None:
         if self._is_closing.is_set():
