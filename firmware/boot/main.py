@@ -10,7 +10,7 @@ name assigned at the prompt can break.
 
 import sys
 
-from kernel.boot import build
+from kernel.levels import lend_main_level, main_level, run
 
 # MicroPython looks for each module on the file system first, its own too, which takes 1.4 ms every
 # time. In an image nothing is there of what is imported here.
@@ -20,8 +20,8 @@ if str(sys.modules["kernel"].__path__).startswith(".frozen"):
 
 from guard.authority import Authority
 from guard.guards import install
+from kernel.boot import build
 from kernel.layout import PROGRAM, PROMPT
-from kernel.levels import lend_main_level, main_level, run
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
 from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES, WORDS

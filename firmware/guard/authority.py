@@ -5,6 +5,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 
 import sys
 
+import micropython
 from kernel.layout import ROW_ENTRY, ROW_NAME
 from guard.seal import can_seal, is_sealed, seal_module
 from micropython import const
@@ -17,17 +18,27 @@ _GUARDED = (
 )  # fmt: skip
 _OURS = ("kernel", "port", "guard", "bulkhead")
 # Of these all that a service may import is written to be handed out: first components, whole.
-_OPEN = ("bulkhead", "bulkhead_system", "bulkhead_board", "kernel", "port", "services")
+_OPEN = (
+    "bulkhead", "bulkhead_system", "bulkhead_board", "bulkhead_key", "bulkhead_slots", "kernel",
+    "port", "services",
+)  # fmt: skip
 _CONFIG = "bulkhead_system.CONFIG"
 # Whom a service reaches by these `net` decides: libraries have them where the manifest names them.
 _NETWORK = ("network", "socket", "lwip", "tls", "ssl", "bluetooth")
-_KNOWN_MAX = 16  # names of each task whose judgement is kept: finding it takes 1 to 3 ms
+# Names whose judgement is kept, since finding it takes up to 1 ms: of each task, and of those that
+# all may import.
+_KNOWN_MAX = 16
+_OPEN_MAX = 64
+_KEPT_BYTES = 64
 
 # What `judge` says. From _LIBRARY on the importer has the module as it is.
 _LOADING = const(3)  # the importer is a library whose own text runs for the first time
 _LIBRARY = const(2)
 _WHOLE = const(1)  # the task may have all names of it
 _PART = const(0)
+# What `_judged` says.
+_ALL = const(2)
+_ONE = const(1)
 
 
 class Names:
@@ -46,15 +57,17 @@ class Authority:
 
     def __init__(self, table, common, modules):
         self.table = table
-        self.common = {entry for entry in common if entry[0] not in "-!"}
-        self.withheld = {entry[1:] for entry in common if entry[0] == "-"}
-        self.never = {entry[1:] for entry in common if entry[0] == "!"}
-        apart = {name.partition(".")[0] for name in self.withheld | self.never if "." in name}
-        self.apart = apart - set(_OURS)  # modules of which not all names are given
+        self.common = set()
+        self.withheld = set()
+        self.never = set()
+        self.apart = set()  # modules of which not all names are given
+        self.patterns = []
+        self._sort(common)
         self.modules = modules
         self.known = [set() for _ in table]
+        self.open = set()  # what all may import
+        self.own = [_folder_of(row[ROW_ENTRY]) for row in table]
         self.acting = (0, 0)
-        self.patterns = [entry.split(".") for entry in common if "*" in entry]
         self.seals = can_seal()
         self.settled = set()
         self.substitutes = {}
@@ -62,46 +75,78 @@ class Authority:
         self.loaded = 0
         self.importing = self.finding = self.naming = None  # the guard's
 
+    def _sort(self, entries):
+        """Put the entries of the list where they are looked for: once, the board boots."""
+        marked = {"-": self.withheld, "!": self.never}
+        common = self.common
+        for entry in entries:
+            found = marked.get(entry[0])
+            if found is None:
+                common.add(entry)
+                if "*" in entry:
+                    self.patterns.append(entry.split("."))
+                continue
+            name = entry[1:]
+            found.add(name)
+            head, _, within = name.partition(".")
+            if within and head not in _OURS:
+                self.apart.add(head)
+
     def covers(self, number, name):
         """Tell whether task `number` may import a dotted name and all below it."""
         if not number:
-            return self._judged(0, name)
+            return self._judged(0, name) != 0
         known = self.known[number - 1]
-        if name in known:
+        if name in self.open or name in known:
             return True
-        if not self._judged(number, name):
-            return False
-        if len(known) < _KNOWN_MAX:
-            known.add(name)
-        return True
+        who = _ONE if self._is_own(number, name) else self._judged(number, name)
+        if who and len(name) <= _KEPT_BYTES:
+            if who == _ALL and len(self.open) < _OPEN_MAX:
+                self.open.add(name)
+            elif who == _ONE and len(known) < _KNOWN_MAX:
+                known.add(name)
+        return who != 0
 
     def _judged(self, number, name):
-        if self._is_never(name):
-            return False
-        own = self._own(number)
+        """Return who may import a name: _ALL, _ONE, which is this task, or 0."""
+        never = self.never
         modules = self._listed(number)
-        parts = name.split(".")
-        while name:
-            if name == own or name in modules:
-                return True
-            if name in self.withheld:
-                return False
-            if name in self.common:
-                return True
-            name = name.rpartition(".")[0]
+        outer = name
+        who = -1
+        while True:
+            if outer in never:
+                return 0
+            if who >= 0:
+                pass
+            elif outer in modules:
+                who = _ONE
+            elif outer in self.withheld:
+                who = 0
+            elif outer in self.common:
+                who = _ALL
+            if "." not in outer:
+                break
+            outer = outer.rpartition(".")[0]
+        return self._matched(name.split(".")) if who < 0 else who
+
+    def _matched(self, parts):
+        """Return _ALL if a pattern covers a name, else 0."""
         for pattern in self.patterns:
             if len(pattern) <= len(parts):
                 for at in range(len(pattern)):
                     if pattern[at] not in ("*", parts[at]):
                         break
                 else:
-                    return True
-        return False
+                    return _ALL
+        return 0
 
     def _is_never(self, name):
-        while name and name not in self.never:
+        never = self.never
+        while name not in never:
+            if "." not in name:
+                return False
             name = name.rpartition(".")[0]
-        return name != ""
+        return True
 
     def refusal(self, name):
         """Return why a task may not have what it asks for."""
@@ -124,7 +169,7 @@ class Authority:
         module = sys.modules.get(name)
         if module is not None and module.__dict__ is space:  # it is what it says it is
             for other in range(len(self.table), 0, -1):
-                if self._own(other) == package:
+                if self.own[other - 1] == package:
                     return other
         return 0
 
@@ -204,45 +249,52 @@ class Authority:
         A library calls the builtin `globals` from then on, where services call the guard's. What
         tasks share is sealed.
         """
-        while name and name not in self.settled:
+        settled = self.settled
+        while name and name not in settled:
             module = sys.modules.get(name)
-            if module is not None and "__file__" in module.__dict__:
-                if not _is_open(name) and "globals" not in module.__dict__:
-                    setattr(module, "globals", self.naming)  # noqa: B010
-                if self.seals and self.is_shared(name):
-                    seal_module(module)
-                self.settled.add(name)  # at last: who settles it may be killed before
+            if module is not None:
+                if "__file__" in module.__dict__:
+                    if not _is_open(name) and "globals" not in module.__dict__:
+                        setattr(module, "globals", self.naming)  # noqa: B010
+                    if self.seals and self.is_shared(name):
+                        seal_module(module)
+                settled.add(name)  # at last: who settles it may be killed before
             name = name.rpartition(".")[0]
 
+    @micropython.native
     def settle_libraries(self):
         """Settle what libraries have loaded themselves, when none of them is being loaded."""
         if len(sys.modules) != self.loaded:
+            settled = self.settled
             for name in tuple(sys.modules):
-                if not name.startswith("services."):
+                if name not in settled and not name.startswith("services."):
                     self.settle(name)
             self.loaded = len(sys.modules)
 
     def is_shared(self, name):
         """Tell whether a module is for more than one task to import, or is what runs them all."""
-        parts = name.split(".")
-        if parts[0] in _OURS or parts[0].startswith("bulkhead_"):
+        if name == "services" or name.startswith("services."):
+            return name.endswith(".api")
+        head = name.partition(".")[0]
+        if head in _OURS or head.startswith("bulkhead_"):
             return True
-        if parts[0] == "services":
-            return parts[-1] == "api"
-        return sum([parts[0] in modules for modules in self.modules]) > 1
+        return sum([head in modules for modules in self.modules]) > 1
 
     def _names(self, number, module, name, names):
         if names[0] == "*":
             raise ImportError("import of '%s.*': name what is to be imported" % name)
         given = Names()
         # What is asked for most, by the way that takes least.
-        is_ours = _is_open(name) and name not in self.substitutes and name != "bulkhead_system"
+        is_replaced = name in self.substitutes
+        is_ours = not is_replaced and name != "bulkhead_system" and _is_open(name)
         for wanted in names:
-            if name not in self.substitutes and not hasattr(module, wanted):
-                self.importing(name + "." + wanted)  # MicroPython does this after `__import__`
-                self.settle(name + "." + wanted)
-            value = getattr(module, wanted) if is_ours and wanted[:2] != "__" else _MODULE
+            value = _MODULE
+            if is_ours and not wanted.startswith("__"):
+                value = getattr(module, wanted, _MODULE)
             if value is _MODULE or type(value) is _MODULE:
+                if not is_replaced and not hasattr(module, wanted):
+                    self.importing(name + "." + wanted)  # MicroPython does this after `__import__`
+                    self.settle(name + "." + wanted)
                 try:
                     value = self.find(number, module, name, wanted)
                 except AttributeError as error:
@@ -302,12 +354,13 @@ class Authority:
         return self.modules[number - 1] if number else ()
 
     def _own(self, number):
-        entry = self.table[number - 1][ROW_ENTRY] if number else None
-        return entry[: -len(".service")] if isinstance(entry, str) else ""
+        return self.own[number - 1] if number else ""
 
     def _is_own(self, number, name):
         own = self._own(number)
-        return own != "" and (name == own or name.startswith(own + "."))
+        if own == "" or not name.startswith(own):
+            return False
+        return len(name) == len(own) or name[len(own)] == "."
 
     def _load_guarded(self):
         self.guarded = []
@@ -343,4 +396,10 @@ class Authority:
 
 
 def _is_open(name):
-    return name.partition(".")[0] in _OPEN
+    dot = name.find(".")
+    return (name if dot < 0 else name[:dot]) in _OPEN
+
+
+def _folder_of(entry):
+    """Return the package of a task's own modules, nothing where it has none."""
+    return entry[: -len(".service")] if isinstance(entry, str) else ""

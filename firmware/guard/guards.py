@@ -19,8 +19,6 @@ _COUNT_DIGITS = const(5)
 _FORMS_KEPT = const(32)
 _CODES = "bBhHiIlLqQefdsx"
 _NO_CALLBACKS = "a service has no callbacks: its manifest names a [[line]], which notifies it"
-# What no line of a service has in it: a frame's mark, and what terminals and tools obey.
-_CONTROLS = tuple([chr(code) for code in range(32) if code not in (9, 10)]) + ("\x7f",)
 
 
 def install(words, authority, outlet=None, shares=None):
@@ -141,11 +139,16 @@ def printable(values, sep=" ", end="\n"):
 
 
 def _harmless(text):
-    """Return a text with `?` for control characters, C0 and C1, but line feeds and tabs."""
+    """Return a text with `?` for control characters, C0 and C1, but line feeds and tabs.
+
+    They are a frame's mark, and what terminals and tools obey.
+    """
     data = text.encode()
     if data and (min(data) < 32 or b"\x7f" in data):  # looking for each takes 1 ms
-        for control in _CONTROLS:
-            text = text.replace(control, "?")
+        for code in range(32):
+            if code not in (9, 10):
+                text = text.replace(chr(code), "?")
+        text = text.replace("\x7f", "?")
     if b"\xc2" in data:  # with which C1 begins in UTF-8
         text = "".join([one if one < "\x80" or one >= "\xa0" else "?" for one in text])
     return text

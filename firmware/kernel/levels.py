@@ -177,11 +177,18 @@ def main_level(kernel):
         try:
             while not w[STOPPED]:
                 dispatch_all(kernel)
-                if not (w[STOPPED] or w[IRQ_PENDING]):
-                    left_us = memory.idle_us(_idle_us(kernel))
-                    if left_us:
-                        look(kernel, left_us)
-                        idle(left_us)
+                if w[STOPPED] or w[IRQ_PENDING]:
+                    continue
+                left_us = _idle_us(kernel)
+                # Between any two of these, for an interrupt has to wait for each.
+                if w[IRQ_PENDING]:
+                    continue
+                left_us = memory.idle_us(left_us)
+                if w[IRQ_PENDING] or not left_us:
+                    continue
+                look(kernel, left_us)
+                if not w[IRQ_PENDING]:
+                    idle(left_us)
             break
         except KeyboardInterrupt as error:
             if port.is_operators(error):

@@ -45,14 +45,14 @@ class Memory:
         -1 stands for no limit. Return for how long to idle, at most until a sample is due if
         anything has run since the last; 0 if a sample was taken: then look again what is due.
         """
+        if 0 <= left_us < self.longest_us:  # an interrupt may come: first what takes least
+            return left_us
         if _all_steps(self.kernel.words) == self.seen_steps:
             return left_us
         now = self.kernel.now()
         until_us = (self.next_us - now) & TIME_MASK
         if 0 < until_us < TIME_HALF:
             return left_us if 0 <= left_us < until_us else until_us
-        if 0 <= left_us < self.longest_us:
-            return left_us
         try:
             self._sample(now)
         except MemoryError:  # not even for this: the next that allocates will fault
