@@ -153,6 +153,30 @@ def test_a_board_that_dies_or_was_never_there_is_told_in_time() -> None:
     assert silence_s(real, answers_first=True) == pytest.approx(8)
 
 
+@pytest.mark.parametrize("board_name", ["", "shed"])
+def test_a_board_that_dies_is_told_where_everything_takes_a_session(board_name: str) -> None:
+    """A hello that takes a session is not sent then: opening it would send a hello, for ever."""
+    board = FakeBoard(is_closed=True)
+    line = FakeLine(board)
+    line.board_name = board_name  # type: ignore[attr-defined]
+    client = Client(line, key=bytes(32))
+    if not board_name:
+        client.table()
+    board.restart()  # the next table's order is refused, and then it is deaf
+    said: list[bytes] = []
+
+    def lose_after_the_first(line: bytes) -> bytes:
+        said.append(line)
+        return line if len(said) == 1 else b""
+
+    board.lose = lose_after_the_first
+    begun_s = line.clock_s()
+    with pytest.raises(DeviceTimeout, match="no answer from /dev/fake"):
+        client.table()
+    assert line.clock_s() - begun_s < 60
+    assert len(board.requests) < 60
+
+
 def test_an_echo_is_no_answer() -> None:
     line = FakeLine(FakeBoard())
     line.board.take = lambda data: data  # type: ignore[method-assign]
