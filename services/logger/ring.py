@@ -45,6 +45,7 @@ class Ring:
     def __init__(self):
         self.records = []
         self.readers = {}
+        self.early = {}  # records of each service that were lost before anybody read
         self.sequence = 0
 
     def put(self, ms, level, number, text):
@@ -64,7 +65,8 @@ class Ring:
         if number not in self.readers:
             if len(self.readers) == readers_max:
                 return None
-            self.readers[number] = Reader(number, 0)
+            reader = self.readers[number] = Reader(number, 0)
+            reader.lost = {one: count for one, count in self.early.items() if one != number}
         return self.readers[number]
 
     def next(self, reader):
@@ -146,6 +148,8 @@ class Ring:
         """Let go of a record, and count it for the readers that have not seen it."""
         number = record[_NUMBER]
         self.records.remove(record)
+        if not self.readers:
+            self.early[number] = self.early.get(number, 0) + 1
         for reader in self.readers.values():
             if record[_SEQUENCE] > reader.seen and number != reader.number:
                 reader.lost[number] = reader.lost.get(number, 0) + 1

@@ -75,6 +75,16 @@ def test_what_nobody_has_seen_has_its_own_room_and_is_counted(ring: Any, count: 
     assert read_all(ring, 1) == ([f"{lost} lost of 6"] if lost else []) + wanted
 
 
+def test_what_was_lost_before_anybody_read_is_told_to_each_reader(ring: Any) -> None:
+    for number in range(40):
+        ring.put(number, 2, 1 + number % 2, f"line {number}")
+    kept = [f"line {number}" for number in range(8, 40)]
+    assert read_all(ring, 6) == ["4 lost of 2", "4 lost of 1", *kept]
+    assert read_all(ring, 1) == ["4 lost of 2", *kept[1::2]]  # not its own
+    ring.put(40, 2, 1, "line 40")
+    assert read_all(ring, 6) == ["line 40"]
+
+
 def test_an_update_keeps_the_newest_of_what_was_seen(ring: Any) -> None:
     for number in range(200):
         ring.put(number, 2, 5, f"line {number} " + "x" * 100)
