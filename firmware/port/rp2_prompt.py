@@ -58,6 +58,7 @@ def typist(keyboard, dupterm, notify):
     return type_keys
 
 
+@micropython.native
 def is_open():
     """Return whether a host has the port open, or has never said."""
     if machine.mem16[_SETUP_REQUEST] != _SET_CONTROL_LINE_STATE:
@@ -131,8 +132,14 @@ class Prompt:
         self.watches = False  # a look may be on its way
         self.timer.init(period=_FAR_MS, callback=self.look_handler)  # holds its alarm
 
+    @micropython.native
     def look(self, _timer):
-        """See whether the port has been closed, and leave the prompt if so."""
+        """See whether the port has been closed, and leave the prompt if so.
+
+        MicroPython may take a Ctrl-C from USB just before this callback, and would raise it at
+        the callback's first branch of bytecode: the callback would end, and the program at the
+        prompt go on. Compiled code has no such branch, so the program meets the Ctrl-C.
+        """
         if not self.watches:
             return
         port = self.port
@@ -151,6 +158,7 @@ class Prompt:
             elif port is not None:
                 port.leave_program()
 
+    @micropython.native
     def is_silent(self, port):
         """Return whether nobody has typed for long; called at each look at a closed port."""
         if port is None or port.waiting is None:

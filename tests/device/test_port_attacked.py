@@ -92,6 +92,33 @@ port.close()
     assert execute(rig_board, source) == "True 1 True\n"
 
 
+def test_a_ctrl_c_as_the_look_for_a_closed_port_begins_reaches_the_program(
+    rig_board: EmulatedBoard,
+) -> None:
+    """In one go the interpreter may take a Ctrl-C from USB and call the look back."""
+    source = """
+from port.rp2_prompt import Prompt
+prompt = Prompt()
+prompt.watches = True
+
+@micropython.native
+def type_and_look(_):
+    prompt.keyboard.type(b"\\x03")
+    prompt.look(None)
+
+caught = False
+try:
+    micropython.schedule(type_and_look, None)
+    for _ in range(1000):
+        pass
+except KeyboardInterrupt:
+    caught = True
+prompt.watches = False
+print(caught)
+"""
+    assert execute(rig_board, source) == "True\n"
+
+
 def test_all_of_the_chips_alarms_taken_leave_the_kernel_its_own(rig_board: EmulatedBoard) -> None:
     """A service's timers and a guest's are the chip's, too: what spins is killed as before."""
     source = """
