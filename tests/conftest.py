@@ -64,12 +64,14 @@ def pytest_report_header() -> str:
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("BULKHEAD_ALL_TESTS"):
         return
-    long = tuple(_left_out("long"))
-    if os.environ.get("BULKHEAD_LONG_TESTS"):
-        left_out = [item for item in items if not any(one in item.nodeid for one in long)]
-    else:
-        names = (*_left_out("fault"), *long)
-        left_out = [item for item in items if any(one in item.nodeid for one in names)]
+    wants_long = bool(os.environ.get("BULKHEAD_LONG_TESTS"))
+    long, faults = _left_out("long"), _left_out("fault")
+
+    def is_left_out(name: str) -> bool:
+        is_long = any(one in name for one in long)
+        return is_long != wants_long or any(one in name for one in faults)
+
+    left_out = [item for item in items if is_left_out(item.nodeid)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

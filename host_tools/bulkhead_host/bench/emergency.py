@@ -21,6 +21,7 @@ STOPS = 300
 _MUSHROOM, _KEY, _POWER = 15, 14, 16
 _FAULTS = ("crash", "spin", "hang")
 _LOOKS_A_FAULT = 5
+_WAITING = ("sleeping", "ready", "calling", "receiving")
 _CYCLES_IN_US = 1000 // CYCLE_NS
 _BOOT_MS = 300
 _FIRST_CYCLES = 2_000 * _CYCLES_IN_US
@@ -56,12 +57,15 @@ def _latencies_us() -> list[float]:
                 pin.drive_at(0, cycle=at)
                 pin.drive_at(1, cycle=at + _HELD_CYCLES)
         end = board.cycles + _FIRST_CYCLES + STOPS * _APART_CYCLES
-        looks = 0
+        looks = faults = 0
         while board.cycles < end:
-            if looks % _LOOKS_A_FAULT == 0:
-                client.inject("planner", _FAULTS[looks // _LOOKS_A_FAULT % len(_FAULTS)])
-            client.table()
+            planner = client.table().named("planner")
             looks += 1
+            # One that waits to be started again cannot fail.
+            if looks > _LOOKS_A_FAULT and planner is not None and planner.state in _WAITING:
+                client.inject("planner", _FAULTS[faults % len(_FAULTS)])
+                faults += 1
+                looks = 0
         struck = [edge.cycle for edge in mushroom.edges if not edge.level]
         fallen = [edge.cycle for edge in power.edges if not edge.level]
     if len(struck) != STOPS or len(fallen) != STOPS:

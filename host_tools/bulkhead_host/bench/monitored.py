@@ -20,7 +20,7 @@ from bulkhead_host.system.fold import constants_of
 
 _APPLICATION = "firmware/bench/monitored"
 _SETTLE_S = 0.5
-_TABLES = 2
+_TABLES = 8
 
 
 def measure(_images: Images) -> dict[str, float]:
