@@ -79,7 +79,7 @@ def test_manifest_without_code_is_for_the_service_that_ships(application: Path) 
     system.write_text(system.read_text().replace("'plain'", "'thermometer', 'plain'"))
     names: dict[str, tuple[object, ...]] = {}
     exec(system_module(application, "pico"), names)
-    assert names["VERSIONS"] == (1, 1, 1, 7, 1, 1)
+    assert names["VERSIONS"] == (1, 2, 1, 7, 1, 1)
     assert names["PINS"] == (("thermometer", (3,)),)
 
 

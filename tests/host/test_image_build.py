@@ -187,7 +187,7 @@ def test_no_path_of_this_machine_and_no_day_of_the_build_is_in_an_image(tmp_path
 
 def test_the_sizes_add_up_to_what_is_programmed(tmp_path: Path) -> None:
     text = b"word " * 2000
-    small = build(tmp_path, {})
+    small = build(tmp_path, {"large.py": b"TEXT = ''\n"})
     large = build(tmp_path, {"large.py": b"TEXT = '%s'\n" % text})
     in_flash = (".boot2", ".text", ".rodata", ".binary_info", ".data", ".ram_vector_table")
     for image in (small, large):

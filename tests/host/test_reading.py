@@ -56,6 +56,7 @@ LINES = {
     "a type's callback": ("machine.UART.irq(led, print)", "irq: a callback runs outside"),
     "a socket's callback": ("led.setsockopt(1, 20, print)", "option 20: a socket's callback"),
 }
+MODULES = '["machine", "machine.lightsleep", "_thread"]'
 IMPORTS = {
     "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
     "sleeping chip": ("from machine import lightsleep", "lightsleep stops every service"),
@@ -75,7 +76,7 @@ def wrong(folder: Path, body: str, *, head: str = HEAD) -> list[str]:
     system = SYSTEM.replace(START, START)
     files = {
         "system.toml": system,
-        "till/service.toml": manifest("till", 'modules = ["machine", "_thread"]', uses=uses),
+        "till/service.toml": manifest("till", f"modules = {MODULES}", uses=uses),
         "till/service.py": text,
     }
     problems = check(write(folder, files)).problems
