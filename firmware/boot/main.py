@@ -28,24 +28,30 @@ from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES, 
 from kernel.records import crash_text
 from bulkhead_port import Port
 
-for refusal in use_slots(IMAGE, INTERFACE, KEY):
-    print("bulkhead: an update is not used:", refusal)
-port = Port(globals().get("prompt"))  # boot.py's, where the port has one
-kernel = build(SERVICES, port, WORDS)
-sys.path[:] = path
-authority = Authority(SERVICES, COMMON, MODULES)
-authority.acting = kernel.acting
-install(kernel.words, authority, port.outlet, port.shares)
-del build
-for once in ("boot", "window"):  # they take 2 KB, and have run
-    delattr(sys.modules["kernel"], once)
-    del sys.modules["kernel." + once]
-for name in tuple(sys.modules):
-    authority.settle(name)
-if not authority.seals:
-    print("bulkhead: services can change what they share: this MicroPython keeps it otherwise")
-if kernel.crash:
-    print("bulkhead: the board was reset:", crash_text(kernel))
+prompt = globals().get("prompt")  # boot.py's, where the port has one
+try:
+    for refusal in use_slots(IMAGE, INTERFACE, KEY):
+        print("bulkhead: an update is not used:", refusal)
+    port = Port(prompt)
+    kernel = build(SERVICES, port, WORDS)
+    sys.path[:] = path
+    authority = Authority(SERVICES, COMMON, MODULES)
+    authority.acting = kernel.acting
+    install(kernel.words, authority, port.outlet, port.shares)
+    del build
+    for once in ("boot", "window"):  # they take 2 KB, and have run
+        delattr(sys.modules["kernel"], once)
+        del sys.modules["kernel." + once]
+    for name in tuple(sys.modules):
+        authority.settle(name)
+    if not authority.seals:
+        print("bulkhead: services can change what they share: this MicroPython keeps it otherwise")
+    if kernel.crash:
+        print("bulkhead: the board was reset:", crash_text(kernel))
+except BaseException:
+    if prompt is not None:
+        prompt.leave_by(b"\x04")  # which the port has ended
+    raise
 
 
 def guest_program():

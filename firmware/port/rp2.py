@@ -82,6 +82,8 @@ class Port:
 
     def __init__(self, prompt=None):
         micropython.alloc_emergency_exception_buf(100)
+        if prompt is not None:
+            prompt.stay()  # it takes a Ctrl-C that is no interrupt, as from here on, for a key
         # What services import of MicroPython's own. It looks for each on the file system first,
         # which takes 1.4 ms every time; one that is in `sys.modules` is found at once, and nobody
         # can put another of its name in its place.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.link.client import Client
@@ -266,6 +267,20 @@ def test_soft_reset_into_the_raw_repl_is_undone_when_the_port_is_closed(
     leave(board)
     board.run_for(ms=500)
     assert has_reached_the_loop(board)
+
+
+@pytest.mark.parametrize("open_ms", [35, 80])
+def test_a_port_that_is_closed_as_the_board_boots_does_not_reset_it(
+    board: EmulatedBoard, open_ms: float
+) -> None:
+    Client(BoardTransport(board)).reset()
+    resets = board.chip.reset_count
+    board.run_until(lambda: board.chip.reset_count > resets, timeout_ms=500)
+    board.run_for(ms=open_ms)
+    board.console.set_terminal_attached(False)
+    board.run_for(ms=500)
+    board.console.set_terminal_attached(True)
+    assert Client(BoardTransport(board)).fault("").kind == abi.ORDERED  # a reset would forget it
 
 
 def test_ctrl_c_reaches_the_prompt_without_a_console_service(board: EmulatedBoard) -> None:
