@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from chrome_format import load
 from desk import Desk, bulkhead
-from fake_board import FakeBoard, FakeLine
+from fake_board import FakeBoard, FakeLine, FakeService
 
 from bulkhead_host import abi
 from bulkhead_host.commands.trace import export, summary
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.recording import Recording
+from bulkhead_host.link.recording import Recording, record
 from bulkhead_host.link.services import Capability, Hello
 from bulkhead_host.link.trace import Trace, collect, records
 from bulkhead_host.view.timeline import Slice, timeline
@@ -210,6 +210,27 @@ def test_the_ring_is_read_to_its_end_and_on() -> None:
     assert [one.position for one in found.records] == list(range(38, 141))
     assert found.lost == 0
     assert found.names[6] == "blink"
+
+
+class SteppingBoard(FakeBoard):
+    """A board whose trace has the steps of reading its table, too."""
+
+    def table(self, sequence: int) -> bytes:
+        self.trace += [(900, step(1, RECV))] * 5 * len(self.services)
+        return super().table(sequence)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "services", "tables"), [(0, 8, 1), (0.5, 8, 2), (0.5, 12, 2), (0.5, 13, 1)]
+)
+def test_a_recording_begins_with_what_the_ring_held_and_loses_nothing_to_its_tables(
+    seconds: float, services: int, tables: int
+) -> None:
+    names = [FakeService(str(number), number) for number in range(services)]
+    board = SteppingBoard(services=names, trace=[(1, step(7, SLEEP))] * 63)
+    found = record(Client(FakeLine(board)), seconds=seconds)
+    assert found.trace.records[0].position == 1
+    assert (found.trace.lost, len(found.tables)) == (0, tables)
 
 
 def test_what_was_lost_between_two_readings_is_told() -> None:

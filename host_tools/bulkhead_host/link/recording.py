@@ -10,14 +10,17 @@ from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.link.trace import Trace, collect
 
 _AFTER_US = 1_000_000
+_SERVICES_MAX = 12
+"""Services in a table of at most 50 steps: the ring has 64 records."""
 _HALF = abi.CPU_US_MODULUS // 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What was recorded. `tables` are from before and after, `lines` may be older.
+    """What was recorded. `tables` are from the beginning and the end, `lines` may be older.
 
-    In between no table is read: its many steps would push others out of the board's ring.
+    The steps of reading a table push others out of the board's ring: so the first is read once
+    what the ring held has been, and only where the ring has room for those steps.
     """
 
     hello: Hello
@@ -44,13 +47,19 @@ def record(client: Client, *, seconds: float, said: Sequence[str] = ()) -> Recor
 
     `said` are the lines of output so far; it grows meanwhile, by the client's `on_output`.
     """
-    hello, before = client.hello(), client.table()
-    trace = collect(client, seconds=seconds)
-    tables = (before, client.table())
+    hello = client.hello()
+    tables: list[Table] = []
+
+    def read_table() -> None:
+        if hello.services <= _SERVICES_MAX:
+            tables.append(client.table())
+
+    trace = collect(client, seconds=seconds, once_read=read_table)
+    tables.append(client.table())
     lines = (parse_line(line) for line in said)
     return Recording(
         hello=hello,
         trace=trace,
-        tables=tables,
+        tables=tuple(tables),
         lines=tuple(line for line in lines if line is not None),
     )

@@ -63,11 +63,13 @@ def collect(
     *,
     seconds: float,
     tell_lost: Callable[[int], None] | None = None,
+    once_read: Callable[[], None] | None = None,
 ) -> Trace:
     """Read what the ring holds, and what comes in a time of the board's clock.
 
     The pause between two questions follows what they bring: the ring should be half full.
-    `tell_lost` gets the sum of what was lost whenever it grows. Raises `DeviceTimeout` where the
+    `tell_lost` gets the sum of what was lost whenever it grows. `once_read` is called when what
+    the ring held has been read, if there is a time to go on for. Raises `DeviceTimeout` where the
     board's clock stands still.
     """
     words: list[tuple[int, int, int]] = []
@@ -90,6 +92,10 @@ def collect(
         new += len(found)
         if len(found) == abi.TRACE_READ_MAX and drained < _PIECES_MAX:
             drained += clock_s() >= until_s
+            continue
+        if once_read is not None and clock_s() < until_s:
+            once_read()
+            once_read = None
             continue
         if clock_s() >= until_s:
             left_s = _left_s(client, begun_ms, seconds)
