@@ -45,8 +45,7 @@ BIN = Path(sys.executable).parent
 BULKHEAD = str(BIN / "bulkhead")
 WAIT_S = 300
 HOSTILE_LINES = int(os.environ.get("BULKHEAD_HOSTILE_LINES", "100"))
-HEARTBEAT_S = 5
-"""Device seconds in which a hung blink is found, by heartbeat_ms in its service.toml, and back."""
+HEARTBEAT_S = 5  # of the device, in which a hung blink is found, by its heartbeat_ms, and back
 
 
 @pytest.fixture(scope="module")
@@ -341,6 +340,7 @@ def test_run_without_a_terminal_shows_a_crash_and_exits_0(tmp_path: Path) -> Non
 
 def test_the_monitor_goes_on_after_a_reset_of_the_board(image: Path) -> None:
     with BoardServer(EmulatedBoard(image=image), PtyPort()) as server:
+        server.call(lambda board: board.run_for(ms=500), timeout_s=WAIT_S)  # it is up
         monitor = [BULKHEAD, "monitor", "--interval-ms", "200", "--port", server.port.name]
         with started(monitor) as watching:
             assert watching.stdout is not None
