@@ -48,7 +48,7 @@ def fault(kernel, task, kind, error, raised=0):
     w[particulars + FAULT] = kind
     w[particulars + ENDING] |= UNREPORTED
     if task == kernel.supervisor:
-        kernel.guard_supervisor(kernel)
+        kernel.guard_supervisor(kernel, kind)
     elif kernel.supervisor:
         post(w, kernel.supervisor, FAULT_BIT)
 

@@ -85,3 +85,8 @@ FAULTS_KEPT = const(4)
 # The supervisor itself may fault this often in the window before the board resets.
 SUPERVISOR_FAULTS_MAX = const(5)
 SUPERVISOR_WINDOW_US = const(10_000_000)
+
+# Where the heap is full as it starts it tries again after these pauses, each twice the last one:
+# a guest that has filled the heap runs meanwhile. So many starts take less than the window.
+HEAP_PAUSE_MS = const(50)
+HEAP_PAUSE_MS_MAX = const(400)

@@ -7,7 +7,10 @@ from kernel.abi import *
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.layout import *
-from kernel.limits import LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US, TIME_MASK
+from kernel.limits import (
+    HEAP_PAUSE_MS, HEAP_PAUSE_MS_MAX, LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US,
+    TIME_MASK,
+)  # fmt: skip
 from kernel.notifications import post
 from kernel.outputs import make_safe, release_outputs
 from kernel.ready import push_back
@@ -38,30 +41,44 @@ def beginning(kernel, number):
 
     A generator in the place of the service's own, so that a module whose top level raises or
     spins is a fault of its task like any other. While another loads, below this on the one stack
-    there is, it waits: two would not find enough of it.
+    there is, it waits: two would not find enough of it. The supervisor waits as well where the
+    heap is full, longer each time: whoever has filled it runs meanwhile, and fails or lets it go.
     """
     yield  # a generator must be started with None: `start` does
+    own = kernel.generators[number]
     entry = kernel.table[number - 1][ROW_ENTRY]
     main = entry
     w = kernel.words
     task = number << RECORD_SHIFT
-    if isinstance(entry, str):
-        while kernel.loading not in (0, number) and _is_up(w, kernel.loading << RECORD_SHIFT):
-            yield Frame.sleep(kernel.frames[number], 1)
-        w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
-        kernel.loading = number
+    pause_ms = HEAP_PAUSE_MS if task == kernel.supervisor else 0
+    while True:
+        if isinstance(entry, str):
+            while kernel.loading not in (0, number) and _is_up(w, kernel.loading << RECORD_SHIFT):
+                yield Frame.sleep(kernel.frames[number], 1)
+            w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
+            kernel.loading = number
         try:
-            main = _load(kernel, entry).main
-        finally:
-            kernel.loading = 0
-    now = kernel.now()
-    w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
-    begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
-    generator = kernel.generators[number] = make_generator(main, kernel.frames[number])
-    try:
-        trap = generator.send(None)
-    except StopIteration:
-        return
+            if isinstance(entry, str):
+                try:
+                    main = _load(kernel, entry).main
+                finally:
+                    kernel.loading = 0
+            now = kernel.now()
+            w[STEP_DEADLINE] = (now + w[task + BUDGET_US]) & TIME_MASK
+            begin_period(kernel, task, (now - w[NOW]) & TIME_MASK)
+            generator = kernel.generators[number] = make_generator(main, kernel.frames[number])
+            try:
+                trap = generator.send(None)
+            except StopIteration:
+                return
+            break
+        except MemoryError:
+            if not 0 < pause_ms <= HEAP_PAUSE_MS_MAX:
+                raise
+        kernel.generators[number] = own
+        yield Frame.sleep(kernel.frames[number], pause_ms)
+        pause_ms *= 2
+    own = None  # else it would hold itself
     yield trap
 
 
@@ -193,8 +210,12 @@ def _load(kernel, path):
     return modules[path]
 
 
-def guard_supervisor(kernel):
-    """Restart the supervisor; reset the board when it dies too often: nothing else would."""
+def guard_supervisor(kernel, kind):
+    """Restart the supervisor; reset the board when it dies too often: nothing else would.
+
+    One that dies at a full heap, of that or of what collecting it takes, while a guest's program
+    runs may owe that to the program, which is interrupted first.
+    """
     now = kernel.now()
     quarters = kernel.words[kernel.words[PARTICULARS] + QUARTERS]
     age_us = (now - kernel.supervisor_since) & TIME_MASK
@@ -203,7 +224,12 @@ def guard_supervisor(kernel):
         kernel.supervisor_quarter = quarters
         kernel.supervisor_faults = 0
     kernel.supervisor_faults += 1
-    if kernel.supervisor_faults > SUPERVISOR_FAULTS_MAX:
+    most = SUPERVISOR_FAULTS_MAX
+    if (kind == MEMORY or kind == BUDGET) and kernel.port.guest:
+        if kernel.supervisor_faults == most + 1:
+            kernel.words[STOPPED] = 1
+        most *= 2
+    if kernel.supervisor_faults > most:
         kernel.port.panic(SUPERVISOR_DIED)
     try:
         start(kernel, kernel.supervisor)

@@ -2,6 +2,7 @@
 
 from kernel.layout import PROGRAM, PROMPT
 from kernel.levels import lend_main_level
+from kernel.limits import SUPERVISOR_FAULTS_MAX
 
 
 def ticker(rig, name="tick", *, ms=5):
@@ -130,3 +131,49 @@ def test_handing_another_line_over_is_an_acknowledgement(rig):
     if rig.log.count("tick") < 10:
         raise AssertionError(rig.log)
     rig.expect(rig.log.count("handed"), 1)
+
+
+def test_supervisor_that_starts_at_a_full_heap_waits_until_the_guest_lets_it_go(rig):
+    is_full = [True]
+
+    def supervisor(task):
+        rig.log.append("start")
+        if is_full[0]:
+            raise MemoryError
+        yield task.sleep(5)
+        rig.log.append("runs")
+        yield task.recv()
+
+    rig.add("supervisor", supervisor, priority=0)
+
+    def program():
+        while len(rig.log) < 4:
+            pass
+        is_full[0] = False
+        while "runs" not in rig.log:
+            pass
+
+    rig.expect(run_guest(rig, program), False)
+    rig.expect(rig.log, ["start"] * 5 + ["runs"])
+    rig.expect((rig.generation("supervisor"), rig.fault("supervisor")), (1, 0))
+
+
+def test_guest_that_never_lets_the_heap_go_is_interrupted_before_the_board_is_reset(rig):
+    is_full = [True]
+
+    def supervisor(task):
+        yield task.sleep(1)
+        if is_full[0]:
+            raise MemoryError
+        yield task.recv()
+
+    rig.add("supervisor", supervisor, priority=0)
+
+    def program():
+        while True:
+            pass
+
+    rig.expect(run_guest(rig, program), True)
+    is_full[0] = False
+    rig.expect(rig.port.guest, PROMPT)
+    rig.expect(rig.generation("supervisor"), SUPERVISOR_FAULTS_MAX + 2)
