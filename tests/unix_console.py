@@ -17,7 +17,8 @@ from guard.authority import Authority
 from kernel.boot import build
 from guard.guards import install
 from kernel.levels import main_level
-from bulkhead_system import COMMON, MODULES, SERVICES, WORDS
+from bulkhead_boot import COMMON, WORDS
+from bulkhead_system import MODULES, SERVICES
 from bulkhead_port import Port
 
 kernel = build(SERVICES, Port(), WORDS)

@@ -16,7 +16,8 @@ import sys
 sys.path.insert(0, "{common}")
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
-from bulkhead_system import COMMON, IMAGE, INTERFACE, MODULES, SERVICES, WORDS
+from bulkhead_boot import COMMON, WORDS
+from bulkhead_system import IMAGE, INTERFACE, MODULES, SERVICES
 from guard.authority import Authority
 from guard.guards import install
 from kernel.boot import build

@@ -35,7 +35,8 @@ def measure_kernel():
     import bulkhead  # noqa: F401
 
     library = in_use()
-    from bulkhead_system import SERVICES, WORDS
+    from bulkhead_boot import WORDS
+    from bulkhead_system import SERVICES
     from port.rp2 import Port
 
     code = in_use()

@@ -22,9 +22,10 @@ from guard.authority import Authority
 from guard.guards import install
 from kernel.boot import build
 from kernel.layout import PROGRAM, PROMPT
+from bulkhead_boot import COMMON, WORDS
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
-from bulkhead_system import COMMON, GUEST, IMAGE, INTERFACE, MODULES, SERVICES, WORDS
+from bulkhead_system import GUEST, IMAGE, INTERFACE, MODULES, SERVICES
 from kernel.records import crash_text
 from bulkhead_port import Port
 
@@ -38,7 +39,7 @@ try:
     authority = Authority(SERVICES, COMMON, MODULES)
     authority.acting = kernel.acting
     install(kernel.words, authority, port.outlet, port.shares)
-    del build
+    del build, COMMON, WORDS, sys.modules["bulkhead_boot"]
     for once in ("boot", "window"):  # they take 2 KB, and have run
         delattr(sys.modules["kernel"], once)
         del sys.modules["kernel." + once]

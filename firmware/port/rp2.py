@@ -18,12 +18,12 @@ from kernel.layout import IRQ_PENDING, PROGRAM, PROMPT, SCHEDULED, STOPPED
 from kernel.limits import TICK_US, TIME_MASK
 from kernel.outputs import make_all_safe, make_safe
 from micropython import const
-from port.memory import copy, find_collecting, find_interrupt_character, length
+from port.memory import copy, length
 from uctypes import addressof
 
 from port.rp2_chip import TIMERAWL
 from port.rp2_crash import keep, see_nothing, take
-from port.rp2_input import Waiting, find_ring
+from port.rp2_input import Waiting
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
@@ -89,6 +89,8 @@ class Port:
         # can put another of its name in its place.
         for name in ("machine", "micropython", "os", "select", "struct", "sys", "time"):
             sys.modules[name] = __import__(name)
+        from port.rp2_found import find_interrupt_character, find_ring
+
         # The REPL sets it as well, and has no name for what it is: so it is read where it is kept.
         self.interrupt_character = find_interrupt_character(_SRAM, _SRAM_END)
         if not self.interrupt_character:
@@ -140,6 +142,8 @@ class Port:
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
+        from port.rp2_found import find_collecting, forget
+
         self.kernel = kernel
         self.enter = enter
         self.words = kernel.words
@@ -159,6 +163,7 @@ class Port:
         for handler in (enter, self.tick_handler, self.look, start):
             self.shares.unchecked(handler)
         self.wake.words = addressof(kernel.words)
+        forget()
         self.stop_tick()  # from here on the alarm is the tick's
 
     @micropython.viper

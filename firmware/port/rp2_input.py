@@ -8,40 +8,17 @@ byte is taken and where the next is put. Nothing adds to it while compiled code 
 import machine
 import micropython
 from micropython import const
-from port.rp2_chip import RAM_END
 
 _SIZE = const(512)
 _CTRL_C = const(3)
 _LINE_FEED = const(10)
 _MARK = const(0x1E)
-_RAM = const(0x20000000)
 _LOOKS = const(64)  # a second
 
 # What `look` finds.
 _INTERRUPT = const(1)
 _FRAME = const(2)  # a whole one
 _FULL = const(3)
-
-
-@micropython.viper
-def find_ring(at: int, end: int, keyboard) -> int:
-    """Return the address of the ring between two addresses, or 0.
-
-    Found as what takes a key that is typed, which is taken out again.
-    """
-    put = keyboard.type
-    while at < end:
-        ring = ptr16(at)
-        data = ptr32(at)[0]
-        if ring[2] == _SIZE and ring[3] < _SIZE and ring[4] < _SIZE:
-            if data >= _RAM and data <= RAM_END - _SIZE:
-                last = ring[4]
-                put(b"\x00")
-                if ring[4] == (last + 1) % _SIZE:
-                    ring[4] = last
-                    return at
-        at += 4
-    return 0
 
 
 @micropython.viper

@@ -25,7 +25,7 @@ import micropython
 from kernel.layout import (
     STACK_LANDING, STACK_LIMIT, STACK_MOST, STACK_THREAD, STACK_TOP, STACK_WORDS,
 )  # fmt: skip
-from micropython import const, schedule
+from micropython import const
 from uctypes import addressof
 
 # What a service may use, from where the dispatcher resumes it; `firmware/README.md` says how deep
@@ -43,10 +43,6 @@ _ROOMY_BYTES = const(12_288)
 _INTERRUPT_BYTES_LEAST = const(1_280)
 # `gc_lock_depth` is so far into the state of the thread.
 _LOCKS_BYTES = const(8)
-
-# Of the interpreter's state, from that of the thread on, up to here its queue of callbacks is.
-_STATE_BYTES = const(1_024)
-_NOT = const(255)
 
 # Of `mp_obj_type_t`: where the slots are, and the byte that numbers the slot of `call`.
 _CALL_INDEX = const(10)
@@ -75,7 +71,9 @@ class Stack:
         else:
             most = full - _INTERRUPT_BYTES_LEAST
             self.guest = most - _ENTRY_BYTES
-        queue = find_queue(thread, bytearray(_STATE_BYTES))
+        from port.rp2_found import STATE_BYTES, find_queue
+
+        queue = find_queue(thread, bytearray(STATE_BYTES))
         enter_most = most - _LEAST_BYTES
         # In the order of `layout`.
         self.words = array("i", [thread, most, _EACH_BYTES, full, full, enter_most, queue, 0])
@@ -190,35 +188,3 @@ def _is_limit(at):
         return True
     finally:
         machine.mem32[at] = limit
-
-
-@micropython.viper
-def find_queue(at: int, room) -> int:
-    """Return the address of the byte that counts the queue of scheduled callbacks, or 0.
-
-    It is `sched_len` (`py/mpstate.h`), found behind the address `at` as what each callback that is
-    asked for raises by 1. Compiled: none is called before it returns. `room` is for as much.
-    """
-    now = ptr8(at)
-    seen = ptr8(room)
-    place = 0
-    while place < _STATE_BYTES:
-        seen[place] = now[place]
-        place += 1
-    schedule(id, None)  # type: ignore[arg-type]
-    place = 0
-    while place < _STATE_BYTES:
-        if now[place] == seen[place] + 1:
-            seen[place] = now[place]
-        else:
-            seen[place] = _NOT
-        place += 1
-    schedule(id, None)  # type: ignore[arg-type]
-    found = 0
-    place = 0
-    while place < _STATE_BYTES:
-        if seen[place] != _NOT:
-            if now[place] == seen[place] + 1:
-                found = at + place
-        place += 1
-    return found

@@ -9,7 +9,8 @@ import pytest
 from bulkhead_host import abi
 from bulkhead_host.errors import UsageError
 from bulkhead_host.image.application import port_modules
-from bulkhead_host.system.generate import system_module
+from bulkhead_host.system.examine import load_system
+from bulkhead_host.system.generate import boot_source, system_module
 from bulkhead_host.system.words import words_of
 from kernel import layout
 from plan.words import lay_out
@@ -44,6 +45,7 @@ def test_service_whose_main_is_an_async_def_is_marked(application: Path) -> None
 def test_the_words_at_boot_are_those_that_the_table_says(application: Path) -> None:
     names: dict[str, Any] = {}
     exec(system_module(application, "pico"), names)
+    exec(boot_source(*load_system(application, "pico")), names)
     words, rows = memoryview(names["WORDS"]).cast("i"), names["SERVICES"]
     assert list(words) == list(lay_out(rows))
     for number, row in enumerate(rows, start=1):

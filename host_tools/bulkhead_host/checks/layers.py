@@ -53,12 +53,13 @@ AREAS = {
         *STANDARD_LIBRARY,
     ),
     "firmware/boot": (
-        *("kernel", "port", "guard", "bulkhead", "bulkhead_port", "bulkhead_key", *GENERATED),
-        *("bulkhead_slots", "micropython", "os", "sys"),
+        *("kernel", "port", "guard", "bulkhead", *GENERATED),
+        *("bulkhead_boot", "bulkhead_port", "bulkhead_key", "bulkhead_slots"),
+        *("micropython", "os", "sys"),
         *PLAIN_MODULES,
     ),
     "firmware/bench": (
-        *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),
+        *("bench", "kernel", "port", "bulkhead", "bulkhead_boot", "services.*.api", *GENERATED),
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),

@@ -22,6 +22,7 @@ from bulkhead_host.files import read_text, write_text
 from bulkhead_host.problem import Problem
 from bulkhead_host.system import generate
 from bulkhead_host.system.boards import board_named
+from bulkhead_host.system.examine import load_system
 
 LIBRARY_STUBS = "micropython-stdlib-stubs"
 SIMULATOR = "firmware/port/sim.py"
@@ -166,6 +167,10 @@ def _prepare_generated(work: Path, root: Path, board: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in (
         ("bulkhead_system", generate.system_module(root / "services", APPLICATION_BOARD)),
+        (
+            "bulkhead_boot",
+            generate.boot_source(*load_system(root / "services", APPLICATION_BOARD)),
+        ),
         ("bulkhead_board", generate.board_module(APPLICATION_BOARD)),
         ("bulkhead_port", generate.port_source(board_named(board))),
         ("bulkhead_key", "KEY = bytes(32)\n"),

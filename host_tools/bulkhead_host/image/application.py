@@ -15,6 +15,7 @@ from bulkhead_host.system.fold import fold_tree
 from bulkhead_host.system.generate import (
     Identity,
     board_source,
+    boot_source,
     outputs_source,
     port_source,
     system_source,
@@ -35,10 +36,10 @@ def system_files(
 
     That is kernel, guard, the board's port, the user library, the boot files, the application's
     services, each with the constants it imports folded in, and the modules generated from the
-    manifests: `bulkhead_system.py`, its table, `bulkhead_board.py`, the pins by name, and
-    `bulkhead_port.py`, which is the board's port, and `bulkhead_key.py`, a place for the device
-    key. `guest` is the name and the source of a guest program, `loaded` what `load_system` has
-    returned, where that was asked before.
+    manifests: `bulkhead_system.py`, its table, `bulkhead_boot.py`, what is needed once,
+    `bulkhead_board.py`, the pins by name, `bulkhead_port.py`, which is the board's port, and
+    `bulkhead_key.py`, a place for the device key. `guest` is the name and the source of a guest
+    program, `loaded` what `load_system` has returned, where that was asked before.
     """
     system, config = loaded or load_system(application, board)
     firmware = source_root() / "firmware"
@@ -71,6 +72,7 @@ def system_files(
     )
     table = system_source(system, config, guest=guest, identity=identity)
     files["bulkhead_system.py"] = table.encode()
+    files["bulkhead_boot.py"] = boot_source(system, config).encode()
     return files
 
 

@@ -70,19 +70,14 @@ def system_source(
     again along with it.
     """
     services = application.services
-    rows = [
-        _row(application, service, number, board)
-        for number, service in enumerate(services, start=1)
-    ]
+    rows = _rows(application, board)
     known = identity or Identity(codes=("",) * len(services))
     body = "".join(f"    {row!r},\n" for row in rows)
     return (
         '"""The system on this board, generated from its manifests."""\n\n'
         f"VERSION = {__version__!r}\nBOARD = {board.name!r}\nAPPLICATION = {application.name!r}\n"
         f"SERVICES = (\n{body})\n"
-        f"# What the kernel's words are at boot, by `firmware/plan/words.py`.\n"
-        f"WORDS = {words_of(rows)!r}\n"
-        f"# What every service may import, and what each manifest adds.\nCOMMON = {SERVICE!r}\n"
+        f"# What each manifest adds to what every service may import.\n"
         f"MODULES = {tuple(service.modules for service in services)!r}\n"
         f"# The version of each service, and the pins of those that list some, in their order.\n"
         f"VERSIONS = {tuple(service.version for service in services)!r}\n"
@@ -94,6 +89,18 @@ def system_source(
         f"GUEST = {guest!r}\n{_net(services)}{far_source(services)}"
         f"# The image; what its services are compiled against; and the code of each service.\n"
         f"IMAGE = {known.image!r}\nINTERFACE = {known.interface!r}\nCODES = {known.codes!r}\n"
+    )
+
+
+def boot_source(application: Application, board: Board) -> str:
+    """Return the source of `bulkhead_boot`: what is needed once, and then let go of.
+
+    `WORDS` are the kernel's words at boot (`firmware/plan/words.py`), `COMMON` is what every
+    service may import. They take 4 KB of the heap of a board that loads them from a file.
+    """
+    return (
+        '"""What this system needs to boot, generated from its manifests."""\n\n'
+        f"WORDS = {words_of(_rows(application, board))!r}\nCOMMON = {SERVICE!r}\n"
     )
 
 
@@ -129,6 +136,11 @@ def port_source(board: Board) -> str:
     """Return the source of `bulkhead_port`: the port of the board, for `main.py`."""
     head = f'"""The port of the board {board.name}, generated from its board.toml."""\n\n'
     return head + f"from port.{board.port} import Port\n"
+
+
+def _rows(application: Application, board: Board) -> list[tuple[object, ...]]:
+    numbered = enumerate(application.services, start=1)
+    return [_row(application, service, number, board) for number, service in numbered]
 
 
 def _policies(application: Application) -> dict[str, tuple[object, ...]]:
