@@ -39,13 +39,26 @@ MANIFESTS = {
     path.parent.name: tomllib.loads(path.read_text())
     for path in sorted((source_root() / "services").glob("*/service.toml"))
 }
-# A Pico has no wireless chip, and no modules for one; and so no client of the network.
-SHIPPED = [
-    name
-    for name, table in MANIFESTS.items()
-    if not {"network", "socket"} & set(table["service"].get("modules", ()))
-    and "net" not in table.get("uses", ())
-]
+
+
+def networked() -> set[str]:
+    """Return the services for which a board needs a network, by what they use, and so on."""
+    found = {
+        name
+        for name, table in MANIFESTS.items()
+        if {"network", "socket"} & set(table["service"].get("modules", ()))
+    }
+    while more := {
+        name
+        for name, table in MANIFESTS.items()
+        if name not in found and found & set(table.get("uses", ()))
+    }:
+        found |= more
+    return found
+
+
+# A Pico has no wireless chip, and no modules for one.
+SHIPPED = sorted(set(MANIFESTS) - networked())
 CALLED = re.findall(r'^    "(\w+)",', (APPLICATION / "breaker" / "api.py").read_text(), re.M)
 
 DEAD, REFUSED = 193, abi.REFUSED
@@ -205,7 +218,7 @@ def keeps_button(desk: Desk) -> Keeps:
     assert isinstance(presses, int)
     desk.call("patient.PUSH")
     yield
-    desk.board.pin(BUTTON).press(ms=30)
+    desk.board.pin(BUTTON).press(ms=60)  # more than a collection takes
     desk.wait_for(f"0 ({presses + 1}, 0)")
 
 
