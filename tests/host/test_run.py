@@ -88,6 +88,24 @@ def test_a_target_that_is_down_before_is_an_error_that_says_so() -> None:
         run(board)
 
 
+class BusyBoard(FakeBoard):
+    """A board whose service is in the midst of a long step when it is to fail first."""
+
+    refusals = 2
+
+    def _inject(self, name: str, kind: int) -> int:
+        self.refusals -= 1
+        return abi.UNKNOWN if self.refusals >= 0 else super()._inject(name, kind)
+
+
+def test_a_target_in_the_midst_of_a_step_is_asked_again() -> None:
+    board = BusyBoard()
+    seen, _, _ = run(board)
+    assert seen.problems == []
+    assert board.refusals == -1
+    assert board.injections == [("blink", "crash")]
+
+
 def test_a_target_that_comes_back_late_is_waited_for() -> None:
     board = FakeBoard()
     blink = board.services[6]

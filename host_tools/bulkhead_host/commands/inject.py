@@ -14,6 +14,7 @@ from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import KILL_S_MAX, UpdateTakenBack, kill_in_update
+from bulkhead_host.view.services import STOPPED_STATES
 
 BOARD_NAMES = ("supervisor-kill", "watchdog-starvation", "clock-jump", "link-noise", "reset")
 """What can be done to any board itself."""
@@ -37,6 +38,8 @@ _AS_OF_A_SERVICE = {
 }
 
 PROBATION_MS = 1000
+_STEP_S = 2.0
+"""So long a service may be refused: longer than a step of one that ships."""
 
 
 def inject(client: Client, kind: str, target: str | None = None) -> str:
@@ -66,16 +69,31 @@ def _inject(client: Client, kind: str, target: str) -> str:
     if kind == KILL_IN_UPDATE:
         return _killed_in_update(client, before)
     try:
-        client.inject(target, kind)
-    except NoSuchTarget:
-        state = _named(client.table(), target).state
-        raise BulkheadError(
-            f"{target} cannot be made to fail now: it is {state}", "see what holds it: bulkhead ps"
-        ) from None
+        _order(client, kind, target)
     except DeviceTimeout as error:
         if not _has_failed_since(client, before):
             raise error from None
     return f"asked {target} to {_meaning(kind)}"
+
+
+def _order(client: Client, kind: str, target: str) -> None:
+    """Give the order again while the service is in the midst of a step that the answer preempts.
+
+    The kernel refuses it then, and nothing has been done. No step lasts longer than its budget.
+    """
+    give_up_s = client.transport.clock_s() + _STEP_S
+    while True:
+        try:
+            client.inject(target, kind)
+        except NoSuchTarget:
+            state = _named(client.table(), target).state
+            if state in STOPPED_STATES or client.transport.clock_s() >= give_up_s:
+                raise BulkheadError(
+                    f"{target} cannot be made to fail now: it is {state}",
+                    "see what holds it: bulkhead ps",
+                ) from None
+        else:
+            return
 
 
 def _killed_in_update(client: Client, before: Service) -> str:
