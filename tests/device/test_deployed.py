@@ -17,7 +17,7 @@ from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.paths import source_root
 
 BLOCK_BYTES = 4096
-FREE_BYTES, PIECE_BYTES = 24_000, 4_000
+FREE_BYTES, PIECE_BYTES = 20_000, 4_000
 """Of heap, that the demo has to leave, and in one piece: an open file takes 1.3 KB."""
 
 
