@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from loud import loud
 
 from bulkhead_host import abi
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.net.network import Network
-from bulkhead_host.emulator.net.tcp import Connection
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.updater import update_to_itself
@@ -23,27 +23,6 @@ OPEN, READ, WRITE, WAIT, CLOSE, STATUS, UP, RESOLVE, TIME = 1, 4, 5, 6, 7, 8, 9,
 READABLE, WRITABLE = 1, 2
 ENDED, NOT_ALLOWED, NO_ANSWER = 2, 4, 7
 TIMES = 20
-
-
-class Loud:
-    """Says what it hears, louder and 20 times, and ends."""
-
-    def open(self, connection: Connection) -> None:
-        self._connection = connection
-        connection.accept()
-
-    def receive(self, data: bytes) -> None:
-        self._connection.send(data.upper() * TIMES)
-        self._connection.close()
-
-    def room(self) -> int:
-        return 1000
-
-    def finish(self) -> None:
-        """Do nothing."""
-
-    def lose(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +65,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     prober.write_text(text)
     image = build(BuildOptions(application=application, output=application / "net.uf2")).path
     with EmulatedBoard(image=image, seed=0) as board:
-        network = Network(board, tcp={1801: Loud}, reaches_host=False)
+        network = Network(board, tcp={1801: loud(TIMES)}, reaches_host=False)
         log: list[str] = []
         client = Client(BoardTransport(board), on_output=log.append)
         client.listen(1.0)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from loud import loud
 
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.net.conditions import Conditions
 from bulkhead_host.emulator.net.network import Network
-from bulkhead_host.emulator.net.tcp import Connection
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.errors import DeviceException
 from bulkhead_host.image.build import build_image
@@ -45,27 +45,6 @@ TIMES = 300
 GOOD = Conditions()
 
 
-class Loud:
-    """Says what it hears, louder and 300 times, and ends."""
-
-    def open(self, connection: Connection) -> None:
-        self._connection = connection
-        connection.accept()
-
-    def receive(self, data: bytes) -> None:
-        self._connection.send(data.upper() * TIMES)
-        self._connection.close()
-
-    def room(self) -> int:
-        return 1000
-
-    def finish(self) -> None:
-        """Do nothing."""
-
-    def lose(self) -> None:
-        """Do nothing."""
-
-
 @pytest.fixture(scope="module")
 def image() -> Path:
     """Return a hardened image at its prompt: the build folder is that of applications."""
@@ -77,7 +56,9 @@ def connected(
     image: Path, conditions: Conditions = GOOD, *, reaches_host: bool = False
 ) -> Iterator[tuple[EmulatedBoard, Network]]:
     with EmulatedBoard(image=image, seed=0) as board:
-        network = Network(board, conditions=conditions, tcp={7: Loud}, reaches_host=reaches_host)
+        network = Network(
+            board, conditions=conditions, tcp={7: loud(TIMES)}, reaches_host=reaches_host
+        )
         wait_for_prompt(board)
         assert execute(board, BEGIN + CONNECT) == "10.0.2.15\n"
         yield board, network

@@ -1,9 +1,9 @@
 """C that a program calls stays within its memory, whatever code runs in its midst."""
 
 import pytest
+from expressions import prepare, value_of
 
 from bulkhead_host.emulator import EmulatedBoard
-from bulkhead_host.emulator.repl import execute
 
 _PREPARED = """
 import array, deflate, heapq, io, re
@@ -116,11 +116,6 @@ def filled(made):
     for at in range(40):
         made.append(at)
     return len(made)
-def said(step):
-    try:
-        return step()
-    except Exception as error:
-        return type(error).__name__
 """
 
 EXPECTED = {
@@ -181,11 +176,9 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def prepared(case_board: EmulatedBoard) -> EmulatedBoard:
     """Return a board that knows what the expressions use."""
-    execute(case_board, _PREPARED)
-    return case_board
+    return prepare(case_board, _PREPARED)
 
 
 @pytest.mark.parametrize("expression", EXPECTED)
 def test_expression(expression: str, prepared: EmulatedBoard) -> None:
-    said = execute(prepared, f"print(said(lambda: {expression}))")
-    assert said == EXPECTED[expression] + "\n"
+    assert value_of(prepared, expression) == EXPECTED[expression]

@@ -4,11 +4,11 @@ What `tests/model/kill.pml` says of the model, of the code itself: a kill ends t
 meant for or none, a hard driver loses nothing and is never hit, and nothing is left over.
 """
 
-from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+from told_stores import Words
 
 from cases.ports import CasePort
 from cases.rig import Rig, burn_us
@@ -21,19 +21,6 @@ _END_MS = 60
 # The stores after a strike before which the line fires: all until the struck task is replaced by
 # the next, and some of the step that follows.
 _AHEAD = 24
-
-
-class Words(array):  # type: ignore[type-arg]
-    """The kernel's array, with a function to call before each store that is no interrupt's."""
-
-    before: Callable[[], None] | None = None
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        before, self.before = self.before, None
-        if before is not None:
-            before()
-            self.before = before
-        super().__setitem__(index, value)
 
 
 class Scenario:

@@ -5,11 +5,11 @@ code. So the kernel's array here tells of each store, and a scenario runs once f
 which a task runs, with its budget over and the tick just before that store.
 """
 
-from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+from told_stores import Words
 
 from cases.ports import CasePort
 from cases.rig import Rig, burn_us
@@ -19,19 +19,6 @@ from kernel.layout import ARMED, RUNNING_TASK, STEP_DEADLINE, STRUCK
 
 Main = Generator[int, int, None]
 _END_MS = 60
-
-
-class Words(array):  # type: ignore[type-arg]
-    """The kernel's array, with a function to call before each store it is not in the midst of."""
-
-    before: Callable[[], None] | None = None
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        before, self.before = self.before, None
-        if before is not None:
-            before()
-            self.before = before
-        super().__setitem__(index, value)
 
 
 class Scenario:
