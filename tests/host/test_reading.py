@@ -187,6 +187,30 @@ def test_what_is_right_is_not_named(folder: Path) -> None:
     assert wrong(folder, body) == []
 
 
+@pytest.mark.parametrize(
+    ("module", "call", "least_ms"), [("dht", "measure", 275), ("onewire", "scan", 22)]
+)
+def test_a_driver_that_takes_longer_than_its_step_is_named(
+    tmp_path: Path, module: str, call: str, least_ms: int
+) -> None:
+    (tmp_path / "reader").mkdir()
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "demo"\nboard = "pico"\n'
+        'start = ["supervisor", "logger", "console", "reader"]\n'
+    )
+    (tmp_path / "reader" / "service.py").write_text(
+        f"import {module}\n\n\ndef main(task):\n    {module}.made().{call}()\n"
+        "    yield task.recv()\n    task.exit()\n"
+    )
+    for budget_ms, count in ((least_ms, 1), (least_ms + 1, 0)):
+        (tmp_path / "reader" / "service.toml").write_text(
+            f'[service]\nname = "reader"\npriority = 5\nbudget_ms = {budget_ms}\n'
+            f'modules = ["{module}"]\n'
+        )
+        found = [one for one in check(tmp_path).problems if "or more" in one.text]
+        assert [one.line for one in found] == [5] * count
+
+
 def test_what_is_called_irq_and_is_no_callback_is_not_named(folder: Path) -> None:
     body = "        if led.irq() or led.irq is None:\n            yield task.sleep(1)\n"
     assert wrong(folder, body) == []

@@ -48,6 +48,7 @@ AREAS = {
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": ("guard", "kernel.layout", "builtins", "micropython", "sys"),
     "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
+    "firmware/modules": ("_onewire", "machine", "micropython.const"),
     "firmware/port": (
         *("port", "kernel", "bulkhead_outputs", *MICROPYTHON_MODULES, "uctypes"),
         *STANDARD_LIBRARY,

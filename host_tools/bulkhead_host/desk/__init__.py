@@ -18,23 +18,31 @@ plugin is what `furnish` has returned.
 from bulkhead_host.desk.bme280 import Bme280
 from bulkhead_host.desk.buses import I2cDevice, SpiDevice
 from bulkhead_host.desk.desk import Desk
+from bulkhead_host.desk.dht import Dht11, Dht22
 from bulkhead_host.desk.hx711 import Hx711
 from bulkhead_host.desk.knob import RotaryEncoder
+from bulkhead_host.desk.onewire import Ds18b20, OneWireDevice
 from bulkhead_host.desk.registers import Registers
 from bulkhead_host.desk.sht31 import Sht31
 from bulkhead_host.desk.ssd1306 import Ssd1306
 from bulkhead_host.desk.stepper import CoilStepper, Stepper
+from bulkhead_host.desk.ws2812 import Ws2812
 
 __all__ = [
     "Bme280",
     "CoilStepper",
     "Desk",
+    "Dht11",
+    "Dht22",
+    "Ds18b20",
     "Hx711",
     "I2cDevice",
+    "OneWireDevice",
     "Registers",
     "RotaryEncoder",
     "Sht31",
     "SpiDevice",
     "Ssd1306",
     "Stepper",
+    "Ws2812",
 ]

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bulkhead_host.desk.buses import I2cBus, I2cDevice, SpiBus, SpiDevice
+from bulkhead_host.desk.onewire import OneWireBus
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.pins import Pin
 from bulkhead_host.emulator.serial_peer import SerialPeer
@@ -74,6 +75,7 @@ class Desk:
         self.file = file
         self._i2c: dict[int, I2cBus] = {}
         self._spi: dict[int, SpiBus] = {}
+        self._onewire: dict[int, OneWireBus] = {}
         self._uarts: dict[int, SerialPeer] = {}
         self._named: dict[str, Any] = {}
         self._shown: dict[str, str] = {}
@@ -89,6 +91,12 @@ class Desk:
         _check(number, BUSES, "SPI bus")
         block = self.board.chip.mcu.spi[number]
         return NamedSpiBus(self, self._spi.setdefault(number, SpiBus(block, self.guarded)))
+
+    def onewire(self, gpio: int) -> OneWireBus:
+        """Return the 1-Wire bus on a GPIO, with its resistor."""
+        if gpio not in self._onewire:
+            self._onewire[gpio] = OneWireBus(self.pin(gpio), self.guarded, self.at)
+        return self._onewire[gpio]
 
     def uart(self, number: int, *, baudrate: int = 115_200) -> SerialPeer:
         """Return the far end of UART 0 or 1: `send(data)` to it, `got` has what came."""

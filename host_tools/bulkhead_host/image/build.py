@@ -21,7 +21,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text, write_whole
 from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newest, locked, quiet
 from bulkhead_host.image.firmware import FirmwareBuild, changes_for
-from bulkhead_host.image.frozen import read_files
+from bulkhead_host.image.frozen import read_files, stock_modules
 from bulkhead_host.image.recipe import BUILDER_VERSION, LIBRARIES, Board, board_named
 from bulkhead_host.image.sources import SourceTree, library, source_tree
 from bulkhead_host.image.toolchain import toolchain
@@ -68,7 +68,8 @@ def build_image(
 ) -> Image:
     """Build an image with `files` (path on the board to source) frozen in.
 
-    MicroPython is changed as `hardening` says, but without files it is as it comes.
+    MicroPython is changed as `hardening` says, but without files it is as it comes. The modules
+    that its own images have are in both, where `files` has none of the name.
 
     Writes it to `output`, whole or not at all; without `output` the image's path is the cache's
     own. Installs missing programs with apt where it may, unless `may_install` is false. Raises
@@ -76,6 +77,7 @@ def build_image(
     """
     target = board_named(board)
     contents = read_files(files)
+    stock = {name: code for name, code in stock_modules().items() if name not in contents}
     cache = cache_dir()
     _check_place(cache)
     with locked(cache / "build.lock", progress):
@@ -84,7 +86,7 @@ def build_image(
         additions, keys = _additions(target, cache, progress)
         changes = digest(repr(changes_for(target))) if contents else ""
         base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
-        folder = cache / "images" / digest(base, _MERGER, digest_files(contents))[:32]
+        folder = cache / "images" / digest(base, _MERGER, digest_files(contents | stock))[:32]
         if (folder / "image.json").exists():
             os.utime(folder)
         else:
@@ -93,7 +95,7 @@ def build_image(
             builder = FirmwareBuild(
                 target, tools, tree, build_folder, progress, additions, as_it_comes=not contents
             )
-            builder.make(merge(contents), folder)
+            builder.make(merge(contents) | stock, folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)
         return _described(folder, target, tree, output)

@@ -4,13 +4,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from bulkhead_host.errors import UsageError
-from bulkhead_host.files import read_text
+from bulkhead_host.files import python_files, read_text
+from bulkhead_host.paths import source_root
 
 # Modules that MicroPython's rp2 port freezes by itself.
 _PORT_MODULES = ("_boot.py", "_boot_fat.py", "rp2.py")
 # What is loaded again whenever its service is started again, and the name it is looked up by.
 _SERVICE = "/service.py"
 _LOOKED_UP = "/service/__init__.py"
+
+
+def stock_modules() -> dict[str, bytes]:
+    """Return the modules that MicroPython's own images have and its bare sources lack.
+
+    They are `firmware/modules`, written for this project: neopixel, dht, onewire, ds18x20.
+    """
+    folder = source_root() / "firmware" / "modules"
+    return read_files({file.name: file for file in python_files(folder)})
 
 
 def read_files(files: Mapping[str, Path | bytes]) -> dict[str, bytes]:
@@ -26,9 +36,11 @@ def manifest_text(modules: Iterable[str], folder: str) -> str:
     """Return the manifest that freezes `modules` (`.mpy` in `folder`) and the stock modules.
 
     Every file is named, since freezing a folder takes its files in the order of the disk. Services
-    go first: MicroPython looks for a module by comparing names from the first frozen one on.
+    go first: MicroPython looks for a module by comparing names from the first frozen one on. The
+    modules of `stock_modules` go last.
     """
-    ordered = sorted(modules, key=lambda name: (not name.endswith(_SERVICE), name))
+    stock = stock_modules()
+    ordered = sorted(modules, key=lambda name: (name in stock, not name.endswith(_SERVICE), name))
     names = [name.removesuffix(".py") + ".mpy" for name in ordered]
     lines = [
         *(f"freeze_mpy({folder!r}, {name!r})" for name in names),

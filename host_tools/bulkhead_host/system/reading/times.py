@@ -12,6 +12,9 @@ _SLEEPS = {"sleep": 1000.0, "sleep_ms": 1.0, "sleep_us": 0.001}
 _CALLS = {"call": 3, "call_lending": 5, "call_granting": 4}
 _STOPS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Break, ast.Return, ast.Raise)
 _DOES_NOTHING = ("lightsleep", "deepsleep")
+# Methods that are one step for long, with the module that has them and the least milliseconds:
+# the drivers of `firmware/modules` tell why.
+_LONG = {"measure": ("dht", 275), "scan": ("onewire", 22)}
 
 
 def wrong_times(source: Source) -> Iterator[Finding]:
@@ -27,6 +30,8 @@ def wrong_times(source: Source) -> Iterator[Finding]:
             case ast.ImportFrom(module="machine", names=names):
                 for one in names:
                     yield from _idle(node.lineno, one.name)
+            case ast.Call(func=ast.Attribute(attr=name), args=[]) if name in _LONG:
+                yield from _long(source, node.lineno, name)
             case ast.While():
                 yield from _endless(node)
             case ast.Call(func=ast.Name(id="print")):
@@ -61,6 +66,17 @@ def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[F
             text=f"time.{name} holds the processor for {ms:g} ms, and a step of "
             f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
             next_step=f"yield task.sleep({ms:g})",
+        )
+
+
+def _long(source: Source, line: int, name: str) -> Iterator[Finding]:
+    module, ms = _LONG[name]
+    if module in source.service.modules and source.service.budget_ms <= ms:
+        yield Finding(
+            line=line,
+            text=f"{name}() of {module} takes {ms} ms or more, and a step of "
+            f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
+            next_step=f"a budget_ms above {ms}",
         )
 
 
