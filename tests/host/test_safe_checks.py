@@ -82,12 +82,45 @@ def test_tx_of_a_uart_line_is_driven(tmp_path: Path) -> None:
         ("SPI(0)", ["gp18", "gp19"]),
         ("UART(0, 9600, tx=Pin(0), rx=Pin(1))", ["gp0"]),
         ('Pin("GP2", Pin.OUT)', ["gp2"]),
+        ("Pin(Pin.board.GP2, Pin.OUT)", ["gp2"]),
+        ("Pin.board.GP2.on()", ["gp2"]),
+        ("Pin(2, 1)", ["gp2"]),
+        ("OUT = Pin.OUT\nPin(2, OUT)", ["gp2"]),
+        ("MAKE = Pin\nMAKE(2, Pin.OUT)", ["gp2"]),
+        ("import machine as m\nm.Pin(2, m.Pin.OUT)", ["gp2"]),
+        ("from machine import Pin as P\nP(2, P.OUT)", ["gp2"]),
+        ("Pin(2).on()", ["gp2"]),
+        ("pin = Pin(2); on = pin.on; on()", ["gp2"]),
+        ("pin = Pin(2); say = pin.value; say(1)", ["gp2"]),
+        ("pin = Pin(2); pin(1)", ["gp2"]),
+        ("task.heat = Pin(2); task.heat.toggle()", ["gp2"]),
+        # Several in one place.
+        ("for n in (2, 3): Pin(n, Pin.OUT)", ["gp2", "gp3"]),
+        ("for n in range(2, 5): Pin(n, Pin.OUT)", ["gp2", "gp3", "gp4"]),
+        ("[Pin(n, Pin.OUT) for n in (2, 3)]", ["gp2", "gp3"]),
+        ("FIRST = const(2)\nfor n in range(2): Pin(FIRST + n, Pin.OUT)", ["gp2", "gp3"]),
+        ("ROW = (2, 3)\nfor n in ROW: Pin(n, Pin.OUT)", ["gp2", "gp3"]),
+        ("ROW = (2, 3)\nPin(ROW[1], Pin.OUT)", ["gp3"]),
+        ("for at, n in enumerate([2, 3]): Pin(n, Pin.OUT, value=at)", ["gp2", "gp3"]),
+        ("for n, level in ((2, 0), (3, 1)): Pin(n, value=level)", ["gp2", "gp3"]),
+        ("for n in {'a': 2, 'b': 3}.values(): Pin(n, Pin.OUT)", ["gp2", "gp3"]),
+        ("pins = [Pin(n) for n in (2, 3)]; pins[0].on()", ["gp2", "gp3"]),
+        ("for pin in (Pin(2), Pin(3)): pin.init(Pin.OUT)", ["gp2", "gp3"]),
+        ("def led(n):\n    return Pin(n, Pin.OUT)\nled(2); led(n=3)", ["gp2", "gp3"]),
+        ("def led(n=2):\n    Pin(n, Pin.OUT)\nled()", ["gp2"]),
+        ("class L:\n    def __init__(self, n):\n        self.n = Pin(n)\nL(2).n.on()", ["gp2"]),
+        ("n = 2 if task.arg else 3; Pin(n, Pin.OUT)", ["gp2", "gp3"]),
+        ("task.pio.state_machine(1, task, set_base=Pin(2), in_base=Pin(3))", ["gp2"]),
         # What is only read.
         ("Pin(2, Pin.IN)", []),
         ("Pin(2).value()", []),
         ("pin = Pin(2); pin.value()", []),
         ("ADC(Pin(26))", []),
         ("Pin(2, Pin.IN, Pin.PULL_UP)", []),
+        ("Pin(2, 0)", []),
+        ("for n in (2, 3): Pin(n, Pin.IN)", []),
+        ("pins = [Pin(n) for n in (2, 3)]; pins[0]()", []),
+        ("def key(n):\n    return Pin(n).value()\nkey(2)", []),
     ],
 )
 def test_pins_that_the_code_drives_are_errors_unless_the_manifest_says_what_is_safe(
@@ -98,6 +131,18 @@ def test_pins_that_the_code_drives_are_errors_unless_the_manifest_says_what_is_s
         rows = [row for row in rows if "is not its own" not in row[1]]
     assert sorted(texts(rows)) == [f"pin {pin} {UNSAID}" for pin in pins]
     assert {name for _, _, name, *_ in rows} <= {"service.py"}
+
+
+def test_pin_that_another_module_of_the_service_names_is_followed(tmp_path: Path) -> None:
+    manifest = MACHINE + 'pins = ["gp4"]\n[safe]\ngp4 = "low"\n'
+    rows = found(tmp_path, manifest)
+    assert rows == []
+    (tmp_path / "one" / "api.py").write_text("HEAT = const(2)\nLIGHTS = 3\n")
+    service = tmp_path / "one" / "service.py"
+    text = "from services.one.api import HEAT, LIGHTS as L\n" + service.read_text()
+    service.write_text(text.replace("pass", "Pin(HEAT, Pin.OUT); Pin(L, Pin.OUT)"))
+    names = [one.text for one in examine(tmp_path).problems if UNSAID in one.text]
+    assert names == [f"pin gp2 {UNSAID}", f"pin gp3 {UNSAID}"]
 
 
 def test_pins_that_nobody_can_tell_are_a_warning(tmp_path: Path) -> None:

@@ -152,7 +152,9 @@ def _check_board(
 
     Of one that the file drives `check_driven` says what is safe for it, which makes it its own.
     """
-    driven = {found.place for found in driven_pins(tree, board)} if can_drive(service) else set()
+    driven = set()
+    if can_drive(service):
+        driven = {found.place for found in driven_pins(tree, board, service.folder)}
     for found in imports(tree):
         module, _, name = found.name.rpartition(".")
         pin = name.lower()

@@ -1,27 +1,33 @@
 """Which pins a service's code drives, as far as its text tells: read, and not run.
 
 A pin is driven that `machine.Pin` makes an output, that a driver of the chip is given, or whose
-level is set. Numbers, constants of the module and names of `bulkhead_board` are followed; a pin
-that comes from elsewhere, as from `bulkhead_system.PINS`, is unknown here.
+level is set. Which one that may be `possible` says: constants, loops and arguments are followed,
+and names of `bulkhead_board`; one that comes from elsewhere, as from `bulkhead_system.PINS`, is
+unknown here.
 """
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from bulkhead_host.system.boards import INPUTS, Board
-from bulkhead_host.system.tree import walk
+from bulkhead_host.system.possible import Module, Scope
+from bulkhead_host.system.tree import tree_of
 
 _OUTPUT_MODES = ("OUT", "OPEN_DRAIN", "ALT", "ALT_OPEN_DRAIN")
+_INPUT_NUMBERS = {"rp2": 0, "esp32": 1}
+"""What `Pin.IN` is."""
 _SETTERS = ("on", "off", "high", "low", "toggle")
 _DRIVERS = {
     *("PWM", "SPI", "SoftSPI", "I2C", "SoftI2C", "UART", "I2S", "NeoPixel", "bitstream"),
-    *("StateMachine", "RMT", "Signal"),
+    *("StateMachine", "state_machine", "RMT", "Signal"),
 }
 """What is given pins and drives them."""
 _READ = (*INPUTS, "cts", "in_base", "jmp_pin")
 """Their arguments that stand for pins which are only read."""
 _BUSES = {"SPI": "spi", "I2C": "i2c", "UART": "uart"}
+_SIGNALS = ("sda", "scl", "sck", "mosi", "miso", "tx", "rx")
 
 Place = int | str
 """What `machine.Pin` takes for a pin."""
@@ -35,119 +41,157 @@ class Driven:
     place: Place | None
 
 
-def driven_pins(tree: ast.Module, board: Board) -> Iterator[Driven]:
-    """Yield where a module drives a pin, in the order of a walk through it."""
-    known = _constants(tree, board)
-    variables = _variables(tree)
-    for node in walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = _called(node)
-        if name == "Pin" and _is_output(node):
-            yield _driven(node, known)
+def driven_pins(tree: ast.Module, board: Board, package: Path | None = None) -> Iterator[Driven]:
+    """Yield where a module drives pins, in the order of its text.
+
+    `package` is the folder of a service, whose modules may bring constants from one another.
+    """
+    reader = _Reader(tree, board, package)
+    for node, scope in reader.module.nodes:
+        if isinstance(node, ast.Call):
+            yield from reader.of_call(node, scope)
+        elif isinstance(node, ast.Attribute) and node.attr in _SETTERS:
+            yield from reader.driven(node, reader.pins(node.value, scope))
+
+
+def pins_made(tree: ast.Module, board: Board, package: Path | None = None) -> Iterator[Driven]:
+    """Yield where a module makes a `machine.Pin`, whatever it does with it."""
+    reader = _Reader(tree, board, package)
+    for node, scope in reader.module.nodes:
+        if isinstance(node, ast.Call) and reader.is_pin(node, scope):
+            yield from reader.driven(node, [(node, scope)])
+
+
+class _Reader:
+    """A module that drives pins of a board."""
+
+    def __init__(self, tree: ast.Module, board: Board, package: Path | None) -> None:
+        self.module = Module(tree)
+        self._board = board
+        self._is_rp2 = board.port == "rp2"
+        for name, dotted in self.module.imported.items():
+            module, _, pin = dotted.rpartition(".")
+            place = board.place(pin.lower()) if module == "bulkhead_board" else None
+            if place is None and package is not None:
+                place = _constant(dotted, package)
+            if place is not None:
+                self.module.known[name] = place
+
+    def is_pin(self, node: ast.expr | None, scope: Scope) -> bool:
+        """Tell whether an expression makes a pin."""
+        return isinstance(node, ast.Call) and self._called(node, scope) == "Pin"
+
+    def of_call(self, node: ast.Call, scope: Scope) -> Iterator[Driven]:
+        """Yield the pins that a call drives."""
+        name = self._called(node, scope)
+        if name == "Pin" and self._is_output(node.args[1:2], node, scope):
+            yield from self.driven(node, [(node, scope)])
         elif name in _DRIVERS:
-            yield from _given(node, name, known, variables, board)
-        elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-            pin = variables.get(node.func.value.id)
-            if pin is not None and _sets(node):
-                yield Driven(line=node.lineno, place=_place(pin, known))
+            yield from self._given(node, name, scope)
+        for method, place in self._methods(node.func, scope):
+            is_set = method.attr == "value" and bool(node.args or node.keywords)
+            if is_set or (method.attr == "init" and self._is_output(node.args[:1], node, scope)):
+                yield from self.driven(node, self.pins(method.value, place))
+        if node.args:
+            yield from self.driven(node, self.pins(node.func, scope))  # pin(1)
 
+    def _methods(self, node: ast.expr, scope: Scope) -> Iterator[tuple[ast.Attribute, Scope]]:
+        """Yield the methods that what is called may be."""
+        if isinstance(node, ast.Attribute):
+            yield node, scope
+            return
+        for one, place in self.module.meanings(node, scope):
+            if isinstance(one, ast.Attribute):
+                yield one, place
 
-def _given(
-    node: ast.Call,
-    name: str,
-    known: dict[str, Place],
-    variables: dict[str, ast.Call],
-    board: Board,
-) -> Iterator[Driven]:
-    """Yield the pins that a driver is given, or those that it takes when it is given none."""
-    arguments = [*node.args, *(one.value for one in node.keywords if one.arg not in _READ)]
-    pins = [variables.get(one.id) if isinstance(one, ast.Name) else one for one in arguments]
-    calls = [one for one in pins if isinstance(one, ast.Call) and _called(one) == "Pin"]
-    for call in calls:
-        yield Driven(line=node.lineno, place=_place(call, known))
-    number = _value(node.args[0], known) if node.args else None
-    if name == "PWM" and not calls and number is not None:
-        yield Driven(line=node.lineno, place=number)
-    has_own = calls or len(node.args) > 1 or any(one.arg in _SIGNALS for one in node.keywords)
-    if name in _BUSES and not has_own and isinstance(number, int):
-        for signal, pin in board.buses.get(f"{_BUSES[name]}{number}", {}).items():
-            place = board.place(pin)
-            if signal not in INPUTS and place is not None:
+    def pins(self, node: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope]]:
+        """Return the expressions that make the pins which an expression may be."""
+        found = self.module.meanings(node, scope)
+        return [(one, place) for one, place in found if one and self._makes(one, place)]
+
+    def driven(self, node: ast.expr, pins: list[tuple[ast.expr, Scope]]) -> Iterator[Driven]:
+        """Yield the pins that expressions make, as driven on the line of a node."""
+        for pin, scope in pins:
+            for place in self._places(pin, scope):
                 yield Driven(line=node.lineno, place=place)
 
+    def _makes(self, node: ast.expr, scope: Scope) -> bool:
+        return self.is_pin(node, scope) or _is_ready(node)
 
-_SIGNALS = ("sda", "scl", "sck", "mosi", "miso", "tx", "rx")
+    def _given(self, node: ast.Call, name: str, scope: Scope) -> Iterator[Driven]:
+        """Yield the pins that a driver is given, or those that it takes when it is given none."""
+        arguments = [*node.args, *(one.value for one in node.keywords if one.arg not in _READ)]
+        pins = [pin for one in arguments for pin in self.pins(one, scope)]
+        yield from self.driven(node, pins)
+        first = node.args[0] if node.args else None
+        if name == "PWM" and not pins and first is not None:
+            for place in self._places(first, scope):
+                yield Driven(line=node.lineno, place=place)
+        has_own = pins or len(node.args) > 1 or any(one.arg in _SIGNALS for one in node.keywords)
+        if name not in _BUSES or has_own:
+            return
+        for number in self.module.values(first, scope):
+            for signal, pin in self._board.buses.get(f"{_BUSES[name]}{number}", {}).items():
+                place = self._board.place(pin)
+                if signal not in INPUTS and place is not None:
+                    yield Driven(line=node.lineno, place=place)
+
+    def _places(self, node: ast.expr | None, scope: Scope) -> Iterator[Place | None]:
+        """Yield what stands for the pins that an expression may be, or may name."""
+        for one, place in self.module.meanings(node, scope):
+            if isinstance(one, ast.Attribute) and _is_ready(one):
+                name = one.attr.lower()
+                yield self._board.place(name.replace("gpio", "gp") if self._is_rp2 else name)
+            elif isinstance(one, ast.Call) and self.is_pin(one, place):
+                yield from self._places(one.args[0] if one.args else None, place)
+            else:
+                yield from sorted(self.module.values(one, place), key=str)
+
+    def _is_output(self, modes: list[ast.expr], node: ast.Call, scope: Scope) -> bool:
+        if any(one.arg == "value" for one in node.keywords):
+            return True
+        modes = [*modes, *(one.value for one in node.keywords if one.arg == "mode")]
+        found = (one for mode in modes for one, _ in self.module.meanings(mode, scope))
+        return any(self._drives(mode) for mode in found)
+
+    def _drives(self, mode: ast.expr | None) -> bool:
+        match mode:
+            case ast.Attribute(attr=name):
+                return name in _OUTPUT_MODES
+            case ast.Name(id=name):
+                return self.module.imported.get(name, "").rpartition(".")[2] in _OUTPUT_MODES
+            case ast.Constant(value=int(number)):
+                return number not in (-1, _INPUT_NUMBERS.get(self._board.port, number))
+        return False
+
+    def _called(self, node: ast.Call, scope: Scope) -> str:
+        """Return the last part of what is called, whatever the module calls it."""
+        names = {name.rpartition(".")[2] for name in self.module.dotted(node.func, scope)}
+        known = names & {"Pin", *_DRIVERS}
+        if known:
+            return known.pop()
+        return node.func.attr if isinstance(node.func, ast.Attribute) else min(names, default="")
 
 
-def _driven(node: ast.Call, known: dict[str, Place]) -> Driven:
-    return Driven(line=node.lineno, place=_place(node, known))
+def _constant(dotted: str, package: Path) -> Place | None:
+    """Return the value of `services.PACKAGE.MODULE.NAME`, None where it has none to be read."""
+    module, _, name = dotted.rpartition(".")
+    folder, _, stem = module.rpartition(".")
+    file = package / f"{stem}.py"
+    if folder not in ("", f"services.{package.name}") or not file.is_file():
+        return None
+    try:
+        tree = tree_of(file.read_bytes(), file.name)
+    except (SyntaxError, ValueError):
+        return None
+    known = Module(tree)
+    values = known.values(ast.Name(id=name), known.nodes[0][1])
+    return next(iter(values)) if len(values) == 1 else None
 
 
-def _place(pin: ast.Call, known: dict[str, Place]) -> Place | None:
-    return _value(pin.args[0], known) if pin.args else None
-
-
-def _value(node: ast.expr, known: dict[str, Place]) -> Place | None:
+def _is_ready(node: ast.expr) -> bool:
+    """Tell whether an expression is a pin that MicroPython has made: `Pin.board.GP2`."""
     match node:
-        case ast.Constant(value=int() | str() as value):
-            return value
-        case ast.Name(id=name):
-            return known.get(name)
-    return None
-
-
-def _is_output(node: ast.Call) -> bool:
-    modes = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "mode")]
-    is_set = any(one.arg == "value" for one in node.keywords)
-    return is_set or any(
-        isinstance(mode, ast.Attribute) and mode.attr in _OUTPUT_MODES for mode in modes
-    )
-
-
-def _sets(node: ast.Call) -> bool:
-    """Tell whether a method's call, of what a variable holds, drives a pin."""
-    name = _called(node)
-    if name == "init":
-        return _is_output(ast.Call(node.func, [node.func, *node.args], node.keywords))
-    return name in _SETTERS or (name == "value" and bool(node.args))
-
-
-def _called(node: ast.Call) -> str:
-    match node.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-    return ""
-
-
-def _variables(tree: ast.Module) -> dict[str, ast.Call]:
-    """Return the variables that are given one `Pin(...)` and nothing else, with that call."""
-    found: dict[str, ast.Call] = {}
-    stores: list[str] = []
-    for node in walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if (
-                _called(call) == "Pin"
-            ):
-                found[name] = call
-            case ast.Name(id=name, ctx=ast.Store()):
-                stores.append(name)
-    return {name: call for name, call in found.items() if stores.count(name) == 1}
-
-
-def _constants(tree: ast.Module, board: Board) -> dict[str, Place]:
-    """Return the names of a module that stand for a pin's place all through it."""
-    known: dict[str, Place] = {}
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                if isinstance(value, ast.Call) and _called(value) == "const" and value.args:
-                    value = value.args[0]
-                if isinstance(value, ast.Constant) and isinstance(value.value, int | str):
-                    known[name] = value.value
-            case ast.ImportFrom(module="bulkhead_board"):
-                for alias in node.names:
-                    place = board.place(alias.name.lower())
-                    if place is not None:
-                        known[alias.asname or alias.name] = place
-    return known
+        case ast.Attribute(value=ast.Attribute(attr="board" | "cpu")):
+            return True
+    return False

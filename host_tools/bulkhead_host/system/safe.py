@@ -88,7 +88,7 @@ def check_driven(
     by_place = {board.place(name): name for name in (*board.pins, *board.external)}
     by_place |= {place: name for name, place in board.external.items()}
     seen = set()
-    for found in driven_pins(tree, board):
+    for found in driven_pins(tree, board, service.folder):
         place = found.place
         if isinstance(place, str):
             place = board.place(place.lower()) or place

@@ -1,12 +1,11 @@
 """Pins that are not the service's own, and pins that cannot do what is asked of them."""
 
-import ast
 from collections.abc import Iterator, Sequence
 
 from bulkhead_host.system.boards import Board
+from bulkhead_host.system.driven import pins_made
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.source import Finding, Source
-from bulkhead_host.system.tree import walk
 
 
 def wrong_pins(source: Source) -> Iterator[Finding]:
@@ -15,19 +14,14 @@ def wrong_pins(source: Source) -> Iterator[Finding]:
     if board is None:
         return
     own = {board.place(pin) for pin in source.service.all_pins}
-    for node in walk(source.tree):
-        match node:
-            case ast.Call(
-                func=ast.Name(id="Pin") | ast.Attribute(value=ast.Name(id="machine"), attr="Pin"),
-                args=[place, *_],
-            ):
-                is_known, number = source.value(place)
-                if is_known and isinstance(number, int) and number not in own:
-                    yield Finding(
-                        line=node.lineno,
-                        text=f"pin {number} is not its own: name it under pins in service.toml",
-                        next_step=f'pins = ["gp{number}"]' if board.port == "rp2" else "",
-                    )
+    for made in pins_made(source.tree, board, source.service.folder):
+        number = made.place
+        if isinstance(number, int) and number not in own:
+            yield Finding(
+                line=made.line,
+                text=f"pin {number} is not its own: name it under pins in service.toml",
+                next_step=f'pins = ["gp{number}"]' if board.port == "rp2" else "",
+            )
 
 
 def unfit_pins(service: Service, board: Board) -> Iterator[tuple[int, str, str]]:
