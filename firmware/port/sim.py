@@ -101,7 +101,7 @@ class SimPort:
         self.next_tick = TICK_US
         self.in_interrupt = False
         self.pending = False  # a kill on its way: taken at the next bytecode of a task
-        self.kill = _kill_at_branch()
+        self.kill = None
         self.guest = 0
         self.console = None
         self.outlet = SimOutlet(self)
@@ -148,6 +148,7 @@ class SimPort:
 
     def start_tick(self):
         """Begin to see bytecodes."""
+        self.kill = _kill_at_branch()
         self.clock.tracer = self._trace_call
         sys.settrace(self._trace_call)
 

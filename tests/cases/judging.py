@@ -11,6 +11,7 @@ from cases.chaos import disorder
 from cases.mishaps import KINDS, NEEDS, WORKERS
 from kernel.abi import CRASH, DORMANT, FAULTED, PROTOCOL
 from kernel.layout import ARMED
+from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US
 
 LIMIT_MS = 1_500 if sys.implementation.name == "cpython" else 5_000
 _TARGETS = tuple(name for name in WORKERS if name != "console")
@@ -36,6 +37,7 @@ class Judge:
         self.index = 0
         self.longest_ms = 0
         self.blamed = 0
+        self.supervisor_ms = []  # when it had its latest faults
         self.is_done = False
 
     def told(self):
@@ -66,7 +68,7 @@ class Judge:
         """Have one fault happen, and wait until all is well."""
         system = self.system
         rig = system.rig
-        kind = draw_kind(system.dice)
+        kind = self.draw()
         target = "supervisor" if kind == "supervisor" else system.dice.of(_TARGETS)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         before = {name: rig.generation(name) for name in WORKERS}
@@ -111,6 +113,19 @@ class Judge:
         if wrong:
             system.trouble(wrong[0])
         system.had.clear()
+
+    def draw(self):
+        """Return a kind; the supervisor has no more faults than the board may go on after."""
+        kind = draw_kind(self.system.dice)
+        if kind != "supervisor":
+            return kind
+        now = self.system.port.uptime_ms()
+        window_ms = SUPERVISOR_WINDOW_US // 1000 + 1
+        self.supervisor_ms = [ms for ms in self.supervisor_ms if now - ms <= window_ms]
+        if len(self.supervisor_ms) == SUPERVISOR_FAULTS_MAX:
+            return "raise"
+        self.supervisor_ms.append(now)
+        return kind
 
     def is_well(self, done):
         """Tell whether every worker is up and has made a whole round since."""
