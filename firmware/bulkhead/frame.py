@@ -15,8 +15,8 @@ from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, LEASE_OFFSET_MASK, LEASE_READ, LEASE_WRITE,
     MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE, RECV,
-    REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP, START, STASH,
-    STOP, TIMED, WRITABLE, WRITE, YIELD,
+    RECYCLE, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP, START,
+    STASH, STOP, TIMED, WRITABLE, WRITE, YIELD,
 )  # fmt: skip
 from micropython import const
 import micropython
@@ -176,7 +176,10 @@ class Frame:
         return self.registers[3]
 
     def copy(self, handle):
-        """Copy a capability: OK and the copy's handle in `arg`, or FULL without a free slot."""
+        """Copy a capability: OK and the copy's handle in `arg`, or FULL without a free slot.
+
+        One that has taken 63 capabilities is no free one: see `recycle`.
+        """
         return _reach("copy", handle) + (MINT + ALL_RIGHTS)
 
     def mint(self, handle, rights, badge=None):
@@ -188,8 +191,19 @@ class Frame:
         return word + TIMED
 
     def delete(self, handle):
-        """Give a capability up: OK. What was derived from it goes on."""
+        """Give a capability up: OK. What was derived from it goes on.
+
+        Its handle never names anything again, so a slot takes 63 capabilities, one after the
+        other, and no more before `recycle`.
+        """
         return _reach("delete", handle) + DELETE
+
+    def recycle(self):
+        """Let slots that have taken 63 capabilities take others again: OK.
+
+        Only for who has forgotten each handle that it has deleted: one kept may name what comes.
+        """
+        return DELETE + RECYCLE
 
     def revoke(self, handle):
         """Take back every copy that was derived from a capability, in every task: OK."""

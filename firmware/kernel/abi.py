@@ -56,6 +56,9 @@ WRITABLE = const(1 << 27)
 # A call or a reply grants a capability.
 EXTRA = const(1 << 29)
 
+# Operation of DELETE: the task keeps no handle of what it has deleted.
+RECYCLE = const(1)
+
 # Operations of ACKNOWLEDGE, for a console's driver: it has read Ctrl-C, so what follows is the
 # prompt's; it writes.
 HAND_OVER = const(1)

@@ -1,11 +1,12 @@
 """Capabilities: what a task may reach, and what it may do there.
 
 A handle is the number of a slot in the task's own table with the slot's generation, shifted into
-their place in a trap word: one kept beyond a delete names nothing, for 62 copies a free slot. A
-slot holds the target's offset with the rights, and the target's generation with the badge that
-tells the receiver who calls. A handle names one incarnation of its target: when that has died a
-trap through it answers DEAD until `reopen` asks anew. So does one of a task that starts after its
-target has failed, and before that has begun anew.
+their place in a trap word: one kept beyond a delete names nothing again. A slot whose 63
+generations are used up takes nothing more, until its task starts again or says that it keeps no
+such handle (`recycle`). A slot holds the target's offset with the rights, and the target's
+generation with the badge that tells the receiver who calls. A handle names one incarnation of its
+target: when that has died a trap through it answers DEAD until `reopen` asks anew. So does one of
+a task that starts after its target has failed, and before that has begun anew.
 
 Every capability is derived from another, its PARENT, in the same table (`mint`) or in another
 (a grant, see `ipc`), up to one that a manifest names. One that was revoked answers DEAD, also to
@@ -137,9 +138,8 @@ def mint(w, frames, task, trap):
 def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
     """Put a capability derived from `parent` into a free slot of `task`: its handle, 0 for none.
 
-    The handle is never 0: generations of slots that capabilities come and go in begin at 1. The
-    slot used least is taken, so that it is long until a handle names something again: 62 copies
-    for each free slot.
+    The handle is never 0: generations of slots that capabilities come and go in begin at 1. A slot
+    beyond its last one is not taken.
     """
     table = w[task + CAPABILITIES]
     here = table
@@ -167,8 +167,13 @@ def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
 def delete(w, frames, task, trap):
     """Free a slot: OK. What was derived from it is its parent's from now on.
 
-    Only a capability from the manifest has no parent to leave it to: it is revoked.
+    Only a capability from the manifest has no parent to leave it to: it is revoked. With operation
+    RECYCLE nothing is freed: see `recycle`.
     """
+    if trap & 0xFF == RECYCLE:
+        recycle(w, task)
+        w[task + RESULT] = OK
+        return task
     capability = lookup(w, task, trap, RIGHTS_MASK)
     parent = w[capability + PARENT]
     if parent == 0:
@@ -194,11 +199,21 @@ def clear(w: ptr32, capability: int):
         w[capability + PARENT] = target
         w[capability + TARGET] = 1 << SLOT_SHIFT
         return
-    generation = (target >> SLOT_SHIFT) + 1
-    if generation > HANDLE_GENERATION_MASK:
-        generation = 1
     w[capability + PARENT] = 0
-    w[capability + TARGET] = generation << SLOT_SHIFT
+    w[capability + TARGET] = ((target >> SLOT_SHIFT) + 1) << SLOT_SHIFT
+
+
+@micropython.viper
+def recycle(w: ptr32, task: int):
+    """Let free slots of `task` that have used up their generations take capabilities again."""
+    here = w[task + CAPABILITIES]
+    end = here + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
+    while here < end:
+        target = w[here + TARGET]
+        if (target >> RIGHTS_SHIFT) & RIGHTS_MASK | w[here + PARENT] == 0:
+            if target >> SLOT_SHIFT > HANDLE_GENERATION_MASK:
+                w[here + TARGET] = 1 << SLOT_SHIFT
+        here += CAPABILITY
 
 
 def revoke(w, frames, task, trap):
@@ -269,6 +284,7 @@ def renew(w: ptr32, task: int):
     Of a task that has failed and not begun anew it is the one that failed: a trap through it
     answers DEAD, as `reopen` does.
     """
+    recycle(w, task)
     here = w[task + CAPABILITIES]
     end = here + (w[task + CAPABILITY_COUNT] << CAPABILITY_SHIFT)
     while here < end:

@@ -22,7 +22,8 @@ def find(task, name, version=1, wait_ms=6_000):
     """Return a handle on a public service, 0 if there is none.
 
     Waits for one that is being started again. What was found before and is of no more use has to
-    be deleted first, or it keeps its slot. Ask with FIND to know why there is none.
+    be deleted first, or it keeps its slot; a slot takes 63 capabilities, and others after
+    `task.recycle()`. Ask with FIND to know why there is none.
     """
     names = task.cap("names")
     request = (name, version, wait_ms)

@@ -9,7 +9,7 @@ service that has not been started yet is found: a call to it waits for its start
 import time
 from struct import calcsize, pack, unpack_from
 
-from bulkhead import OK, REFUSED, TIMEOUT
+from bulkhead import FULL, OK, REFUSED, TIMEOUT
 from bulkhead_system import SERVICES, VERSIONS
 from kernel.abi import MAY_CALL, MAY_GRANT, MAY_NOTIFY, MAY_SEND
 from micropython import const
@@ -119,7 +119,10 @@ def answer(task, services, token, badge, name, until):
         yield task.reply_to(token, NOT_RUNNING)
         return True
     # A copy that may be granted needs that right itself, which what is granted never has.
-    yield task.mint(handle, services[name][1] | MAY_GRANT, badge)
+    rights = services[name][1] | MAY_GRANT
+    if (yield task.mint(handle, rights, badge)) == FULL:
+        yield task.recycle()  # it keeps no handle of a copy
+        yield task.mint(handle, rights, badge)
     copy = task.arg
     if (yield task.reply_granting(OK, copy, None, token)) != OK:
         yield task.reply_to(token, NO_ROOM)

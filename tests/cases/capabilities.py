@@ -184,40 +184,6 @@ def test_kept_handle_does_not_name_what_came_into_its_slot(rig):
     rig.expect(rig.log, [(FIRST_GENERATION, OK)])
 
 
-def test_kept_handle_names_nothing_for_as_long_as_all_free_slots_last(rig):
-    def main(task):
-        led = task.cap("led")
-        yield task.copy(led)
-        kept = task.arg
-        yield task.delete(kept)
-        for _ in range(3 * 62):
-            yield task.copy(led)
-            if task.arg == kept:
-                rig.log.append("again")
-            yield task.delete(task.arg)
-        rig.log.append("end")
-        yield task.recv()
-
-    rig.add("led", echo)
-    rig.add("main", main, uses="led:call", slots=3)
-    rig.run(200)
-    rig.expect(rig.log, ["end"])
-
-
-def test_slot_is_used_again_more_often_than_it_has_generations(rig):
-    def main(task):
-        handles = set()
-        for _ in range(66):
-            status = yield task.copy(task.cap("server"))
-            handles.add(task.arg)
-            if status != OK or (yield task.delete(task.arg)) != OK:
-                break
-        rig.log.append(len(handles))
-
-    alone(rig, main, slots=1)
-    rig.expect(rig.log, [63])
-
-
 def test_copy_of_a_deleted_copy_goes_on(rig):
     def main(task):
         yield task.copy(task.cap("server"))

@@ -255,7 +255,7 @@ WRAPS: dict[str, World] = {
             *("owner", 3),
             uses=(("x", "notify,grant"), ("friend", "call")),
             slots=1,
-            does="grant copy delete revoke",
+            does="grant copy delete revoke recycle",
         ),
         Service("friend", 3, slots=1, does="accept notify delete reply_recv"),
         Service("x", 4, does="recv"),

@@ -46,6 +46,7 @@ FIRST = {
     "dead-still-ready": ("outputs",),
     "outputs-left-on": ("outputs",),
     "slot-generation": ("wrapslots",),
+    "slot-generation-comes-round": ("wrapslots",),
     "grant-of-grant": ("wrapslots",),
     "orphan-of-a-delete": ("wrapslots",),
     "storm-window-for-ever": ("storms",),

@@ -225,8 +225,15 @@ _CAPABILITIES = (
     _kernel(
         "slot-generation",
         "capabilities",
-        "    generation = (target >> SLOT_SHIFT) + 1\n",
-        "    generation = target >> SLOT_SHIFT\n",
+        "    w[capability + TARGET] = ((target >> SLOT_SHIFT) + 1) << SLOT_SHIFT\n",
+        "    w[capability + TARGET] = target >> SLOT_SHIFT << SLOT_SHIFT\n",
+    ),
+    _kernel(
+        "slot-generation-comes-round",
+        "capabilities",
+        "    w[capability + TARGET] = ((target >> SLOT_SHIFT) + 1) << SLOT_SHIFT\n",
+        "    generation = (target >> SLOT_SHIFT) % HANDLE_GENERATION_MASK + 1\n"
+        "    w[capability + TARGET] = generation << SLOT_SHIFT\n",
     ),
     _kernel(
         "revoke-one-pass",

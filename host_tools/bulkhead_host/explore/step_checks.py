@@ -187,15 +187,33 @@ class StepChecks:
                 self._say(f"{self._name(task)} gets another value than was replied")
 
     def _check_freed_slots(self) -> None:
+        layout, before = self.layout, self.before
+        for task in self.world.tasks:
+            table = before[task + layout.CAPABILITIES]
+            end = table + layout.CAPABILITY * before[task + layout.CAPABILITY_COUNT]
+            for here in range(table, end, layout.CAPABILITY):
+                self._check_slot(task, here)
+
+    def _check_slot(self, task: int, here: int) -> None:
+        """Check that no handle of a slot that capabilities come and go in is good again."""
         layout, w, before = self.layout, self.w, self.before
-        mask = layout.RIGHTS_MASK << layout.RIGHTS_SHIFT
-        for here in range(
-            before[layout.CAPABILITIES_FROM], before[layout.CAPABILITIES_END], layout.CAPABILITY
-        ):
-            old, new = before[here + layout.TARGET], w[here + layout.TARGET]
-            is_freed = old & mask and before[here + layout.PARENT] and not new & mask
-            if is_freed and new >> layout.SLOT_SHIFT == old >> layout.SLOT_SHIFT:
-                self._say("a handle of a freed slot stays valid")
+        rights = layout.RIGHTS_MASK << layout.RIGHTS_SHIFT
+        old, new = before[here + layout.TARGET], w[here + layout.TARGET]
+        if (not old & rights) != (not before[here + layout.PARENT]):  # it is the manifest's
+            return
+        was, now = old >> layout.SLOT_SHIFT, new >> layout.SLOT_SHIFT
+        if old & rights and not new & rights and now == was:
+            self._say("a handle of a freed slot stays valid")
+        is_retired = was > self.abi.HANDLE_GENERATION_MASK
+        if now < was and not (is_retired and (self._recycles(task) or self._starts(task))):
+            self._say("a handle of a freed slot is good again")
+
+    def _recycles(self, task: int) -> bool:
+        return self.actor == task and self.choice is not None and self.choice.kind == "recycle"
+
+    def _starts(self, task: int) -> bool:
+        was_down = self.before[task + self.layout.STATE] in (self.abi.DORMANT, self.abi.FAULTED)
+        return was_down or self._had_ended(task)
 
     def _check_result(self, choice: Choice) -> None:
         layout, w, before, actor = self.layout, self.w, self.before, self.actor

@@ -211,6 +211,7 @@ def _has_free_slot(hand: Hand) -> bool:
     return any(
         not w[here + layout.TARGET] >> layout.RIGHTS_SHIFT & layout.RIGHTS_MASK
         and not w[here + layout.PARENT]
+        and w[here + layout.TARGET] >> layout.SLOT_SHIFT <= hand.abi.HANDLE_GENERATION_MASK
         for here in range(first, end, layout.CAPABILITY)
     )
 
@@ -232,6 +233,11 @@ def _delete(hand: Hand) -> Iterator[Choice]:
     for held in hand.held:
         word = held.handle + hand.abi.DELETE
         yield Choice("delete", f"delete {held.slot}", word, expects=gives(hand.abi.OK))
+
+
+def _recycle(hand: Hand) -> Iterator[Choice]:
+    word = hand.abi.DELETE + hand.abi.RECYCLE
+    yield Choice("recycle", "recycle", word, expects=gives(hand.abi.OK))
 
 
 def _revoke(hand: Hand) -> Iterator[Choice]:
@@ -437,6 +443,7 @@ VERBS: dict[str, Verb] = {
     "notify": _notify,
     "recv": _recv,
     "recvt": _recv_timed,
+    "recycle": _recycle,
     "regrant": _grant_without_right,
     "reopen": _reopen,
     "replace": _replace,
