@@ -116,6 +116,37 @@ def test_waves_that_end_with_a_service_are_its_own(tmp_path: Path) -> None:
     assert found["two"] == stores({4: "low", 19: "low"})
 
 
+def test_inversion_of_a_wave_ends_with_its_service(tmp_path: Path) -> None:
+    chip = RP2040()
+    chip.write_uint32(COMPARE - 0xC + 0x14 * 3, 0xD)  # enabled, both channels inverted
+    make(chip, stores({7: "low"}, waves={7}, inverted={7}))
+    assert chip.read_uint32(COMPARE - 0xC + 0x14 * 3) == 0x5
+    manifest = 'modules = ["machine"]\npins = ["gp2"]\n[safe]\n"*" = "low"\n'
+    folder = application(tmp_path, one=manifest)
+    (folder / "one" / "waves.py").write_text("def begin(PWM):\n    PWM(2, invert=True)\n")
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(folder, "pico"), names)
+    found = {row[0]: row[9] for row in names["SERVICES"]}
+    assert found["one"] == stores({2: "low"}, waves={2}, inverted={2})
+
+
+def test_a_package_makes_a_services_waves_and_state_machines(tmp_path: Path) -> None:
+    manifest = 'modules = ["machine", "servo"]\npins = ["gp2"]\n[safe]\n"*" = "low"\n'
+    other = 'modules = ["machine"]\npins = ["gp6"]\n[safe]\n"*" = "low"\n'
+    folder = application(tmp_path, one=manifest, two=other)
+    (folder / "lib").mkdir()
+    (folder / "lib" / "servo.py").write_text(
+        "from machine import PWM\nfrom rp2 import StateMachine\nA, B = PWM(2), StateMachine(5)\n"
+    )
+    system = folder / "system.toml"
+    system.write_text(system.read_text() + 'packages = ["servo"]\n')
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(folder, "pico"), names)
+    found = {row[0]: row[9] for row in names["SERVICES"]}
+    assert found["one"] == stores({2: "low"}, waves={2}, machines={5})
+    assert found["two"] == stores({6: "low"})
+
+
 def test_state_machines_of_a_service_end_and_are_not_begun_by_its_release() -> None:
     words = words_of(stores({16: "low"}, waves={16}, machines={1, 3, 6}))
     waves = words_of(stores({16: "low"}, waves={16}))
@@ -130,8 +161,13 @@ def test_state_machines_of_a_service_end_and_are_not_begun_by_its_release() -> N
         ("StateMachine(5, f)", "", {5}),
         ("rp2.StateMachine(5, f); StateMachine(0)", "StateMachine(0, f)", {5}),
         ("StateMachine(number, f)", "StateMachine(7, f)", set(range(7))),
+        ("[StateMachine(n, f) for n in (1, 6)]", "", {1, 6}),
+        ("rp2.PIO(at).state_machine(2, f)", "", {2, 6}),
+        ("from rp2 import StateMachine as Made\n    Made(3, f)", "", {3}),
+        ("number(rp2.StateMachine)", "", set(range(8))),
         ("StateMachine(2)", "rp2.StateMachine(at, f)", set()),
-        ("StateMachine", "", set()),
+        ("StateMachine", "", set(range(8))),
+        ("active", "", set()),
     ],
 )
 def test_state_machines_that_end_with_a_service_are_its_own(

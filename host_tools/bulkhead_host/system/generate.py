@@ -14,7 +14,13 @@ from bulkhead_host.system.far import badge_of, far_source
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
-from bulkhead_host.system.outputs import outputs_of, safe_states, state_machines, wave_pins
+from bulkhead_host.system.outputs import (
+    inverts,
+    outputs_of,
+    safe_states,
+    state_machines,
+    wave_pins,
+)
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 from bulkhead_host.system.words import words_of
 
@@ -183,6 +189,7 @@ def _row(
     application: Application, service: Service, number: int, board: Board
 ) -> tuple[object, ...]:
     services = application.services
+    waves = wave_pins(application, service, board)
     return (
         service.name,
         f"services.{service.package}.service",
@@ -199,8 +206,9 @@ def _row(
         outputs_of(
             safe_states(service, board),
             board,
-            wave_pins(application, service, board),
+            waves,
             state_machines(application, service),
+            waves if inverts(application, service) else (),
         ),
     )
 
