@@ -23,13 +23,18 @@ def outputs(pairs):
 def hold(pins):
     """Put pins into their safe states, and hold their pads."""
     for pin, state in pins:
-        if state < _OUTPUTS:
-            pin.init(Pin.OUT, None, value=state, hold=True)
-        else:
-            pin.init(Pin.IN, _PULLS[state - _OUTPUTS], hold=True)
+        _put(pin, state, True)
 
 
 def release(pins):
-    """Let pads go, at the level they have."""
-    for pin, _ in pins:
-        pin.init(hold=False)
+    """Let pads go, each in its safe state, whatever was done to its pin meanwhile."""
+    for pin, state in pins:
+        _put(pin, state, False)
+
+
+def _put(pin, state, held):
+    """Make a pin safe, and only then hold its pad, or let it go."""
+    if state < _OUTPUTS:
+        pin.init(Pin.OUT, None, value=state, hold=held)
+    else:
+        pin.init(Pin.IN, _PULLS[state - _OUTPUTS], hold=held)
