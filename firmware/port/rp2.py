@@ -23,7 +23,7 @@ from uctypes import addressof
 
 from port.rp2_chip import TIMERAWL
 from port.rp2_crash import keep, see_nothing, take
-from port.rp2_input import Waiting
+from port.rp2_input import Waiting, drop_interrupt
 from port.rp2_lines import ConsoleLine, PinLine, put_pins
 from port.rp2_outlet import UsbOutlet
 from port.rp2_outputs import hold, release
@@ -288,6 +288,19 @@ class Port:
             self.is_left = True
             micropython.kbd_intr(_LEFT)
             self.console.wake()
+
+    @micropython.native
+    def interrupt_program(self):
+        """Interrupt the program at the prompt if a Ctrl-C came before it ran; return whether.
+
+        The REPL makes one an interrupt once it runs what was typed. That begins late beside busy
+        services, and what comes before it is input, which no program looks at.
+        """
+        waiting = self.waiting
+        if waiting is None or self._character() != _CTRL_C or not drop_interrupt(waiting.at):
+            return False
+        self.keyboard.type(_KEY)
+        return True
 
     def has_ended(self):
         """Return whether a program that was left has ended: then the prompt is the guest."""

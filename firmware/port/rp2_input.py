@@ -48,6 +48,17 @@ def look(at: int) -> int:
 
 
 @micropython.viper
+def drop_interrupt(at: int) -> int:
+    """Drop all that waits if a Ctrl-C is in it, as MicroPython does with one; return whether."""
+    if int(look(at)) != _INTERRUPT:
+        return 0
+    ring = ptr16(at)
+    ring[3] = 0
+    ring[4] = 0
+    return 1
+
+
+@micropython.viper
 def set_apart(at: int, into) -> int:
     """Take what comes before the first frame, and put it into a buffer; return how much it is."""
     kept = ptr8(into)

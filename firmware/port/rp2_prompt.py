@@ -147,6 +147,8 @@ class Prompt:
             if port.has_ended():
                 self._leave()
             return
+        if port is not None and port.interrupt_program():
+            return
         if is_open():
             self.was_open = True
             self.patience = 0

@@ -25,6 +25,9 @@ INJECT = "from kernel import inject; inject(kernel, kernel.number('console') << 
 CRASH, SPIN = 1, 2
 ENDLESS = "while True: pass"
 PROMPT_MS = 1500
+EARLY = 12
+EARLY_MS = 100
+"""For the program to begin beside what hogs the board, and to be looked at."""
 KEYS = {"friendly": b"\x03", "raw": b"\x03\r\x01"}
 SHOWN = {"friendly": b">>> ", "raw": b"exit\r\n>"}
 
@@ -110,6 +113,16 @@ def test_ctrl_c_at_any_moment_of_a_program_ends_the_program_alone(
         board.run_until(b"KeyboardInterrupt: ", timeout_ms=PROMPT_MS)
     assert_alive(board, mode)
     assert_services_go_on(board)
+
+
+def test_ctrl_c_that_comes_before_the_program_runs_ends_it_too(board: EmulatedBoard) -> None:
+    enter(board, "friendly")
+    for number in range(EARLY):
+        run(board, "friendly", ENDLESS)
+        board.run_for(ms=number / 3)
+        board.write(b"\x03")
+        board.run_for(ms=EARLY_MS)
+        assert_alive(board, "friendly")
 
 
 def test_ctrl_c_finds_the_prompt_after_a_console_that_never_comes_back(
