@@ -108,6 +108,11 @@ def test_a_frozen_main_runs_at_boot_and_frozen_line_numbers_survive(tmp_path: Pa
     assert 'File "failing.py", line 3, in fail' in printed
 
 
+def test_a_file_that_micropython_lacks_is_not_put_into_ram() -> None:
+    with pytest.raises(UsageError, match=r'MicroPython has no "py/none\.c" to put into RAM'):
+        build_image(files={"module.py": b"VALUE = 1\n"}, in_ram=("py/none.c",))
+
+
 def test_an_unchanged_build_takes_the_image_from_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bulkhead_host.errors import BulkheadError
-from bulkhead_host.image.hardening import CHANGES, hardened
+from bulkhead_host.image.hardening import CHANGES, hardened, put_into_ram
 
 
 def _tree(folder: Path, *, times: int = 1) -> Path:
@@ -37,6 +37,19 @@ def test_what_a_board_adds_is_in_the_copy_alone(tmp_path: Path) -> None:
     assert (copy / "lib" / "lwip" / "src" / "tcp.c").read_text() == "added\n"
     assert (copy / "py/binary.c").read_text() == (tree / "py/binary.c").read_text()
     assert not (tree / "lib" / "lwip").exists()
+
+
+@pytest.mark.parametrize("chip", ["rp2040", "rp2350"])
+def test_code_goes_into_ram_by_the_names_that_objects_have(tmp_path: Path, chip: str) -> None:
+    script = tmp_path / "tree" / "ports" / "rp2" / f"memmap_mp_{chip}.ld"
+    script.parent.mkdir(parents=True)
+    script.write_text("*(EXCLUDE_FILE(*libm.a: *gc.c.obj *vm.c.obj *parse.c.obj) .text*)\n")
+    assert put_into_ram((), chip=chip) == ()
+    changes = put_into_ram(("py/vm.c", "py/gc.c"), chip=chip)
+    copy = hardened(tmp_path / "tree", tmp_path / "copy", changes=changes)
+    assert (copy / "ports/rp2" / script.name).read_text() == (
+        "*(EXCLUDE_FILE(*libm.a: *micropython/py/vm.c.o *micropython/py/gc.c.o) .text*)\n"
+    )
 
 
 def test_another_micropython_stops_the_build_and_leaves_nothing(tmp_path: Path) -> None:

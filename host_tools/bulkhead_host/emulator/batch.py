@@ -11,7 +11,10 @@ from rp2040py.rp2040 import RP2040
 
 
 class Batch:
-    """What `execute_batch` runs: a chip by its clock. `stopped` ends it after an instruction."""
+    """What `execute_batch` runs: a chip by its clock. `stopped` ends it after an instruction.
+
+    It counts no cache: for that there is `FlashCache` in the compiled core alone.
+    """
 
     __slots__ = ("clock", "rp2040", "stopped")
 

@@ -88,6 +88,7 @@ class EmulatedBoard:
         self._pins = PinBank(self.chip)
         if is_unkind():
             self.chip.flash_times = FlashTimes(self.chip.mcu)
+            self.chip.count_flash_cache()
             slow_the_bus(self.usb)
             self.chip.ram_at_power_on = random.Random(drawn).randbytes
         self.rate = 1 + faults.clock_error

@@ -17,15 +17,19 @@ from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
 
 from bulkhead_host.emulator.pio_switch import PioSwitch
-from bulkhead_host.emulator.unkind import FlashTimes
+from bulkhead_host.emulator.unkind import FlashTimes, empty_when_told
+from bulkhead_host.errors import BulkheadError
 
 try:
     from rp2040py.native._quick_core import (  # type: ignore[import-not-found]
         Batch,
+        FlashCache,
         execute_batch,
     )
 except ImportError:
     from bulkhead_host.emulator.batch import Batch, execute_batch
+
+    FlashCache = None
 
 CYCLE_NS = 8
 """Length of a cycle: the emulator always runs at 125 MHz, whatever `machine.freq()` says."""
@@ -102,6 +106,7 @@ class Chip:
         self.lost_page_every = 0
         self.ram_at_power_on: Callable[[int], bytes] = bytes
         self.flash_times: FlashTimes | None = None
+        self.flash_cache: Any = None
         self.flash_changed = False
         self.reset_count = 0
         self.in_bootloader = False
@@ -115,6 +120,19 @@ class Chip:
         cast(Any, self.mcu.ssi)._apply_command = self._flash_command
         self.mcu.simulator = cast(Any, self._batch)
         self.mcu.watchdog.on_watchdog_trigger = self._watchdog_reset
+
+    def count_flash_cache(self) -> None:
+        """Have the core wait for the flash where the cache lacks what it reads, from now on.
+
+        `flash_cache.misses` counts the words read. Raises BulkheadError without a compiled core.
+        """
+        if FlashCache is None:
+            raise BulkheadError(
+                "the cache of the flash is counted by the compiled emulator alone",
+                "install a C compiler and Python's headers: apt-get install gcc python3-dev",
+            )
+        self.flash_cache = self._batch.cache = FlashCache()
+        empty_when_told(self.mcu, self.flash_cache.flush)
 
     @property
     def nanos(self) -> float:
@@ -177,6 +195,8 @@ class Chip:
             self.mcu.watchdog.write_uint32(0, 0)  # CTRL: disarm, as the block's reset does
             flag = HAD_RUN if cause is ResetCause.RUN_PIN else HAD_POR
             self.mcu.vreg_and_chip_reset.record_reset_cause(flag)
+        if self.flash_cache is not None:
+            self.flash_cache.flush()
         self.in_bootloader = False
         self.is_powered = True
         self.reset_count += 1

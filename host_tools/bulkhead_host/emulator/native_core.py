@@ -36,6 +36,7 @@ _FLAGS = ("-shared", "-fPIC", "-O3", "-std=c99", "-w")
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 _FAILURE_LOG = "failed.log"
 _QUICK = Path(__file__).with_name("quick_core.pyx")
+_QUICK_PARTS = (_QUICK, Path(__file__).with_name("flash_cache.pxi"))
 
 
 def install() -> None:
@@ -107,8 +108,8 @@ def _compiler() -> str | None:
 
 def _key(compiler: str) -> str:
     version = importlib.metadata.version("rp2040py")
-    quick = _QUICK.read_text(encoding="utf-8")
-    parts = (version, sys.version, sysconfig.get_platform(), compiler, *_FLAGS, quick)
+    quick = [part.read_text(encoding="utf-8") for part in _QUICK_PARTS]
+    parts = (version, sys.version, sysconfig.get_platform(), compiler, *_FLAGS, *quick)
     return f"{version}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 

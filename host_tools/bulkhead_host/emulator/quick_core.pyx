@@ -8,6 +8,8 @@ from flash or RAM, a load or store of RAM, a branch. The rest is left to rp2040p
 and the result is the same to the cycle, which `tests/host/test_emulator_core.py` compares.
 
 rp2040py calls `core.bl_taken` at each BL and BLX. Nothing sets that hook, so this loop does not.
+
+A batch with a `FlashCache` waits for the flash as a chip does; without one flash is as RAM.
 """
 
 import time
@@ -33,12 +35,15 @@ cdef int PC = 15
 # rp2040py's own handlers, for what the quick ones below leave to them.
 cdef OpHandler SLOW[0x10000]
 
+include "flash_cache.pxi"
+
 
 cdef class Batch:
     """What `execute_batch` runs: a chip by its clock. `stopped` ends it after an instruction."""
 
     cdef public SimulationClock clock
     cdef public RP2040 rp2040
+    cdef public FlashCache cache
     cdef public bint stopped
 
     def __init__(self, *, SimulationClock clock, RP2040 rp2040) -> None:
@@ -55,6 +60,7 @@ def execute_batch(Batch batch) -> None:
     cdef RP2040 mcu = batch.rp2040
     cdef CortexM0Core core = mcu.core
     cdef SimulationClock clock = batch.clock
+    cdef FlashCache cache = batch.cache
     cdef list pios = mcu.pio
     cdef double until = time.monotonic() + YIELD_SECONDS
     cdef double nanos, target
@@ -76,7 +82,7 @@ def execute_batch(Batch batch) -> None:
             clock.tick(nanos)
             cycles = <long long> (nanos / CYCLE_NANOS) or 1
         else:
-            cycles = execute(core)
+            cycles = execute(core, cache)
             nanos = cycles * CYCLE_NANOS
             target = clock._nanos_counter + nanos
             if clock._next_alarm is not None and clock._next_alarm.nanos <= target:
@@ -89,12 +95,12 @@ def execute_batch(Batch batch) -> None:
                     pio.advance(cycles)
 
 
-cdef int execute(CortexM0Core core) except -1:
+cdef int execute(CortexM0Core core, FlashCache cache) except -1:
     """Execute one instruction; return its cycles."""
     cdef unsigned int *registers = &core.registers[0]
     cdef unsigned int at, opcode, opcode2 = 0
     cdef OpHandler handler
-    cdef int cycles
+    cdef int cycles, stall = 0
     if core.interrupts_updated and core.check_for_interrupts():
         core.waiting = False
     at = registers[PC] & 0xFFFFFFFEU
@@ -109,8 +115,12 @@ cdef int execute(CortexM0Core core) except -1:
                 handler = resolve_wide(opcode, opcode2)
     if handler == NULL:
         return core.execute_instruction()  # says what it does not know
+    if cache is not None:
+        stall = fetch_stall(cache, at) + load_stall(cache, core, opcode, at)
+        if opcode >> 11 >= 0b11101:
+            stall += fetch_stall(cache, at + 2)
     registers[PC] += 2
-    cycles = handler(core, opcode, opcode2, at)
+    cycles = handler(core, opcode, opcode2, at) + stall
     core.cycles += cycles
     return cycles
 

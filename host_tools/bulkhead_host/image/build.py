@@ -14,7 +14,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
@@ -64,18 +64,22 @@ def build_image(
     files: Mapping[str, Path | bytes],
     output: Path | None = None,
     may_install: bool = True,
+    in_ram: tuple[str, ...] | None = None,
     progress: Progress = quiet,
 ) -> Image:
     """Build an image with `files` (path on the board to source) frozen in.
 
     MicroPython is changed as `hardening` says, but without files it is as it comes. The modules
-    that its own images have are in both, where `files` has none of the name.
+    that its own images have are in both, where `files` has none of the name. `in_ram` takes the
+    place of what the board's file says of it.
 
     Writes it to `output`, whole or not at all; without `output` the image's path is the cache's
     own. Installs missing programs with apt where it may, unless `may_install` is false. Raises
     `BulkheadError` when something is missing, does not compile, or does not fit.
     """
     target = board_named(board)
+    if in_ram is not None:
+        target = replace(target, in_ram=in_ram)
     contents = read_files(files)
     stock = {name: code for name, code in stock_modules().items() if name not in contents}
     cache = cache_dir()

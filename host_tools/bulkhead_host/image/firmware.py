@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
 from bulkhead_host.image.boot_block import check_boot_block
 from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import manifest_text, mended
-from bulkhead_host.image.hardening import CHANGES, CHANGES_OF, hardened
+from bulkhead_host.image.hardening import CHANGES, CHANGES_OF, hardened, put_into_ram
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
@@ -52,6 +52,9 @@ class FirmwareBuild:
 
     def make(self, contents: Mapping[str, bytes], image: Path) -> None:
         """Compile, link and convert; leave the results in the folder `image`."""
+        for name in self.board.in_ram:
+            if not (self.tree.micropython / name).is_file():
+                raise UsageError(f'MicroPython has no "{name}" to put into RAM (image.in_ram)')
         modules = self._compile_modules(contents)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.micropython != self.tree.micropython:
@@ -198,7 +201,8 @@ class FirmwareBuild:
 
 def changes_for(board: Board) -> tuple[Change, ...]:
     """Return what is changed in MicroPython's sources for a board."""
-    return (*CHANGES, *(change for name in board.libraries for change in CHANGES_OF.get(name, ())))
+    of_libraries = (change for name in board.libraries for change in CHANGES_OF.get(name, ()))
+    return (*CHANGES, *of_libraries, *put_into_ram(board.in_ram, chip=board.chip))
 
 
 def _sections(listing: str) -> dict[str, int]:

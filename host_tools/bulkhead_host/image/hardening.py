@@ -286,6 +286,22 @@ CHANGES_OF = {
 """What is changed where MicroPython is built with a library."""
 
 
+# MicroPython 1.26 means these three to be in RAM. Its objects are called .o, so that none is.
+_IN_RAM = " *gc.c.obj *vm.c.obj *parse.c.obj"
+
+
+def put_into_ram(sources: Sequence[str], *, chip: str) -> tuple[Change, ...]:
+    """Return what has the code of C files be copied into RAM at boot, `py/vm.c`.
+
+    The linker's script has all code in RAM that it does not put into flash.
+    """
+    if not sources:
+        return ()
+    objects = "".join(f" *micropython/{source}.o" for source in sources)
+    script = f"ports/rp2/memmap_mp_{chip}.ld"
+    return (Change(path=script, before=_IN_RAM, after=objects),)
+
+
 def hardened(
     micropython: Path,
     folder: Path,

@@ -24,7 +24,7 @@ class Board:
     `micropython_board` is the folder in MicroPython's `ports/rp2/boards`; `port` the module of
     `firmware/port`; `architecture` the native code that mpy-cross emits (`-march`). `definition`
     is that folder where MicroPython has none of the name, and `libraries` are of `LIBRARIES`:
-    their contents count for an image, not where they are.
+    their contents count for an image, not where they are. `in_ram` are C files of MicroPython's.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Board:
     flash_bytes: int
     firmware_bytes_max: int
     libraries: tuple[str, ...] = field(default=(), repr=False)
+    in_ram: tuple[str, ...] = field(default=(), repr=False)
     uf2_family: int = field(default=RP2040_FAMILY, repr=False)
     chip: str = field(default="", repr=False)
     definition: Path | None = field(default=None, repr=False)
@@ -134,6 +135,7 @@ def board_named(name: str) -> Board:
         flash_bytes=board.flash_bytes,
         firmware_bytes_max=board.flash_bytes - board.file_system_bytes,
         libraries=board.image.libraries,
+        in_ram=board.image.in_ram,
         chip=board.chip,
         uf2_family=int(board.flash.get("uf2_family", RP2040_FAMILY)),
         definition=folder if folder.is_dir() else None,

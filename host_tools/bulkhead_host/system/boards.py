@@ -56,11 +56,13 @@ class Image:
     """Where a board's firmware comes from; `why_not` says why none is built here, or is empty.
 
     `micropython_board` is a folder of MicroPython's port, or one beside the board's file.
-    `libraries` are what MicroPython is built with that its source package lacks.
+    `libraries` are what MicroPython is built with that its source package lacks; `in_ram` its C
+    files whose code is copied into RAM at boot, `py/vm.c`.
     """
 
     micropython_board: str = ""
     libraries: tuple[str, ...] = ()
+    in_ram: tuple[str, ...] = ()
     why_not: str = ""
     official: str = ""
 
@@ -212,11 +214,12 @@ def _flash(table: Fields) -> dict[str, int | str]:
 
 
 def _image(table: Fields) -> Image:
-    table.only("micropython_board", "libraries", "built_here", "why_not", "official")
+    table.only("micropython_board", "libraries", "in_ram", "built_here", "why_not", "official")
     built_here = table.boolean("built_here")
     return Image(
         micropython_board=table.text("micropython_board", default=""),
         libraries=table.texts("libraries"),
+        in_ram=table.texts("in_ram"),
         why_not="" if built_here else table.text("why_not"),
         official=table.text("official", default=""),
     )
