@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from bulkhead_host.image.application import system_files
 from bulkhead_host.image.boot_block import check_boot_block
@@ -12,6 +14,7 @@ from bulkhead_host.paths import cache_dir, source_root
 from bulkhead_host.system.boards import board_named
 
 BYTES_MAX = 480 * 1024
+RAM = 0x20000000
 
 
 def test_an_image_of_a_pico_2_is_the_same_bytes_twice(
@@ -34,3 +37,14 @@ def test_an_image_of_a_pico_2_is_the_same_bytes_twice(
     assert uf2.address == FLASH_BASE
     check_boot_block(uf2.data)
     assert first.flash_used <= BYTES_MAX
+    with first.elf.open("rb") as file:
+        for name in ("mp_execute_bytecode", "gc_alloc"):  # `in_ram` of the board's file
+            assert _address(ELFFile(file), name) >= RAM
+
+
+def _address(image: ELFFile, name: str) -> int:
+    symbols = image.get_section_by_name(".symtab")
+    assert isinstance(symbols, SymbolTableSection)
+    found = symbols.get_symbol_by_name(name)
+    assert found is not None
+    return int(found[0]["st_value"])

@@ -88,6 +88,30 @@ def test_the_table_sets_value_bounds_and_peer_side_by_side() -> None:
     assert row.split() == ["speed_us", "60.0", "us", "100", "yes", "50", "NO", "70.0"]
 
 
+def test_other_boards_stand_beside_the_kind_one_and_what_they_miss_is_named() -> None:
+    boards = ("silicon", "silicon, in RAM")
+    slow, quick = {"speed_us": 60.0}, {"speed_us": 50.0}
+    result = result_of(SPEED, {"speed_us": 40.0}, "", {"silicon": slow, "silicon, in RAM": quick})
+    apart = result_of(Figure(name="size", unit="bytes"), {"size": 1.0}, "")
+    head, row, other, *missed = table([result, apart], boards).splitlines()
+    assert head.endswith("silicon  silicon, in RAM")
+    assert row.split()[-2:] == ["60.0", "50.0"]
+    assert other.split() == ["size", "1", "bytes"]
+    assert missed == [
+        "goals of the kind board's not reached on silicon: speed_us",
+        "goals of the kind board's not reached on silicon, in RAM: none",
+    ]
+    assert json.loads(to_json([result]))[0]["elsewhere"] == {
+        "silicon": 60.0,
+        "silicon, in RAM": 50.0,
+    }
+
+
+def test_a_figure_that_fails_on_another_board_is_said_to_and_does_not_hold() -> None:
+    result = result_of(SPEED, {"speed_us": 40.0}, "", {"silicon": {}})
+    assert table([result], ["silicon"]).splitlines()[1].split()[-1] == "failed"
+
+
 def test_a_value_that_rounds_to_nothing_has_no_sign() -> None:
     figure = Figure(name="growth", unit="%")
     assert table([result_of(figure, {"growth": -0.001}, "")]).split()[-2:] == ["0.00", "%"]

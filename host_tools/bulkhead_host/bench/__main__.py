@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from bulkhead_host.bench import silicon
 from bulkhead_host.bench.measurements import APART, MEASUREMENTS
 from bulkhead_host.bench.report import table, to_json
 from bulkhead_host.bench.run import run
@@ -17,7 +18,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import write_whole
 
 OUTPUT = Path("build/bench/rp2040.json")
-_NAMES = [measurement.name for measurement in (*MEASUREMENTS, *APART)]
+_NAMES = [*(measurement.name for measurement in (*MEASUREMENTS, *APART)), silicon.NAME]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,16 +32,23 @@ _NAMES = [measurement.name for measurement in (*MEASUREMENTS, *APART)]
 def main(*, output: Path | None, names: tuple[str, ...]) -> None:
     """Measure on the emulated Pico, beside asyncio: all, or the measurements named.
 
-    What takes another board's image, `network`, and what a chip's own times change, `silicon`, is
-    measured when it is named.
+    What takes another board's image, `network`, is measured when it is named. `silicon` has what
+    the figures that are times are on a board with the times of a chip beside them.
     """
-    chosen = [one for one in (*MEASUREMENTS, *APART) if one.name in names] or MEASUREMENTS
+    chosen = [one for one in (*MEASUREMENTS, *APART) if one.name in names] or list(MEASUREMENTS)
+    boards = tuple(silicon.BOARDS) if silicon.NAME in names else ()
+    if boards:
+        chosen = [one for one in chosen if silicon.hangs_on_silicon(one.figures)]
     try:
-        results = run(chosen, progress=lambda line: print(f"bench: {line}", file=sys.stderr))
+        results = run(
+            chosen,
+            boards=boards,
+            progress=lambda line: print(f"bench: {line}", file=sys.stderr),
+        )
     except BulkheadError as error:
         print(f"bench: {error.cause}\n  try: {error.next_step}", file=sys.stderr)
         sys.exit(error.exit_code)
-    print(table(results))
+    print(table(results, boards))
     path = output or (None if names else OUTPUT)
     if path is not None:
         write_whole(path, to_json(results).encode())

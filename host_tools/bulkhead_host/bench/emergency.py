@@ -6,12 +6,11 @@ hang in turn.
 """
 
 from bulkhead_host.bench.board import percentile
-from bulkhead_host.bench.images import BOARD, Images
+from bulkhead_host.bench.images import BOARD, Images, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.paths import source_root
@@ -43,7 +42,7 @@ def measure(_images: Images) -> dict[str, float]:
 def _latencies_us() -> list[float]:
     """Turn the key and strike the mushroom STOPS times; return how long each stop took."""
     files = system_files(source_root() / "services" / "examples" / "motor", board=BOARD)
-    with EmulatedBoard(image=build_image(board=BOARD, files=files).path, seed=0) as board:
+    with EmulatedBoard(image=built(files).path, seed=0) as board:
         client = Client(BoardTransport(board))
         mushroom, key, power = (board.pin(number) for number in (_MUSHROOM, _KEY, _POWER))
         mushroom.drive(1)

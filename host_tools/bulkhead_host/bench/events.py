@@ -10,12 +10,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from bulkhead_host.bench.images import BOARD
+from bulkhead_host.bench.images import BOARD, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.paths import source_root
@@ -121,7 +120,7 @@ def _words(us: float) -> str:
 def main() -> int:
     """Measure and print."""
     files = system_files(source_root() / "firmware" / "bench" / SERVICE, board=BOARD)
-    with EmulatedBoard(image=build_image(board=BOARD, files=files).path) as board:
+    with EmulatedBoard(image=built(files).path) as board:
         print(table(measured(Desk(board))))
     return 0
 

@@ -1,6 +1,8 @@
 """The images that are measured, and which modules are the kernel's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,10 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import fold_tree
 
 BOARD = "pico"
+INTERPRETER = ("py/gc.c", "py/vm.c")
+"""What of MicroPython runs most, and is in RAM in a benchmark's image where that is asked for."""
+
+_in_ram: ContextVar[tuple[str, ...] | None] = ContextVar("_in_ram", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +39,33 @@ def build_images(progress: Progress = quiet) -> Images:
     """Build what the cache has not."""
     firmware = source_root() / "firmware"
     default = system_files(source_root() / "services", board=BOARD)
-
-    def build(files: Mapping[str, Path | bytes]) -> Image:
-        return build_image(board=BOARD, files=files, progress=progress)
-
+    kernel: dict[str, Path | bytes] = {**fold_tree(kernel_modules(), firmware, is_whole=True)}
     return Images(
         bench=bench_image(progress),
-        default=build(default),
-        kernel=build({**fold_tree(kernel_modules(), firmware, is_whole=True)}),
+        default=built(default, progress),
+        kernel=built(kernel, progress),
         stock=stock_image(board=BOARD, progress=progress),
     )
 
 
 def bench_image(progress: Progress = quiet) -> Image:
     """Return the image of the benchmarks alone."""
-    return build_image(board=BOARD, files=_bench_files(), progress=progress)
+    return built(_bench_files(), progress)
+
+
+def built(files: Mapping[str, Path | bytes], progress: Progress = quiet) -> Image:
+    """Build what is measured, for its board."""
+    return build_image(board=BOARD, files=files, in_ram=_in_ram.get(), progress=progress)
+
+
+@contextmanager
+def interpreter_in_ram() -> Iterator[None]:
+    """Have the images that are built meanwhile run the interpreter from RAM."""
+    token = _in_ram.set(INTERPRETER)
+    try:
+        yield
+    finally:
+        _in_ram.reset(token)
 
 
 def without_trace(progress: Progress = quiet) -> Image:
@@ -56,7 +74,7 @@ def without_trace(progress: Progress = quiet) -> Image:
     files = _bench_files()
     folded = fold_tree(kernel_modules(), firmware, is_whole=True, without=["note"])
     files["kernel/dispatch.py"] = folded["kernel/dispatch.py"]
-    return build_image(board=BOARD, files=files, progress=progress)
+    return built(files, progress)
 
 
 def _bench_files() -> dict[str, Path | bytes]:

@@ -17,7 +17,6 @@ from bulkhead_host.bench import (
     network,
     outputs,
     serial,
-    silicon,
     sizes,
     stored,
     traced,
@@ -228,7 +227,6 @@ MEASUREMENTS = (
 
 # Measured by name alone: another board's image takes a minute to compile.
 APART = (
-    Measurement(name="silicon", figures=silicon.FIGURES, function=silicon.measure),
     Measurement(
         name="network",
         figures=(

@@ -6,12 +6,11 @@ pieces in a time without a monitor, and in one with: the overhead is how many fe
 percent. Both times are of the emulator's clock.
 """
 
-from bulkhead_host.bench.images import BOARD, Images
+from bulkhead_host.bench.images import BOARD, Images, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.follow import INTERVAL_MS
@@ -26,7 +25,7 @@ _TABLES = 8
 def measure(_images: Images) -> dict[str, float]:
     """Return monitor_overhead_percent."""
     application = source_root() / _APPLICATION
-    image = build_image(board=BOARD, files=system_files(application, board=BOARD))
+    image = built(system_files(application, board=BOARD))
     spinner = constants_of(read_text(application / "spinner/service.py"))
     window_s = _TABLES * INTERVAL_MS / 1000
     with EmulatedBoard(image=image.path, seed=0) as board:

@@ -7,13 +7,12 @@ many of them were not what was sent.
 
 import re
 
-from bulkhead_host.bench.images import BOARD, Images
+from bulkhead_host.bench.images import BOARD, Images, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.serial_peer import SerialPeer
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import constants_of
 
@@ -24,7 +23,7 @@ _SPINNING_MS = 200
 def measure(_images: Images) -> dict[str, float]:
     """Return uart_rx_loss."""
     application = source_root() / APPLICATION
-    image = build_image(board=BOARD, files=system_files(application, board=BOARD))
+    image = built(system_files(application, board=BOARD))
     with EmulatedBoard(image=image.path, seed=0) as board:
         loss, _ = lost_bytes(board, SerialPeer(board))
     return {"uart_rx_loss": loss}

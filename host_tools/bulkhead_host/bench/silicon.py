@@ -1,57 +1,41 @@
-"""The figures that the times of a chip change: each beside the same on the kind emulator.
+"""Other boards than the kind one, on which the figures that are times are measured as well.
 
-`make bench ARGS=silicon`. What takes time is in `emulator/unkind.py`, with its sources. A figure
-that begins with `silicon_` is of a board whose flash and USB take it; the XIP cache never misses
-in either, so that both are better than a chip by that.
+`make bench ARGS=silicon` has them beside each figure: a board with the times of a chip
+(`emulator/unkind.py`, with its sources), and the same board with the interpreter in RAM, which
+`in_ram` of a board's file puts there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
-from bulkhead_host.bench import stored, updated
-from bulkhead_host.bench.board import bench_board, run_program
-from bulkhead_host.bench.figures import Figure, Values
-from bulkhead_host.bench.images import Images
+from bulkhead_host.bench.figures import Figure, Result
+from bulkhead_host.bench.images import interpreter_in_ram
 from bulkhead_host.emulator.unkind import unkind
 
-PREFIX = "silicon_"
+NAME = "silicon"
+IN_RAM = "silicon, in RAM"
+_TIMES = frozenset({"us", "ms", "%", "times"})
 
 
-def _unpreempted(images: Images) -> Values:
-    with bench_board(images) as board:
-        found = run_program(board, "unpreempted")
-    return {"late_during_flash_write_ms": found["late_during_flash_write_ms"]}
+@contextmanager
+def _both() -> Iterator[None]:
+    with unkind(), interpreter_in_ram():
+        yield
 
 
-_MEASURED: dict[Callable[[Images], Values], tuple[Figure, ...]] = {
-    _unpreempted: (Figure(name="late_during_flash_write_ms", unit="ms"),),
-    stored.measure: (
-        Figure(name="store_put_ms", unit="ms"),
-        Figure(name="store_save_ms", unit="ms"),
-    ),
-    updated.measure: (
-        Figure(name="update_gap_ms", unit="ms", goal=5),
-        Figure(name="update_stall_ms", unit="ms"),
-        Figure(name="update_lost_messages", unit="messages", goal=0),
-        Figure(name="save_to_running_ms", unit="ms", goal=500),
-    ),
-}
-
-FIGURES = tuple(
-    Figure(name=prefix + figure.name, unit=figure.unit, goal=figure.goal)
-    for figures in _MEASURED.values()
-    for figure in figures
-    for prefix in ("", PREFIX)
-)
-"""Both of each, one below the other; those with a goal say where it is not reached."""
+BOARDS: dict[str, Callable[[], AbstractContextManager[None]]] = {NAME: unkind, IN_RAM: _both}
+"""Within what a board is made, by what it is called in the table."""
 
 
-def measure(images: Images) -> Values:
-    """Return every figure twice: on the kind board, and with the times of a chip."""
-    found: dict[str, float] = {}
-    for measure_one, figures in _MEASURED.items():
-        values = dict(measure_one(images))
-        with unkind():
-            slow = measure_one(images)
-        values |= {PREFIX + figure.name: slow[figure.name] for figure in figures}
-        found |= values
-    return found
+def hangs_on_silicon(figures: Sequence[Figure]) -> bool:
+    """Tell whether one of them is a time."""
+    return any(figure.unit in _TIMES for figure in figures)
+
+
+def unreached(results: Sequence[Result], board: str) -> list[str]:
+    """Return the figures whose goal is reached on the kind board and not on another."""
+    return [
+        result.figure.name
+        for result in results
+        if board in result.elsewhere and result.reaches_goal > result.reaches_goal_on(board)
+    ]

@@ -7,11 +7,10 @@ flash takes no time: on a real one every sector that is erased adds some 45 ms t
 
 import re
 
-from bulkhead_host.bench.images import BOARD, Images
+from bulkhead_host.bench.images import BOARD, Images, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.paths import source_root
 
 _APPLICATION = "firmware/bench/stored"
@@ -20,7 +19,7 @@ _APPLICATION = "firmware/bench/stored"
 def measure(_images: Images) -> dict[str, float]:
     """Return store_put_ms and store_save_ms."""
     application = source_root() / _APPLICATION
-    image = build_image(board=BOARD, files=system_files(application, board=BOARD))
+    image = built(system_files(application, board=BOARD))
     with EmulatedBoard(image=image.path, seed=0) as board:
         log = board.run_until(b"save_us=", timeout_ms=10_000)
         board.run_for(ms=20)

@@ -22,13 +22,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bulkhead_host.bench.images import BOARD, Images
+from bulkhead_host.bench.images import BOARD, Images, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text, write_text
 from bulkhead_host.image.application import system_files
-from bulkhead_host.image.build import build_image
 from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
@@ -49,7 +48,7 @@ _PROBATION_MS = 50
 def measure(_images: Images) -> dict[str, float]:
     """Return the figures above, by name."""
     application = source_root() / _APPLICATION
-    image = build_image(board=BOARD, files=system_files(application, board=BOARD))
+    image = built(system_files(application, board=BOARD))
     service = read_text(application / _SERVICE / "service.py")
     bundle = _next_version(application)
     log: list[str] = []

@@ -58,7 +58,7 @@ class Image:
     hard_timers: bool
 
 
-def build_image(
+def build_image(  # noqa: PLR0913  (all by keyword)
     *,
     board: str = "pico",
     files: Mapping[str, Path | bytes],
