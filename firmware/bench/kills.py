@@ -15,17 +15,15 @@ from time import sleep_us, ticks_diff, ticks_us
 
 from bench.report import figure
 from bench.stage import CONTROL, Stage, row
-from kernel.abi import BUDGET, INSPECT_FORMAT
+from kernel.abi import BUDGET
 from kernel.layout import OUTER, STEP_DEADLINE
 from micropython import const
-from struct import unpack
 
 _KILLS = const(50)
 _BUDGET_US = const(2_000)
 _PHASE_STEP_US = const(20)
 _HOG = const(2)  # task numbers, in the order of the table
 _BASE = const(3)
-_FAULT_FIELD = const(4)  # of INSPECT_FORMAT
 
 
 class Witness:
@@ -70,8 +68,7 @@ def measure(at_interrupt_level):
             yield task.recv()
             over.append(ticks_diff(ticks_us(), witness.deadline))
             number = yield task.next_fault(kernel)
-            yield task.inspect(kernel, number)
-            kind = unpack(INSPECT_FORMAT, task.arg)[_FAULT_FIELD]
+            kind = task.badge()
             if number != _HOG or kind != BUDGET or witness.on_top != at_interrupt_level:
                 raise ValueError("task %d ended with fault %d" % (number, kind))
         stage.finish()

@@ -26,7 +26,6 @@ from bulkhead_boot import COMMON, WORDS
 from bulkhead_key import KEY
 from bulkhead_slots import use_slots
 from bulkhead_system import GUEST, IMAGE, INTERFACE, MODULES, SERVICES
-from kernel.records import crash_text
 from bulkhead_port import Port
 
 prompt = globals().get("prompt")  # boot.py's, where the port has one
@@ -48,7 +47,9 @@ try:
     if not authority.seals:
         print("bulkhead: services can change what they share: this MicroPython keeps it otherwise")
     if kernel.crash:
-        print("bulkhead: the board was reset:", crash_text(kernel))
+        from bulkhead.crashes import crash_text
+
+        print("bulkhead: the board was reset:", crash_text(kernel.crash, SERVICES))
 except BaseException:
     if prompt is not None:
         prompt.leave_by(b"\x04")  # which the port has ended

@@ -14,7 +14,7 @@ SYSCALL fault that names it.
 from kernel.abi import (
     ACCEPTING, ACKNOWLEDGE, ALL_RIGHTS, ATTEND, CALL, DELETE, EXTRA, FAULT_TEXT, GRANTING,
     HANDLE_SHIFT, HAND_OVER, INJECT, INSPECT, LEASE_OFFSET_MASK, LEASE_READ, LEASE_WRITE,
-    MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_TRACE, RECV,
+    MAKE_SAFE, MINT, NEXT_FAULT, NOTIFY, OPERATIONS, READABLE, READ_FAULT, READ_WORDS, RECV,
     RECYCLE, REOPEN, REPLACE, REPLY, REPLY_FAULT, REPLY_RECV, RETURNED, REVOKE, SEND, SLEEP, START,
     STASH, STOP, TIMED, WRITABLE, WRITE, YIELD,
 )  # fmt: skip
@@ -30,6 +30,7 @@ _TOKEN_MAX = const(0xFFFFFFF)
 _NUMBER_MAX = const(0x3FFFFFFF)
 _TASK_MAX = const(0xFF)
 _KIND_MAX = const(0xFF)
+_WORDS_MAX = const(0xFF)
 _SHOWN_MAX = const(24)  # characters of a number
 _STATUS = "a whole number from 0 to 191"
 
@@ -338,16 +339,17 @@ class Frame:
         return _control("reset_board", kernel, task) + (STOP + TIMED)
 
     def inspect(self, kernel, task):
-        """Get a task's state into `arg`, bytes in `abi.INSPECT_FORMAT`."""
+        """Get a task's words into `arg`, as bytes: 4 a word, little endian: OK or UNKNOWN.
+
+        They are those of its record and what follows there, see `kernel/layout.py`.
+        """
         return _control("inspect", kernel, task) + INSPECT
 
-    def inspect_capability(self, kernel, task, slot):
-        """Get a capability of a task into `arg`, bytes in `abi.CAPABILITY_FORMAT`.
-
-        Slots count from 0, those of the manifest first; UNKNOWN beyond the last.
-        """
-        self.registers[0] = _number("inspect_capability: slot", slot, _NUMBER_MAX)
-        return _control("inspect_capability", kernel, task) + (INSPECT + TIMED)
+    def read_words(self, kernel, offset, count):
+        """Get `count` of the kernel's words into `arg`, as bytes: OK, UNKNOWN beyond the last."""
+        self.registers[0] = _number("read_words: offset", offset, _NUMBER_MAX)
+        count = _number("read_words: count", count, _WORDS_MAX)
+        return _reach("read_words", kernel) + count + READ_WORDS
 
     def next_fault(self, kernel):
         """Get the number of a task that faulted and has not been reported yet, 0 for none.
@@ -358,28 +360,13 @@ class Frame:
         return _reach("next_fault", kernel) + NEXT_FAULT
 
     def fault_text(self, kernel, task, offset=0):
-        """Get a piece of a task's newest traceback into `arg`: bytes, none after the end.
-
-        Of task 0: what ended the board's last run.
-        """
+        """Get a piece of a task's newest traceback into `arg`: bytes, none after the end."""
         self.arg = _number("fault_text: offset", offset, _NUMBER_MAX)
         return _control("fault_text", kernel, task) + FAULT_TEXT
 
-    def read_fault(self, kernel, task):
-        """Get a task's newest fault into `arg`, bytes in `abi.FAULT_FORMAT`: OK or UNKNOWN.
-
-        Of task 0: what ended the board's last run.
-        """
-        return _control("read_fault", kernel, task) + READ_FAULT
-
-    def read_trace(self, kernel, position):
-        """Get records of the trace into `arg`: the number of the first, then `abi.TRACE_FORMAT`.
-
-        Records are numbered from boot, modulo 2**30; those before `position`, and the newest, are
-        not given.
-        """
-        self.arg = _number("read_trace: position", position, _NUMBER_MAX)
-        return _reach("read_trace", kernel) + READ_TRACE
+    def read_fault(self, kernel):
+        """Get the records of the newest faults into `arg`, as bytes of `kernel/records.py`: OK."""
+        return _reach("read_fault", kernel) + READ_FAULT
 
     def inject(self, kernel, task, kind):
         """Make a task misbehave: `kind` is one of `abi`'s injections."""

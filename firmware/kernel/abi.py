@@ -41,7 +41,7 @@ REVOKE = const(19 << 8)
 LEASE_READ = const(21 << 8)  # offset in bits 13-27, or with EXTRA in a register
 LEASE_WRITE = const(22 << 8)
 LEASE_OFFSET_MASK = const(0x7FFF)
-READ_TRACE = const(24 << 8)
+READ_WORDS = const(24 << 8)
 READ_FAULT = const(25 << 8)
 ATTEND = const(26 << 8)
 STASH = const(27 << 8)  # operation 0: keep a value; 1: give what was kept
@@ -214,25 +214,24 @@ INJECTION_NAMES = (
     "bad-message", "lost-interrupt", "clock-jump", "interrupt-storm",
 )  # fmt: skip
 
-# INSPECT's answer, little endian: task, state, base and effective priority, fault kind of the
-# last fault, clients, mail queued, (pad), generation, seconds until its wait's deadline (rounded
-# up; 0 for none, or one that has passed), CPU time in us modulo 2**30, steps, messages dropped by
-# a full mailbox, peer the task waits for (0 for none), bytes of heap charged, and since when its
-# outputs are held in their safe state: ms of uptime plus 1 (0: they are its own, or it has none).
+# What the supervisor tells of a task, little endian: task, state, base and effective priority,
+# fault kind of the last fault, clients, mail queued, (pad), generation, seconds until its wait's
+# deadline (rounded up; 0 for none, or one that has passed), CPU time in us modulo 2**30, steps,
+# messages dropped by a full mailbox, peer the task waits for (0 for none), bytes of heap charged,
+# and since when its outputs are held in their safe state: ms of uptime plus 1 (0: they are its
+# own, or it has none).
 INSPECT_FORMAT = "<BBBBBBBxHHIIHHII"
 
-# READ_FAULT's answer, little endian: task, fault kind, the state it was in, what its last trap had
-# given it (a message's operation or a status), the client it served, the peer it waited for (0 for
-# none), generation, uptime in ms modulo 2**30. Of task 0: what ended the board's last run.
+# And of a fault: task, fault kind, the state it was in, what its last trap had given it (a
+# message's operation or a status), the client it served, the peer it waited for (0 for none),
+# generation, uptime in ms modulo 2**30. Of task 0: what ended the board's last run.
 FAULT_FORMAT = "<BBBBBBHI"
 
-# INSPECT's answer for a capability, little endian: task it reaches (0: the kernel, NO_TASK: an
-# interrupt line), rights (0: a free slot), generation it names (0: revoked), badge, traps through
-# it modulo 2**30.
+# And of a capability: task it reaches (0: the kernel, NO_TASK: an interrupt line), rights (0: a
+# free slot), generation it names (0: revoked), badge, traps through it modulo 2**30.
 CAPABILITY_FORMAT = "<BBHHI"
 NO_TASK = const(255)
 
-# A record of READ_TRACE's answer, after the u32 number of the first, modulo 2**30: time in us
-# modulo 2**30, and detail in bits 0-12, task in bits 13-19, event in bits 20-23, repeats from
-# bit 24.
+# And a record of the trace, after the u32 number of the first, modulo 2**30: time in us modulo
+# 2**30, and detail in bits 0-12, task in bits 13-19, event in bits 20-23, repeats from bit 24.
 TRACE_FORMAT = "<II"

@@ -77,9 +77,9 @@ def _handlers(bound):
         (INSPECT, bound.inspect),
         (NEXT_FAULT, bound.next_fault),
         (FAULT_TEXT, bound.fault_text),
+        (READ_WORDS, bound.read_words),
         (READ_FAULT, bound.read_fault),
         (INJECT, bound.inject),
-        (READ_TRACE, bound.read_trace),
         (REPLACE, bound.replace),
         (MAKE_SAFE, bound.make_safe),
     ):

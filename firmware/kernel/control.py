@@ -4,8 +4,6 @@ Control traps need the capability of the target `kernel` with MAY_CONTROL; the t
 is the operation field, a number from 1 in start order. They may allocate.
 """
 
-import struct
-
 from kernel import records
 from kernel.abi import *
 from kernel.capabilities import NoRight, lookup
@@ -16,13 +14,12 @@ from kernel.inject import inject
 from kernel.irq import account
 from kernel.layout import *
 from kernel.message import BadMessage, admit
-from kernel.limits import MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK
+from kernel.limits import MESSAGE_BYTES_MAX
 from kernel.notifications import take_bits
 from kernel.outputs import make_safe
 from kernel.ready import push_back
 from kernel.tasks import try_start
 from kernel.timeouts import arm_ms
-from kernel.trace import read
 import micropython
 
 
@@ -195,20 +192,30 @@ class Control:
             w[task + RESULT] = OK
         return task
 
-    def inspect(self, _w, _frames, task, trap):
-        """Give the state of a task in INSPECT_FORMAT, or with TIMED of one of its capabilities."""
+    def inspect(self, w, frames, task, trap):
+        """Give a task's words as bytes, in the order that `layout` tells at SAFE_SINCE."""
         kernel = self.kernel
-        w = kernel.words
+        window = kernel.window
         target = self._target(task, trap)
         w[task + RESULT] = UNKNOWN
-        if trap & TIMED:
-            slot = w[task + REGISTER_TIMEOUT]
-            if target and 0 <= slot < w[target + CAPABILITY_COUNT]:
-                here = w[target + CAPABILITIES] + slot * CAPABILITY
-                kernel.frames[task >> RECORD_SHIFT].arg = _capability(w, here)
-                w[task + RESULT] = OK
-        elif target:
-            kernel.frames[task >> RECORD_SHIFT].arg = _snapshot(kernel, w, target)
+        if target:
+            number = target >> RECORD_SHIFT
+            particulars = w[PARTICULARS] + (target >> PARTICULAR_SHIFT)
+            words = bytes(window[target : target + FRAME]) + bytes(window[NOW : NOW + 1])
+            words += bytes(window[particulars : particulars + PARTICULAR_WORDS])
+            words += bytes(memoryview(kernel.held_ms)[number : number + 1])
+            frames[task >> RECORD_SHIFT].arg = words
+            w[task + RESULT] = OK
+        return task
+
+    def read_words(self, w, frames, task, trap):
+        """Give as many words as the operation says, from the offset in the register on."""
+        check_control(w, task, trap)
+        start = w[task + REGISTER_TIMEOUT]
+        end = start + (trap & 0xFF)
+        w[task + RESULT] = UNKNOWN
+        if 0 <= start and end <= len(w):
+            frames[task >> RECORD_SHIFT].arg = bytes(self.kernel.window[start:end])
             w[task + RESULT] = OK
         return task
 
@@ -237,21 +244,10 @@ class Control:
         return task
 
     def read_fault(self, w, frames, task, trap):
-        """Give the newest record of a task as bytes in FAULT_FORMAT: OK, or UNKNOWN without."""
+        """Give all records of faults as bytes, and in one byte which is overwritten next."""
+        kernel = self.kernel
         check_control(w, task, trap)
-        record = records.packed(self.kernel, trap & 0xFF)
-        frames[task >> RECORD_SHIFT].arg = record
-        w[task + RESULT] = OK if record else UNKNOWN
-        return task
-
-    def read_trace(self, w, frames, task, trap):
-        """Give records of the trace from the position in `arg` on, as `trace.read` does."""
-        check_control(w, task, trap)
-        frame = frames[task >> RECORD_SHIFT]
-        position = frame.arg
-        if type(position) is not int:
-            raise BadMessage("read_trace needs the number of a record")
-        frame.arg = read(self.kernel, position)
+        frames[task >> RECORD_SHIFT].arg = bytes(kernel.faults) + bytes((kernel.fault_next,))
         w[task + RESULT] = OK
         return task
 
@@ -291,45 +287,3 @@ def _take_fault(w: ptr32, task: int):
             w[task + REGISTER_BADGE] = w[at + FAULT]
             w[task + REGISTER_BITS] = w[faulted + GENERATION]
         faulted += RECORD
-
-
-def _snapshot(kernel, w, task):
-    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
-    return struct.pack(
-        INSPECT_FORMAT,
-        task >> RECORD_SHIFT,
-        CLOSING if is_closing(w, task) else w[task + STATE],
-        w[task + BASE],
-        w[task + PRIORITY],
-        w[particulars + FAULT],
-        min(w[task + CLIENTS], 255),
-        min(w[task + MAIL_COUNT], 255),
-        w[task + GENERATION],
-        _wait_s(w, task),
-        w[task + CPU_US],
-        w[task + STEPS],
-        min(w[particulars + DROPPED], 65535),
-        w[task + PEER] >> RECORD_SHIFT,
-        w[particulars + USED_BYTES],
-        kernel.held_ms[task >> RECORD_SHIFT],
-    )
-
-
-def _wait_s(w, task):
-    left_us = (w[task + DEADLINE] - w[NOW]) & TIME_MASK
-    if not w[task + TIMED_WAIT] or left_us & TIME_HALF:
-        return 0
-    left_ms = (left_us + 999) // 1000 + w[task + FAR_MS]
-    return min((left_ms + 999) // 1000, 65535)
-
-
-def _capability(w, here):
-    target = w[here + TARGET] & OFFSET_MASK
-    return struct.pack(
-        CAPABILITY_FORMAT,
-        target >> RECORD_SHIFT if target < w[TASKS_END] else NO_TASK,
-        w[here + TARGET] >> RIGHTS_SHIFT & RIGHTS_MASK,
-        w[here + NAMED] & GENERATION_MASK,
-        w[here + NAMED] >> BADGE_SHIFT,
-        w[here + USES] & TIME_MASK,
-    )

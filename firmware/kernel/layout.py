@@ -64,6 +64,8 @@ PERIOD_BUDGET_US = const(4)
 PERIOD_END_MS = const(5)  # of the port's uptime
 QUOTA_BYTES = const(6)  # of heap; 0: none
 USED_BYTES = const(7)  # as sampled
+# What INSPECT gives of a task: its record, with NOW in the place of FRAME, its particulars, and
+SAFE_SINCE = const(40)  # since when its outputs are held: ms of uptime plus 1, or DRIVEN
 # of ENDING:
 UNREPORTED = const(1)  # until the supervisor has taken the fault
 LAST_STEP = const(2)  # one step is to come, or under way, in which it closes

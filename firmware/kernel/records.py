@@ -10,9 +10,8 @@ none (`is_plain`): all else is written by the last step of the task, see `faults
 """
 
 import io
-import struct
 
-from kernel.abi import CRASH_NAMES, FAULT_FORMAT, FAULT_TEXT_BYTES
+from kernel.abi import FAULT_TEXT_BYTES
 from kernel.capabilities import NoRight
 from kernel.layout import *
 from kernel.limits import FAULTS_KEPT
@@ -20,7 +19,7 @@ from kernel.message import BadMessage, admit
 import micropython
 from micropython import const
 
-# Places in a record that are not filled by `_describe`; the order is that of FAULT_FORMAT.
+# Places in a record that are not filled by `_describe`; the order is that of `abi.FAULT_FORMAT`.
 _KIND = const(1)
 # What a kill raises, and a full heap: objects of the interpreter's own.
 _USED_AGAIN = (KeyboardInterrupt, MemoryError)
@@ -134,22 +133,8 @@ def _describe(w: ptr32, faults: ptr32, at: int, task: int):
     faults[at + 6] = w[task + GENERATION]
 
 
-def packed(kernel, number):
-    """Return the newest record of a task in FAULT_FORMAT, of number 0 the crash; None without."""
-    if number == 0:
-        return kernel.crash and struct.pack(FAULT_FORMAT, *kernel.crash)
-    index = _newest(kernel, number)
-    if index is None:
-        return None
-    return struct.pack(
-        FAULT_FORMAT, *kernel.faults[FAULT_WORDS * index : FAULT_WORDS * (index + 1)]
-    )
-
-
 def words(kernel, number):
-    """Return the traceback of a task's newest fault as bytes, of number 0 what ended the run."""
-    if number == 0:
-        return crash_text(kernel).encode()
+    """Return the traceback of a task's newest fault as bytes."""
     index = _newest(kernel, number)
     if index is None:
         return b""
@@ -158,16 +143,6 @@ def words(kernel, number):
         kept = _traceback(kernel, kept) if is_plain(kept) else _name(kept)
         kernel.fault_words[index] = kept
     return kept or b""
-
-
-def crash_text(kernel):
-    """Return in words what ended the board's last run, empty if nothing of note did."""
-    if not kernel.crash:
-        return ""
-    number, kind = kernel.crash[:2]
-    name = kernel.table[number - 1][ROW_NAME] if 0 < number <= len(kernel.table) else "the kernel"
-    names = CRASH_NAMES
-    return name + " " + names[kind if kind < len(names) else 0]
 
 
 def _newest(kernel, number):

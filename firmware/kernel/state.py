@@ -32,7 +32,8 @@ class Kernel:
         self.outputs = [None] * (len(table) + 1)  # what `Port.hold` takes, by task
         self.held_ms = array("i", [DRIVEN] * (len(table) + 1))  # since when they are safe
         self.stashes = [None] * (len(table) + 1)  # what each keeps for its next incarnation
-        self.faults = array("i", bytes(4 * FAULT_WORDS * FAULTS_KEPT))  # see `records`
+        # See `records`; behind them what ended the last run of the board, all 0 if nothing did.
+        self.faults = array("i", bytes(4 * FAULT_WORDS * (FAULTS_KEPT + 1)))
         self.fault_words = [None] * FAULTS_KEPT
         self.fault_next = 0
         self.is_unwritten = False
@@ -42,7 +43,10 @@ class Kernel:
         self.reserve = None
         self.memory = None  # set by `boot`
         self.audited = 0  # us: when the kernel looked at its words last
-        self.crash = port.crash()  # what ended the last run of the board, None if nothing did
+        self.crash = port.crash()
+        if self.crash:
+            for index, value in enumerate(self.crash):
+                self.faults[FAULT_WORDS * FAULTS_KEPT + index] = value
         self.supervisor = self.number("supervisor") << RECORD_SHIFT
         self.supervisor_faults = 0  # in the window that began at supervisor_since (us)
         self.supervisor_since = 0

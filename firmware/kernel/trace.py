@@ -7,14 +7,12 @@ are compiled for an image; there it costs 0.7 us a step.
 """
 
 from kernel.layout import *
-from kernel.limits import TIME_MASK, TRACE_RECORDS, TRACE_REPEATS_MAX
+from kernel.limits import TRACE_REPEATS_MAX
 from micropython import const
 import micropython
-import struct
 
 _SAME = const((1 << 24) - 1)  # all of TRACE_WHAT below the repeats
 _WORDS = const(128)  # TRACE_RECORD * TRACE_RECORDS
-_READ_MAX = const(31)  # records that fit in a message
 
 
 @micropython.viper
@@ -39,25 +37,3 @@ def note_event(kernel, event, task, detail):
     """Record an event that is no step, at the present time."""
     what = event << TRACE_EVENT_SHIFT | task << TRACE_TASK_SHIFT - RECORD_SHIFT | detail
     note(kernel.words, what, kernel.now())
-
-
-def read(kernel, position):
-    """Return records from `position` on: its number as u32, then time and what as u32 each.
-
-    Positions count records from boot, modulo 2**30: a busy board makes so many in a day or two.
-    What the ring has lost already is skipped; the newest, which may be repeated yet, is not given.
-    """
-    w = kernel.words
-    first = w[TRACE_END] - _WORDS
-    end = w[TRACE_LAPS] * TRACE_RECORDS + (w[TRACE_AT] - first) // TRACE_RECORD & TIME_MASK
-    position = position & TIME_MASK or 1  # there was nothing before the first
-    count = end - position & TIME_MASK
-    if count >= TRACE_RECORDS:
-        count = TRACE_RECORDS - 1
-        position = end - count & TIME_MASK
-    records = [position]
-    for index in range(position, position + min(count, _READ_MAX)):
-        at = first + index % TRACE_RECORDS * TRACE_RECORD
-        records.append(w[at + TRACE_TIME])
-        records.append(w[at + TRACE_WHAT])
-    return struct.pack("<%dI" % len(records), *records)

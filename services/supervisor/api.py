@@ -14,7 +14,7 @@ FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback;
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
 #                    or (BOARD, RESET), in the name of the caller. Takes the right to control
 FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
-TRACE = const(7)  # arg: position -> OK, arg: what `task.read_trace` gives
+TRACE = const(7)  # arg: position -> OK, arg: records in TRACE_FORMAT after their number
 CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
 EXCUSE = const(9)  # arg: ms, at most EXCUSE_MS_MAX -> OK: the caller is not hung for so long
 EXCUSE_MS_MAX = const(600_000)  # ten minutes

@@ -7,16 +7,17 @@ messages, is taken for hung. The supervisor answers its callers and notifies the
 for nobody. What is held or given up it stashes, so that its own next incarnation knows.
 """
 
-from struct import calcsize, pack, unpack, unpack_from
+from struct import calcsize, pack, unpack_from
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESET, RESTART
 from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
 from kernel.abi import (
-    ATTENDING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD, INSPECT_FORMAT,
-    ORDERED, READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
+    ATTENDING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD, ORDERED,
+    READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
 )  # fmt: skip
+from kernel.layout import SAFE_SINCE, STEPS
 from micropython import const
 
 from services.supervisor.api import (
@@ -40,6 +41,9 @@ from services.supervisor.api import (
     UNKNOWN,
 )
 from services.supervisor.shares import WAITING, above, controllers, spent, state_of_last, used
+from services.supervisor.telling import (
+    capabilities, crash_piece, fault, kind_of, row, state_of, trace, word,
+)  # fmt: skip
 from services.supervisor.wards import Ward
 
 # Between two looks for hung services: a quarter of the shortest heartbeat, within these.
@@ -50,14 +54,9 @@ _AFTER_MS = const(5)  # between two looks whether what a service comes after ser
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
 _FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
-_CAPABILITIES_MAX = const(25)  # that a message holds
 
-# Fields of INSPECT_FORMAT, and where two of them are in its bytes.
+# Where two fields of INSPECT_FORMAT are in its bytes.
 _STATE = const(1)
-_FAULT = const(4)
-_GENERATION = const(7)
-_STEPS = const(10)
-_SAFE_SINCE = const(14)
 _STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 
@@ -188,7 +187,7 @@ def keep_house(task, house):
             wait_ms = 0
             if ward.is_stopping or ward.fate():  # those that fell together start in their order
                 yield task.inspect(kernel, ward.number)
-                one_closes = one_closes or unpack(INSPECT_FORMAT, task.arg)[_STATE] == CLOSING
+                one_closes = one_closes or state_of(task.arg) == CLOSING
                 wait_ms = _CLOSING_MS if one_closes else 0
             if ward.after() and not wait_ms:
                 wait_ms = yield from time_to_wait(task, house, ward)
@@ -216,9 +215,9 @@ def time_to_wait(task, house, ward):
     for number in ward.after():
         other = house.wards[number - 1]
         yield task.inspect(task.cap("kernel"), number)
-        row = unpack(INSPECT_FORMAT, task.arg)
-        has_ended = row[_STATE] == FAULTED and row[_FAULT] == RETURNED
-        if row[_STATE] not in _SERVING and not (has_ended and not other.wants(RETURNED)):
+        state = state_of(task.arg)
+        has_ended = state == FAULTED and kind_of(task.arg) == RETURNED
+        if state not in _SERVING and not (has_ended and not other.wants(RETURNED)):
             return _LOOK_MS if other.rests else _AFTER_MS
     return 0
 
@@ -230,13 +229,13 @@ def adopt(task, house):
     rests = task.arg if (yield task.unstash()) == OK else bytes(len(SERVICES))
     for ward in house.wards:
         yield task.inspect(kernel, ward.number)
-        row = unpack(INSPECT_FORMAT, task.arg)
-        if row[_STATE] not in (DORMANT, FAULTED, CLOSING):
+        state = state_of(task.arg)
+        if state not in (DORMANT, FAULTED, CLOSING):
             ward.started(now)
-            if row[_SAFE_SINCE]:  # it was to be started anew
+            if word(task.arg, SAFE_SINCE):  # it was to be started anew
                 ward.renew(now)
-        elif row[_STATE] == FAULTED:
-            ward.is_due = ward.wants(row[_FAULT])
+        elif state == FAULTED:
+            ward.is_due = ward.wants(kind_of(task.arg))
         if rests[ward.number - 1]:
             ward.rest(rests[ward.number - 1])
     yield task.stash(rests)
@@ -254,12 +253,11 @@ def stop_hung(task, house, now):
     house.used_us = None
     for ward in house.watched:
         yield task.inspect(kernel, ward.number)
-        row = unpack(INSPECT_FORMAT, task.arg)
-        state = row[_STATE]
-        if not ward.is_hung(now, state, row[_STEPS]):
+        state = state_of(task.arg)
+        if not ward.is_hung(now, state, word(task.arg, STEPS)):
             continue
         if state in WAITING:
-            state = yield from state_of_last(task, row)
+            state = yield from state_of_last(task, task.arg)
         if state in (READY, RUNNING):
             if house.used_us is None:
                 house.used_us, house.used_ms = (yield from used(task, house)), house.now()
@@ -355,7 +353,7 @@ def answer(task, house, operation):
             yield task.reply(UNKNOWN)
             return
         yield task.inspect(task.cap("kernel"), request)
-        yield task.reply(OK, told(house.wards[request - 1], task.arg))
+        yield task.reply(OK, told(house.wards[request - 1], row(request, task.arg)))
     elif operation == EXCUSE and is_number(request, EXCUSE_MS_MAX):
         if 0 < task.badge() <= len(house.wards):
             house.wards[task.badge() - 1].excused_ms = house.now() + request
@@ -392,24 +390,25 @@ def answer_reader(task, house, operation, request):
     kernel = task.cap("kernel")
     if operation == FAULT_TEXT and is_pair(request, _OFFSET_MAX):
         number = house.number(request[0])
-        if number >= 0:
+        if number > 0:
             yield task.fault_text(kernel, number, request[1])
+        elif number == 0:
+            yield task.read_fault(kernel)
+            task.arg = crash_piece(task.arg, request[1], SERVICES)
         yield task.reply(OK if number >= 0 else UNKNOWN, task.arg)
     elif operation == FAULT and type(request) is str:
         number = house.number(request)
-        status = (yield task.read_fault(kernel, number)) if number >= 0 else UNKNOWN
-        yield task.reply(OK if status == OK else UNKNOWN, task.arg)
+        yield task.read_fault(kernel)
+        record = fault(task.arg, number) if number >= 0 else None
+        yield task.reply(OK if record else UNKNOWN, record)
     elif operation == TRACE and is_number(request, _CPU_US_MASK):
-        yield task.read_trace(kernel, request)
-        yield task.reply(OK, task.arg)
+        yield task.reply(OK, (yield from trace(task, kernel, request)))
     elif operation == CAPABILITIES and type(request) is str:
-        found = []
-        ward = house.named(request)
-        while ward and len(found) < _CAPABILITIES_MAX:
-            if (yield task.inspect_capability(kernel, ward.number, len(found))) != OK:
-                break
-            found.append(task.arg)
-        yield task.reply(OK if ward else UNKNOWN, b"".join(found))
+        number = house.number(request)
+        found = b""
+        if number > 0:
+            found = yield from capabilities(task, kernel, number, len(SERVICES))
+        yield task.reply(OK if number > 0 else UNKNOWN, found)
     else:
         yield task.reply(REFUSED)
 
@@ -445,7 +444,7 @@ def control(task, house, ward, verb):
         yield from tell_console(task)
     now = house.now()
     yield task.inspect(task.cap("kernel"), ward.number)
-    state = unpack(INSPECT_FORMAT, task.arg)[_STATE]
+    state = state_of(task.arg)
     is_down = state in (DORMANT, FAULTED)
     if verb == RELEASE and (is_down or state == CLOSING):
         was_given_up = ward.rests == DEGRADED

@@ -1,19 +1,16 @@
 """Who may control services, by the manifests; who has the processor, by the kernel's accounts."""
 
-from struct import unpack
-
-from kernel.abi import CALLING, INSPECT_FORMAT, MAY_CONTROL, SENDING, SERVED
+from kernel.abi import CALLING, MAY_CONTROL, SENDING, SERVED
+from kernel.layout import CPU_US, PEER, RECORD_SHIFT
 from micropython import const
+
+from services.supervisor.telling import state_of, word
 
 # Who is in such a state waits for another.
 WAITING = (CALLING, SENDING, SERVED)
 
-# Fields of INSPECT_FORMAT, and one of a row of SERVICES.
-_STATE = const(1)
-_CPU_US = const(9)
-_PEER = const(12)
 _CPU_US_MASK = const(0x3FFFFFFF)
-_USES = const(5)
+_USES = const(5)  # of a row of SERVICES
 _CHAIN_MAX = const(16)
 
 
@@ -31,17 +28,18 @@ def controlling(row):
     return [use[3] for use in uses if use[1] == "supervisor" and use[2] & MAY_CONTROL]
 
 
-def state_of_last(task, row):
-    """Return the state of the one that others wait for, from what INSPECT says of the first.
+def state_of_last(task, words):
+    """Return the state of the one that others wait for, by the words of the first.
 
     It runs at their priority: one that does not get the processor keeps all of them from going on.
     """
     for _ in range(_CHAIN_MAX):
-        if row[_STATE] not in WAITING or not row[_PEER]:
+        peer = word(words, PEER) >> RECORD_SHIFT
+        if state_of(words) not in WAITING or not peer:
             break
-        yield task.inspect(task.cap("kernel"), row[_PEER])
-        row = unpack(INSPECT_FORMAT, task.arg)
-    return row[_STATE]
+        yield task.inspect(task.cap("kernel"), peer)
+        words = task.arg
+    return state_of(words)
 
 
 def used(task, house):
@@ -49,7 +47,7 @@ def used(task, house):
     found = []
     for ward in house.wards:
         yield task.inspect(task.cap("kernel"), ward.number)
-        found.append(unpack(INSPECT_FORMAT, task.arg)[_CPU_US])
+        found.append(word(task.arg, CPU_US))
     return found
 
 

@@ -15,8 +15,9 @@ from bulkhead_key import KEY
 from bulkhead_slots import BadHead, folder, read_record, write_record
 from bulkhead_system import IMAGE, SERVICES
 from kernel.abi import (
-    ASK, CLOSING, DORMANT, FAULTED, HEARTBEAT, INSPECT_FORMAT, LOAD, REVERT, SETTLE, SWAP,
+    ASK, DORMANT, FAULTED, HEARTBEAT, LOAD, REVERT, SETTLE, SWAP,
 )  # fmt: skip
+from kernel.layout import ENDING, GENERATION, LAST_STEP, RECORD, STATE
 from micropython import const
 
 from services.logger import api as logger_api
@@ -32,10 +33,6 @@ _PROBATION_MS = const(5000)
 _TRIES = const(500)
 _LENT_MAX = const(360)
 _SELF = "updater"
-
-# Fields of INSPECT_FORMAT.
-_STATE = const(1)
-_GENERATION = const(7)
 
 
 class Update:
@@ -183,9 +180,8 @@ def start_all(task, update):
         yield from attend(task, update, 2)  # what waited meanwhile goes on before the swap
     for order in update.orders:
         yield task.inspect(kernel, order.number)
-        row = unpack(INSPECT_FORMAT, task.arg)
-        order.was_down = row[_STATE] in (DORMANT, FAULTED)
-        order.generation = row[_GENERATION]
+        order.was_down = is_down(task.arg)
+        order.generation = word(task.arg, GENERATION)
         waited_ms = 0
         while True:
             status = yield task.replace(kernel, order.number, SWAP, order.old_version)
@@ -224,11 +220,10 @@ def prove_all(task, update):
         yield from attend(task, update, max(0, min(left_ms, _LOOK_MS)))
         for order in update.orders:
             yield task.inspect(kernel, order.number)
-            row = unpack(INSPECT_FORMAT, task.arg)
-            crashes = row[_GENERATION] - order.generation & 0xFFFF
+            crashes = word(task.arg, GENERATION) - order.generation & 0xFFFF
             if crashes > _CRASHES_MAX:
                 return "%s failed %d times" % (order.name, crashes)
-            if left_ms <= 0 and row[_STATE] in (DORMANT, FAULTED) and not order.was_down:
+            if left_ms <= 0 and is_down(task.arg) and not order.was_down:
                 return "%s is down" % order.name
         if left_ms <= 0:
             break
@@ -265,8 +260,23 @@ def take_back(task, number):
         status = yield task.replace(kernel, number, REVERT)
     if status == OK:
         yield task.inspect(kernel, number)
-        if unpack(INSPECT_FORMAT, task.arg)[_STATE] in (FAULTED, CLOSING):
+        if closes(task.arg) or word(task.arg, STATE) == FAULTED:
             yield task.start(kernel, number)
+
+
+def word(words, index):
+    """Return one of a task's words, as INSPECT gives them."""
+    return unpack_from("<i", words, 4 * index)[0]
+
+
+def closes(words):
+    """Tell whether a task has ended but for its last step."""
+    return word(words, RECORD + ENDING) & LAST_STEP
+
+
+def is_down(words):
+    """Tell whether a task has ended, and made its last step."""
+    return word(words, STATE) in (DORMANT, FAULTED) and not closes(words)
 
 
 def flash_says(error):

@@ -9,11 +9,12 @@ reset: the log says what would be.
 """
 
 import sys as interpreter
-from struct import calcsize, pack, unpack, unpack_from
+from struct import calcsize, pack, unpack_from
 
 from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES, WATCHDOG
-from kernel.abi import ATTENDING, DORMANT, INSPECT_FORMAT, NO_PROGRESS, RECEIVING
+from kernel.abi import ATTENDING, DORMANT, NO_PROGRESS, RECEIVING
+from kernel.layout import GENERATION, STATE, STEPS
 from machine import WDT, mem32
 from micropython import const
 
@@ -29,11 +30,6 @@ _LOOK_MS = const(100)  # between two looks at what is late
 # The RP2040's watchdog, datasheet 4.7: the control register, at the address that clears bits.
 _CONTROL_CLEAR = const(0x4005B000)
 _ENABLE = const(0x40000000)
-
-# Fields of INSPECT_FORMAT.
-_STATE = const(1)
-_GENERATION = const(7)
-_STEPS = const(10)
 
 _CRITICAL = "<BiBBi"  # (number, steps, is_late, is_told, for how long it has been due)
 _AGE_MAX = const(0x3FFFFFFF)  # ms
@@ -146,10 +142,14 @@ def look(task, critical, now):
     for one in critical:
         if now >= one.due_ms:
             yield task.inspect(task.cap("kernel"), one.number)
-            row = unpack(INSPECT_FORMAT, task.arg)
-            one.look(now, row[_STATE], row[_GENERATION], row[_STEPS])
+            one.look(now, *[word(task.arg, index) for index in (STATE, GENERATION, STEPS)])
         latest_ms = max(latest_ms, one.late_ms(now))
     return latest_ms
+
+
+def word(words, index):
+    """Return one of a task's words, as INSPECT gives them."""
+    return unpack_from("<i", words, 4 * index)[0]
 
 
 def give_up(task, critical, now, is_development):

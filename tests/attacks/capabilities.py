@@ -40,9 +40,9 @@ def inspect_a_service(task):
 
 
 def inspect_a_capability(task):
-    """Read another's capabilities."""
+    """Read another's capabilities in the kernel's words."""
     for handle in _handles():
-        if (yield task.inspect_capability(handle, 1, 0)) == OK:
+        if (yield task.read_words(handle, 0, 32)) == OK:
             reached()
 
 
@@ -56,14 +56,14 @@ def take_a_fault(task):
 def read_a_traceback(task):
     """Read another's traceback, and its fault."""
     for handle in _handles():
-        if (yield task.fault_text(handle, 1)) == OK or (yield task.read_fault(handle, 1)) == OK:
+        if (yield task.fault_text(handle, 1)) == OK or (yield task.read_fault(handle)) == OK:
             reached()
 
 
 def read_the_trace(task):
-    """Read who ran when."""
+    """Read who ran when in the kernel's words."""
     for handle in _handles():
-        if (yield task.read_trace(handle, 0)) == OK:
+        if (yield task.read_words(handle, 0, 128)) == OK:
             reached()
 
 

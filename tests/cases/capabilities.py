@@ -1,14 +1,14 @@
 """Cases: handles and what becomes of them: copy, mint, delete, revoke."""
 
-from struct import unpack
-
 from bulkhead import DEAD, FULL, OK, UNKNOWN
-from cases.rig import echo, idle
+from cases.rig import echo, idle, told
 from kernel.abi import (
-    CAPABILITY_FORMAT, NO_TASK, HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_ACKNOWLEDGE, MAY_CALL,
-    MAY_CONTROL, MAY_GRANT, MAY_NOTIFY, MAY_SEND, SYSCALL,
+    HANDLE_GENERATION_SHIFT, HANDLE_SHIFT, MAY_ACKNOWLEDGE, MAY_CALL, MAY_CONTROL,
+    MAY_GRANT, MAY_NOTIFY, MAY_SEND, SYSCALL,
 )  # fmt: skip
-from kernel.layout import BADGE_MAX
+from kernel.layout import (
+    BADGE_MAX, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, FRAME, NOW, RECORD_SHIFT, TASKS_END,
+)  # fmt: skip
 
 FIRST_GENERATION = 1 << HANDLE_GENERATION_SHIFT
 
@@ -359,10 +359,15 @@ def test_reopened_copy_names_the_next_incarnation(rig):
     rig.expect(rig.log, [DEAD, OK, OK])
 
 
-def inspected(task, slot):
-    """Return (status, what INSPECT says of a slot of task 2)."""
-    status = yield task.inspect_capability(task.cap("kernel"), 2, slot)
-    return status, unpack(CAPABILITY_FORMAT, task.arg) if status == OK else None
+def inspected(task, number, slot):
+    """Return (target, rights, generation, badge, uses) of a slot, None beyond the last."""
+    yield task.inspect(task.cap("kernel"), number)
+    table, count = told(task.arg, CAPABILITIES, CAPABILITY_COUNT)
+    if slot >= count:
+        return None
+    yield task.read_words(task.cap("kernel"), table + slot * CAPABILITY, CAPABILITY)
+    target, named, _, uses = told(task.arg, 0, 1, 2, 3)
+    return target & 0xFFFF, target >> 16 & 0x7F, named & 0xFFFF, named >> 16, uses
 
 
 def test_supervisor_reads_how_often_each_client_called(rig):
@@ -377,52 +382,83 @@ def test_supervisor_reads_how_often_each_client_called(rig):
     def watch(task):
         yield task.sleep(10)
         for place in (2, 3):
-            yield task.inspect_capability(task.cap("kernel"), place, 0)
-            rig.log.append(unpack(CAPABILITY_FORMAT, task.arg))
+            rig.log.append((yield from inspected(task, place, 0)))
 
     rig.add("server", echo)
     rig.add("three", client(3), uses="server:call")
     rig.add("five", client(5), uses="server:call,notify")
     rig.add("watch", watch, uses="kernel:control")
     rig.run(20)
-    rig.expect(rig.log, [(1, MAY_CALL, 1, 2, 3), (1, MAY_CALL | MAY_NOTIFY, 1, 3, 5)])
+    server = 1 << RECORD_SHIFT
+    rig.expect(rig.log, [(server, MAY_CALL, 1, 2, 3), (server, MAY_CALL | MAY_NOTIFY, 1, 3, 5)])
 
 
-def test_inspected_table_has_lines_and_free_slots_and_an_end(rig):
+def test_table_in_the_words_has_lines_and_free_slots_and_an_end(rig):
     def main(task):
-        rig.log.append((yield from inspected(task, 0)))
-        rig.log.append((yield from inspected(task, 1)))
-        rig.log.append((yield from inspected(task, 2)))
-        rig.log.append((yield from inspected(task, 3)))
-        rig.log.append((yield from inspected(task, (1 << 30) - 1)))
+        for slot in range(4):
+            rig.log.append((yield from inspected(task, 2, slot)))
 
     rig.add("other", idle)
     rig.add("main", main, uses="kernel:control", lines=("edge",), slots=1)
     rig.run(5)
-    (first, kernel), (second, line), (third, free), end, far = rig.log
-    rig.expect((first, second, third), (OK, OK, OK))
-    rig.expect((kernel[:2], line[:2], free[1]), ((0, MAY_CONTROL), (NO_TASK, MAY_ACKNOWLEDGE), 0))
-    rig.expect((end, far), ((UNKNOWN, None), (UNKNOWN, None)))
+    kernel, line, free, end = rig.log
+    lines = rig.kernel.words[TASKS_END]
+    rig.expect((kernel[:2], line[:2]), ((0, MAY_CONTROL), (lines, MAY_ACKNOWLEDGE)))
+    rig.expect((free[1], end), (0, None))
 
 
 def test_inspected_capability_shows_that_it_was_revoked(rig):
     def main(task):
         yield task.copy(task.cap("server"))
         yield task.revoke(task.cap("server"))
-        rig.log.append((yield from inspected(task, 2)))
+        rig.log.append((yield from inspected(task, 2, 2)))
 
     rig.add("server", echo)
     rig.add("main", main, uses="server:call kernel:control", slots=1)
     rig.run(5)
-    rig.expect(rig.log, [(OK, (1, MAY_CALL, 0, 2, 0))])
+    rig.expect(rig.log, [(1 << RECORD_SHIFT, MAY_CALL, 0, 2, 0)])
 
 
-def test_inspecting_a_capability_of_no_task_is_unknown(rig):
+def test_words_are_those_there_are(rig):
+    def main(task):
+        kernel = task.cap("kernel")
+        end = len(rig.kernel.words)
+        for offset, count in ((0, 60), (end - 2, 2), (end, 0), (end - 2, 3), (end, 1)):
+            status = yield task.read_words(kernel, offset, count)
+            rig.log.append((status, len(task.arg) if status == OK else 0))
+            task.arg = b""
+
+    rig.add("main", main, uses="kernel:control")
+    rig.run(5)
+    rig.expect(rig.log, [(OK, 240), (OK, 8), (OK, 0), (UNKNOWN, 0), (UNKNOWN, 0)])
+
+
+def test_words_of_no_task_are_unknown(rig):
     def main(task):
         for place in (0, 3, 255):
-            rig.log.append((yield task.inspect_capability(task.cap("kernel"), place, 0)))
+            rig.log.append((yield task.inspect(task.cap("kernel"), place)))
 
     rig.add("server", echo)
     rig.add("main", main, uses="kernel:control")
     rig.run(5)
     rig.expect(rig.log, [UNKNOWN] * 3)
+
+
+def test_words_take_the_kernel_with_the_right_to_control(rig):
+    """The same right to another service is none, and the address of a frame is nobody's."""
+
+    def nosy(task):
+        yield task.read_words(task.cap("server"), 0, 1)
+
+    def main(task):
+        yield task.inspect(task.cap("kernel"), 1)
+        rig.log.append(told(task.arg, FRAME, NOW))
+        rig.log.append(rig.kernel.words[NOW])
+        yield task.recv()
+
+    rig.add("server", echo)
+    rig.add("nosy", nosy, uses="server:control")
+    rig.add("main", main, uses="kernel:control")
+    rig.run(5)
+    rig.expect(rig.fault("nosy"), SYSCALL)
+    rig.expect(rig.log[0], (rig.log[1], rig.log[1]))

@@ -1,13 +1,12 @@
 """Cases: the last step of a task that ends, and other code of a task that nobody else runs."""
 
 from bulkhead import DEAD, OK, UNKNOWN
-from cases.rig import burn_us, controlled, echo, idle, is_down, until
+from cases.rig import burn_us, controlled, echo, idle, is_down, told, until
 from kernel.abi import (
-    BUDGET, CLOSING, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, INSPECT_FORMAT, PROTOCOL, RECEIVING,
-    RUNNING, SYSCALL,
+    BUDGET, CLOSING, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, PROTOCOL, RECEIVING, RUNNING,
+    SYSCALL,
 )  # fmt: skip
-from kernel.layout import CPU_US, GENERATION
-from struct import unpack
+from kernel.layout import CPU_US, ENDING, GENERATION, LAST_STEP, RECORD, STATE
 
 
 def slow_to_close(rig, us=4000):
@@ -28,7 +27,8 @@ def slow_to_close(rig, us=4000):
 def state_by_inspect(task, kernel, number):
     """Return a task's state as the kernel tells it."""
     yield task.inspect(kernel, number)
-    return unpack(INSPECT_FORMAT, task.arg)[1]
+    state, ending = told(task.arg, STATE, RECORD + ENDING)
+    return CLOSING if ending & LAST_STEP else state
 
 
 def test_finally_of_a_stopped_task_runs_in_its_own_name_and_time(rig):

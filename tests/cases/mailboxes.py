@@ -1,12 +1,11 @@
 """Cases: mailboxes, and the values that messages carry."""
 
 from array import array
-from struct import unpack
 
 from bulkhead import DEAD, FULL, OK, TIMEOUT
-from cases.rig import echo, silent
-from kernel.abi import BLOCK, DROP_OLDEST, FAIL, INSPECT_FORMAT, SYSCALL
-from kernel.layout import DROPPED, MAIL_COUNT, PEER
+from cases.rig import echo, silent, told
+from kernel.abi import BLOCK, DROP_OLDEST, FAIL, SYSCALL
+from kernel.layout import DROPPED, MAIL_COUNT, PEER, RECORD
 
 
 def test_send_reaches_a_waiting_receiver(rig):
@@ -329,13 +328,13 @@ def counted(rig, policy, sends):
         for value in range(sends):
             yield task.send(task.cap("receiver"), 1, value, 2)
         yield task.inspect(task.cap("kernel"), 1)
-        rig.log.append(unpack(INSPECT_FORMAT, task.arg))
+        rig.log.append(told(task.arg, MAIL_COUNT, RECORD + DROPPED))
         rig.finish()
 
     rig.add("receiver", lambda task: (yield task.sleep(5000)), mailbox=(2, policy))
     rig.add("sender", sender, uses="receiver:send kernel:control")
     rig.run(50)
-    return rig.log[0][6], rig.log[0][11]
+    return rig.log[0]
 
 
 def test_inspect_counts_what_a_full_mailbox_refused(rig):
@@ -348,40 +347,6 @@ def test_inspect_counts_what_a_full_mailbox_dropped(rig):
 
 def test_inspect_counts_nothing_where_the_sender_blocks(rig):
     rig.expect(counted(rig, BLOCK, 3), (2, 0))
-
-
-def wait_left(rig, timeout_ms):
-    """Return what INSPECT says of how long a service waits, right after it began to."""
-
-    def waiter(task):
-        yield task.recv(timeout_ms)
-
-    def asker(task):
-        yield task.sleep(2)
-        yield task.inspect(task.cap("kernel"), 1)
-        rig.log.append(unpack(INSPECT_FORMAT, task.arg)[8])
-        rig.finish()
-
-    rig.add("waiter", waiter)
-    rig.add("asker", asker, uses="kernel:control")
-    rig.run(20)
-    return rig.log[0]
-
-
-def test_inspect_tells_no_wait_without_a_deadline(rig):
-    rig.expect(wait_left(rig, None), 0)
-
-
-def test_inspect_rounds_up_how_long_a_wait_has_left(rig):
-    rig.expect(wait_left(rig, 900), 1)
-
-
-def test_inspect_tells_a_wait_longer_than_the_clock_goes_round(rig):
-    rig.expect(wait_left(rig, 3_600_000), 3600)
-
-
-def test_inspect_tells_of_a_wait_no_more_than_there_is_room_for(rig):
-    rig.expect(wait_left(rig, 100_000_000), 65535)
 
 
 def late_call(rig, before, send=False):

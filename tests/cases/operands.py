@@ -20,9 +20,8 @@ LIMITS = {
     "caller": (0, 0xFFFFFFF),
     "task": (0, 255),
     "line": (0, 255),
-    "slot": (0, 0x3FFFFFFF),
     "offset of": (0, 0x3FFFFFFF),
-    "position": (0, 0x3FFFFFFF),
+    "count": (0, 255),
     "kind": (0, 255),
     "verb": (0, 255),
 }
@@ -157,10 +156,10 @@ ROWS = {
         handles(lambda task, v: task.inspect(v, NONE)),
         ranged("task", lambda task, v: task.inspect(kernel(task), v)),
     ),
-    "inspect_capability": (
-        handles(lambda task, v: task.inspect_capability(v, NONE, 0)),
-        ranged("task", lambda task, v: task.inspect_capability(kernel(task), v, 0)),
-        ranged("slot", lambda task, v: task.inspect_capability(kernel(task), NONE, v)),
+    "read_words": (
+        handles(lambda task, v: task.read_words(v, 0, 1)),
+        ranged("offset of", lambda task, v: task.read_words(kernel(task), v, 1)),
+        ranged("count", lambda task, v: task.read_words(kernel(task), 0, v)),
     ),
     "next_fault": (handles(lambda task, v: task.next_fault(v)),),
     "fault_text": (
@@ -168,14 +167,7 @@ ROWS = {
         ranged("task", lambda task, v: task.fault_text(kernel(task), v)),
         ranged("offset of", lambda task, v: task.fault_text(kernel(task), 1, v)),
     ),
-    "read_fault": (
-        handles(lambda task, v: task.read_fault(v, 1)),
-        ranged("task", lambda task, v: task.read_fault(kernel(task), v)),
-    ),
-    "read_trace": (
-        handles(lambda task, v: task.read_trace(v, 0)),
-        ranged("position", lambda task, v: task.read_trace(kernel(task), v)),
-    ),
+    "read_fault": (handles(lambda task, v: task.read_fault(v)),),
     "inject": (
         handles(lambda task, v: task.inject(v, NONE, 1)),
         ranged("task", lambda task, v: task.inject(kernel(task), v, 255)),
@@ -190,7 +182,7 @@ ROWS = {
 # Methods that make no trap, or take no operand of its word.
 WITHOUT = (
     "cap", "name", "caller", "badge", "bits", "count", "accept", "granted", "carry_over", "attend",
-    "reply_fault", "stash", "unstash",
+    "reply_fault", "stash", "unstash", "recycle",
 )  # fmt: skip
 
 
@@ -381,8 +373,8 @@ def test_operands_of_inspect(rig):
     make_all(rig, "inspect")
 
 
-def test_operands_of_inspect_capability(rig):
-    make_all(rig, "inspect_capability")
+def test_operands_of_read_words(rig):
+    make_all(rig, "read_words")
 
 
 def test_operands_of_next_fault(rig):
@@ -395,10 +387,6 @@ def test_operands_of_fault_text(rig):
 
 def test_operands_of_read_fault(rig):
     make_all(rig, "read_fault")
-
-
-def test_operands_of_read_trace(rig):
-    make_all(rig, "read_trace")
 
 
 def test_operands_of_inject(rig):

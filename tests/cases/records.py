@@ -2,18 +2,30 @@
 
 import struct
 
-from bulkhead import OK, UNKNOWN
+from bulkhead.crashes import crash_text
 from cases.rig import echo, idle, silent
 from kernel.abi import (
-    BUDGET, CALLING, EXCEPTION, FAULTED, FAULT_FORMAT, FAULT_TEXT_BYTES, HEARTBEAT, INJECTED,
+    BUDGET, CALLING, EXCEPTION, FAULTED, FAULT_TEXT_BYTES, HEARTBEAT, INJECTED,
     KILLS_CAUGHT, MEMORY, PROTOCOL, RECEIVING, RETURNED, RUNNING, SERVED, STORM,
     SUPERVISOR_DIED, SYSCALL,
 )  # fmt: skip
 from kernel.boot import build
 from kernel.limits import FAULTS_KEPT, MESSAGE_BYTES_MAX, STRIKES_MAX
-from kernel.records import crash_text
 
 _TASK, _KIND, _STATE, _OPERATION, _CLIENT, _PEER, _GENERATION, _UPTIME = range(8)
+
+
+def fault_of(task, kernel, number):
+    """Return the newest record of a task, of 0 that of the last run's end; None without one."""
+    yield task.read_fault(kernel)
+    places = range(0, 32 * (FAULTS_KEPT + 1), 32)
+    kept = [struct.unpack("<8i", task.arg[at : at + 32]) for at in places]
+    following = task.arg[-1]
+    crash = kept.pop()
+    if not number:
+        return crash if crash[_KIND] else None
+    newest = [one for one in kept[following:] + kept[:following] if one[_TASK] == number]
+    return newest[-1] if newest else None
 
 
 def reader(rig, script, *, after_ms=30):
@@ -33,8 +45,7 @@ def record_of(rig, number=1, *, after_ms=30):
     """Run the system and return the newest record of task `number`, None without one."""
 
     def script(task, kernel):
-        status = yield task.read_fault(kernel, number)
-        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg) if status == OK else None)
+        rig.log.append((yield from fault_of(task, kernel, number)))
 
     reader(rig, script, after_ms=after_ms)
     return rig.log[-1]
@@ -102,8 +113,7 @@ def stopped(rig, kind):
 
     def script(task, kernel):
         yield task.stop(kernel, 1, kind)
-        yield task.read_fault(kernel, 1)
-        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg))
+        rig.log.append((yield from fault_of(task, kernel, 1)))
 
     rig.add("bad", idle)
     reader(rig, script)
@@ -159,8 +169,7 @@ def test_record_names_the_peer_waited_for(rig):
 
     def script(task, kernel):
         yield task.stop(kernel, 2, HEARTBEAT)
-        yield task.read_fault(kernel, 2)
-        rig.log.append(struct.unpack(FAULT_FORMAT, task.arg))
+        rig.log.append((yield from fault_of(task, kernel, 2)))
 
     rig.add("silent", silent)
     rig.add("client", client, uses="silent:call")
@@ -192,11 +201,11 @@ def test_record_of_an_unknown_task_is_unknown(rig):
 def test_stop_for_good_leaves_no_record(rig):
     def script(task, kernel):
         yield task.stop(kernel, 1)
-        rig.log.append((yield task.read_fault(kernel, 1)))
+        rig.log.append((yield from fault_of(task, kernel, 1)))
 
     rig.add("good", idle)
     reader(rig, script)
-    rig.expect(rig.log, [UNKNOWN])
+    rig.expect(rig.log, [None])
 
 
 def test_records_of_the_newest_faults_are_kept(rig):
@@ -205,15 +214,16 @@ def test_records_of_the_newest_faults_are_kept(rig):
 
     def script(task, kernel):
         for number in range(1, FAULTS_KEPT + 2):
-            rig.log.append((yield task.read_fault(kernel, number)))
+            record = yield from fault_of(task, kernel, number)
+            rig.log.append(record and record[_TASK])
 
     reader(rig, script)
-    rig.expect(rig.log, [UNKNOWN] + [OK] * FAULTS_KEPT)
+    rig.expect(rig.log, [None] + list(range(2, FAULTS_KEPT + 2)))
 
 
 def test_records_need_the_capability(rig):
     def main(task):
-        yield task.read_fault(0, 1)
+        yield task.read_fault(0)
 
     rig.add("bad", main)
     rig.run(20)
@@ -348,13 +358,13 @@ def test_crash_is_read_as_task_0_of_the_next_run(rig):
     rig.add("culprit", idle)
     record = record_of(rig, 0)
     rig.expect((record[_TASK], record[_KIND]), (1, SUPERVISOR_DIED))
-    rig.expect(crash_text(rig.kernel), "culprit died too often")
+    rig.expect(crash_text(record, rig.rows), "culprit died too often")
 
 
 def test_run_that_ended_well_leaves_no_crash(rig):
     rig.add("good", idle)
     rig.expect(record_of(rig, 0), None)
-    rig.expect(crash_text(rig.kernel), "")
+    rig.expect(rig.kernel.crash, None)
 
 
 def test_crash_of_a_task_the_next_image_has_not_is_told_all_the_same(rig):
@@ -362,7 +372,7 @@ def test_crash_of_a_task_the_next_image_has_not_is_told_all_the_same(rig):
     rig.port.crash = lambda: (99, KILLS_CAUGHT, 2, 0, 0, 0, 1, 5)
     rig.add("good", idle)
     kernel = build(tuple(rig.rows), rig.port)
-    rig.expect(crash_text(kernel), "the kernel caught every kill")
+    rig.expect(crash_text(kernel.crash, rig.rows), "the kernel caught every kill")
 
 
 def test_task_that_catches_every_kill_resets_the_board(rig):

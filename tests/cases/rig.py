@@ -5,6 +5,8 @@ port's time and says what it expects. `rig.log` takes what services note; a serv
 generator function of its frame.
 """
 
+import struct
+
 from bulkhead import OK
 from kernel import records
 from kernel.abi import (
@@ -145,6 +147,11 @@ class Rig:
         """Fail the case unless the two are equal."""
         if got != wanted:
             raise AssertionError("got %r, wanted %r" % (got, wanted))
+
+
+def told(words, *indexes):
+    """Return words of a task as `task.inspect` gives them, by their places in `kernel.layout`."""
+    return tuple([struct.unpack("<i", words[4 * at : 4 * at + 4])[0] for at in indexes])
 
 
 def echo(task):

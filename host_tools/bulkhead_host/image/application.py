@@ -79,7 +79,8 @@ def system_files(
 def interface_digest() -> str:
     """Return a digest of what services are compiled against, and call: the user library."""
     firmware = source_root() / "firmware"
-    paths = [firmware / "kernel" / "abi.py", *sorted((firmware / "bulkhead").glob("*.py"))]
+    numbers = [firmware / "kernel" / f"{name}.py" for name in ("abi", "layout", "limits")]
+    paths = [*numbers, *sorted((firmware / "bulkhead").glob("*.py"))]
     return digest(*(path.read_bytes() for path in paths))[:_DIGITS]
 
 

@@ -40,7 +40,7 @@ SERVICE = (
     *_BY_NAME,
     *CALLBACKS,
     *GENERATED,
-    "kernel.abi",
+    *("kernel.abi", "kernel.layout", "kernel.limits"),
     "services.*.api",
     *PLAIN_MODULES,
 )

@@ -4,11 +4,13 @@ A server is made to keep its next caller waiting, so that one call is being serv
 queued when it crashes.
 """
 
-from struct import unpack
+from struct import unpack_from
 
 from bulkhead import DEAD, OK
 from bulkhead_system import SERVICES
-from kernel.abi import CRASH, DORMANT, FAULTED, INSPECT_FORMAT, LATE_REPLY
+from kernel.abi import CRASH, DORMANT, FAULTED, LATE_REPLY
+from kernel.layout import CLIENTS, DROPPED, FAULT_WORDS, GENERATION, RECORD, STATE
+from kernel.limits import FAULTS_KEPT
 from micropython import const
 
 from services.breaker.api import ANSWERED, GO, SERVERS
@@ -23,11 +25,11 @@ _LINE_MS = const(20)
 _BACK_MS = const(2_000)  # for the service to be back
 _MINE = ("breaker", "caller_a", "caller_b", "patient")
 
-# Fields of INSPECT_FORMAT.
-_STATE = const(1)
-_CLIENTS = const(5)
-_GENERATION = const(7)
-_DROPPED = const(11)
+# Fields of what `states` finds.
+_STATE = const(0)
+_CLIENTS = const(1)
+_GENERATION = const(2)
+_DROPPED = const(3)
 
 
 def main(task):
@@ -37,7 +39,8 @@ def main(task):
     """
     yield task.sleep(_BEFORE_MS)
     found = []
-    while (yield task.read_fault(task.cap("kernel"), 0)) == OK:
+    yield task.read_fault(task.cap("kernel"))
+    while unpack_from("<i", task.arg, 4 * (FAULT_WORDS * FAULTS_KEPT + 1))[0]:  # its cause
         yield task.recv()
     for number, row in enumerate(SERVICES, 1):
         if row[0] not in _MINE:
@@ -89,15 +92,21 @@ def states(task):
     found = {}
     for number in range(1, len(SERVICES) + 1):
         yield task.inspect(task.cap("kernel"), number)
-        found[number] = unpack(INSPECT_FORMAT, task.arg)
+        found[number] = fields(task.arg)
     return found
+
+
+def fields(words):
+    """Return a task's state, clients, generation and what its mailbox dropped."""
+    places = (STATE, CLIENTS, GENERATION, RECORD + DROPPED)
+    return [unpack_from("<i", words, 4 * place)[0] for place in places]
 
 
 def wait_until_back(task, number, generation):
     """Wait for a later incarnation of a task; return for how long, in ms, -1 if in vain."""
     for waited_ms in range(0, _BACK_MS, _LOOK_MS):
         yield task.inspect(task.cap("kernel"), number)
-        row = unpack(INSPECT_FORMAT, task.arg)
+        row = fields(task.arg)
         if row[_GENERATION] != generation and row[_STATE] not in (DORMANT, FAULTED):
             return waited_ms
         yield task.sleep(_LOOK_MS)
