@@ -222,6 +222,10 @@ class Authority:
         something that finds them: never a module that has others within it.
         """
         number = self._whose(number)
+        space = module.__dict__
+        if "__file__" not in space and "." not in name and space.get("__name__", name) != name:
+            # The rules are on what MicroPython calls it now.
+            raise ImportError("'%s' is '%s': import that" % (name, space["__name__"]))
         if (
             verdict == _WHOLE
             and (names or "." not in name)

@@ -69,7 +69,8 @@ rig.add("one", "services.one.service", budget_ms=500, asynchronous=IS_ASYNC)
 rig.add("two", "services.two.service", budget_ms=500)
 kernel = rig.start()
 common = ("bulkhead", "kernel.abi", "services.*.api", "time")
-modules = ["asyncio", "bulkhead.loop", "library", "other"]
+modules = ["asyncio", "bulkhead.loop", "library", "other", "struct", "json"]
+modules += ["ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes"]
 authority = Authority(kernel.table, common, (modules, ("library",)))
 authority.acting = kernel.acting
 install(kernel.words, authority)
@@ -191,3 +192,26 @@ def test_asyncio_does_what_it_does_in_a_program_of_its_own(serve: Service) -> No
         ends="await run(task, program())\n",
     )
     assert said[:2] == ["[1, True]", "late True"], "\n".join(said)
+
+
+def test_a_module_comes_by_its_own_name_alone(serve: Service) -> None:
+    said = serve("""
+        for name in ("ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes", "struct"):
+            for names in (None, ("unpack_from",), ("__name__",)):
+                try:
+                    __import__(name, None, None, names)
+                except ImportError as error:
+                    print(name, error)
+                    continue
+        import json
+        from struct import unpack
+        import struct
+        try:
+            struct.unpack("O", bytes(8))
+        except ValueError as error:
+            print(error)
+    """)
+    old = ("struct", "array", "machine", "io", "os", "sys")
+    refused = [f"u{name} 'u{name}' is '{name}': import that" for name in old for _ in range(3)]
+    assert [line for line in said if line.startswith("u") and "ctypes" not in line] == refused
+    assert said[-2:] == ["bad typecode", "fault 0 "]
