@@ -15,7 +15,8 @@ import sys
 from kernel.abi import *
 from kernel.capabilities import NoRight
 from kernel.control import check_control
-from kernel.faults import is_closing, mask_lines, withdraw
+from kernel.faults import is_closing, withdraw
+from kernel.irq import dismiss
 from kernel.layout import *
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.message import admit
@@ -179,7 +180,7 @@ def begin_exchange(kernel, target, trial, code, ends, told):
     steps = exchanging(kernel, target, trial, code, ends, generator, resting, told)
     steps.send(None)
     if w[target + STATE] == ATTENDING:
-        mask_lines(kernel, target)
+        dismiss(w, target)  # what fires meanwhile waits for the code that comes
     withdraw(w, target)
     kernel.generators[number] = steps
     trial.is_busy = True
