@@ -47,6 +47,7 @@ COMMANDS = {
     "run": "Boot an application on a board and show it working.",
     "serve": "Let several tools share one board.",
     "sim": "Serve an emulated board on a serial port.",
+    "stubs": "Tell an editor of what services import.",
     "trace": "Record which service runs when, for Perfetto.",
     "top": "Watch, sort and control services on a live screen.",
     "update": "Replace the code of services on a running board.",

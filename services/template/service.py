@@ -1,12 +1,12 @@
 """Greet whoever calls: what a new service starts from."""
 
-from bulkhead import OK, REFUSED
+from bulkhead import OK, REFUSED, Frame
 
 from services.logger.api import INFO
 from services.template.api import COUNT, GREET, NAME_MAX
 
 
-def main(task):
+def main(task: Frame):
     """Serve `api`."""
     logger = task.cap("logger")
     yield task.send(logger, INFO, "template is up")

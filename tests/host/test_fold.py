@@ -43,6 +43,15 @@ def test_other_names_of_the_module_are_still_imported() -> None:
     assert folded == "from kernel.abi import describe\nprint(256, describe)\n"
 
 
+def test_a_name_of_the_user_library_that_only_annotates_goes() -> None:
+    table = {"bulkhead": {"OK": 0}}
+    source = "from bulkhead import OK, Frame\ndef f(task: Frame) -> Frame:\n    return OK\n"
+    assert fold(source, table).splitlines()[0] == ""
+    for use in ("x = Frame\n", "def g(task=Frame):\n    pass\n"):
+        assert fold(source + use, table).splitlines()[0] == "from bulkhead import Frame"
+    assert fold("from bulkhead import Frame\n", table) == "from bulkhead import Frame\n"
+
+
 def test_import_under_another_name() -> None:
     assert fold("from kernel.abi import CALL as C\nx = C\n", CONSTANTS) == "\nx = 256\n"
 

@@ -67,6 +67,7 @@ def test_a_new_application_and_its_new_services_are_right(tmp_path: Path) -> Non
     assert check(demo).problems == []
     assert set(contents(demo)) == {
         *("system.toml", "README.md", "pytest.ini", ".gitignore", ".vscode/tasks.json"),
+        *("pyrightconfig.json", "mypy.ini"),
         *(f"greeter/{file}" for file in ("service.toml", "service.py", "api.py")),
         *(f"other2/{file}" for file in ("service.toml", "service.py", "api.py")),
         *("tests/test_greeter.py", "tests/test_other2.py"),
@@ -206,3 +207,55 @@ def test_an_editor_finds_each_problem_that_check_prints(demo: Path) -> None:
     assert (file, kind) == ("greeter/service.py", "mistake")
     assert service.read_text().splitlines()[int(line) - 1] == "    task.sleep(1)"
     assert "the yield is missing" in text
+
+
+IMPORTS_EVERYTHING = """\
+import neopixel
+from bulkhead import OK, Frame
+from bulkhead.asking import ask
+from bulkhead_board import LED
+from machine import Pin
+from services.greeter.api import GREET
+from services.i2c.api import Bus
+
+
+def main(task: Frame):
+    neopixel.NeoPixel(Pin(LED, Pin.OUT), 3).write()
+    Bus(task, task.cap("i2c")).scan()
+    status = yield from ask(task, task.cap("greeter"), GREET, "x")
+    if status == OK:
+        yield task.sleep(3)
+"""
+MISTAKES = {
+    "from bulkhead_board import LED": ("LED", "LEDD as LED", "LEDD"),
+    "from services.greeter.api import GREET": ("GREET", "GREETT as GREET", "GREETT"),
+    "    neopixel.NeoPixel(Pin(LED, Pin.OUT), 3).write()": ("write", "wriet", "wriet"),
+    '    Bus(task, task.cap("i2c")).scan()': ("scan", "scam", "scam"),
+    "        yield task.sleep(3)": ("3", "3, 4", "Too many arguments"),
+}
+
+
+def test_an_editors_checker_knows_all_that_services_import(demo: Path) -> None:
+    new_service(demo, "greeter")
+    new_service(demo, "asker")
+    assert bulkhead(demo, "stubs").stdout == "wrote build/typings\n"
+    mypy = [sys.executable, "-m", "mypy", "--no-color-output", "--no-pretty"]
+
+    def found() -> list[str]:
+        done = subprocess.run(mypy, cwd=demo, capture_output=True, text=True, check=False)
+        return [line for line in done.stdout.splitlines() if ": error: " in line]
+
+    lines = IMPORTS_EVERYTHING.splitlines()
+    (demo / "asker" / "service.py").write_text(IMPORTS_EVERYTHING)
+    assert found() == []
+    for line, (right, wrong, _) in MISTAKES.items():
+        lines[lines.index(line)] = line.replace(right, wrong, 1)
+    (demo / "asker" / "service.py").write_text("\n".join(lines) + "\n")
+    wanted = [IMPORTS_EVERYTHING.splitlines().index(line) + 1 for line in MISTAKES]
+    said = found()
+    assert [int(line.split(":")[1]) for line in said] == wanted
+    for line, (_, _, word) in zip(said, MISTAKES.values(), strict=True):
+        assert word in line
+    with (demo / "greeter" / "api.py").open("a") as api:
+        api.write("GREETT = 1\n")  # what changes is seen at once
+    assert not any("GREETT" in line for line in found())

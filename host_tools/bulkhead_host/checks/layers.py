@@ -84,7 +84,7 @@ AREAS = {
 HOST_PARTS = {
     "bench": ("emulator", "image", "link", "system"),
     "campaign": ("desk", "emulator", "link", "system"),
-    "checks": ("system",),
+    "checks": ("scaffold", "system"),
     "commands": (
         *(
             "bench",

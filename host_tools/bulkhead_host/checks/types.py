@@ -20,11 +20,11 @@ from bulkhead_host.checks.files import python_files
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text, write_text
 from bulkhead_host.problem import Problem
+from bulkhead_host.scaffold.typings import BOARD_STUBS, LIBRARY_STUBS, copy_stubs
 from bulkhead_host.system import generate
 from bulkhead_host.system.boards import board_named
 from bulkhead_host.system.examine import load_system
 
-LIBRARY_STUBS = "micropython-stdlib-stubs"
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
 PORTS = "firmware/port"
@@ -55,12 +55,10 @@ class Target:
 
 
 TARGETS = {
-    "pico": Target(
-        board="pico", stubs="micropython-rp2-rpi_pico-stubs", other_ports=("sim", "esp32")
-    ),
+    "pico": Target(board="pico", stubs=BOARD_STUBS["rp2"], other_ports=("sim", "esp32")),
     "esp32": Target(
         board="esp32",
-        stubs="micropython-esp32-stubs",
+        stubs=BOARD_STUBS["esp32"],
         folder="stubs/esp32",
         other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "rp2_sources", "unix"),
         left_out=("firmware/bench", "firmware/boot/boot.py"),
@@ -147,13 +145,7 @@ def _prepare_stubs(work: Path, target: Target) -> Path:
     if stamp.is_file() and read_text(stamp) == wanted:
         return stubs
     shutil.rmtree(work, ignore_errors=True)
-    for distribution in (board, library):
-        for file in distribution.files or ():
-            if file.suffix == ".pyi" or file.name == "VERSIONS":
-                is_library = file.parts[0] in ("stdlib", "stubs")
-                place = (work / "typeshed" if is_library else stubs) / file
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(Path(str(file.locate())), place)
+    copy_stubs((board, library), modules=stubs, typeshed=work / "typeshed")
     write_text(stamp, wanted)
     return stubs
 

@@ -31,6 +31,7 @@ An application for Bulkhead, a microkernel in MicroPython.
 | `bulkhead check .` | says what is wrong with it, file and line |
 | `bulkhead run .` | boots it on an emulated board and shows it working |
 | `bulkhead run . --port auto` | puts it on the board that is plugged in, and watches it |
+| `bulkhead stubs` | tells your editor of what services import, after each new service |
 | `bulkhead build .` | makes one file of it, `build/{name}-{board}.uf2` |
 | `pytest` | runs the tests, on an emulated board |
 
@@ -71,6 +72,15 @@ _TASKS = r"""{
       "problemMatcher": []
     },
     {
+      "label": "bulkhead stubs",
+      "type": "shell",
+      "command": "bulkhead",
+      "args": ["stubs", "."],
+      "presentation": { "reveal": "silent" },
+      "runOptions": { "runOn": "folderOpen" },
+      "problemMatcher": []
+    },
+    {
       "label": "pytest",
       "type": "shell",
       "command": "pytest",
@@ -81,7 +91,31 @@ _TASKS = r"""{
 }
 """
 
-_GITIGNORE = "build/\n__pycache__/\n.pytest_cache/\n"
+# For pyright, Pylance and mypy: what services import is in build/, by `bulkhead stubs`.
+_PYRIGHT = """\
+{
+  "exclude": ["build", "tests", "desk.py"],
+  "extraPaths": ["build/typings"],
+  "stubPath": "build/typings",
+  "typeshedPath": "build/typeshed",
+  "strictParameterNoneValue": false,
+  "reportMissingModuleSource": false
+}
+"""
+_MYPY = """\
+[mypy]
+files = .
+exclude = ^(build|tests)/|^desk\\.py$
+mypy_path = build/typings
+custom_typeshed_dir = build/typeshed
+explicit_package_bases = True
+follow_imports = silent
+check_untyped_defs = True
+strict_optional = False
+disable_error_code = var-annotated
+"""
+
+_GITIGNORE = "build/\n__pycache__/\n.pytest_cache/\n.mypy_cache/\n"
 
 
 def new_application(folder: Path, *, board: str) -> list[Path]:
@@ -102,6 +136,8 @@ def new_application(folder: Path, *, board: str) -> list[Path]:
         "pytest.ini": _PYTEST,
         ".gitignore": _GITIGNORE,
         ".vscode/tasks.json": _TASKS,
+        "pyrightconfig.json": _PYRIGHT,
+        "mypy.ini": _MYPY,
     }
     write_all(
         {

@@ -11,7 +11,8 @@ of. Lines stay where they are: line numbers in tracebacks are true.
 A package's `__init__.py` keeps the names, as `NAME = value`: importing them is what it is for.
 
 An `import micropython` that only decorators need goes too: the compiler knows them without, and
-whoever reads the globals of a function finds no module there.
+whoever reads the globals of a function finds no module there. So do names of the user library
+that only annotations need, as `Frame`: MicroPython evaluates none, editors do.
 """
 
 import ast
@@ -114,6 +115,8 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
         if table is None:
             continue
         folded, kept = _all(node, table, tree) if _is_star(node) else _split(node, table)
+        if node.module == USER_LIBRARY and not keep_names:
+            kept = [name for name in kept if not _is_for_annotations(name, tree)]
         statement = [f"from {node.module} import {', '.join(kept)}"] if kept else []
         if keep_names:
             statement += [f"{name} = {value!r}" for name, value in folded.items()]
@@ -286,6 +289,23 @@ def _is_for_decorators(node: ast.Import, tree: ast.Module) -> bool:
         if isinstance(function, ast.FunctionDef)
         for decorator in function.decorator_list
     )
+
+
+def _is_for_annotations(name: str, tree: ast.Module) -> bool:
+    """Tell whether a name is used, and by annotations alone."""
+    annotations = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(annotation=found) | ast.AnnAssign(annotation=found):
+                annotations.append(found)
+            case ast.FunctionDef(returns=found) | ast.AsyncFunctionDef(returns=found):
+                annotations.append(found)
+    within = sum(_uses(name, found) for found in annotations if found is not None)
+    return 0 < within == _uses(name, tree)
+
+
+def _uses(name: str, tree: ast.AST) -> int:
+    return sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
 
 
 def _is_viper(decorator: ast.expr) -> bool:
