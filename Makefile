@@ -90,6 +90,10 @@ seeded: $(READY) ## Put bugs into the kernel, and see what finds each.
 campaign: $(READY) ## Have millions of faults in services, or in the kernel's words: ARGS=--help.
 	@cd tests && ../$(BIN)/python -m campaign $(ARGS)
 
+.PHONY: soak
+soak: $(READY) ## Have emulated boards live for days, time come round, and see what grows.
+	@cd tests && ../$(BIN)/python -m soak $(ARGS)
+
 .PHONY: test-peers
 test-peers: $(READY) ## Run MicroPython's own tests with Bulkhead and without, side by side.
 	@cd tests && ../$(BIN)/python -m peers $(ARGS)

@@ -2,7 +2,7 @@
 
 from bulkhead import DEAD, NOTIFIED, OK, TIMEOUT
 from cases.rig import echo, silent
-from kernel.abi import RECEIVING, SYSCALL
+from kernel.abi import FAIL, RECEIVING, SYSCALL
 from kernel.layout import CLIENTS
 
 
@@ -202,6 +202,29 @@ def test_forged_token_faults_the_replier(rig):
     rig.run(10)
     rig.expect(rig.fault("server"), SYSCALL)
     rig.expect(rig.log, [DEAD])
+
+
+def test_token_of_another_servers_caller_answers_nobody(rig):
+    def server(task):
+        yield task.recv()
+        yield task.send(task.cap("other"), 1, task.caller())
+        yield task.sleep(5)
+        yield task.reply(1)
+        yield task.recv()
+
+    def other(task):
+        yield task.recv()
+        rig.log.append((yield task.reply_to(task.arg, 2)))
+        yield task.recv()
+
+    def client(task):
+        rig.log.append((yield task.call(task.cap("server"), 1)))
+
+    rig.add("server", server, uses="other:send")
+    rig.add("other", other, mailbox=(1, FAIL))
+    rig.add("client", client, uses="server:call")
+    rig.run(10)
+    rig.expect(rig.log, [OK, 1])
 
 
 def test_reply_without_a_caller_is_harmless(rig):

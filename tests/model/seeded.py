@@ -4,7 +4,7 @@
 
 Each is put into a copy of the firmware. The small worlds run one after the other, as long as
 `--seconds` of processor time, then `tests/sim`. Prints a row each; exit code 1 where one was not
-found, or where the text it stands for is no longer in the kernel, exactly once.
+found that can be, or where the text it stands for is no longer in the kernel, exactly once.
 """
 
 import argparse
@@ -50,6 +50,13 @@ FIRST = {
     "grant-of-grant": ("wrapslots",),
     "orphan-of-a-delete": ("wrapslots",),
     "storm-window-for-ever": ("storms",),
+}
+# Changes that no run can show, with the reason: neither is in the kernel's way to be found.
+EQUIVALENT = {
+    "circle-of-waits": "`restore` comes back to a task whose wait ends only if its priority "
+    "changes, and what justified that then still does",
+    "reply-keeps-running": "the dispatcher puts the server aside before its next step, as the "
+    "client is ready and more important",
 }
 _WORLD_SECONDS = 4.0
 
@@ -142,6 +149,8 @@ def main() -> int:
                 by = explore(root, args.seconds, first) or simulate(root) or "NOT FOUND"
             except ValueError as error:
                 by = f"NOT FOUND: {error}"
+        if seed.name in EQUIVALENT and by == "NOT FOUND":
+            by = f"changes nothing: {EQUIVALENT[seed.name]}"
         lost += by.startswith("NOT FOUND")
         seconds = time.process_time() - started
         print(f"{seed.name:24} {seconds:5.1f} s  {by}", flush=True)

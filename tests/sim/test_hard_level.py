@@ -15,6 +15,7 @@ from cases.ports import CasePort
 from cases.rig import Rig
 from kernel import state
 from kernel.abi import ATTENDING, FAULTED, NOTIFIED, READY, RECEIVING
+from kernel.hard import NOT_ATTENDING
 from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
 
 Main = Generator[int, int, None]
@@ -126,6 +127,20 @@ def test_a_hard_interrupt_before_any_store_loses_nothing(monkeypatch: pytest.Mon
         assert [scenario.rig.fault(name) for name in names] == [0] * 4, store
         store += 1
     assert store > 250
+
+
+def test_a_kill_that_landed_before_a_hard_step_is_struck_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenario = Scenario(monkeypatch)
+    scenario.rig.start()
+    scenario.rig.run(5)
+    port = scenario.rig.port
+    attendant = scenario.rig.line(0).on_trap  # as a port's handler calls it
+    for landed in (0, 1):
+        port.pending = False
+        attendant(NOT_ATTENDING, landed, None)
+        assert port.pending == bool(landed)
 
 
 def test_a_hard_interrupt_before_any_store_of_the_ends_of_both_services(
