@@ -13,7 +13,7 @@ from bulkhead_host.image.uf2 import FLASH_BASE, read_uf2
 from bulkhead_host.paths import cache_dir, source_root
 from bulkhead_host.system.boards import board_named
 
-BYTES_MAX = 480 * 1024
+BYTES_MAX = 512 * 1024  # of the 1,024 KB that the file system leaves
 RAM = 0x20000000
 
 

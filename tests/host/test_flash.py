@@ -134,6 +134,37 @@ def test_a_board_in_its_bootloader_is_flashed_as_it_is(image: Path, media: Path)
     assert desk.sent == []
 
 
+def _wait_in_bootloader(media: Path, name: str, info: str) -> None:
+    (media / name).mkdir(parents=True)
+    (media / name / "INFO_UF2.TXT").write_text(info)
+
+
+def test_of_two_waiting_drives_that_of_the_images_chip_is_flashed(
+    image: Path, media: Path
+) -> None:
+    _wait_in_bootloader(media, "RP2350", RP2350_INFO)
+    desk = FakeDesk(media)
+    desk.show_drive(ONE)
+    assert flash_image(image, desk=desk).volume == media / "RPI-RP2"
+    assert not list((media / "RP2350").glob("*.uf2"))
+
+
+def test_two_waiting_drives_of_one_chip_are_not_guessed_at(image: Path, media: Path) -> None:
+    for name in ("RPI-RP2", "RPI-RP21", "RP2350"):
+        _wait_in_bootloader(media, name, RP2350_INFO if name == "RP2350" else RP2040_INFO)
+    with pytest.raises(DeviceNotFound, match="several boards") as failure:
+        flash_image(image, desk=FakeDesk(media))
+    assert "RP2350" not in failure.value.cause
+    assert not list(media.rglob("*.uf2"))
+
+
+def test_drives_of_another_chip_alone_are_refused(image: Path, media: Path) -> None:
+    for name in ("RP2350", "RP23501"):
+        _wait_in_bootloader(media, name, RP2350_INFO)
+    with pytest.raises(UsageError, match="the drive of another chip: RP2350"):
+        flash_image(image, desk=FakeDesk(media))
+
+
 def test_a_waiting_drive_beside_a_running_board_is_not_guessed_at(
     image: Path, media: Path
 ) -> None:

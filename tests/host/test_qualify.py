@@ -13,7 +13,13 @@ from bulkhead_host.cli import group
 from bulkhead_host.commands import qualify as command
 from bulkhead_host.commands.sim import parse_wire
 from bulkhead_host.emulator.planted import Planted, parse_faults
-from bulkhead_host.errors import BulkheadError, DeviceException, DeviceTimeout, UsageError
+from bulkhead_host.errors import (
+    BulkheadError,
+    DeviceException,
+    DeviceNotFound,
+    DeviceTimeout,
+    UsageError,
+)
 from bulkhead_host.link.raw_repl import READY, RawRepl
 from bulkhead_host.link.transport import Transport
 from bulkhead_host.qualify import chip, kernel, lines, storage
@@ -79,6 +85,9 @@ class OnlyLine:
     def __init__(self, answer: Callable[[str], bytes]) -> None:
         self.line: Transport = Answering(answer)
         self.flashed: list[Path] = []
+
+    def check(self) -> None:
+        pass
 
     def clock_s(self) -> float:
         return self.line.clock_s()
@@ -358,6 +367,19 @@ def test_the_report_says_what_failed_and_marks_what_differs() -> None:
     assert len(suites.findall(".//failure")) == 1
     assert "pins: GP2 [" in line_to_send(REPORT)
     assert "\n" not in line_to_send(REPORT)
+
+
+def test_a_port_that_is_not_there_is_said_before_an_image_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def build(_tell: object) -> Images:
+        raise AssertionError("images were built for no board")
+
+    monkeypatch.setattr(command, "built_images", build)
+    options = command.Options(port=str(tmp_path / "nothing"), output=tmp_path)
+    with pytest.raises(DeviceNotFound):
+        command.qualify_board(options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_board_at_a_port_gets_no_fault_planted() -> None:

@@ -70,13 +70,14 @@ def qualify_board(
 ) -> Report:
     """Look at a board, write the report's files and return it."""
     plan = options.plan
-    found = images or built_images(tell)
     is_own_reference = not options.port and options.faults == NO_FAULTS
     desk: Desk = (
         PortDesk(options.port, drive=options.drive, progress=tell)
         if options.port
         else EmulatedDesk(faults=options.faults, wires=plan.wires)
     )
+    desk.check()
+    found = images or built_images(tell)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         other: Future[list[Row]] | None = None
         if options.is_compared and not is_own_reference:

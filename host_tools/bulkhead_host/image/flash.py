@@ -30,6 +30,7 @@ from bulkhead_host.image.bootloader import (
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.key_slot import uf2_with_key
 from bulkhead_host.image.uf2 import (
+    BOARD_IDS,
     FLASH_BYTES,
     RP2040_FAMILY,
     RP2350_FAMILY,
@@ -125,13 +126,14 @@ def flash_image(
     started = desk.clock_s()
     known = desk.boards()
     board = None if port is None else find_address(port, list_usb=lambda: known)
-    volume = _waiting_volume(desk, port, drive, known)
+    family = family_of(checked)
+    volume = _waiting_volume(desk, port, drive, known, family)
     if volume is None:
         if port is None and not known:
             raise DeviceNotFound("no RP2040 with MicroPython is plugged in", HOLD_BOOTSEL)
         board = board or find_address(list_usb=lambda: known)
         volume = _reach_bootloader(desk, board, drive, progress)
-    check_volume(volume, family_of(checked))
+    check_volume(volume, family)
     progress(f"copying {len(content)} bytes to {volume}")
     _copy(content, volume / image.name)
     _wait(
@@ -156,14 +158,18 @@ def _checked_content(image: Path) -> bytes:
 
 
 def _waiting_volume(
-    desk: Desk, port: str | None, drive: Path | None, known: Sequence[UsbPort]
+    desk: Desk, port: str | None, drive: Path | None, known: Sequence[UsbPort], family: int
 ) -> Path | None:
-    """Return the drive of a board that is in its bootloader already, if that is the one meant."""
+    """Return the drive of a board that is in its bootloader already, if that is the one meant.
+
+    The image is for one chip, so that a drive of another is not what is meant where both wait.
+    """
     if drive is not None:
         return drive if (drive / INFO_FILE).exists() else None
     volumes = desk.volumes()
     if port is not None or not volumes:
         return None
+    volumes = [one for one in volumes if board_id(one) == BOARD_IDS[family]] or volumes[:1]
     if len(volumes) > 1 or known:
         names = ", ".join([*map(str, volumes), *(board.device for board in known)])
         raise DeviceNotFound(f"several boards: {names}", "choose one with --drive or --port")

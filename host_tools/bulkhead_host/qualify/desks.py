@@ -9,6 +9,7 @@ from typing import Protocol
 from bulkhead_host.emulator.board import NO_FAULTS, EmulatedBoard
 from bulkhead_host.emulator.planted import Planted
 from bulkhead_host.errors import BulkheadError, DeviceBusy, DeviceNotFound, DeviceTimeout
+from bulkhead_host.image.bootloader import check_that_it_opens
 from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.flash import flash_image
 from bulkhead_host.link.emulated import BoardTransport
@@ -44,6 +45,9 @@ class Desk(Protocol):
     @property
     def line(self) -> Transport:
         """The line to the board."""
+
+    def check(self) -> None:
+        """Raise what keeps the board from being looked at, before anything is built for it."""
 
     def clock_s(self) -> float:
         """Return a time that only grows, by which the whole is bounded."""
@@ -84,6 +88,9 @@ class EmulatedDesk:
     def line(self) -> Transport:
         """The console of the board."""
         return BoardTransport(self.board)
+
+    def check(self) -> None:
+        """Do nothing: the board is made as it is flashed."""
 
     def clock_s(self) -> float:
         """Return the time that its boards have had."""
@@ -140,6 +147,10 @@ class PortDesk:
         if self._line is None:
             self._line = self._opened()
         return self._line
+
+    def check(self) -> None:
+        """Raise `DeviceNotFound` or `DeviceBusy` for a port that is not there, or not ours."""
+        check_that_it_opens(find_again(self._address))
 
     def clock_s(self) -> float:
         """Return the computer's clock."""
