@@ -53,6 +53,7 @@ _COMMON = (
     "-bulkhead.session",
     "-bulkhead.loop",
     "-bulkhead.injections",
+    "-bulkhead.loading",
     "kernel.abi",
     "services.*.api",
     "array",
