@@ -1,17 +1,17 @@
 """New code for a task behind the same endpoint: load it, put it in place, take it back.
 
-LOAD has the new modules imported beside the old ones, by `bulkhead.loading`, as a step of the task
-that ordered it. SWAP waits for nothing: where the task rests at a `recv` steps of its own end the
-old code, hand its state over and begin the new; what reaches it meanwhile waits, and is the new
-code's, or the old's again if that cannot hand over. Who ordered it waits for that, and lends its
-priority. The task's generation, its handles, its mailbox and those who wait for it stay. Until the
-new code has
+LOAD imports the new modules beside the old ones, as a step of the task that ordered it. SWAP waits
+for nothing: where the task rests at a `recv` steps of its own end the old code, hand its state
+over and begin the new; what reaches it meanwhile waits, and is the new code's, or the old's again
+if that cannot hand over. Who ordered it waits for that, and lends its priority. The task's
+generation, its handles, its mailbox and those who wait for it stay. Until the new code has
 received for the first time a fault of it brings the old back, with the state it had left, and
 nobody else is told. SETTLE ends the trial; before, REVERT takes the new code back. What is tried
 when, and for how long, is the updater's business.
 """
 
-from bulkhead.loading import load, put_in
+import sys
+
 from kernel.abi import *
 from kernel.capabilities import NoRight
 from kernel.control import check_control
@@ -36,19 +36,13 @@ _REASON_MAX = 200
 class Trial:
     """New code of one task, and the old. Code is (main, modules by name, folder)."""
 
-    def __init__(self, entry, old, new):
-        self.entry = entry  # None in tests, where code is no module
+    def __init__(self, old, new):
         self.old = old
         self.new = new
         self.handed = None
         self.is_swapped = False
         self.has_received = False
         self.is_busy = False  # while the task makes the steps that exchange its code
-
-    def put_in(self, code):
-        """Let what is imported from now on be this code."""
-        if self.entry is not None:
-            put_in(self.entry, self.old, self.new, code)
 
 
 class Replacements:
@@ -87,7 +81,7 @@ class Replacements:
         w = kernel.words
         entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
         if not isinstance(entry, str):  # in tests
-            kernel.trials[target] = Trial(None, (entry, None, None), (folder, None, None))
+            kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
             w[task + RESULT] = OK
         elif kernel.loading:
             w[task + RESULT] = FULL
@@ -110,7 +104,7 @@ class Replacements:
             self.kernel.frames[task >> RECORD_SHIFT].arg = "it has been swapped"
             w[task + RESULT] = UNKNOWN
         elif state in (DORMANT, FAULTED) or is_closing(w, target):
-            trial.put_in(trial.new)
+            put_in(self.kernel, target, trial, trial.new)
             trial.is_swapped = trial.has_received = True
         elif state not in _RESTS and (state != SLEEPING or next_served(w, target)):
             w[task + RESULT] = FULL
@@ -138,7 +132,7 @@ class Replacements:
             return task
         del self.kernel.trials[target]
         if trial.is_swapped and is_down:
-            trial.put_in(trial.old)
+            put_in(self.kernel, target, trial, trial.old)
         elif trial.is_swapped:
             make_safe(self.kernel, target)
             return self._order(task, target, trial, trial.old, _ENDS, None)
@@ -159,7 +153,7 @@ class Replacements:
         try:
             begin_exchange(self.kernel, target, trial, trial.old, _ENDS, None)
         except MemoryError:  # it starts later, with the old code
-            trial.put_in(trial.old)
+            put_in(self.kernel, target, trial, trial.old)
             return False
         return True
 
@@ -239,7 +233,7 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
         if not told or trial.handed is None:
             answer_served(w, target)
         trial.is_swapped = True
-        trial.put_in(code)
+        put_in(kernel, target, trial, code)
         closer, old = old, None
         if closer is not None:
             error = None
@@ -309,38 +303,52 @@ def loading(kernel, number, target, entry, folder, generator):
     """Be the step of a task in which it loads new code for another, then leave it to itself."""
     task = number << RECORD_SHIFT
     w = kernel.words
-    is_over = False
+    result = None
     try:
         yield
-        kernel.acting[:] = number, target >> RECORD_SHIFT
-        w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
-        error = reason = trial = None
-        try:
-            trial = Trial(entry, *load(entry, folder))
-        except (Exception, KeyboardInterrupt) as raised:
-            error = raised
-        after_own(kernel, task, error)
-        if isinstance(error, KeyboardInterrupt):
-            reason = "it takes too long to load"
-        elif error is not None:
-            reason = in_words(error)[:_REASON_MAX]
-        elif trial.new[0] is None:
-            reason = "it has no main"
-        else:
-            kernel.trials[target] = trial
-        is_over = True
+        result = _load(kernel, number, target, entry, folder)
     finally:
         kernel.loading = 0
         kernel.acting[:] = 0, 0
-        if not is_over:  # it is ended: so is what is left of it
+        if result is None:  # it is ended: so is what is left of it
             generator.close()
-    kernel.frames[number].arg = reason
+    kernel.frames[number].arg = result[:_REASON_MAX] or None
+    w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
     kernel.generators[number] = generator
     try:
-        trap = generator.send(UNKNOWN if reason else OK)
+        trap = generator.send(UNKNOWN if result else OK)
     except StopIteration:
         return
     yield trap
+
+
+def _load(kernel, number, target, entry, folder):
+    """Import the modules of an entry from a folder, and put it on trial; return why not, or ""."""
+    task = number << RECORD_SHIFT
+    package = entry.rpartition(".")[0]
+    if package not in sys.modules:
+        __import__(package)
+    old = take_out(package, {}, folder or shipped_folder(package))
+    kernel.acting[:] = number, target >> RECORD_SHIFT
+    error = None
+    try:
+        w = kernel.words
+        w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
+        try:
+            __import__(entry)
+        except (Exception, KeyboardInterrupt) as raised:
+            error = raised
+        after_own(kernel, task, error)
+    finally:
+        new = take_out(package, old[1], old[2])
+    if isinstance(error, KeyboardInterrupt):
+        return "it takes too long to load"
+    if error is not None:
+        return in_words(error)
+    if new[0] is None:
+        return "it has no main"
+    kernel.trials[target] = Trial(old, new)
+    return ""
 
 
 def answer_orders(kernel, target, status, reason):
@@ -358,6 +366,17 @@ def answer_served(w, target):
     while client:
         end_wait(w, client, DEAD)
         client = next_served(w, target)
+
+
+def put_in(kernel, target, trial, code):
+    """Let what is imported from now on be this code."""
+    entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
+    if isinstance(entry, str):
+        for modules in (trial.old[1], trial.new[1]):
+            for name in modules:
+                sys.modules.pop(name, None)
+        sys.modules.update(code[1])
+        sys.modules[entry.rpartition(".")[0]].__path__ = code[2]
 
 
 def trying(kernel, number, main, trial, ends):
@@ -389,3 +408,23 @@ def next_served(w, target):
         if w[client + PEER] == target and w[client + STATE] == SERVED:
             return client
     return 0
+
+
+def shipped_folder(package):
+    """Return where a service's modules are that the image has."""
+    above, _, name = package.rpartition(".")
+    return "%s/%s" % (sys.modules[above].__path__, name)
+
+
+def take_out(package, modules, folder):
+    """Put modules and folder in place of a package's present code, which is returned."""
+    main = getattr(sys.modules.get(package + ".service"), "main", None)
+    whole = sys.modules[package]
+    below = package + "."
+    present = {name: sys.modules[name] for name in sys.modules if name.startswith(below)}
+    for name in present:
+        sys.modules.pop(name)
+    sys.modules.update(modules)
+    before = whole.__path__
+    whole.__path__ = folder
+    return main, present, before

@@ -53,7 +53,6 @@ _COMMON = (
     "-bulkhead.session",
     "-bulkhead.loop",
     "-bulkhead.injections",
-    "-bulkhead.loading",
     "kernel.abi",
     "services.*.api",
     "array",

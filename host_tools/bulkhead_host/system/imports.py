@@ -18,8 +18,8 @@ PLAIN_MODULES = (
     "micropython.const",
 )
 GENERATED = ("bulkhead_system", "bulkhead_board")
-# Of the user library: what the console has, what asyncio takes, what the kernel injects and loads.
-WITHHELD = (*("-bulkhead.session", "-bulkhead.loop", "-bulkhead.injections", "-bulkhead.loading"),)
+# Of the user library: what the console has, what asyncio takes, and what the kernel injects.
+WITHHELD = ("-bulkhead.session", "-bulkhead.loop", "-bulkhead.injections")
 # What reaches all memory, or stands the whole board still: `machine` alone does not give it.
 _BY_NAME = (
     *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
