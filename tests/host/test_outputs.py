@@ -9,7 +9,7 @@ from small_system import application
 
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import board_named
-from bulkhead_host.system.generate import system_module
+from bulkhead_host.system.generate import manifest_digest, system_module
 from bulkhead_host.system.manifest import load_application, load_service
 from bulkhead_host.system.outputs import outputs_of, stores
 
@@ -181,6 +181,29 @@ def test_state_machines_that_end_with_a_service_are_its_own(
     exec(system_module(folder, "pico"), names)
     found = {row[0]: row[9] for row in names["SERVICES"]}
     assert found["one"] == stores({2: "low"}, machines=expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('gp2 = "low"', 'gp2 = "high"'),
+        ('pins = ["gp2"]', 'pins = ["gp2", "gp3"]'),
+        ("yield", "from machine import PWM\n    yield"),
+    ],
+)
+def test_update_that_takes_other_stores_has_another_digest_so_a_board_refuses_it(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    manifest = 'modules = ["machine"]\npins = ["gp2"]\n[safe]\n"*" = "low"\ngp2 = "low"\n'
+    folder = application(tmp_path, one=manifest)
+    found = []
+    for _ in range(2):
+        loaded = load_application(folder, shipped=folder, report=Report())
+        assert loaded is not None
+        found.append(manifest_digest(loaded, board_named("pico"), "one"))
+        for file in (folder / "one").iterdir():
+            file.write_text(file.read_text().replace(old, new))
+    assert found[0] != found[1]
 
 
 def test_row_has_the_stores_of_all_pins_but_those_that_may_be_kept(tmp_path: Path) -> None:

@@ -4,22 +4,34 @@ Prints the table of `services/OUTPUTS.md`, measured on the emulated Pico with th
 `firmware/bench/driven`: for each event how long every kind of output goes on, in microseconds of
 the board, to the cycle of the pins' edges. An event in a service begins as the service raises its
 marker's pin, one from outside as the host sends it, a reset with the chip's.
+
+Below it: how long an edge waits that comes as a hard driver hands over to its next version, in
+`firmware/bench/exchanged`.
 """
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from bulkhead_host.bench.images import BOARD, built
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import read_text, write_text
 from bulkhead_host.image.application import system_files
+from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.key import device_key
+from bulkhead_host.link.updater import send_update
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.examine import load_system
 
 SERVICE = "driven"
+EXCHANGED, HARD = "exchanged", "stopper"
 MARKER = 2
 PINS = {"level, safe low": (16, 0), "PWM, safe low": (17, 0), "level, safe high": (18, 1)}
 RELEASED = 19  # safe as an input, which the chip pulls nowhere and the desk to 0
@@ -37,6 +49,8 @@ _CYCLES_IN_US = 1000 // CYCLE_NS
 _BOOT_MS = 400
 _LIMIT_MS = 3_000
 _SLEEP_MS = 60_000
+_PRESSED, _POWER, _HANDS_OVER = 15, 16, 17
+_PROBATION_MS = 50
 
 
 class Desk:
@@ -117,11 +131,36 @@ def _words(us: float) -> str:
     return f"{us:.0f} us" if us < 1000 else f"{us / 1000:.1f} ms"  # noqa: PLR2004
 
 
+def exchange_us() -> float:
+    """Return how long an edge waits that comes as a hard driver's live update begins."""
+    folder = source_root() / "firmware" / "bench" / EXCHANGED
+    image = built(system_files(folder, board=BOARD)).path
+    key = device_key()
+    with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as place:
+        copy = Path(shutil.copytree(folder, Path(place) / EXCHANGED))
+        manifest = copy / HARD / "service.toml"
+        write_text(manifest, read_text(manifest).replace("version = 1", "version = 2"))
+        bundle = make_bundle(*load_system(copy, BOARD), HARD, key=key)
+    with EmulatedBoard(image=image, key=key) as board:
+        client = Client(BoardTransport(board), key=key)
+        board.run_for(ms=_BOOT_MS)
+        pressed, power = board.pin(_PRESSED), board.pin(_POWER)
+        pressed.drive(1)
+        pressed.clear_edges()
+        board.pin(_HANDS_OVER).on_edge(lambda *_: pressed.drive(0))
+        send_update(client, [bundle], probation_ms=_PROBATION_MS)
+        (struck,) = (edge.cycle for edge in pressed.edges if not edge.level)
+        fallen = next(edge.cycle for edge in power.edges if not edge.level)
+    return (fallen - struck) / _CYCLES_IN_US
+
+
 def main() -> int:
     """Measure and print."""
     files = system_files(source_root() / "firmware" / "bench" / SERVICE, board=BOARD)
     with EmulatedBoard(image=built(files).path) as board:
         print(table(measured(Desk(board))))
+    text = "An edge that comes as a hard driver's live update begins waits for"
+    print(f"\n{text} {exchange_us() / 1000:.1f} ms.")
     return 0
 
 
