@@ -219,3 +219,19 @@ def test_a_pin_that_can_only_be_read_cannot_be_low(tmp_path: Path) -> None:
     assert (False, "pin gpio34 of esp32 can only be read, and low is what is safe") in [
         row[:2] for row in rows
     ]
+
+
+def test_a_resistor_at_a_pin_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    manifest = MACHINE + 'pins = ["gp2"]\n[safe]\ngp2 = "low"\n'
+    (row,) = found(tmp_path, manifest, top='[resistors]\ngp2 = "down"\ngp77 = "up"\n')
+    assert row[:4] == (False, "board pico has no pin gp77 of its chip", "system.toml", 7)
+
+
+@pytest.mark.parametrize(("state", "is_wrong"), [("low", True), ("high", True), ("input", False)])
+def test_a_line_that_is_to_be_driven_when_its_service_ends_is_a_warning(
+    state: str, is_wrong: bool, tmp_path: Path
+) -> None:
+    line = '[[line]]\nname = "in"\nsource = "pin"\npin = "gp3"\ntrigger = "falling"\n'
+    rows = found(tmp_path, f'{line}[safe]\ngp3 = "{state}"\n', top='[resistors]\ngp3 = "up"\n')
+    text = f"pin gp3 is a line's input, and an output, {state}, when one ends"
+    assert [row[:2] for row in rows if "line's" in row[1]] == [(True, text)] * is_wrong

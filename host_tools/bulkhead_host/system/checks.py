@@ -328,6 +328,12 @@ def check_safe(system: System) -> None:
     """Want to know of each pin that is driven what is safe, and that it can be so."""
     for service, keys, text, hint, is_warning in safe_problems(system.application, system.board):
         system.wrong(service, keys, text, hint, is_warning=is_warning)
+    board, document = system.board, system.application.document
+    for pin in system.application.resistors if board else ():
+        if board and not isinstance(board.place(pin), int):
+            text = f"board {board.name} has no pin {pin} of its chip"
+            hint = f"use one of {', '.join((*board.names, *board.pins))}"
+            system.report.add(document.path, document.line("resistors", pin), text, hint)
 
 
 def check_sources(system: System) -> None:

@@ -66,6 +66,9 @@ def _unheld(service: Service, board: Board, resistors: Mapping[str, str]) -> Ite
         if found.is_input_only and state in ("low", "high"):
             text = f"pin {pin} of {board.name} can only be read, and {state} is what is safe"
             yield service, key, text, f'{pin} = "input" under [safe]', False
+        if state in ("low", "high") and pin in _heard(service):
+            text = f"pin {pin} is a line's input, and an output, {state}, when {service.name} ends"
+            yield service, key, text, f'{pin} = "input" under [safe]', True
         pull = soldered.get(place, found.pull_at_reset)
         wanted = _OF_PULL.get(state, pull)
         if pull != wanted:
@@ -76,6 +79,12 @@ def _unheld(service: Service, board: Board, resistors: Mapping[str, str]) -> Ite
                 f'{pin} = "{wanted}" under [resistors] in system.toml'
             )
             yield service, key, text, hint, True
+
+
+def _heard(service: Service) -> set[str]:
+    """Return the pins that a service's lines listen to, and that it does not list to drive."""
+    heard = {pin for line in service.lines for pin in (line.pin, line.rx) if pin}
+    return heard - set(service.pins)
 
 
 def check_driven(
