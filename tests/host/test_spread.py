@@ -1,13 +1,16 @@
 """Work that is spread over processes: each piece once, whatever happens to a worker."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import campaign.__main__ as campaign
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from model import explore
 
 from bulkhead_host.errors import BulkheadError, DeviceNotFound
 from bulkhead_host.spread import spread
@@ -116,3 +119,41 @@ def test_no_scheduler_at_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("bulkhead_host.spread._CONNECT_S", 0.5)
     with pytest.raises(DeviceNotFound, match="no scheduler answers at tcp"):
         list(spread(square, lambda: 1, scheduler="tcp://127.0.0.1:1"))
+
+
+def _ends_first(found: Iterator[tuple[object, object]], address: str) -> Iterator[object]:
+    """Yield what is found, and kill a worker that is at work after the first."""
+    yield next(found)
+    with Client(address) as client:
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+    yield from found
+
+
+def test_a_campaign_that_loses_a_worker_has_each_fault_once(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setitem(campaign.SIZES, ("services", "sim"), 30)
+    monkeypatch.setattr(
+        campaign, "spread", lambda *args, **crew: _ends_first(spread(*args, **crew), address)
+    )
+    command = ["campaign", "--faults", "120", "--results", str(results), "--scheduler", address]
+    monkeypatch.setattr("sys.argv", command)
+    assert campaign.main() == 0
+    kept = [json.loads(line) for line in results.read_text().splitlines()]
+    assert len({piece["seed"] for piece in kept}) == len(kept) == 4
+    assert sum(piece["faults"] for piece in kept) == 120
+
+
+def test_an_exploration_that_loses_a_worker_has_each_world_once(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worlds = ["updatehard", "reopens", "wrapfar", "stashes", "mixed"]
+    monkeypatch.setattr(
+        explore, "spread", lambda *args, **crew: _ends_first(spread(*args, **crew), address)
+    )
+    monkeypatch.setattr("sys.argv", ["explore", *worlds, "--scheduler", address])
+    assert explore.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.split()[0] for line in lines if line.split()[0] in worlds]
+    assert sorted(told) == sorted(worlds)
