@@ -159,13 +159,13 @@ $(READY): pyproject.toml host_tools/requirements.lock host_tools/stubs.lock host
 	@sh host_tools/setup.sh
 
 .PHONY: lock
-lock: ## Pin the newest packages that pyproject.toml allows, with their hashes.
+lock: ## Pin with hashes what pyproject.toml asks for; ARGS=--upgrade takes the newest of all.
 	@python3 -m venv build/lock && build/lock/bin/pip install --quiet $(UV)
-	@build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS) \
 		--extra development pyproject.toml --output-file host_tools/requirements.lock
-	@build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS) \
 		--constraint host_tools/requirements.lock --extra docs pyproject.toml \
 		--output-file host_tools/docs.lock
 

@@ -78,6 +78,7 @@ def take_dashboard(url: str) -> None:
             for scheme in ("light", "dark"):
                 feature = {"name": "prefers-color-scheme", "value": scheme}
                 page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+                page.execute_script("window.scrollTo(0, 0)")
                 save(page, f"dashboard-{screen}-{scheme}.png")
         page.find_element(By.CSS_SELECTOR, '#services tr[data-name="gardener"]').click()
         until(page, lambda: "Injected" in page.find_element(By.ID, "service-fault").text)
