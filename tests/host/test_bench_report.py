@@ -108,8 +108,11 @@ def test_other_boards_stand_beside_the_kind_one_and_what_they_miss_is_named() ->
 
 
 def test_a_figure_that_fails_on_another_board_is_said_to_and_does_not_hold() -> None:
-    result = result_of(SPEED, {"speed_us": 40.0}, "", {"silicon": {}})
-    assert table([result], ["silicon"]).splitlines()[1].split()[-1] == "failed"
+    result = result_of(SPEED, {"speed_us": 40.0}, "DeviceTimeout: late", {"silicon": {}})
+    lines = table([result], ["silicon"]).splitlines()
+    assert lines[1].split()[-1] == "failed"
+    assert lines[-1] == "failed: DeviceTimeout: late"
+    assert json.loads(to_json([result]))[0]["elsewhere"] == {"silicon": None}
 
 
 def test_a_value_that_rounds_to_nothing_has_no_sign() -> None:

@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of a figure: a value, or the reason why there is none.
+    """What became of a figure: a value, or the reason why there is none, here or elsewhere.
 
     `elsewhere` has what it is on another board than the kind one, by what that is called, or None
     where it could not be measured.
@@ -86,7 +86,8 @@ def result_of(
         with suppress(KeyError):
             elsewhere[board] = _value_of(figure, found)
     peer = values.get(figure.peer_name)
-    return Result(figure=figure, value=value, elsewhere=elsewhere, peer=peer)
+    why = failure if None in elsewhere.values() else ""
+    return Result(figure=figure, value=value, elsewhere=elsewhere, peer=peer, failure=why)
 
 
 def _value_of(figure: Figure, values: Values) -> float:

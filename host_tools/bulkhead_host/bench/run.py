@@ -37,7 +37,7 @@ def run(
     values = _values(outcomes)
     others = {board: _values(of) for board, of in found.items()}
     results = [
-        result_of(figure, values, outcomes[one.name][1], others)
+        result_of(figure, values, _failure_of(one, [outcomes, *found.values()]), others)
         for one in measurements
         for figure in one.figures
     ]
@@ -61,6 +61,12 @@ def _measured(
             of = f" ({board})" if board else ""
             progress(f"{measurement.name}{of}: {outcome[1] or 'measured'}")
     return outcomes
+
+
+def _failure_of(measurement: Measurement, boards: Sequence[Mapping[str, Outcome]]) -> str:
+    """Return why a measurement failed, on the first board that it did on."""
+    failures = (outcomes[measurement.name][1] for outcomes in boards)
+    return next(filter(None, failures), "")
 
 
 def _values(outcomes: Mapping[str, Outcome]) -> Values:

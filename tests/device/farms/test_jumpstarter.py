@@ -64,12 +64,16 @@ def test_its_client_has_the_common_commands(exported: Exported) -> None:
     assert '"blink"' in said.output
 
 
-def test_a_board_is_flashed_and_keeps_it_without_power(exported: Exported, image: Path) -> None:
+def test_a_board_is_flashed_and_keeps_it_without_power(exported: Exported, tmp_path: Path) -> None:
+    application = source_root() / "services" / "examples" / "recorder"
+    other = build(BuildOptions(application=application, output=tmp_path / "other.uf2")).path
     board = exported()
-    board.flasher.flash(image)
+    assert board.hello()["application"] == "demo"
+    board.flasher.flash(other)
+    assert board.hello()["application"] == "recorder"
     board.power.off()
     board.power.on()
-    assert board.hello()["application"] == "demo"
+    assert board.hello()["application"] == "recorder"
 
 
 SUITE = """
