@@ -5,6 +5,7 @@ from pathlib import Path
 from bulkhead_host.image.application import port_modules
 from bulkhead_host.image.build import build_image
 from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.frozen import stock_modules
 from bulkhead_host.paths import source_root
 from bulkhead_host.qualify.cases import CASES, ON_MICROPYTHON
 from bulkhead_host.system.fold import fold_tree
@@ -24,4 +25,6 @@ def cases_image(progress: Progress = quiet) -> Path:
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"
     for path in (CASES.parent / "attacks").glob("*.py"):
         sources[f"attacks/{path.name}"] = path
-    return build_image(files=fold_tree(sources, firmware), progress=progress).path
+    # No case drives a chip; without the drivers that images have the attacks fit beside the files.
+    drivers: dict[str, Path | bytes] = dict.fromkeys(stock_modules(), b"")
+    return build_image(files={**drivers, **fold_tree(sources, firmware)}, progress=progress).path
