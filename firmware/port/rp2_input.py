@@ -49,12 +49,20 @@ def look(at: int) -> int:
 
 @micropython.viper
 def drop_interrupt(at: int) -> int:
-    """Drop all that waits if a Ctrl-C is in it, as MicroPython does with one; return whether."""
+    """Drop what waits up to the first Ctrl-C, and that, as MicroPython does; return whether."""
     if int(look(at)) != _INTERRUPT:
         return 0
     ring = ptr16(at)
-    ring[3] = 0
-    ring[4] = 0
+    data = ptr8(ptr32(at)[0])
+    size = ring[2]
+    place = ring[3]
+    found = 0
+    while found != _CTRL_C:
+        found = data[place]
+        place += 1
+        if place == size:
+            place = 0
+    ring[3] = place
     return 1
 
 
