@@ -116,9 +116,9 @@ def generations(client: Client) -> dict[str, int]:
     return {one.name: one.generation for one in client.table().services}
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], *, within_s: float = TIMEOUT_S) -> None:
     """Wait for what another thread brings."""
-    until_s = time.monotonic() + TIMEOUT_S
+    until_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < until_s
         time.sleep(0.005)

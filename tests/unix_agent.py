@@ -8,6 +8,7 @@ from pathlib import Path
 from unix_console import PipeLine, unix_application
 
 from pytest_bulkhead import broker
+from pytest_bulkhead.processes import with_parent
 
 APPLICATION = Path(__file__).parent / "cases" / "agent_app"
 KEY = bytes(range(60, 92))
@@ -71,7 +72,7 @@ class UnixBoard:
     def start(self) -> None:
         """Boot."""
         self.process = subprocess.Popen(
-            [self.micropython, "-X", "heapsize=2M", "main.py"],
+            [*with_parent(), self.micropython, "-X", "heapsize=2M", "main.py"],
             cwd=self.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bulkhead_host.image.application import system_files
 from bulkhead_host.link.transport import LinkLost
+from pytest_bulkhead.processes import with_parent
 
 SERVICES = ("supervisor", "logger", "console", "crasher")
 _MAIN = """
@@ -91,7 +92,7 @@ def unix_console(
     unix_application(application, folder)
     (folder / "bulkhead_key.py").write_text(f"KEY = {key!r}\n")
     process = subprocess.Popen(
-        [micropython, "-X", "heapsize=2M", "main.py"],
+        [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -8,6 +8,8 @@ from pathlib import Path
 from unix_agent import KEY
 from unix_console import unix_application
 
+from pytest_bulkhead.processes import with_parent
+
 APPLICATION = Path(__file__).parent / "cases" / "fleet_app"
 # A board keeps code in `update` of its folder, and uses it from its next boot on.
 _MAIN = """
@@ -38,7 +40,7 @@ class FleetBoard:
     """One board's process."""
 
     def __init__(self, micropython: Path, folder: Path) -> None:
-        self._command = [str(micropython), "-X", "heapsize=1M", "main.py"]
+        self._command = [*with_parent(), str(micropython), "-X", "heapsize=1M", "main.py"]
         self.folder = folder
         self.start()
 
@@ -61,13 +63,26 @@ class FleetBoard:
 
 
 class UnixFleet:
-    """Boards by their names, and the folder whose application they run."""
+    """Boards by their names, and the folder whose application they run.
 
-    def __init__(self, micropython: Path, folder: Path, names: Sequence[str], port: int) -> None:
+    The service caller of each calls soil every `pause_ms`.
+    """
+
+    def __init__(
+        self,
+        micropython: Path,
+        folder: Path,
+        names: Sequence[str],
+        *,
+        port: int,
+        pause_ms: int = 10,
+    ) -> None:
         self.application = folder / "application"
         shutil.copytree(APPLICATION, self.application)
         manifest = self.application / "agent" / "service.toml"
         manifest.write_text(manifest.read_text().replace("1883", str(port)))
+        caller = self.application / "caller" / "service.toml"
+        caller.write_text(caller.read_text().replace("pause_ms = 10", f"pause_ms = {pause_ms}"))
         common = folder / "common"
         common.mkdir()
         unix_application(self.application, common)

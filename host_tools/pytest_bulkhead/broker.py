@@ -13,6 +13,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.cache import locked
 from bulkhead_host.image.packages import Purpose, has_program, install_missing
 from bulkhead_host.paths import cache_dir
+from pytest_bulkhead.processes import with_parent
 
 PACKAGES = {
     "mosquitto": has_program("mosquitto"),
@@ -32,7 +33,8 @@ def install() -> None:
 
 def start(port: int) -> subprocess.Popen[bytes]:
     """Start mosquitto, and return its process once it takes connections."""
-    process = subprocess.Popen(["mosquitto", "-p", str(port)], stderr=subprocess.DEVNULL)
+    command = [*with_parent(), "mosquitto", "-p", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s and process.poll() is None:
         try:

@@ -11,6 +11,8 @@ class Host:
     state = CONNECTED
     line = ""
     look_ms = 5
+    look_idle_ms = 20
+    look_all_ms = 0  # nothing tells that something has come
     resolves = True  # names too
 
     def __init__(self, config):
@@ -21,6 +23,10 @@ class Host:
 
     def look(self):
         """Return whether it has come up, or gone, since the last look: never."""
+        return False
+
+    def has_come(self):
+        """Return whether bytes wait: the sockets tell."""
         return False
 
     def wait_ms(self):

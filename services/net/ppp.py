@@ -17,6 +17,7 @@ _BUFFER_BYTES = const(4096)
 _LOOK_CONNECTING_MS = const(250)  # at what has not come: the line tells of the rest
 _LOOK_CONNECTED_MS = const(1000)
 _PPP = "kept_ppp"  # it outlasts an update and a crash, as the sockets do
+_PORT = "kept_port"
 
 # Fields of a row of SERVICES, and of a line.
 _LINES = const(6)
@@ -38,7 +39,10 @@ class Ppp:
 
     line = "receive"
     resolves = False
-    look_ms = 50  # bytes without a pause, which no line tells: a ring holds 0.3 s of them
+    # Bytes without a pause, which no line tells: the ring holds 0.35 s of them.
+    look_ms = 50
+    look_idle_ms = 250
+    look_all_ms = 1000  # where no byte has come a connection may have timed out
 
     def __init__(self, config, name):
         self.config = config
@@ -47,14 +51,16 @@ class Ppp:
         self.pause_ms = config["pause_first_ms"]
         self.due_ms = time.ticks_ms()
         self.ppp = getattr(outlasting, _PPP, None)
+        self.port = getattr(outlasting, _PORT, None)
 
     def begin(self):
         """Have the UART, and a link that may be up already."""
         number, baudrate, tx, rx = _argument(SERVICES, self.name)
         if self.ppp is None:
             size = {"rxbuf": _BUFFER_BYTES, "txbuf": _BUFFER_BYTES}
-            port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **size)
-            self.ppp = network.PPP(port)
+            self.port = UART(number, baudrate, tx=Pin(tx), rx=Pin(rx), **size)
+            self.ppp = network.PPP(self.port)
+            setattr(outlasting, _PORT, self.port)
             setattr(outlasting, _PPP, self.ppp)
         elif hasattr(Pin, "ALT_UART"):  # where code that failed lay between, tx is held as safe
             Pin(tx, Pin.ALT, alt=Pin.ALT_UART)
@@ -62,6 +68,10 @@ class Ppp:
             self.state = CONNECTED
         else:
             self._connect()
+
+    def has_come(self):
+        """Return whether bytes wait; an earlier version of this code has kept no port to ask."""
+        return self.port is None or self.port.any() > 0
 
     def look(self):
         """Take what has come, see how the link is; return whether that has changed."""

@@ -1,7 +1,8 @@
 """Own the network: an interface, and sockets that clients use by call and lease.
 
-No step waits for the network. What has come is looked at when the line tells, or after `look_ms`;
-clients are notified, or answered where they wait. Nobody else of the application has a socket: a
+No step waits for the network. What has come is looked at when the line tells, and as often as the
+interface asks for: more often while something moves. Clients are notified, or answered where they
+wait. Nobody else of the application has a socket: a
 client may do what its manifest says under [net].
 """
 
@@ -35,6 +36,7 @@ from services.net.rules import Rules
 from services.net.sockets import Table
 
 _REAP_MS = const(500)
+_BUSY_MS = const(500)  # after something has moved more is to be expected
 _TELL_MS = const(1000)
 _BITS_MAX = const(0x3FFFFFF)
 _PORT_MAX = const(65535)
@@ -54,7 +56,7 @@ class Net:
         self.waiters = {}  # tokens by badge: who asks again waits once
         self.questions = []  # pairs of a question and the token of who waits for it
         self.told = {}  # when a refusal was logged last, by badge
-        self.reap_ms = time.ticks_ms()
+        self.reap_ms = self.moved_ms = self.looked_ms = time.ticks_ms()
         self.asked = 0
         self.buffer = bytearray(COUNT_MAX)
         self.view = memoryview(self.buffer)
@@ -82,9 +84,27 @@ class Net:
         """Return the milliseconds until it is time to look, None if there is no need."""
         wait_ms = self.interface.wait_ms()
         if self.table.rows or self.questions:
-            look_ms = self.interface.look_ms
+            interface = self.interface
+            look_ms = interface.look_ms if self.is_busy() else interface.look_idle_ms
             return look_ms if wait_ms is None else min(look_ms, wait_ms)
         return wait_ms
+
+    def is_busy(self):
+        """Tell whether something has moved lately."""
+        return time.ticks_diff(time.ticks_ms(), self.moved_ms) < _BUSY_MS
+
+    def moved(self):
+        """Take note that something has come, or is asked for."""
+        self.moved_ms = time.ticks_ms()
+
+    def is_due(self):
+        """Tell whether to look at everything: not where no byte has come to an idle board."""
+        if self.interface.has_come():
+            self.moved()
+        elif not self.is_busy() and not self.questions and self.is_up():
+            looked_ms = time.ticks_diff(time.ticks_ms(), self.looked_ms)
+            return looked_ms >= self.interface.look_all_ms
+        return True
 
     def may_tell(self, badge):
         """Tell whether a refusal is to be logged: of a client that tries on, one a second."""
@@ -127,6 +147,10 @@ def main(task):
         yield task.acknowledge(line)
     while True:
         operation = yield task.recv(net.wait_ms())
+        if operation != TIMEOUT:
+            net.moved()
+        elif not net.is_due():
+            continue
         if operation not in (TIMEOUT, NOTIFIED) and task.caller():
             yield from serve(task, net, operation)
         yield from look(task, net)
@@ -136,6 +160,7 @@ def main(task):
 
 def look(task, net):
     """See what has come, and tell whom it is for."""
+    net.looked_ms = time.ticks_ms()
     if net.interface.look():
         yield from change(task, net)
     if net.questions:
@@ -146,9 +171,11 @@ def look(task, net):
     net.table.look()
     for one in list(net.table.rows.values()):
         if one.waiter and one.ready & one.wanted:
+            net.moved()
             token, one.waiter = one.waiter, 0
             yield task.reply_to(token, api.ENDED if one.is_lost else OK)
         if one.bits and one.news():
+            net.moved()
             yield task.notify(task.cap(SERVICES[one.badge - 1][0]), one.bits)
     if time.ticks_diff(time.ticks_ms(), net.reap_ms) >= 0:
         net.reap_ms = time.ticks_add(time.ticks_ms(), _REAP_MS)

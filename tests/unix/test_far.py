@@ -23,7 +23,7 @@ class Desk:
 
     def __init__(self, micropython: Path, folder: Path) -> None:
         self.broker = Mosquitto()
-        self.fleet = UnixFleet(micropython, folder, ["garden"], self.broker.port)
+        self.fleet = UnixFleet(micropython, folder, ["garden"], port=self.broker.port)
         self.garden = self.fleet.boards["garden"]
         self.kitchen = UnixBoard(
             micropython, folder, application=APPLICATION, name="kitchen", port=self.broker.port
@@ -111,7 +111,7 @@ def test_a_board_with_another_name_that_answers_in_its_place_is_not_called(
         ["bulkhead/garden/to", "bulkhead/shed/from"],
         lambda topic, frame: broker.publish(_REROUTED[topic], frame),
     )
-    other = UnixFleet(micropython, tmp_path, ["shed"], desk.broker.port)
+    other = UnixFleet(micropython, tmp_path, ["shed"], port=desk.broker.port)
     shed = Client(
         open_network(f"mqtt://127.0.0.1:{desk.broker.port}/shed"), key=KEY, timeout_s=0.5
     )

@@ -11,6 +11,8 @@ import pytest
 from mqtt_broker import Broker
 from unix_console import unix_application
 
+from pytest_bulkhead.processes import with_parent
+
 APPLICATION = Path(__file__).parents[1] / "cases" / "mqtt_app"
 REFUSED = "191"
 
@@ -30,7 +32,7 @@ class Desk:
         self.log_file = folder / "log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [micropython, "-X", "heapsize=2M", "main.py"],
+                [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
                 cwd=board,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -15,6 +15,7 @@ from bulkhead_host import abi
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.link.client import Client
 from bulkhead_host.system.operations import load_interface
+from pytest_bulkhead.processes import with_parent
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "net_app"
 KEY = bytes(range(32))
@@ -54,7 +55,7 @@ class Desk:
         unix_application(application, board)
         (board / "bulkhead_key.py").write_text(f"KEY = {KEY!r}\n")
         self.process = subprocess.Popen(
-            [micropython, "-X", "heapsize=2M", "main.py"],
+            [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
             cwd=board,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

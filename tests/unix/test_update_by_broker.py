@@ -29,7 +29,7 @@ class Board:
 
     def __init__(self, micropython: Path, folder: Path) -> None:
         self.broker = Mosquitto()
-        self.fleet = UnixFleet(micropython, folder, [BOARD], self.broker.port)
+        self.fleet = UnixFleet(micropython, folder, [BOARD], port=self.broker.port)
         self.wet = 41
         self.version = 1
         self.wait_for_it()

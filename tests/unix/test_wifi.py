@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from unix_console import unix_application
 
+from pytest_bulkhead.processes import with_parent
+
 TESTS = Path(__file__).parents[1]
 _TIMEOUT_S = 300  # of the wall, for a hang: on a loaded machine it takes its time
 
@@ -19,7 +21,7 @@ def said(micropython: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     unix_application(TESTS / "cases" / "wifi_app", folder)
     (folder / "network.py").write_text((TESTS / "made_up_network.py").read_text())
     process = subprocess.Popen(
-        [micropython, "-X", "heapsize=2M", "main.py"],
+        [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

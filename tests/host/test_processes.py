@@ -1,0 +1,33 @@
+"""What a test starts ends with it, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+_PARENT = """
+import subprocess, sys
+from pytest_bulkhead.processes import with_parent
+end = int(sys.argv[1])
+subprocess.Popen([*with_parent(), "sleep", "1000"], stdout=end, pass_fds=[end])
+print("started", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_ends_with_a_parent_that_was_killed() -> None:
+    reader, writer = os.pipe()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(writer)],
+        pass_fds=[writer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "started\n"
+        parent.send_signal(signal.SIGKILL)
+    with os.fdopen(reader, "rb") as end:
+        assert end.read() == b""  # nobody has the other end any more: the child has ended
