@@ -223,9 +223,9 @@ class Authority:
         """
         number = self._whose(number)
         space = module.__dict__
-        if "__file__" not in space and "." not in name and space.get("__name__", name) != name:
-            # The rules are on what MicroPython calls it now.
-            raise ImportError("'%s' is '%s': import that" % (name, space["__name__"]))
+        if name[0] == "u" and "__file__" not in space and space.get("__name__", name) != name:
+            # MicroPython finds its own by a name with a `u`, too; the rules are on those without.
+            raise ImportError("'%s' is '%s': import that" % (name, name[1:]))
         if (
             verdict == _WHOLE
             and (names or "." not in name)
