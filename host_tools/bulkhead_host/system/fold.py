@@ -232,11 +232,15 @@ def _leave_out_pasted(folded: dict[str, str]) -> None:
             for name in taken
             if module in (home, f"{home}.{name}")
         }
+        if module.rpartition(".")[2] in imported:
+            continue
         tree = ast.parse(folded[path])
         before = len(tree.body)
         for name in reversed(names):
+            if name in imported:
+                continue
             inside = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-            if name not in imported | inside and module.rpartition(".")[2] not in imported:
+            if name not in inside:
                 tree.body = [n for n in tree.body if not (_is_function(n) and n.name == name)]
         if len(tree.body) < before:
             folded[path] = ast.unparse(tree) + "\n"
