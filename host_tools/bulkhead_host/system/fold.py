@@ -116,7 +116,7 @@ def fold(source: str, constants: Constants, *, keep_names: bool = False) -> str:
             continue
         folded, kept = _all(node, table, tree) if _is_star(node) else _split(node, table)
         if node.module == USER_LIBRARY and not keep_names:
-            kept = [name for name in kept if not _is_for_annotations(name, tree)]
+            kept = _without_annotating(kept, tree)
         statement = [f"from {node.module} import {', '.join(kept)}"] if kept else []
         if keep_names:
             statement += [f"{name} = {value!r}" for name, value in folded.items()]
@@ -133,6 +133,8 @@ def check_viper(source: str) -> None:
     lives in a register (`ASM_LOAD32_REG_REG_REG` in py/asmthumb.h), so it is wrong from then on.
     An index that is an expression, as in `pointer[name + FIELD]`, is scaled in a copy.
     """
+    if "viper" not in source:
+        return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and any(map(_is_viper, node.decorator_list)):
             _check_indexes(node)
@@ -295,17 +297,18 @@ def _is_for_decorators(node: ast.Import, tree: ast.Module) -> bool:
     )
 
 
-def _is_for_annotations(name: str, tree: ast.Module) -> bool:
-    """Tell whether a name is used, and by annotations alone."""
-    annotations = []
+def _without_annotating(names: list[str], tree: ast.Module) -> list[str]:
+    """Return `names` without those that are used, and by annotations alone."""
+    annotations: list[ast.expr | None] = []
     for node in ast.walk(tree):
         match node:
             case ast.arg(annotation=found) | ast.AnnAssign(annotation=found):
                 annotations.append(found)
             case ast.FunctionDef(returns=found) | ast.AsyncFunctionDef(returns=found):
                 annotations.append(found)
-    within = sum(_uses(name, found) for found in annotations if found is not None)
-    return 0 < within == _uses(name, tree)
+    written = [one for one in annotations if one is not None]
+    within = {name: sum(_uses(name, one) for one in written) for name in names}
+    return [name for name in names if not within[name] or within[name] < _uses(name, tree)]
 
 
 def _uses(name: str, tree: ast.AST) -> int:
