@@ -157,6 +157,7 @@ def test_arguments_are_checked(desk: Desk) -> None:
 
 
 def test_the_will_is_told_when_the_board_dies(desk: Desk) -> None:
+    desk.broker.wait_until(lambda: bool(desk.broker.hellos))
     before = len(desk.broker.wills)
     desk.process.kill()
     desk.broker.wait_until(lambda: len(desk.broker.wills) == before + 1)
