@@ -24,6 +24,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 """Pages that are made of the tree itself, by their place in the site."""
 
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]*)\]\(([^):\s]+)\)")
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 _SCHEME = re.compile(r"[a-z]+:")
 _HIDDEN = {".venv", "build", "node_modules", ".pytest_cache"}
@@ -39,7 +40,8 @@ def stage(folder: Path) -> Path:
     places = site_places(root)
     for origin, place in places.items():
         if origin.endswith(".md"):
-            write_page(folder / place, relinked(read_text(root / origin), origin, root, places))
+            text = with_pictures(read_text(root / origin), root / origin, folder / place)
+            write_page(folder / place, relinked(text, origin, root, places))
     for place, make in GENERATED.items():
         write_page(folder / place, make())
     shutil.copy(root / PAGES / "conf.py", folder / "conf.py")
@@ -50,6 +52,21 @@ def write_page(path: Path, text: str) -> None:
     """Write a page, with the folders it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def with_pictures(text: str, origin: Path, page: Path) -> str:
+    """Return a page whose pictures lie beside it, and put copies of them there."""
+
+    def beside(picture: re.Match[str]) -> str:
+        source = origin.parent / picture[2]
+        if not source.exists():
+            problem = f"{origin} shows {picture[2]}, which is not there"
+            raise BulkheadError(problem, "mend the link")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, page.parent / source.name)
+        return f"![{picture[1]}]({source.name})"
+
+    return _PICTURE.sub(beside, text)
 
 
 def site_places(root: Path) -> dict[str, str]:
