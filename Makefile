@@ -38,7 +38,7 @@ run: $(READY) ## Boot Bulkhead on an emulated Pico, crash a service, see it come
 
 .PHONY: test
 test: check ## Run `make check`, then the tests of all five rings, on all cores.
-	@$(PYTEST) -n auto --dist loadfile $(ARGS)
+	@$(PYTEST) -n auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: test-long
 test-long: $(READY) ## Run the tests that take minutes each, which `make test` leaves out.

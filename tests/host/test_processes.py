@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+from pytest_bulkhead.processes import with_parent
+
 _PARENT = """
 import subprocess, sys
 from pytest_bulkhead.processes import with_parent
@@ -31,3 +33,10 @@ def test_a_process_ends_with_a_parent_that_was_killed() -> None:
         parent.send_signal(signal.SIGKILL)
     with os.fdopen(reader, "rb") as end:
         assert end.read() == b""  # nobody has the other end any more: the child has ended
+
+
+def test_a_process_does_not_begin_where_its_parent_was_killed_before() -> None:
+    of_another = [*with_parent()[:-1], str(os.getppid()), sys.executable, "-c", "print('began')"]
+    ended = subprocess.run(of_another, check=False, capture_output=True, text=True)
+    assert ended.stdout == ""
+    assert ended.returncode == 1
