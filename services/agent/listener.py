@@ -111,7 +111,7 @@ class Listener:
         self.state = CONNECTING
 
     def _close(self, task):
-        """Listen anew: net was started anew, or has lost its address."""
+        """Listen anew: net was started anew."""
         if self.socket:
             yield task.call(self.net, CLOSE, self.socket)
         self.socket = 0

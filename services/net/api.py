@@ -27,11 +27,12 @@ ACCEPT = const(3)  # arg: (socket, bits) -> OK, arg: (socket, host, port); EMPTY
 READ = const(4)  # arg: (socket, count), lent: WRITABLE -> OK, arg: bytes read; EMPTY, ENDED
 WRITE = const(5)  # arg: (socket, count), lent: READABLE -> OK, arg: bytes taken; EMPTY, ENDED
 WAIT = const(6)  # arg: (socket, READABLE or WRITABLE) -> once that is not EMPTY: OK; ENDED
-CLOSE = const(7)  # arg: socket -> OK
+CLOSE = const(7)  # arg: socket, or None for all that the client has -> OK
 STATUS = const(8)  # -> OK, arg: (state, address, sockets in use, sockets lost with the link)
 UP = const(9)  # -> once the board has an address: OK, arg: the address
 RESOLVE = const(10)  # arg: name -> OK, arg: the address; NO_ANSWER, NOT_ALLOWED
 TIME = const(11)  # -> OK, arg: ms since 1970, by the manifest's time server; NO_ANSWER
+POLL = const(12)  # arg: socket -> OK, arg: READABLE | WRITABLE, what is not EMPTY; EMPTY, ENDED
 EMPTY = const(1)  # nothing can be read, or taken, now
 ENDED = const(2)  # the peer has closed the connection, refused it, or is not to be reached
 GONE = const(3)  # there is no such socket of this client: closed, or net was started anew
@@ -44,7 +45,7 @@ NO_ANSWER = const(7)  # no server has answered, or there is no such name
 TCP = const(1)
 UDP = const(2)
 
-# What WAIT waits for.
+# What WAIT waits for, and POLL finds.
 READABLE = const(1)
 WRITABLE = const(2)
 
@@ -57,6 +58,8 @@ PAUSING = const(3)  # the last try has failed; the next comes
 COUNT_MAX = const(512)  # bytes of one call
 SOCKETS_MAX = const(4)  # lwIP has room for five connections, of which one may be ending
 SOCKETS_OF_ONE_MAX = const(2)  # of one client
+PORTS_MAX = const(4)  # that are listened at; lwIP has room for eight, apart from connections
+PORTS_OF_ONE_MAX = const(2)  # of one client
 WAITERS_MAX = const(8)  # clients
 NEWS = const(1)  # the bit of a `Connection`
 _AT_ONCE = const(256)

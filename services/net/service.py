@@ -334,7 +334,7 @@ def listen(net, badge, arg):
         return REFUSED, None
     if not net.rules.may_listen(badge, arg[0]):
         return NOT_ALLOWED, None
-    if not net.table.has_room(badge):
+    if not net.table.has_room(badge, to_listen=True):
         return NO_ROOM, None
     one = net.table.add(badge, TCP, arg[1])
     try:
@@ -374,8 +374,20 @@ def origin(address):
     return "%d.%d.%d.%d" % tuple(address[4:8]), port
 
 
+def poll(net, badge, arg):
+    """Return what a socket has, without waiting."""
+    one = net.table.of(badge, arg) if type(arg) is int else None
+    if one is None:
+        return GONE, None
+    net.table.look()
+    return one.poll()
+
+
 def close(net, badge, arg):
-    """Close a socket."""
+    """Close a socket, or all that a client has."""
+    if arg is None:
+        net.table.remove_all_of(badge)
+        return OK, None
     one = net.table.of(badge, arg) if type(arg) is int else None
     if one is None:
         return GONE, None
@@ -447,7 +459,7 @@ _KEPT = {
     api.RESOLVE: find_address,
     api.TIME: find_time,
 }
-_AT_ONCE = {api.ACCEPT: accept, api.CLOSE: close, api.STATUS: tell}
+_AT_ONCE = {api.ACCEPT: accept, api.CLOSE: close, api.POLL: poll, api.STATUS: tell}
 
 
 def are_numbers(values, count):

@@ -17,6 +17,8 @@ from services import net as outlasting
 from services.net.api import (
     EMPTY,
     ENDED,
+    PORTS_MAX,
+    PORTS_OF_ONE_MAX,
     READABLE,
     SOCKETS_MAX,
     SOCKETS_OF_ONE_MAX,
@@ -130,6 +132,15 @@ class Socket:
             self.armed |= WRITABLE
         return status, count
 
+    def poll(self):
+        """Return a status, and what can be done without waiting."""
+        if self.is_lost:
+            return ENDED, 0
+        if self.ready:
+            return OK, self.ready
+        self.armed = _BOTH
+        return EMPTY, 0
+
     def accept(self):
         """Return a status, MicroPython's socket of a connection, and its address."""
         try:
@@ -181,10 +192,13 @@ class Table:
         found = self.rows.get(number)
         return found if found is not None and found.badge == badge else None
 
-    def has_room(self, badge):
-        """Tell whether a client may have one more."""
-        own = len([1 for one in self.rows.values() if one.badge == badge])
-        return len(self.rows) < SOCKETS_MAX and own < SOCKETS_OF_ONE_MAX
+    def has_room(self, badge, *, to_listen=False):
+        """Tell whether a client may have one more: connections and ports are counted apart."""
+        alike = [one.badge for one in self.rows.values() if one.listens == to_listen]
+        most, of_one = SOCKETS_MAX, SOCKETS_OF_ONE_MAX
+        if to_listen:
+            most, of_one = PORTS_MAX, PORTS_OF_ONE_MAX
+        return len(alike) < most and alike.count(badge) < of_one
 
     def add(self, badge, kind, bits):
         """Return a new socket, which has none of MicroPython's yet."""
@@ -210,14 +224,16 @@ class Table:
         self.rows.pop(one.number, None)
 
     def remove_all_of(self, badge):
-        """Close the sockets of a client that has died."""
+        """Close the sockets of a client: it has died, or begins anew."""
         for one in list(self.rows.values()):
             if one.badge == badge:
                 self.remove(one)
 
     def lose_all(self):
-        """Let all connections be lost: the board has no address any more."""
+        """Let all connections be lost: the board has no address. Who listens goes on with it."""
         for one in self.rows.values():
+            if one.listens:
+                continue
             self.lost += 1
             one.is_lost = True
             if one.question:

@@ -52,6 +52,7 @@ _COMMON = (
     "-sys.modules",
     "-bulkhead.session",
     "-bulkhead.loop",
+    "-bulkhead.streams",
     "-bulkhead.injections",
     "kernel.abi",
     "services.*.api",

@@ -7,7 +7,7 @@ from typing import Any
 
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
-from bulkhead_host.image.application import port_modules
+from bulkhead_host.image.application import library_modules, port_modules
 from bulkhead_host.image.build import build_image
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.fold import fold_tree
@@ -41,10 +41,10 @@ def _image() -> Path:
     firmware = root / "firmware"
     sources: dict[str, Path] = {
         f"{package}/{path.name}": path
-        for package in ("kernel", "plan", "guard", "bulkhead")
+        for package in ("kernel", "plan", "guard")
         for path in (firmware / package).glob("*.py")
     }
-    sources |= port_modules("rp2")
+    sources |= {**library_modules(), **port_modules("rp2")}
     sources["port/soft.py"] = firmware / "port" / "soft.py"
     for name in ("__init__", "pins", "ports", "rig", "chaos", "mishaps", "judging"):
         sources[f"cases/{name}.py"] = root / "tests" / "cases" / f"{name}.py"

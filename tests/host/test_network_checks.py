@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from small_system import application
 
+from bulkhead_host.image.application import system_files
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.destinations import is_host
 from bulkhead_host.system.examine import examine, load_system
 from bulkhead_host.system.generate import system_source
+from bulkhead_host.system.imports import SERVICE, is_allowed, with_companions
 
 SHIPPED = (source_root() / "services" / "net" / "service.toml").read_text()
 CLIENT = '[net]\ntcp = ["10.0.2.2:80"]\n[uses]\nnet = ["call"]\n'
@@ -76,3 +78,20 @@ def test_a_host_is_an_address_a_name_or_any() -> None:
     assert all(map(is_host, ("*", "10.0.2.2", "a", "broker.example", "a-b.c1")))
     wrong = ("", "10.0.2", "1.2.3.4.5", "a..b", "-a", "a-", "a b", "x" * 65, "ü.example", "*.a")
     assert not any(map(is_host, wrong))
+
+
+@pytest.mark.parametrize("asyncio", [False, True])
+@pytest.mark.parametrize("starts_net", [False, True])
+def test_an_image_has_streams_where_it_has_asyncio_and_net(
+    tmp_path: Path, *, asyncio: bool, starts_net: bool
+) -> None:
+    manifest = 'modules = ["asyncio"]\n' if asyncio else ""
+    folder = with_net(tmp_path, manifest) if starts_net else application(tmp_path, one=manifest)
+    has = "bulkhead/streams.py" in system_files(folder, board="pico")
+    assert has == (asyncio and starts_net)
+
+
+def test_streams_are_for_whose_manifest_lists_asyncio() -> None:
+    name = "bulkhead.streams.Streams"
+    assert not is_allowed(name, SERVICE)
+    assert is_allowed(name, (*SERVICE, *with_companions(["asyncio"])))

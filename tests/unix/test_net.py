@@ -1,36 +1,28 @@
 """The net service on the unix port: sockets by call and lease, for whom the manifests name."""
 
-import re
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unix_console import PipeLine, unix_application
+from unix_network import HERE, TIMEOUT_S, NetworkBoard, free_port
 
 from bulkhead_host import abi
 from bulkhead_host.commands.inject import inject
-from bulkhead_host.link.client import Client
 from bulkhead_host.system.operations import load_interface
-from pytest_bulkhead.processes import with_parent
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "net_app"
-KEY = bytes(range(32))
-TIMEOUT_S = 120.0  # of the wall, for a hang
 API = load_interface("net", [Path(__file__).parents[2] / "services"])
 OPERATION = {operation.name: operation.number for operation in API.operations}
 STATUS = {"OK": abi.OK, "REFUSED": abi.REFUSED, "DEAD": abi.DEAD, "TIMEOUT": abi.TIMEOUT}
 STATUS |= {"EMPTY": 1, "ENDED": 2, "GONE": 3, "NOT_ALLOWED": 4, "NO_ROOM": 5, "NO_ANSWER": 7}
 NAME = {number: name for name, number in STATUS.items()}
-HERE = "127.0.0.1"
 TCP, UDP, READABLE, WRITABLE = 1, 2, 1, 2
 RELAY, NOTES, FETCH, CRASH = 1, 2, 3, 4
 
 
-class Desk:
+class Desk(NetworkBoard):
     """The board's process, a server that a client may reach, and ports of all kinds."""
 
     def __init__(self, micropython: Path, folder: Path) -> None:
@@ -41,35 +33,12 @@ class Desk:
         self.datagrams.settimeout(TIMEOUT_S)
         self.ports: dict[int, int] = {
             1801: self.server.getsockname()[1],
-            1802: _free_port(),
+            1802: free_port(),
             1803: self.datagrams.getsockname()[1],
-            1804: _free_port(),
+            1804: free_port(),
         }
-        application = folder / "app"
-        shutil.copytree(APPLICATION, application)
-        manifest = application / "prober" / "service.toml"
-        text = re.sub(r"180\d", lambda found: str(self.ports[int(found[0])]), manifest.read_text())
-        manifest.write_text(text)
-        board = folder / "board"
-        board.mkdir()
-        unix_application(application, board)
-        (board / "bulkhead_key.py").write_text(f"KEY = {KEY!r}\n")
-        self.process = subprocess.Popen(
-            [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
-            cwd=board,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self.log: list[str] = []
         self.peers: list[socket.socket] = []
-        self.client = Client(
-            PipeLine(self.process),
-            first_sequence=1,
-            timeout_s=TIMEOUT_S,
-            key=KEY,
-            on_output=self.log.append,
-        )
+        super().__init__(micropython, APPLICATION, folder, self.ports)
 
     @property
     def port(self) -> int:
@@ -101,22 +70,10 @@ class Desk:
     def notes(self) -> object:
         return self.client.call("prober", NOTES)[1]
 
-    def generation(self, name: str) -> int:
-        found = self.client.table().named(name)
-        assert found is not None
-        return found.generation
-
     def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        super().close()
         self.server.close()
         self.datagrams.close()
-
-
-def _free_port() -> int:
-    with socket.create_server((HERE, 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.image.application import port_modules, system_files
+from bulkhead_host.image.application import library_modules, port_modules, system_files
 from bulkhead_host.image.build import Image, build_image, stock_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.recipe import board_named
@@ -88,9 +88,7 @@ def _bench_files() -> dict[str, Path | bytes]:
 def kernel_modules() -> dict[str, Path]:
     """Return kernel, the board's port and user library: path on the board to source."""
     port = port_modules(board_named(BOARD).port)
-    library = modules("bulkhead")
-    del library["bulkhead/loop.py"]  # only where a service runs asyncio
-    return {**modules("kernel"), **port, **library}
+    return {**modules("kernel"), **port, **library_modules()}
 
 
 def modules(package: str) -> dict[str, Path]:

@@ -47,7 +47,10 @@ AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", "plan.words.lay_out", *KERNEL_MODULES),
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": ("guard", "kernel.layout", "builtins", "micropython", "sys"),
-    "firmware/bulkhead": ("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
+    "firmware/bulkhead": (
+        *("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
+        "services.net.api",  # whose sockets asyncio's streams are
+    ),
     "firmware/modules": ("_onewire", "machine", "micropython.const"),
     "firmware/port": (
         *("port", "kernel", "bulkhead_outputs", *MICROPYTHON_MODULES, "uctypes"),

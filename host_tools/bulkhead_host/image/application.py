@@ -1,7 +1,7 @@
 """Which files an application's image has in it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bulkhead_host.files import python_files, read_text
@@ -20,7 +20,8 @@ from bulkhead_host.system.generate import (
     port_source,
     system_source,
 )
-from bulkhead_host.system.manifest import Application
+from bulkhead_host.system.manifest import Application, Service
+from bulkhead_host.system.network import NET
 
 _DIGITS = 16
 
@@ -44,10 +45,9 @@ def system_files(
     system, config = loaded or load_system(application, board)
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {}
-    for package in ("kernel", "guard", "bulkhead"):
+    for package in ("kernel", "guard"):
         sources |= _modules(firmware / package, package)
-    if not any(ASYNCIO in service.modules for service in system.services):
-        del sources["bulkhead/loop.py"]
+    sources |= library_modules(system.services)
     sources |= port_modules(config.port, chip=config.chip)
     sources["main.py"] = firmware / "boot" / "main.py"
     sources["bulkhead_slots.py"] = firmware / "boot" / "bulkhead_slots.py"
@@ -74,6 +74,17 @@ def system_files(
     files["bulkhead_system.py"] = table.encode()
     files["bulkhead_boot.py"] = boot_source(system, config).encode()
     return files
+
+
+def library_modules(services: Sequence[Service] = ()) -> dict[str, Path]:
+    """Return the user library of an image with such services: path on the board to source."""
+    found = _modules(source_root() / "firmware" / "bulkhead", "bulkhead")
+    has_asyncio = any(ASYNCIO in service.modules for service in services)
+    if not has_asyncio:
+        del found["bulkhead/loop.py"]
+    if not has_asyncio or not any(service.package == NET for service in services):
+        del found["bulkhead/streams.py"]
+    return found
 
 
 def interface_digest() -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bulkhead_host.image.application import port_modules
+from bulkhead_host.image.application import library_modules, port_modules
 from bulkhead_host.image.build import build_image
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.frozen import stock_modules
@@ -16,10 +16,10 @@ def cases_image(progress: Progress = quiet) -> Path:
     firmware = source_root() / "firmware"
     sources: dict[str, Path] = {
         f"{package}/{path.name}": path
-        for package in ("kernel", "plan", "guard", "bulkhead")
+        for package in ("kernel", "plan", "guard")
         for path in (firmware / package).glob("*.py")
     }
-    sources |= port_modules("rp2")
+    sources |= {**library_modules(), **port_modules("rp2")}
     sources["port/soft.py"] = firmware / "port" / "soft.py"
     for name in ("__init__", "pins", "ports", "rig", "run", *ON_MICROPYTHON):
         sources[f"cases/{name}.py"] = CASES / f"{name}.py"

@@ -19,7 +19,7 @@ PLAIN_MODULES = (
 )
 GENERATED = ("bulkhead_system", "bulkhead_board")
 # Of the user library: what the console has, what asyncio takes, and what the kernel injects.
-WITHHELD = ("-bulkhead.session", "-bulkhead.loop", "-bulkhead.injections")
+WITHHELD = (*("-bulkhead.session", "-bulkhead.loop", "-bulkhead.streams", "-bulkhead.injections"),)
 # What reaches all memory, or stands the whole board still: `machine` alone does not give it.
 _BY_NAME = (
     *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
@@ -46,7 +46,7 @@ SERVICE = (
 )
 """What every service may import beside its own folder and what its manifest lists."""
 # What a module brings along that is withheld from who does not list it.
-_COMPANIONS = {"asyncio": ("bulkhead.loop",)}
+_COMPANIONS = {"asyncio": ("bulkhead.loop", "bulkhead.streams")}
 # What a service would get around its manifest with, unless that lists `builtins.open`.
 FORBIDDEN_BUILTINS = frozenset(
     {"__import__", "compile", "eval", "exec", "execfile", "help", "input", "locals", "open"}
@@ -169,7 +169,7 @@ def _way_out(name: str) -> str:
         return f'modules = ["{name}"]'
     if parts[0] == "services":
         return "import its api: nothing else of another service is for others"
-    if name.startswith("bulkhead.loop."):
+    if name.startswith(("bulkhead.loop.", "bulkhead.streams.")):
         return 'modules = ["asyncio"]'
     if parts[0] == "bulkhead":
         return f'modules = ["{".".join(parts[:2])}"]'

@@ -1,0 +1,70 @@
+"""An application with a network, on MicroPython's unix port: its ports are free ones of this host.
+
+Manifests and code name ports from 1801 to 1809, or 8080: the test says which of this host's those
+are.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from unix_console import PipeLine, unix_application
+
+from bulkhead_host.link.client import Client
+from pytest_bulkhead.processes import with_parent
+
+HERE = "127.0.0.1"
+KEY = bytes(range(32))
+TIMEOUT_S = 120.0  # of the wall, for a hang
+_PORT = re.compile(r"\b(?:180\d|8080)\b")
+
+
+class NetworkBoard:
+    """The board's process, and a client on its console: `log` is what it prints."""
+
+    def __init__(
+        self, micropython: Path, application: Path, folder: Path, ports: Mapping[int, int]
+    ) -> None:
+        copied = folder / "app"
+        shutil.copytree(application, copied)
+        for file in (*copied.glob("*/service.toml"), *copied.glob("*/service.py")):
+            text = _PORT.sub(lambda found: str(ports[int(found[0])]), file.read_text())
+            file.write_text(text)
+        board = folder / "board"
+        board.mkdir()
+        unix_application(copied, board)
+        (board / "bulkhead_key.py").write_text(f"KEY = {KEY!r}\n")
+        self.process = subprocess.Popen(
+            [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
+            cwd=board,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.log: list[str] = []
+        self.client = Client(
+            PipeLine(self.process),
+            first_sequence=1,
+            timeout_s=TIMEOUT_S,
+            key=KEY,
+            on_output=self.log.append,
+        )
+
+    def generation(self, name: str) -> int:
+        found = self.client.table().named(name)
+        assert found is not None
+        return found.generation
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens at."""
+    with socket.create_server((HERE, 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
