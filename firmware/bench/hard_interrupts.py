@@ -7,15 +7,13 @@ milliseconds. The edges come at every phase of the tick and of that round.
 
 import gc
 
-from bench.interrupts import ANSWER_PIN, EDGE_PIN, READY_PIN
+from bench.interrupts import LOWEST_PRIORITY, driver_row
 from bench.stage import Stage, row
 from kernel.abi import HARD
-from machine import Pin
 from micropython import const
 
 EDGES = const(300)
 
-_LOWEST_PRIORITY = const(7)
 _GARBAGE = const(400)
 _NUMBERS = const(1_500)
 _SPINS = const(1_000)
@@ -25,20 +23,6 @@ _LARGE_BYTES = const(40_000)
 def main():
     """Take EDGES edges."""
     stage = Stage()
-
-    def driver(task):
-        edge = task.cap("edge")
-        toggle = Pin(ANSWER_PIN, Pin.OUT, value=0).toggle
-        ready = Pin(READY_PIN, Pin.OUT, value=0)
-        yield task.acknowledge(edge)
-        ready.on()
-        for _ in range(EDGES):
-            yield task.recv()
-            toggle()
-            yield task.acknowledge(edge)
-        stage.finish()
-        while True:
-            yield task.recv()
 
     def busy(_sys):
         numbers = [n * 7919 % _NUMBERS for n in range(_NUMBERS)]
@@ -52,8 +36,7 @@ def main():
             bytes(_LARGE_BYTES)
         yield
 
-    edge = ("edge", "pin", EDGE_PIN, "falling none", 1000)
     stage.perform([
-        row("driver", driver, 2, lines=(edge,), flags=HARD),
-        row("busy", busy, _LOWEST_PRIORITY),
+        driver_row(stage, EDGES, HARD),
+        row("busy", busy, LOWEST_PRIORITY),
     ])  # fmt: skip

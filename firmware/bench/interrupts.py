@@ -28,9 +28,8 @@ def spinner(task):
     yield
 
 
-def take_edges(other):
-    """Take EDGES edges beside another service, given as a row."""
-    stage = Stage()
+def edge_driver(stage, edges):
+    """Return the `main` of a driver that answers so many edges, and then finishes the stage."""
 
     def driver(task):
         edge = task.cap("edge")
@@ -38,14 +37,28 @@ def take_edges(other):
         ready = Pin(READY_PIN, Pin.OUT, value=0)
         yield task.acknowledge(edge)
         ready.on()
-        for _ in range(EDGES):
+        for _ in range(edges):
             yield task.recv()
             toggle()
             yield task.acknowledge(edge)
         stage.finish()
+        while True:
+            yield task.recv()
 
+    return driver
+
+
+def driver_row(stage, edges, flags=0):
+    """Return the row of that driver, with the line of its edges."""
     edge = ("edge", "pin", EDGE_PIN, "falling none", 1000)
-    stage.perform([row("driver", driver, _DRIVER_PRIORITY, lines=(edge,)), other])
+    driver = edge_driver(stage, edges)
+    return row("driver", driver, _DRIVER_PRIORITY, lines=(edge,), flags=flags)
+
+
+def take_edges(other):
+    """Take EDGES edges beside another service, given as a row."""
+    stage = Stage()
+    stage.perform([driver_row(stage, EDGES), other])
 
 
 def main():

@@ -14,7 +14,7 @@ level a less important service spins, so that the stand-in, and the hog with it,
 from time import sleep_us, ticks_diff, ticks_us
 
 from bench.report import figure
-from bench.stage import CONTROL, Stage, row
+from bench.stage import CONTROL, Stage, beneath, row
 from kernel.abi import BUDGET
 from kernel.layout import OUTER, STEP_DEADLINE
 from micropython import const
@@ -53,11 +53,6 @@ def measure(at_interrupt_level):
             pass
         yield
 
-    def base(task):
-        while at_interrupt_level and not stage.is_finished:
-            pass
-        yield task.recv()
-
     def supervisor(task):
         kernel = task.cap("kernel")
         yield task.start(kernel, _BASE)
@@ -78,7 +73,7 @@ def measure(at_interrupt_level):
     stage.perform([
         row("supervisor", supervisor, 0, (CONTROL,)),
         row("hog", hog, 3, budget_us=_BUDGET_US),
-        row("base", base, 7),
+        row("base", beneath(stage, at_interrupt_level), 7),
     ])  # fmt: skip
     if len(over) != _KILLS:
         raise ValueError("%d kills of %d" % (len(over), _KILLS))

@@ -13,7 +13,7 @@ from array import array
 from time import sleep_us, ticks_diff, ticks_us
 
 from bench.report import figure
-from bench.stage import CONTROL, LONG_BUDGET_US, Stage, row
+from bench.stage import CONTROL, LONG_BUDGET_US, Stage, beneath, row
 from bulkhead_board import LED
 from bulkhead_system import SERVICES
 from kernel.layout import ROW_NAME, ROW_OUTPUTS, STEP_DEADLINE
@@ -55,11 +55,6 @@ def perform(fails, at_interrupt_level):
             pass
         raise error
 
-    def base(task):
-        while at_interrupt_level and not stage.is_finished:
-            pass
-        yield task.recv()
-
     def supervisor(task):
         kernel = task.cap("kernel")
         yield task.start(kernel, _BASE)
@@ -77,7 +72,7 @@ def perform(fails, at_interrupt_level):
     stage.perform([
         row("supervisor", supervisor, 0, (CONTROL,)),
         row("driver", driver, 3, budget_us=budget_us)[:ROW_OUTPUTS] + (stores(),),
-        row("base", base, 7),
+        row("base", beneath(stage, at_interrupt_level), 7),
     ])  # fmt: skip
     print("lefts", *lefts)
 

@@ -27,6 +27,17 @@ def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BU
     return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options, ())
 
 
+def beneath(stage, is_busy):
+    """Return the `main` of what others run on top of: busy till the stage is finished, or idle."""
+
+    def base(task):
+        while is_busy and not stage.is_finished:
+            pass
+        yield task.recv()
+
+    return base
+
+
 class Stage:
     """One run of a system: `perform` it; a service calls `finish`, and then ends or waits."""
 

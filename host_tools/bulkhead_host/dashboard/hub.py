@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bulkhead_host.dashboard.facts import Facts, read_facts
@@ -69,12 +68,7 @@ class Hub:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_closing.set()
         self._thread.join()
 

@@ -3,7 +3,6 @@
 import os
 import select
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 try:
@@ -40,12 +39,7 @@ class Keys:
             tty.setcbreak(sys.stdin.fileno())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before is not None:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
 

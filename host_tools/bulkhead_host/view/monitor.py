@@ -1,7 +1,6 @@
 """Two ways to watch a board: a table that stays below a scrolling log, and plain lines."""
 
 import re
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -87,15 +86,10 @@ class LiveViewer:
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._hint = ""
         self._live.update(self._picture())
-        self._live.__exit__(kind, error, traceback)
+        self._live.stop()
 
     def show_board(self, hello: Hello) -> None:
         """Take who answers, for the line above the table."""

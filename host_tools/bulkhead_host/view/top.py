@@ -7,7 +7,6 @@ log its lines.
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -129,13 +128,8 @@ class TopViewer:
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
 
     # What comes from the board
 
