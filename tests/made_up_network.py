@@ -1,7 +1,7 @@
 """A stand-in for MicroPython's `network`, for the unix port: networks that come and go.
 
 `home` is there at the third look, and the first time lost after two more; `office` refuses the
-first try; there is no other.
+first try; `cabin` stays once it is there at the third look; there is no other.
 """
 
 STA_IF = 0
@@ -10,15 +10,25 @@ _FOUND_AT = 3
 _LOST_AFTER = 5
 
 
-class WLAN:
-    """What the wifi service uses of a station."""
+_made: "list[_Station]" = []
+
+
+def WLAN(interface: int) -> "_Station":
+    """Return the chip's interface, of which there is one."""
+    if not _made:
+        _made.append(_Station(interface))
+    return _made[0]
+
+
+class _Station:
+    """What the services wifi and net use of a station."""
 
     def __init__(self, interface: int) -> None:
         self.is_active = False
         self.name = ""
         self.looks = 0
         assert interface == STA_IF
-        self.tries = {"home": 0, "office": 0}
+        self.tries = {"home": 0, "office": 0, "cabin": 0}
 
     def active(self, is_active: bool | None = None) -> bool:
         if is_active is not None:

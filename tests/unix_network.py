@@ -26,10 +26,19 @@ class NetworkBoard:
     """The board's process, and a client on its console: `log` is what it prints."""
 
     def __init__(
-        self, micropython: Path, application: Path, folder: Path, ports: Mapping[int, int]
+        self,
+        micropython: Path,
+        application: Path,
+        folder: Path,
+        ports: Mapping[int, int],
+        *,
+        over: Path | None = None,
     ) -> None:
+        """Begin; files of `over` take the place of the application's."""
         copied = folder / "app"
         shutil.copytree(application, copied)
+        if over:
+            shutil.copytree(over, copied, dirs_exist_ok=True)
         for file in (*copied.glob("*/service.toml"), *copied.glob("*/service.py")):
             text = _PORT.sub(lambda found: str(ports[int(found[0])]), file.read_text())
             file.write_text(text)
@@ -37,6 +46,7 @@ class NetworkBoard:
         board.mkdir()
         unix_application(copied, board)
         (board / "bulkhead_key.py").write_text(f"KEY = {KEY!r}\n")
+        shutil.copy(Path(__file__).parent / "made_up_network.py", board / "network.py")
         self.process = subprocess.Popen(
             [*with_parent(), micropython, "-X", "heapsize=2M", "main.py"],
             cwd=board,

@@ -130,6 +130,10 @@ def make_interface(config, name):
         from services.net.ppp import Ppp
 
         return Ppp(config, name)
+    if config["interface"] == "wlan":
+        from services.net.wlan import Wlan
+
+        return Wlan(config)
     from services.net.host import Host
 
     return Host(config)
