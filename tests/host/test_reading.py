@@ -13,6 +13,7 @@ HEAD = """\
 import time
 
 from bulkhead import OK, TIMEOUT
+from bulkhead.asking import ask
 from services.led.api import SET, STATE, TOGGLE
 from services.logger.api import INFO
 
@@ -22,8 +23,24 @@ def helper(task, value):
     return value
 
 
+class Light:
+    def __init__(self, task):
+        self.task = task
+        self.spare = Lamp()
+
+    def blink(self, count):
+        yield self.task.sleep(count)
+
+
+class Lamp:
+    def fade(self, task):
+        yield task.sleep(1)
+
+
 def main(task):
     led, logger = task.cap("led"), task.cap("logger")
+    light = Light(task)
+    lamp = Lamp()
     while True:
 """
 # The line that is wrong, and what is said of it.
@@ -32,6 +49,18 @@ LINES = {
     "yield forgotten in a test": ("ok = task.call(led, TOGGLE) == OK", "the yield is missing"),
     "yield from forgotten": ("helper(task, 1)", "the yield from is missing"),
     "yield for yield from": ("yield helper(task, 1)", "yield gives it away unrun"),
+    "yield from forgotten at the library's": ("ask(task, led, TOGGLE)", "yield from is missing"),
+    "yield from forgotten at a method": ("lamp.fade(task)", "lamp.fade(...) runs nothing"),
+    "yield from forgotten at an object's": ("light.blink(1)", "light.blink(...) runs nothing"),
+    "yield for yield from a method": ("yield light.blink(1)", "yield gives it away unrun"),
+    "argument of a method": ("yield from lamp.fade()", "lamp.fade is not given task"),
+    "operation for a handle": ("yield task.call(TOGGLE, 1)", "TOGGLE is an operation"),
+    "no operation for ask": ("yield from ask(task, led)", "ask is not given operation"),
+    "operation for a handle of ask": (
+        "yield from ask(task, TOGGLE, 1)",
+        "ask takes a handle first, and TOGGLE is an operation",
+    ),
+    "no such operation of ask": ("yield from ask(task, led, 77)", "led has no operation 77"),
     "yield from a trap": ("yield from task.sleep(1)", "a trap is a number"),
     "recv without parentheses": ("yield task.recv", "the parentheses are missing"),
     "return for ever": ("return", "ends here, which is a fault where restart is permanent"),
@@ -59,6 +88,8 @@ LINES = {
 MODULES = '["machine", "machine.lightsleep", "_thread"]'
 IMPORTS = {
     "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
+    "name that the library has not": ("from bulkhead.asking import asks", "has no asks"),
+    "name that bulkhead has not": ("from bulkhead import GONE", "bulkhead has no GONE"),
     "sleeping chip": ("from machine import lightsleep", "lightsleep stops every service"),
     "threads": ("import _thread", "_thread: a thread runs outside"),
     "a timer": ("from machine import Timer", "machine.Timer: its callback runs outside"),
@@ -162,6 +193,23 @@ def test_what_was_received_and_is_read_late_is_named(folder: Path) -> None:
     assert "is read after task.sleep" in text
 
 
+METHOD = """\
+        self.task.sleep(1)
+        self.blink(1)
+        self.spare.fade(self.task)
+        yield self.blink(1)
+        yield self.task.sleep()
+"""
+
+
+@pytest.mark.parametrize("line", METHOD.splitlines())
+def test_a_mistake_of_an_object_that_keeps_the_frame_is_named(folder: Path, line: str) -> None:
+    head, main = HEAD.split("        yield self.task.sleep(count)\n")
+    body = "        yield from light.blink(1)\n        yield task.recv()\n"
+    right = "        yield from self.spare.fade(self.task)\n        yield self.task.sleep(count)\n"
+    assert len(wrong(folder, body, head=f"{head}{line}  {MARK}\n{right}{main}")) == 1
+
+
 def test_an_async_service_that_forgets_await_is_named(folder: Path) -> None:
     head = HEAD.replace("def main", "async def main").replace(
         "def helper(task, value):\n    yield ", "async def helper(task, value):\n    await "
@@ -177,6 +225,8 @@ def test_what_is_right_is_not_named(folder: Path) -> None:
         operation = yield task.recv(1000 if led else None)
         if operation == TIMEOUT:
             yield from helper(task, 5)
+            yield from light.blink(2)
+            yield from lamp.fade(task) if led else ask(task, led, TOGGLE)
             status = yield task.call(led, SET, 1)
             if status == OK and (yield task.call(led, STATE)) == OK:
                 yield task.send(logger, INFO, "it is %d" % task.arg)

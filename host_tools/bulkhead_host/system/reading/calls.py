@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from bulkhead_host.system.manifest import RIGHTS, Service
 from bulkhead_host.system.operations import Interface, Operation, parse_interface
+from bulkhead_host.system.reading.called import arguments, called, with_kept_frames
 from bulkhead_host.system.reading.source import (
     Finding,
     Function,
@@ -12,50 +13,56 @@ from bulkhead_host.system.reading.source import (
     frame_attributes,
     frame_methods,
     inside,
-    trap_of,
+    is_frame,
 )
 from bulkhead_host.system.tree import walk
 
-_REACHING = ("call", "call_lending", "call_granting", "send")
+_REACHING = ("ask", "call", "call_lending", "call_granting", "send")
 
 
 def wrong_calls(source: Source) -> Iterator[Finding]:
     """Find calls that cannot be made as they are written."""
     yield from _unfitting(source)
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         handles = _handles(source, function, frame)
         for node in inside(function):
-            if trap_of(node, frame) in _REACHING and isinstance(node, ast.Call):
-                target = _target(source, node, handles, frame)
+            given, reach = (
+                arguments(source, node, frame) if isinstance(node, ast.Call) else ([], "")
+            )
+            if reach in _REACHING and isinstance(node, ast.Call):
+                target = _target(source, given, handles, frame)
                 if target is not None:
-                    yield from _wrong_operation(source, node, target)
+                    yield from _wrong_operation(source, node, given, target)
     yield from _unnamed(source)
     yield from _unnotified(source)
 
 
 def _unfitting(source: Source) -> Iterator[Finding]:
     """Find calls whose arguments the function, or the method of the frame, does not take."""
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         for node in inside(function):
             match node:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
-                    name == frame and method in frame_methods()
+                case ast.Call(func=ast.Attribute(value=owner, attr=method)) if (
+                    is_frame(owner, frame) and method in frame_methods()
                 ):
                     if text := misfit(node, frame_methods()[method], bound=1):
                         yield Finding(line=node.lineno, text=f"{frame}.{method} {text}")
-                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=value)) if (
-                    name == frame and value in frame_attributes()
+                case ast.Call(func=ast.Attribute(value=owner, attr=value)) if (
+                    is_frame(owner, frame) and value in frame_attributes()
                 ):
                     yield Finding(
                         line=node.lineno,
                         text=f"{frame}.{value} is a value, and no function",
                         next_step=f"{frame}.{value}",
                     )
-    for node in walk(source.tree):
-        match node:
-            case ast.Call(func=ast.Name(id=name)) if name in source.functions:
-                if text := misfit(node, source.functions[name].args, bound=0):
-                    yield Finding(line=node.lineno, text=f"{name} {text}")
+    scopes = (node for node in walk(source.tree) if isinstance(node, ast.Module | Function))
+    for scope in scopes:
+        for node in inside(scope):
+            found = called(source, node, scope) if isinstance(node, ast.Call) else None
+            if found is None or not isinstance(node, ast.Call):
+                continue
+            if text := misfit(node, found.function.args, bound=found.bound):
+                yield Finding(line=node.lineno, text=f"{ast.unparse(node.func)} {text}")
 
 
 def misfit(call: ast.Call, taken: ast.arguments, *, bound: int) -> str:
@@ -98,17 +105,19 @@ def capability(node: ast.AST, frame: str) -> str:
     """Return the name in `task.cap("name")`, the empty string for anything else."""
     match node:
         case ast.Call(
-            func=ast.Attribute(value=ast.Name(id=owner), attr="cap"),
+            func=ast.Attribute(value=owner, attr="cap"),
             args=[ast.Constant(value=str(name))],
-        ) if owner == frame:
+        ) if is_frame(owner, frame):
             return name
     return ""
 
 
-def _target(source: Source, call: ast.Call, handles: dict[str, str], frame: str) -> Service | None:
-    if not call.args:
+def _target(
+    source: Source, given: list[ast.expr], handles: dict[str, str], frame: str
+) -> Service | None:
+    if not given:
         return None
-    handle = call.args[0]
+    handle = given[0]
     name = handles.get(handle.id, "") if isinstance(handle, ast.Name) else ""
     name = name or capability(handle, frame)
     uses = {use.handle: use.target for use in source.service.uses}
@@ -125,11 +134,13 @@ def interface_of(service: Service) -> Interface | None:
     return interface if interface.operations else None
 
 
-def _wrong_operation(source: Source, call: ast.Call, target: Service) -> Iterator[Finding]:
+def _wrong_operation(
+    source: Source, call: ast.Call, given: list[ast.expr], target: Service
+) -> Iterator[Finding]:
     interface = interface_of(target)
-    if interface is None or len(call.args) <= 1:
+    if interface is None or len(given) <= 1:
         return
-    is_known, number = source.value(call.args[1])
+    is_known, number = source.value(given[1])
     if not is_known or not isinstance(number, int):
         return
     fitting = [one for one in interface.operations if one.number == number]
@@ -137,20 +148,21 @@ def _wrong_operation(source: Source, call: ast.Call, target: Service) -> Iterato
         names = ", ".join(one.name for one in interface.operations)
         yield Finding(
             line=call.lineno,
-            text=f"{target.name} has no operation {ast.unparse(call.args[1])}",
+            text=f"{target.name} has no operation {ast.unparse(given[1])}",
             next_step=f"it has {names}",
         )
         return
-    yield from _wrong_shape(call, target, fitting[0])
+    yield from _wrong_shape(call, given, target, fitting[0])
 
 
-def _wrong_shape(call: ast.Call, target: Service, operation: Operation) -> Iterator[Finding]:
+def _wrong_shape(
+    call: ast.Call, given: list[ast.expr], target: Service, operation: Operation
+) -> Iterator[Finding]:
     if not operation.is_tuple or operation.takes_more or operation.parameters is None:
         return
     if operation.words.partition("->")[0].count("(") > 1:  # there is another way to call it
         return
-    at = 2 if len(call.args) > 2 else None  # noqa: PLR2004  (handle, operation, value)
-    value = call.args[at] if at else None
+    value = given[2] if len(given) > 2 else None  # noqa: PLR2004  (handle, operation, value)
     is_lending = isinstance(call.func, ast.Attribute) and call.func.attr != "call"
     if is_lending or not isinstance(value, ast.Tuple):
         return

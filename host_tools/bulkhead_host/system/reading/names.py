@@ -45,13 +45,19 @@ def _other_language(node: ast.AST) -> range | None:
 
 def _wrong_imports(source: Source) -> Iterator[Finding]:
     for node in walk(source.tree):
-        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("services."):
+        if not isinstance(node, ast.ImportFrom):
             continue
-        names = source.module_names(node.module or "")
-        for alias in node.names:
-            if names is not None and alias.name not in names | {"*"}:
+        module = node.module or ""
+        if module.partition(".")[0] not in ("services", "bulkhead"):
+            continue
+        names = source.module_names(module)
+        for alias in node.names if names else ():
+            is_module = source.module_names(f"{module}.{alias.name}") is not None
+            if names and alias.name not in names | {"*"} and not is_module:
+                is_api = module.startswith("services.")
+                told = [n for n in names if n.isupper() == is_api and not n.startswith("_")]
                 yield Finding(
                     line=node.lineno,
-                    text=f"{node.module} has no {alias.name}",
-                    next_step=f"it has {', '.join(sorted(n for n in names if n.isupper()))}",
+                    text=f"{module} has no {alias.name}",
+                    next_step=f"it has {', '.join(sorted(told))}",
                 )

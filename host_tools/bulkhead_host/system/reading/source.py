@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.boards import Board
@@ -21,6 +21,7 @@ NO_TRAPS = frozenset(
 """Methods of the frame that give a value at once: all others give a trap, to be yielded."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_T = TypeVar("_T", ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Constant = int | float | str | bytes | None
 
 
@@ -51,23 +52,34 @@ class Source:
 
     @cached_property
     def functions(self) -> dict[str, Function]:
-        """Functions by the names they have in this file, those imported from services too."""
-        found = dict(_functions_of(self.tree))
-        for name, (module, original) in self.imported.items():
-            other = self._module(module)
-            if other is not None and original in _functions_of(other):
-                found[name] = _functions_of(other)[original]
-        return found
+        """Functions by the names they have in this file, those that it imports too."""
+        return self._defined(ast.FunctionDef) | self._defined(ast.AsyncFunctionDef)
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """Classes by the names they have in this file, those that it imports too."""
+        return self._defined(ast.ClassDef)
+
+    @cached_property
+    def owners(self) -> dict[Function, ast.ClassDef]:
+        """The methods of the classes in this file, each with its class."""
+        return {
+            node: owner
+            for owner in self.tree.body
+            if isinstance(owner, ast.ClassDef)
+            for node in owner.body
+            if isinstance(node, Function)
+        }
 
     @cached_property
     def imported(self) -> dict[str, tuple[str, str]]:
         """Names that are imported from services: the module, and the name there."""
-        found = {}
-        for node in walk(self.tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services."):
-                for alias in node.names:
-                    found[alias.asname or alias.name] = (node.module or "", alias.name)
-        return found
+        return self._imported_from("services.")
+
+    @cached_property
+    def library(self) -> dict[str, tuple[str, str]]:
+        """Names that are imported from modules of `bulkhead`: the module, and the name there."""
+        return self._imported_from("bulkhead.")
 
     @cached_property
     def constants(self) -> dict[str, Constant]:
@@ -80,7 +92,10 @@ class Source:
         return found
 
     def module_names(self, module: str) -> set[str] | None:
-        """Return the names that a module of a service binds, None where it cannot be read."""
+        """Return the names that a module binds, None where it cannot be read.
+
+        The module is one of a service, or of the library.
+        """
         tree = self._module(module)
         return None if tree is None else _bound(tree)
 
@@ -93,6 +108,19 @@ class Source:
         }
         trees = [self._module(module) for module in sorted(modules)]
         return [tree for tree in trees if tree is not None]
+
+    def kept_frame(self, owner: ast.ClassDef) -> str:
+        """Return the attribute in which objects of a class keep the frame, "" where none does."""
+        for node in owner.body:
+            frame = self.frame_of(node) if isinstance(node, Function) else ""
+            for each in inside(node) if frame else ():
+                match each:
+                    case ast.Assign(
+                        targets=[ast.Attribute(value=ast.Name(), attr=attribute)],
+                        value=ast.Name(id=name),
+                    ) if name == frame:
+                        return attribute
+        return ""
 
     def value(self, node: ast.AST | None) -> tuple[bool, Constant]:
         """Return whether an expression has a value that can be read, and that value."""
@@ -111,7 +139,27 @@ class Source:
             if isinstance(node, Function) and self.frame_of(node):
                 yield node, self.frame_of(node)
 
+    def _imported_from(self, start: str) -> dict[str, tuple[str, str]]:
+        return {
+            alias.asname or alias.name: (node.module or "", alias.name)
+            for node in walk(self.tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(start)
+            for alias in node.names
+        }
+
+    def _defined(self, kind: type[_T]) -> dict[str, _T]:
+        """Return what is defined by statements of a kind, here or where it is imported from."""
+        found = {node.name: node for node in self.tree.body if isinstance(node, kind)}
+        for name, (module, original) in (self.imported | self.library).items():
+            other = self._module(module)
+            for node in other.body if other is not None else ():
+                if isinstance(node, kind) and node.name == original:
+                    found[name] = node
+        return found
+
     def _module(self, name: str) -> ast.Module | None:
+        if not name.startswith("services."):
+            return _of_library(name)
         parts = name.split(".")[1:]
         folders = {one.package: one.folder for one in self.services.values()}
         folder = folders.get(parts[0], source_root() / "services" / parts[0])
@@ -144,12 +192,22 @@ def inside(node: ast.AST) -> Iterator[ast.AST]:
             yield from inside(child)
 
 
+def is_frame(node: ast.AST, frame: str) -> bool:
+    """Tell whether an expression is the frame: `task`, or `self.task` where an object keeps it."""
+    match node:
+        case ast.Name(id=name):
+            return name == frame
+        case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
+            return f"{owner}.{attribute}" == frame
+    return False
+
+
 def trap_of(node: ast.AST | None, frame: str) -> str:
     """Return the name of the trap that a call on the frame makes, the empty string for others."""
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
-            if name == frame and attribute in frame_methods() and attribute not in NO_TRAPS:
-                return attribute
+        case ast.Call(func=ast.Attribute(value=owner, attr=attribute)):
+            is_trap = attribute in frame_methods() and attribute not in NO_TRAPS
+            return attribute if is_trap and is_frame(owner, frame) else ""
     return ""
 
 
@@ -158,6 +216,13 @@ def is_generator(function: Function) -> bool:
     return isinstance(function, ast.AsyncFunctionDef) or any(
         isinstance(node, ast.Yield | ast.YieldFrom) for node in inside(function)
     )
+
+
+@cache
+def _of_library(name: str) -> ast.Module | None:
+    """Return a module of the board's library, `bulkhead.asking`, None where there is none."""
+    file = source_root().joinpath("firmware", *name.split("."))
+    return parsed(file / "__init__.py" if file.is_dir() else file.with_suffix(".py"))
 
 
 @cache
@@ -179,15 +244,13 @@ def frame_attributes() -> frozenset[str]:
     return frozenset(re.findall(r"self\.([a-z]\w*) =", text)) | frozenset(frame_methods())
 
 
-def _functions_of(tree: ast.Module) -> dict[str, Function]:
-    return {node.name: node for node in tree.body if isinstance(node, Function)}
-
-
 def _bound(tree: ast.Module) -> set[str]:
-    names = set(_functions_of(tree))
+    names: set[str] = set()
     for node in walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 names.add(name)
             case ast.alias(name=name, asname=other):
                 names.add(other or name)

@@ -2,14 +2,13 @@
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bulkhead_host import abi
 from bulkhead_host.system.operations import parse_interface
+from bulkhead_host.system.reading.called import arguments, objects, with_kept_frames
 from bulkhead_host.system.reading.source import (
     Finding,
-    Function,
     Source,
     frame_methods,
     inside,
@@ -32,15 +31,17 @@ _UNIT = re.compile(r"_(MS|US|S|HZ|KB|BYTES|MAX|MIN)$")
 
 def wrong_values(source: Source) -> Iterator[Finding]:
     """Find values that the kernel will refuse, where they stand in the file."""
-    for function, frame in source.with_frames():
-        objects = _objects(source, function)
+    for function, frame in with_kept_frames(source):
+        known = objects(source, function)
         for node in inside(function):
+            if isinstance(node, ast.Call):
+                yield from _wrong_order(source, *arguments(source, node, frame))
             trap = trap_of(node, frame)
             if trap and isinstance(node, ast.Call):
                 given = _given(node, trap)
                 message = given.get(_VALUES.get(trap, ""))
                 yield from _wrong_message(source, message, trap)
-                yield from _wrong_object(message, objects)
+                yield from _wrong_object(message, known)
                 yield from _wrong_handle(given.get("handle"), frame, trap)
     if source.file.name == "api.py":
         yield from _wrong_numbers(source)
@@ -80,34 +81,12 @@ def _wrong_message(source: Source, value: ast.expr | None, trap: str) -> Iterato
         )
 
 
-def _objects(source: Source, function: Function) -> dict[str, str]:
-    """Return the names that a function binds once, to an object of a class of its file."""
-    classes = {node.name for node in source.tree.body if isinstance(node, ast.ClassDef)}
-    bound: dict[str, set[str]] = {}
-    for node in inside(function):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=made))):
-                bound.setdefault(name, set()).add(made)
-            case ast.Name(id=name, ctx=ast.Store()):
-                bound.setdefault(name, set())
-    stores = Counter(
-        node.id
-        for node in inside(function)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-    return {
-        name: next(iter(made))
-        for name, made in bound.items()
-        if stores[name] == 1 and made and made <= classes
-    }
-
-
-def _wrong_object(value: ast.expr | None, objects: Mapping[str, str]) -> Iterator[Finding]:
+def _wrong_object(value: ast.expr | None, known: Mapping[str, str]) -> Iterator[Finding]:
     for one in value.elts if isinstance(value, ast.Tuple) else [value]:
-        if isinstance(one, ast.Name) and one.id in objects:
+        if isinstance(one, ast.Name) and one.id in known:
             yield Finding(
                 line=one.lineno,
-                text=f"no message holds {one.id}, an object of {objects[one.id]}",
+                text=f"no message holds {one.id}, an object of {known[one.id]}",
                 next_step="send what it knows: a tuple of None, bool, int, float, str and bytes",
             )
 
@@ -120,6 +99,21 @@ def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Fi
                 text=f"{trap} takes a handle, not the name '{name}'",
                 next_step=f'{frame}.cap("{name}")',
             )
+
+
+def _wrong_order(source: Source, given: list[ast.expr], reach: str) -> Iterator[Finding]:
+    """Find an operation that stands where the handle belongs."""
+    trap = frame_methods().get("call" if reach == "ask" else reach)
+    takes_handle = trap is not None and [each.arg for each in trap.args[1:2]] == ["handle"]
+    match given:
+        case [ast.Name(id=name), *_] if takes_handle:
+            module, original = source.imported.get(name, ("", ""))
+            if module.endswith(".api") and original.isupper():
+                yield Finding(
+                    line=given[0].lineno,
+                    text=f"{reach} takes a handle first, and {name} is an operation",
+                    next_step=f"{reach}({'task, ' if reach == 'ask' else ''}handle, {name}, ...)",
+                )
 
 
 def _wrong_numbers(source: Source) -> Iterator[Finding]:

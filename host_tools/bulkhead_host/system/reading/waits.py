@@ -3,13 +3,14 @@
 import ast
 from collections.abc import Iterator
 
+from bulkhead_host.system.reading.called import called, with_kept_frames
 from bulkhead_host.system.reading.source import (
     Finding,
     Function,
     Source,
     frame_methods,
     inside,
-    is_generator,
+    is_frame,
     trap_of,
 )
 
@@ -21,7 +22,7 @@ _CHOOSING = (ast.IfExp, ast.For, ast.comprehension, ast.Starred)
 
 def wrong_waits(source: Source) -> Iterator[Finding]:
     """Find traps and helpers that are called and not waited for, and the wrong word for it."""
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         is_async = isinstance(function, ast.AsyncFunctionDef)
         yield from _dropped(source, function, frame, "await" if is_async else "yield")
         for node in inside(function):
@@ -38,13 +39,13 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
                         text=f"await in def {function.name}, which is no coroutine",
                         next_step=f"yield {ast.unparse(value)}, or async def",
                     )
-                case ast.Yield(value=ast.Call(func=ast.Name(id=name)) as call):
-                    if _is_helper(source, call):
-                        yield Finding(
-                            line=node.lineno,
-                            text=f"{name} is a generator, and yield gives it away unrun",
-                            next_step=f"yield from {ast.unparse(call)}",
-                        )
+                case ast.Yield(value=ast.Call() as call) if _is_helper(source, call, function):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"{ast.unparse(call.func)} is a generator, and yield gives it away "
+                        "unrun",
+                        next_step=f"yield from {ast.unparse(call)}",
+                    )
                 case (
                     ast.Yield(value=ast.Attribute() as named)
                     | ast.Await(value=ast.Attribute() as named)
@@ -64,8 +65,7 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
 
 def _is_uncalled(named: ast.Attribute, frame: str) -> bool:
     """Tell whether an attribute is a method of the frame that was to be called."""
-    is_of_frame = isinstance(named.value, ast.Name) and named.value.id == frame
-    return is_of_frame and named.attr in frame_methods()
+    return is_frame(named.value, frame) and named.attr in frame_methods()
 
 
 def _dropped(source: Source, function: Function, frame: str, word: str) -> Iterator[Finding]:
@@ -76,11 +76,12 @@ def _dropped(source: Source, function: Function, frame: str, word: str) -> Itera
                 text=f"{frame}.{trap}(...) does nothing by itself: the {word} is missing",
                 next_step=f"{word} {ast.unparse(call)}",
             )
-        elif _is_helper(source, call) and isinstance(call.func, ast.Name):
+        elif _is_helper(source, call, function):
             whole = "await" if word == "await" else "yield from"
             yield Finding(
                 line=call.lineno,
-                text=f"{call.func.id}(...) runs nothing by itself: the {whole} is missing",
+                text=f"{ast.unparse(call.func)}(...) runs nothing by itself: the {whole} is "
+                "missing",
                 next_step=f"{whole} {ast.unparse(call)}",
             )
 
@@ -98,8 +99,7 @@ def _unhanded(node: ast.AST) -> Iterator[ast.Call]:
             yield from (call for value in ast.iter_child_nodes(child) for call in _unhanded(value))
 
 
-def _is_helper(source: Source, call: ast.Call) -> bool:
-    """Tell whether a call makes a generator that takes the frame: one that does traps."""
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    function = source.functions.get(name)
-    return function is not None and is_generator(function) and bool(source.frame_of(function))
+def _is_helper(source: Source, call: ast.Call, within: Function) -> bool:
+    """Tell whether a call makes a generator that does traps: it, or its object, has the frame."""
+    found = called(source, call, within)
+    return found is not None and found.makes_traps
