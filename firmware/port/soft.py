@@ -4,8 +4,9 @@ import micropython
 from kernel.abi import NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
-    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
+    ARMED, FIRED, GENERATION, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
+    LINE_MASKED, LINE_OWNER, LINE_STEP_AT, RECORD_SHIFT, REGISTER_BITS, RESULT, RUNNING_TASK,
+    SCHEDULED, STATE,
 )  # fmt: skip
 
 
@@ -121,6 +122,26 @@ class SoftLine:
         w[ARMED] = armed
         if landed:
             self.port.strike()
+
+
+class SoftCrash:
+    """What ran when the board had to be reset: the process's own memory has to do."""
+
+    def __init__(self):
+        self.kept = None
+
+    def keep(self, w, cause, uptime_ms):
+        """Keep a cause, and what runs by the kernel's words."""
+        task = w[RUNNING_TASK]
+        number, generation = task >> RECORD_SHIFT, w[task + GENERATION]
+        state, operation = w[task + STATE], w[task + RESULT] & 0xFF
+        self.kept = (number, cause, state, operation, 0, 0, generation, uptime_ms)
+
+    def take(self):
+        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
+        kept = self.kept
+        self.kept = None
+        return kept
 
 
 def _nothing():

@@ -20,9 +20,8 @@ from array import array
 import micropython
 from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
 from kernel.layout import (
-    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEPS, STEP_DEADLINE, STOPPED,
-    STRUCK,
+    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEPS, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from kernel.outputs import make_all_safe, make_safe
@@ -30,7 +29,7 @@ from micropython import const
 
 from port.memory import copy, length
 from port.outlet import Outlet
-from port.soft import SoftLine, SoftPins
+from port.soft import SoftCrash, SoftLine, SoftPins
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
 # after the kill it was meant for would be an operator's.
@@ -64,7 +63,7 @@ class Port:
         self.clock = array("i", [0])
         self.clock_stands = False
         self.uptime_us = 0
-        self.kept = None
+        self.kept = SoftCrash()
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
         os.system(_STRIKER.format(fifo))
         self.striker = open(fifo, "wb")
@@ -256,17 +255,11 @@ class Port:
 
     def keep_crash(self, cause):
         """Keep what ran when the board had to be reset. The process's own memory has to do."""
-        w = self.words
-        task = w[RUNNING_TASK]
-        number, generation = task >> RECORD_SHIFT, w[task + GENERATION]
-        state, operation = w[task + STATE], w[task + RESULT] & 0xFF
-        self.kept = (number, cause, state, operation, 0, 0, generation, self.uptime_ms())
+        self.kept.keep(self.words, cause, self.uptime_ms())
 
     def crash(self):
         """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
-        kept = self.kept
-        self.kept = None
-        return kept
+        return self.kept.take()
 
     def _interrupt_guest(self):
         """Strike the guest, and nothing above it: STRUCK keeps the interrupt level away."""
