@@ -57,6 +57,10 @@ test-device: ## Test images on the emulated Pico.
 test-model test-sim test-unix test-host test-device: test-%: $(READY)
 	@$(PYTEST) tests/$* $(ARGS)
 
+.PHONY: test-qemu
+test-qemu: $(READY) ## Test the kernel on a Cortex-M3 and on RV32, under QEMU: minutes.
+	@BULKHEAD_LONG_TESTS=1 $(PYTEST) tests/device/processors $(ARGS)
+
 .PHONY: test-farms
 test-farms: $(READY) build/farms ## Test the drivers for labgrid and jumpstarter against these.
 	@$(subst build/mutation,build/farms,$(MUTATING)) -m pytest \
@@ -126,6 +130,10 @@ check: $(READY) ## Check format, lint, types, layers and style.
 .PHONY: bench
 bench: $(READY) ## Measure on the emulated Pico, beside asyncio; writes build/bench/.
 	@$(BIN)/python -m bulkhead_host.bench $(ARGS)
+
+.PHONY: bench-qemu
+bench-qemu: $(READY) ## Count instructions of the kernel on other processors, under QEMU.
+	@$(BIN)/python -m bulkhead_host.qualify.counts $(ARGS)
 
 .PHONY: docs
 docs: $(READY) build/docs/.ready ## Make the site of the documents in build/docs/html.

@@ -2,13 +2,13 @@
 
 import gc
 
+from bulkhead_port import Port
 from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_SEND
 from kernel.boot import build
 from kernel.layout import ARMED, STOPPED
 from kernel.levels import main_level
 from kernel.limits import FREE_SLOTS
 from micropython import const
-from port.rp2 import Port
 
 # For services that are not there to be killed: longer than any benchmark.
 LONG_BUDGET_US = const(60_000_000)

@@ -25,6 +25,8 @@ else:
         from esp32_on_unix import Port
     elif sys.platform == "linux":
         from port.unix import Port
+    elif sys.platform == "qemu":
+        from port.qemu import Port
     else:
         from cases.pins import Pins
         from port.rp2 import Port

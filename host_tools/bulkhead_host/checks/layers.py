@@ -53,7 +53,7 @@ AREAS = {
     ),
     "firmware/modules": ("_onewire", "machine", "micropython.const"),
     "firmware/port": (
-        *("port", "kernel", "bulkhead_outputs", *MICROPYTHON_MODULES, "uctypes"),
+        *("port", "kernel", "bulkhead_outputs", "hard_tick", *MICROPYTHON_MODULES, "uctypes"),
         *STANDARD_LIBRARY,
     ),
     "firmware/boot": (
@@ -63,7 +63,8 @@ AREAS = {
         *PLAIN_MODULES,
     ),
     "firmware/bench": (
-        *("bench", "kernel", "port", "bulkhead", "bulkhead_boot", "services.*.api", *GENERATED),
+        *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),
+        *("bulkhead_boot", "bulkhead_port"),
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),
     "host_tools/bulkhead_host": ("bulkhead_host", *HOST_LIBRARIES, *STANDARD_LIBRARY),

@@ -28,6 +28,7 @@ from bulkhead_host.system.examine import load_system
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
 PORTS = "firmware/port"
+_QEMU = ("qemu", "qemu/time")  # no stubs know what its C has
 EXAMPLES = "services/examples"
 APPLICATION_BOARD = "pico"
 HOST_FOLDERS = (
@@ -55,12 +56,12 @@ class Target:
 
 
 TARGETS = {
-    "pico": Target(board="pico", stubs=BOARD_STUBS["rp2"], other_ports=("sim", "esp32")),
+    "pico": Target(board="pico", stubs=BOARD_STUBS["rp2"], other_ports=("sim", "esp32", *_QEMU)),
     "esp32": Target(
         board="esp32",
         stubs=BOARD_STUBS["esp32"],
         folder="stubs/esp32",
-        other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "rp2_sources", "unix"),
+        other_ports=("sim", "rp2", "rp2_lines", "rp2_prompt", "rp2_sources", "unix", *_QEMU),
         left_out=("firmware/bench", "firmware/boot/boot.py"),
     ),
 }

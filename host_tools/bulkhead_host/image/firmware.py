@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from bulkhead_host.image.cache import Progress
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import manifest_text, mended
 from bulkhead_host.image.hardening import CHANGES, CHANGES_OF, hardened, put_into_ram
-from bulkhead_host.image.mpy import compile_module
+from bulkhead_host.image.mpy import compile_modules
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Board
 from bulkhead_host.image.sources import SourceTree
@@ -55,7 +54,7 @@ class FirmwareBuild:
         for name in self.board.in_ram:
             if not (self.tree.micropython / name).is_file():
                 raise UsageError(f'MicroPython has no "{name}" to put into RAM (image.in_ram)')
-        modules = self._compile_modules(contents)
+        modules = compile_modules(contents, self.board.architecture, self.tools.mpy_cross)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.micropython != self.tree.micropython:
             hardened(
@@ -95,18 +94,6 @@ class FirmwareBuild:
             stays = is_record or self.micropython in path.parents
             if path.is_file() and not stays and path.stat().st_mtime >= started:
                 path.unlink()
-
-    def _compile_modules(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
-        def compile_one(path: str) -> bytes:
-            return compile_module(
-                contents[path],
-                path,
-                architecture=self.board.architecture,
-                mpy_cross=self.tools.mpy_cross,
-            )
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return dict(zip(contents, pool.map(compile_one, contents), strict=True))
 
     def _stage(self, modules: Mapping[str, bytes]) -> None:
         """Put the modules and their manifest where CMake looks, with nothing left of others."""

@@ -33,7 +33,17 @@ def read_files(files: Mapping[str, Path | bytes]) -> dict[str, bytes]:
 
 
 def manifest_text(modules: Iterable[str], folder: str) -> str:
-    """Return the manifest that freezes `modules` (`.mpy` in `folder`) and the stock modules.
+    """Return the manifest that freezes `modules`, as `frozen_lines`, and the stock modules."""
+    lines = [
+        *frozen_lines(modules, folder),
+        f'freeze("$(PORT_DIR)/modules", {_PORT_MODULES!r})',
+        'include("$(MPY_DIR)/extmod/asyncio")',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def frozen_lines(modules: Iterable[str], folder: str) -> list[str]:
+    """Return the lines of a manifest that freeze `modules` (`.mpy` in `folder`).
 
     Every file is named, since freezing a folder takes its files in the order of the disk. Services
     go first: MicroPython looks for a module by comparing names from the first frozen one on. The
@@ -42,12 +52,7 @@ def manifest_text(modules: Iterable[str], folder: str) -> str:
     stock = stock_modules()
     ordered = sorted(modules, key=lambda name: (name in stock, not name.endswith(_SERVICE), name))
     names = [name.removesuffix(".py") + ".mpy" for name in ordered]
-    lines = [
-        *(f"freeze_mpy({folder!r}, {name!r})" for name in names),
-        f'freeze("$(PORT_DIR)/modules", {_PORT_MODULES!r})',
-        'include("$(MPY_DIR)/extmod/asyncio")',
-    ]
-    return "\n".join(lines) + "\n"
+    return [f"freeze_mpy({folder!r}, {name!r})" for name in names]
 
 
 def mended(frozen: str) -> str:

@@ -1,8 +1,11 @@
 """Compile modules to MicroPython's bytecode and native code."""
 
 import ast
+import os
 import re
 import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
@@ -40,6 +43,18 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
                 f"{name} does not compile: {error.last_line}", f"mend {name}{place}"
             ) from error
         return made.read_bytes()
+
+
+def compile_modules(
+    contents: Mapping[str, bytes], architecture: str, mpy_cross: Path
+) -> dict[str, bytes]:
+    """Return the `.mpy` of each module: see `compile_module`."""
+
+    def compile_one(path: str) -> bytes:
+        return compile_module(contents[path], path, architecture=architecture, mpy_cross=mpy_cross)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(contents, pool.map(compile_one, contents), strict=True))
 
 
 def _check_floats(source: bytes, name: str) -> None:

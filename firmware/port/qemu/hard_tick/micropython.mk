@@ -1,0 +1,2 @@
+SRC_USERMOD_C += $(USERMOD_DIR)/hard_tick.c
+CFLAGS_USERMOD += -include $(USERMOD_DIR)/atomic.h

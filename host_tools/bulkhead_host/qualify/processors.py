@@ -1,0 +1,95 @@
+"""Processors that QEMU emulates, with the kernel's cases, the attacks and programs that count.
+
+The line to one is QEMU's own input and output.
+"""
+
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+from bulkhead_host.image.cache import Progress, quiet
+from bulkhead_host.image.qemu import Processor, build_firmware
+from bulkhead_host.link.raw_repl import RawRepl
+from bulkhead_host.link.transport import LinkLost
+from bulkhead_host.paths import source_root
+from bulkhead_host.qualify.cases import ON_UNIX
+from bulkhead_host.qualify.image import cases_files
+from bulkhead_host.system.fold import fold_tree
+
+PROGRAMS = ("__init__", "report", "stage", "calls", "sends", "leases", "switches")
+"""The benchmarks that count on processors, and what they import."""
+
+_CHUNK = 4096
+
+
+class EmulatedProcessor:
+    """A `Transport`, and its raw REPL, while the emulator runs."""
+
+    pace_min = 0.0
+
+    def __init__(self, processor: Processor, elf: Path) -> None:
+        self.name = processor.name
+        self._process = subprocess.Popen(
+            processor.command(elf), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def read(self, timeout_s: float) -> bytes:
+        """Return what has come; nothing after `timeout_s`."""
+        output = self._process.stdout
+        assert output is not None
+        if not select.select([output], [], [], timeout_s)[0]:
+            return b""
+        data = os.read(output.fileno(), _CHUNK)
+        if not data:
+            raise LinkLost(f"{self.name} has ended")
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`: QEMU waits with it until the firmware has read what came before."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def clock_s(self) -> float:
+        """Return the wall's time: the emulator tells none."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """End the emulator."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Stand:
+    """A processor, its firmware, and the emulator that runs it now."""
+
+    def __init__(self, processor: Processor, *, progress: Progress = quiet) -> None:
+        """Build the firmware, where the cache has none; raise `BulkheadError`."""
+        self.processor = processor
+        self._elf = build_firmware(processor, _files(), progress=progress)
+        self._emulated: EmulatedProcessor | None = None
+
+    def start(self) -> RawRepl:
+        """Begin with a processor that has just been switched on; return its prompt."""
+        self.stop()
+        self._emulated = EmulatedProcessor(self.processor, self._elf)
+        repl = RawRepl(self._emulated)
+        repl.enter()
+        return repl
+
+    def stop(self) -> None:
+        """Switch it off."""
+        if self._emulated is not None:
+            self._emulated.close()
+            self._emulated = None
+
+
+def _files() -> dict[str, bytes]:
+    """Return what is frozen in: cases, attacks and benchmarks, and what the port has no C for."""
+    firmware = source_root() / "firmware"
+    more = {f"bench/{name}.py": firmware / "bench" / f"{name}.py" for name in PROGRAMS}
+    more["time.py"] = firmware / "port" / "qemu" / "time.py"
+    port = b"from port.qemu import Port\n"
+    return {**cases_files("qemu", ON_UNIX), **fold_tree(more, firmware), "bulkhead_port.py": port}
