@@ -50,6 +50,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
     key = spots[ARG_KEY]
     place = spots[ARG_PLACE]
     items = spots[MAIL_ITEMS]
+    stepped = ptr32(base + (w[STEPPED] << 2))
     now = clock[0] & TIME_MASK
     w[NOW] = now
     what = EVENT_ENTERED << TRACE_EVENT_SHIFT | w[OUTER] << TRACE_TASK_SHIFT - RECORD_SHIFT
@@ -102,6 +103,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         used = (me[CPU_US] + now - start) & TIME_MASK
         me[CPU_US] = used
         me[STEPS] = (me[STEPS] + 1) & TIME_MASK
+        stepped[task >> RECORD_SHIFT] = now
         what = task << TRACE_TASK_SHIFT - RECORD_SHIFT | trap & _DETAIL
         note(w, what, now)
         if w[STRUCK] or (used - me[CPU_LIMIT]) & TIME_HALF == 0:

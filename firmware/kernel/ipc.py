@@ -116,6 +116,7 @@ def receive(
             take_mail(w, me, task, base, place, key, items, frames)
         else:
             me[STATE] = RECEIVING
+            w[w[STEPPED] + (task >> RECORD_SHIFT)] = WAITED
             here = 0
             if trap & TIMED:
                 arm_ms(w, task)

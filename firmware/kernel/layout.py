@@ -106,9 +106,11 @@ CAPABILITIES_FROM = const(24)  # all tables of capabilities, one after the other
 TRACE_AT = const(25)  # offset of the newest record
 CAPABILITIES_END = const(26)
 SHARE_END = const(27)  # until when equals of OUTER, whose slice is used up, run on top of it
+STEPPED = const(28)  # offset of a word for each task: us when its last step ended, or WAITED
 TASKS_END = const(29)  # offset after the last record; the lines follow
 LINES_END = const(30)
 NOW = const(31)  # us, as of the last trap
+WAITED = const(0)  # it ended in a wait for messages
 
 # --- a line: one interrupt source --------------------------------------------------------
 LINE = const(15)

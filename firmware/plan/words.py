@@ -31,6 +31,8 @@ def lay_out(table):
         free += 2 * (len(table) + 1)
     w[PARTICULARS] = free
     free += PARTICULAR_WORDS * (len(table) + 1)
+    w[STEPPED] = free
+    free += len(table) + 1
     w[TRACE_AT] = free
     free += TRACE_RECORD * TRACE_RECORDS
     w[TRACE_END] = free  # which is CAPABILITIES_FROM too
@@ -66,7 +68,7 @@ def _describe(w, task, row):
 
 
 def _size(table):
-    words = (RECORD + PARTICULAR_WORDS) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
+    words = (RECORD + PARTICULAR_WORDS + 1) * (len(table) + 1) + TRACE_RECORD * TRACE_RECORDS
     words += POST_WORDS + (2 * (len(table) + 1) if _has_hard(table) else 0)
     for row in table:
         words += LINE * len(row[ROW_LINES]) + CAPABILITY * _slots(row)

@@ -3,8 +3,10 @@
 First start and restart are the same path: a service that is due is started, once those it comes
 after serve. The kernel notifies a fault; `wards` decides when the service is due again, and who
 falls with it. A service that makes no trap for its `heartbeat_ms`, and does not wait for
-messages, is taken for hung. The supervisor answers its callers and notifies the console; it waits
-for nobody. What is held or given up it stashes, so that its own next incarnation knows.
+messages, is taken for hung. The kernel notes when each has made its last trap, so it is looked
+when the first heartbeat can be over, and not before. The supervisor answers its callers and
+notifies the console; it waits for nobody. What is held or given up it stashes, so that its own
+next incarnation knows.
 """
 
 from struct import calcsize, pack, unpack_from
@@ -17,7 +19,8 @@ from kernel.abi import (
     ATTENDING, CLOSING, DEGRADED, DORMANT, FAULTED, GIVEN_UP, HEARTBEAT, HELD, ORDERED,
     READY, RECEIVING, RETURNED, RUNNING, SLEEPING,
 )  # fmt: skip
-from kernel.layout import SAFE_SINCE, STEPS
+from kernel.layout import NOW, OUTER, READY_BITS, RECORD, SAFE_SINCE, STEPPED, WAITED
+from kernel.limits import TIME_MASK
 from micropython import const
 
 from services.supervisor.api import (
@@ -40,15 +43,16 @@ from services.supervisor.api import (
     TRACE,
     UNKNOWN,
 )
-from services.supervisor.shares import WAITING, above, controllers, spent, state_of_last, used
+from services.supervisor.shares import (
+    LOOK_MS, WAITING, above, controllers, spent, state_of_last,
+)  # fmt: skip
 from services.supervisor.telling import (
     capabilities, crash_piece, fault, kind_of, row, state_of, trace, word,
 )  # fmt: skip
 from services.supervisor.wards import Ward
 
-# Between two looks for hung services: a quarter of the shortest heartbeat, within these.
-_LOOK_MS = const(250)
-_LOOK_MS_MAX = const(1000)
+# Nothing ran, where it comes so much too late to look.
+_STOOD_MS = const(250)
 _CLOSING_MS = const(2)  # between two looks whether what falls together has closed
 _AFTER_MS = const(5)  # between two looks whether what a service comes after serves
 _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes first
@@ -98,11 +102,9 @@ class House:
         now = self.now()
         self.wards = [Ward(index + 1, row, now) for index, row in enumerate(SERVICES)]
         self.watched = [ward for ward in self.wards if ward.heartbeat_ms]
-        shortest_ms = min([ward.heartbeat_ms for ward in self.watched] or (0,))
-        self.pause_ms = min(max(shortest_ms // 4, _LOOK_MS), _LOOK_MS_MAX)
-        self.next_ms = self.look_ms = now  # next: when there is anything to do
+        self.next_ms = self.look_ms = self.due_ms = now  # next: when there is anything to do
         self.controllers = controllers(SERVICES)
-        self.used_us = None  # processor of each ward at the last look, while one has none
+        self.used_us = None  # processor of each ward at the last look that one has none
         self.used_ms = now
         self.events = []
         self.news = []  # faults that are not judged, or that the console has not been told of
@@ -164,12 +166,13 @@ class House:
 
     def plan(self, at_ms):
         """See that what is due at that time is not missed."""
-        if at_ms < self.next_ms:
-            self.next_ms = at_ms
+        self.due_ms = min(self.due_ms, at_ms)
+        self.next_ms = min(self.next_ms, at_ms)
 
     def plan_all(self, now):
         """Find when something is due next."""
-        self.next_ms = self.look_ms if self.watched else now + _FAR_MS
+        self.due_ms = now + _FAR_MS
+        self.next_ms = self.look_ms if self.watched else self.due_ms
         for ward in self.wards:
             if ward.is_due:
                 self.plan(ward.due_ms)
@@ -177,10 +180,25 @@ class House:
 
 def keep_house(task, house):
     """Do what is due: tell of faults, start services, look for hung ones."""
-    kernel = task.cap("kernel")
     now = house.now()
     if house.settle():
         yield from tell_console(task)
+        house.plan_all(now)
+    if now >= house.due_ms:
+        yield from start_due(task, house, now)
+        house.plan_all(now)
+    late_ms = now - house.look_ms
+    if house.watched and late_ms >= 0:
+        if late_ms >= _STOOD_MS:  # nothing ran meanwhile: it is no service's fault
+            house.forgive(late_ms)
+        yield from stop_hung(task, house, now)
+        house.look_ms = min([ward.look_ms for ward in house.watched])
+    house.next_ms = min(house.look_ms, house.due_ms) if house.watched else house.due_ms
+
+
+def start_due(task, house, now):
+    """Start the services that are due, once those they come after serve."""
+    kernel = task.cap("kernel")
     one_closes = False
     for ward in house.wards:
         if ward.is_due and now >= ward.due_ms:
@@ -198,13 +216,6 @@ def keep_house(task, house):
                     ward.is_renewed = False
                     ward.is_stopping = (yield task.stop(kernel, ward.number)) == OK
                 ward.tried(now, (yield task.start(kernel, ward.number)))
-    late_ms = now - house.look_ms
-    if house.watched and late_ms >= 0:
-        house.look_ms = now + house.pause_ms
-        if late_ms >= _LOOK_MS:  # nothing ran meanwhile: it is no service's fault
-            house.forgive(late_ms)
-        yield from stop_hung(task, house, now)
-    house.plan_all(now)
 
 
 def time_to_wait(task, house, ward):
@@ -218,7 +229,7 @@ def time_to_wait(task, house, ward):
         state = state_of(task.arg)
         has_ended = state == FAULTED and kind_of(task.arg) == RETURNED
         if state not in _SERVING and not (has_ended and not other.wants(RETURNED)):
-            return _LOOK_MS if other.rests else _AFTER_MS
+            return LOOK_MS if other.rests else _AFTER_MS
     return 0
 
 
@@ -249,21 +260,35 @@ def keep_rests(task, house):
 def stop_hung(task, house, now):
     """Fault every service that makes no progress; tell of one that had no processor for it."""
     kernel = task.cap("kernel")
-    before_us, before_ms = house.used_us, house.used_ms
-    house.used_us = None
+    yield task.read_words(kernel, 0, RECORD)
+    head = task.arg
+    is_calm = not word(head, READY_BITS) and not word(head, OUTER)
+    now_us = word(head, NOW)
+    yield task.read_words(kernel, word(head, STEPPED), len(house.wards) + 1)
+    stepped = task.arg
+    percents = None
     for ward in house.watched:
+        if ward.look_ms - now > ward.heartbeat_ms >> 1:  # many are looked at together
+            continue
+        stepped_us = word(stepped, ward.number)
+        if stepped_us == WAITED and is_calm:
+            ward.saw_wait(now)
+            continue
+        ward.saw_step(now, stepped_us, now_us - stepped_us & TIME_MASK)
+        if not ward.is_late(now):
+            continue
         yield task.inspect(kernel, ward.number)
         state = state_of(task.arg)
-        if not ward.is_hung(now, state, word(task.arg, STEPS)):
+        if not ward.is_hung(now, state):
             continue
+        ward.look_ms = now + LOOK_MS
         if state in WAITING:
             state = yield from state_of_last(task, task.arg)
         if state in (READY, RUNNING):
-            if house.used_us is None:
-                house.used_us, house.used_ms = (yield from used(task, house)), house.now()
-            if before_us is None:  # who has the processor shows at the next look
+            if percents is None:
+                percents = yield from spent(task, house)
+            if not percents:  # who has the processor shows at the next look
                 continue
-            percents = spent(house, before_us, house.used_ms - before_ms)
             # One in the midst of a step may have been put aside for others, or compute itself.
             if state == READY or above(house, percents, ward.priority) > _MOST_PERCENT:
                 if not ward.is_starved:

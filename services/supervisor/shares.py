@@ -9,6 +9,8 @@ from services.supervisor.telling import state_of, word
 # Who is in such a state waits for another.
 WAITING = (CALLING, SENDING, SERVED)
 
+LOOK_MS = const(250)  # between two looks who has the processor that a service lacks
+_OLD_MS = const(2000)
 _CPU_US_MASK = const(0x3FFFFFFF)
 _USES = const(5)  # of a row of SERVICES
 _CHAIN_MAX = const(16)
@@ -51,12 +53,22 @@ def used(task, house):
     return found
 
 
-def spent(house, before_us, ms):
-    """Return the percent of so many ms that each service has had the processor."""
+def spent(task, house):
+    """Return the percent that each service has had the processor since the last look at that.
+
+    There are none yet where that was just now, or long ago: a step counts when it has ended.
+    """
+    before_us, ms = house.used_us, house.now() - house.used_ms
+    if before_us is not None and ms < LOOK_MS:
+        return ()
+    house.used_us = yield from used(task, house)
+    house.used_ms += ms
+    if before_us is None or ms > _OLD_MS:
+        return ()
     percents = []
     for index, after_us in enumerate(house.used_us):
         spent_us = (after_us - before_us[index]) & _CPU_US_MASK
-        percents.append(min(spent_us // (10 * max(ms, 1)), 100))
+        percents.append(min(spent_us // (10 * ms), 100))
     return percents
 
 

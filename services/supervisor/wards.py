@@ -8,15 +8,18 @@ from struct import calcsize, pack, unpack_from
 from kernel.abi import (
     CLOSING, DEGRADED, DORMANT, FAULTED, FULL, HARD, OK, RECEIVING, RETURNED,
 )  # fmt: skip
+from kernel.layout import WAITED
 from micropython import const
 
 from services.supervisor.api import GIVEN_UP, STAYS_DOWN
 
 # A service that ran this long starts from no pause again.
 GOOD_MS = const(10_000)
+# The longest time between two looks: the kernel's clock comes round after 18 minutes.
+LOOK_MS_MAX = const(250_000)
 # Between two tries to start one without memory.
 AGAIN_MS = const(50)
-# Flags; ages of what is due, start and progress; pause, steps, faults. Of each fault its age.
+# Flags; ages of what is due, start and progress; pause, last step, faults. Of each fault its age.
 _PACKED = "<BBBBiiiIIB"
 _AGE = "<i"
 _AGE_MAX = const(0x3FFFFFFF)  # older than anything that is compared
@@ -53,7 +56,9 @@ class Ward:
         self.is_due = True
         self.due_ms = self.started_ms = self.progress_ms = now
         self.excused_ms = now  # until then it is not taken for hung
+        self.look_ms = now  # when it may be hung at the earliest
         self.is_starved = False
+        self.was_waiting = False  # for messages, at the last look
         self.rests = 0  # HELD or DEGRADED: it waits to be released
         self.is_stopping = False
         # One that is resumed in the hardware interrupt goes on until it is started anew.
@@ -61,7 +66,7 @@ class Ward:
         self.is_renewed = False  # it goes on now, and is to be stopped before its start
         self.pause_ms = 0
         self.faults_ms = [] if policy[_RESTARTS_MAX] else None
-        self.steps = 0
+        self.stepped_us = 0  # when it made its last step, by the kernel's clock
         # Whether after a fault it is started again before anything else is thought of.
         is_bound = policy[_RESTARTS_MAX] or policy[_AFTER] or policy[_FATE]
         self.is_free = policy[_RESTART] == "permanent" and not is_bound
@@ -73,7 +78,7 @@ class Ward:
         flags = (self.rests, self.is_due, ending, self.is_free)
         times = (self.due_ms, self.started_ms, self.progress_ms)
         ages = [min(now - at_ms, _AGE_MAX) for at_ms in times]
-        row = pack(_PACKED, *flags, *ages, self.pause_ms, self.steps, len(faults))
+        row = pack(_PACKED, *flags, *ages, self.pause_ms, self.stepped_us, len(faults))
         return row + b"".join([pack(_AGE, min(now - at_ms, _AGE_MAX)) for at_ms in faults])
 
     def unpack(self, data, at, now):
@@ -82,7 +87,7 @@ class Ward:
         self.rests, self.is_due, ending, self.is_free = row[:4]
         self.is_stopping, self.is_renewed = ending & _STOPPING, ending & _RENEWED != 0
         self.due_ms, self.started_ms, self.progress_ms = [now - age_ms for age_ms in row[4:7]]
-        self.pause_ms, self.steps = row[7:9]
+        self.pause_ms, self.stepped_us = row[7:9]
         at += calcsize(_PACKED)
         end = at + calcsize(_AGE) * row[9]
         if self.faults_ms is not None:
@@ -172,15 +177,39 @@ class Ward:
         else:  # it runs already: an earlier incarnation of the supervisor has started it
             self.is_due = False
 
-    def is_hung(self, now, state, steps):
-        """Return whether the service has made no progress for longer than its manifest allows.
+    def saw_step(self, now, stepped_us, ago_us):
+        """Note when it made its last step, a trap."""
+        if stepped_us not in (self.stepped_us, WAITED):
+            self.stepped_us = stepped_us
+            self.progress_ms = max(self.progress_ms, now - ago_us // 1000)
+            self.is_starved = self.was_waiting = False
 
-        Progress is a trap; to wait for messages is what a healthy server does.
+    def saw_wait(self, now):
+        """Note that it waits for messages, which is what a healthy server does."""
+        self.was_waiting = True
+        self.progress_ms = now
+        self.is_starved = False
+        self.look_ms = now + min(self.heartbeat_ms, LOOK_MS_MAX) + 1
+
+    def is_late(self, now):
+        """Return whether its last progress is longer ago than its manifest allows.
+
+        If not, note when that may be so.
+        """
+        late_ms = max(self.progress_ms, self.excused_ms) + self.heartbeat_ms + 1
+        self.look_ms = min(late_ms, now + LOOK_MS_MAX)
+        return late_ms <= now
+
+    def is_hung(self, now, state):
+        """Return whether the service, which is late, makes no progress.
+
+        Progress is a trap. One that has waited until now may be in its first step since.
         """
         if state in (DORMANT, FAULTED, CLOSING):
-            return False
-        if state == RECEIVING or steps != self.steps:
-            self.steps = steps
-            self.progress_ms = now
-            self.is_starved = False
-        return now - max(self.progress_ms, self.excused_ms) > self.heartbeat_ms
+            self.look_ms = now + self.heartbeat_ms
+        elif state == RECEIVING or self.was_waiting:
+            self.saw_wait(now)
+            self.was_waiting = state == RECEIVING
+        else:
+            return True
+        return False

@@ -9,6 +9,7 @@ from supervised import CONTROL, EVENT, EXCUSE, INJECT, NO_RIGHT, ROW, STARVED, H
 from bulkhead.link import HOLD, RESET
 from cases.rig import idle
 from kernel.abi import (
+    FAIL,
     HEARTBEAT,
     OK,
 )
@@ -21,9 +22,9 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
     return House(monkeypatch)
 
 
-def compute(house: House) -> None:
+def compute(house: House, us: int = 15_000) -> None:
     """Take most of the budget of a step."""
-    end_us = house.port.now() + 15_000
+    end_us = house.port.now() + us
     while house.port.now() < end_us:
         pass
 
@@ -150,7 +151,7 @@ def test_who_waits_for_one_that_sleeps_is_hung(house: House) -> None:
 
     house.add("sleeper", sleeping)
     house.add("asker", asking, heartbeat_ms=300, uses="sleeper:call")
-    house.run(800)
+    house.run(500)
     assert [event[1:3] for event in house.events] == [("asker", HEARTBEAT)]
 
 
@@ -161,7 +162,7 @@ def test_who_spins_beyond_its_heartbeat_has_had_the_processor_itself(house: Hous
             pass
 
     house.add("spinner", spinning, heartbeat_ms=300, budget_ms=5000)
-    house.run(1500)
+    house.run(700)
     assert [event[1:3] for event in house.events] == [("spinner", HEARTBEAT)]
 
 
@@ -178,19 +179,48 @@ def test_who_sleeps_beyond_its_heartbeat_is_hung_unless_it_was_excused(house: Ho
     assert [event[1:3] for event in house.events] == [("sleeper", HEARTBEAT)]
 
 
-def test_it_looks_every_quarter_of_the_shortest_heartbeat(house: House) -> None:
+def test_who_is_hung_is_found_as_its_heartbeat_ends(house: House) -> None:
     def sleeping(task: Any) -> Generator[int, int, None]:
+        for _ in range(7):
+            yield task.sleep(410)
         yield task.sleep(100_000)
 
-    house.add("server", idle, heartbeat_ms=4000)
     house.add("sleeper", sleeping, heartbeat_ms=3000)
-    house.run(4450)
-    assert house.events == []  # its last trap was seen at 750 ms
-    house.run(100)
+    house.add("other", idle, heartbeat_ms=250)
+    house.run(7 * 410 + 2990)
+    assert house.events == []
+    house.run(30)
     assert [event[1:3] for event in house.events] == [("sleeper", HEARTBEAT)]
+
+
+def test_who_waits_for_messages_is_looked_at_once_a_heartbeat(house: House) -> None:
+    for name in ("one", "two", "three"):
+        house.add(name, idle, heartbeat_ms=1000)
+    house.run(500)
     begun = house.rig.word("supervisor", STEPS)
-    house.run(2250)
-    assert house.rig.word("supervisor", STEPS) - begun <= 3 * 3  # to wait, and to look at each
+    house.run(10_000)
+    assert house.events == []
+    assert house.rig.word("supervisor", STEPS) - begun <= 11 * 5  # all, each, and to wait
+
+
+def test_who_wakes_after_a_long_wait_for_messages_is_not_hung_in_its_first_step(
+    house: House,
+) -> None:
+    def serving(task: Any) -> Generator[int, int, None]:
+        yield task.recv()
+        compute(house, 400_000)
+        yield task.sleep(280)
+        yield task.recv()
+
+    def asking(task: Any) -> Generator[int, int, None]:
+        yield task.sleep(2290)
+        yield task.send(task.cap("server"), 1)
+        yield task.recv()
+
+    house.add("server", serving, heartbeat_ms=300, budget_ms=1000, mailbox=(1, FAIL))
+    house.add("asker", asking, uses="server:send")
+    house.run(4000)
+    assert house.events == []
 
 
 _VALUES = (

@@ -145,6 +145,7 @@ class _Words:
         fields = (layout.FAULT, layout.DROPPED, layout.USED_BYTES)
         self.counters = (
             *(self.cpu_us, task + layout.STEPS),
+            world.words[layout.STEPPED] + self.number,
             *(particulars + field for field in fields),
         )
 
