@@ -64,7 +64,7 @@ AUDIT_US = const(500_000)
 # while what lives grows by less than GROWTH_BYTES. SAMPLE_TIME_US is what one may take before it
 # was seen: a collection with 150 KB of live objects, and counting the heap.
 SAMPLE_FIRST_US = const(1_000_000)
-SAMPLE_LAST_US = const(8_000_000)
+SAMPLE_LAST_US = const(64_000_000)
 GROWTH_BYTES = const(256)
 SAMPLE_TIME_US = const(35_000)
 
