@@ -11,7 +11,7 @@ class Host:
     state = CONNECTED
     line = ""
     look_ms = 5
-    look_idle_ms = 20
+    look_idle_ms = 100
     look_all_ms = 0  # nothing tells that something has come
     resolves = True  # names too
 

@@ -151,9 +151,9 @@ def main(task):
         yield task.acknowledge(line)
     while True:
         operation = yield task.recv(net.wait_ms())
-        if operation != TIMEOUT:
+        if operation not in (TIMEOUT, READ):  # what was read is seen there
             net.moved()
-        elif not net.is_due():
+        elif operation == TIMEOUT and not net.is_due():
             continue
         if operation not in (TIMEOUT, NOTIFIED) and task.caller():
             yield from serve(task, net, operation)
@@ -291,6 +291,7 @@ def move(task, net, operation, badge, arg):
     status, count = one.read(net.view[:count])
     if status != OK:
         return status, 0
+    net.moved()
     yield task.lease_write(0, net.view[:count])
     return OK, task.count()
 
