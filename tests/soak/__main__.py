@@ -1,6 +1,6 @@
 """Let emulated boards live for long, and print what was level at the end.
 
-    python -m soak [--days D] [--restarts N] [--updates N]
+    python -m soak [--days D] [--restarts N] [--updates N] [--wraps | --long]
 
 First one board for each place where a count of the chip's time comes round: its timer begins a
 minute before that, and it runs for two. Then one board for D days, from zero. In each, N restarts
@@ -97,10 +97,13 @@ def main() -> int:
     made.add_argument(
         "--wraps", action="store_true", help="only the places where time comes round"
     )
+    made.add_argument("--long", action="store_true", help="only the board that begins at zero")
     options = made.parse_args()
     plans = [
         Plan(name, at_us - _BEFORE_S * _S, _AROUND_S, 4, 2) for name, at_us in WRAPS_US.items()
     ]
+    if options.long:
+        plans.clear()
     if not options.wraps:
         days = f"{options.days:g} days"
         seconds = options.days * _DAY_S

@@ -26,7 +26,7 @@ _WAITING = ("RECEIVING", "CALLING", "SERVED", "SENDING", "SLEEPING")
 
 def measure(images: Images) -> dict[str, float]:
     """Return boot_ms."""
-    address, tasks = _find_words(images)
+    address, tasks = find_words(images)
     constants = load_constants(source_root() / "firmware")
     layout, abi = constants["kernel.layout"], constants["kernel.abi"]
     waiting = {abi[name] for name in _WAITING}
@@ -37,8 +37,7 @@ def measure(images: Images) -> dict[str, float]:
             if board.clock_us > _LIMIT_US:
                 raise BulkheadError(f"{len(serving)} of {tasks} services serve after 5 s")
             board.run_for(us=_STEP_US)
-            memory = memoryview(board.chip.mcu.sram)
-            words = struct.unpack_from(f"<{tasks_end}I", memory, address - _SRAM_START)
+            words = read_words(board, address, tasks_end)
             if words[layout["TASKS_END"]] != tasks_end:
                 continue  # no kernel there yet
             for task in range(record, tasks_end, record):
@@ -49,7 +48,13 @@ def measure(images: Images) -> dict[str, float]:
         return {"boot_ms": board.clock_us / 1000}
 
 
-def _find_words(images: Images) -> tuple[int, int]:
+def read_words(board: EmulatedBoard, address: int, count: int) -> tuple[int, ...]:
+    """Return so many words of the board's memory; nothing on it takes part."""
+    memory = memoryview(board.chip.mcu.sram)
+    return struct.unpack_from(f"<{count}I", memory, address - _SRAM_START)
+
+
+def find_words(images: Images) -> tuple[int, int]:
     """Return the address of the kernel's words and the number of tasks, from the board's REPL."""
     with EmulatedBoard(image=images.default.path, seed=0) as board:
         board.run_for(ms=_UP_MS)

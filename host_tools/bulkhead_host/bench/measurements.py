@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bulkhead_host.bench import (
     boot,
     emergency,
+    idle,
     interrupts,
     monitored,
     network,
@@ -141,6 +142,15 @@ MEASUREMENTS = (
         name="boot",
         figures=(Figure(name="boot_ms", unit="ms", goal=250),),
         function=boot.measure,
+    ),
+    Measurement(
+        name="idle",
+        figures=(
+            Figure(name="supervisor_idle_percent", unit="%", goal=0.5),
+            Figure(name="services_idle_percent", unit="%"),
+            Figure(name="board_idle_percent", unit="%"),
+        ),
+        function=idle.measure,
     ),
     Measurement(
         name="sends",
