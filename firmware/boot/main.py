@@ -78,6 +78,7 @@ def way_back(kernel, program):
 
     def run_guest(name, source):
         """Run a program as MicroPython runs a main.py, with the services above it."""
+        port.callbacks.hold(True)
         port.start_tick()
         enter(kernel)  # services load what they import: first, while nothing else is to be done
         lend(kernel, PROGRAM)

@@ -165,6 +165,8 @@ def main_level(kernel):
     """
     w = kernel.words
     port = kernel.port
+    callbacks = port.callbacks
+    callbacks.hold(True)
     w[ARMED] = 0
     w[STOPPED] = 0
     port.set_guest(0)
@@ -173,11 +175,15 @@ def main_level(kernel):
     idle = port.idle
     dispatch_all = run
     memory = kernel.memory
+    queued = callbacks.queued
     while True:
         try:
             while not w[STOPPED]:
                 dispatch_all(kernel)
                 if w[STOPPED] or w[IRQ_PENDING]:
+                    continue
+                if queued[0]:  # a program has ended, and left it
+                    callbacks.run_one()
                     continue
                 left_us = _idle_us(kernel)
                 # Between any two of these, for an interrupt has to wait for each.
@@ -213,6 +219,7 @@ def lend_main_level(kernel, guest):
     w[ARMED] = 1
     kernel.port.start_tick()
     kernel.port.request()
+    kernel.port.callbacks.hold(False)  # last: what waits runs here
 
 
 @micropython.native

@@ -30,6 +30,7 @@ from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME
 from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
+from port.callbacks import Callbacks
 from port.esp32_outputs import hold, outputs, release
 from port.outlet import Outlet
 from port.memory import copy, length
@@ -137,6 +138,7 @@ class Port:
     name = "esp32"
     stack = 0  # MicroPython keeps no limit here that the port knows
     shares = None
+    callbacks = Callbacks()
     copy = staticmethod(copy)
     length = staticmethod(length)
     outputs = staticmethod(outputs)

@@ -29,6 +29,7 @@ from kernel.limits import (
 from kernel.outputs import make_all_safe, make_safe
 from micropython import schedule
 
+from port.callbacks import Callbacks
 from port.memory import copy, length
 from port.soft import SoftCrash, SoftLine, SoftPins
 
@@ -39,6 +40,7 @@ class Port:
     name = "qemu"
     stack = 0
     shares = None
+    callbacks = Callbacks()
     copy = staticmethod(copy)
     length = staticmethod(length)
     clock = hard_tick.clock

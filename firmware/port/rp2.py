@@ -21,6 +21,7 @@ from micropython import const
 from port.memory import copy, length
 from uctypes import addressof
 
+from port.rp2_callbacks import Callbacks
 from port.rp2_chip import TIMERAWL
 from port.rp2_crash import keep, see_nothing, take
 from port.rp2_input import Waiting, drop_interrupt
@@ -61,12 +62,13 @@ class Wake(io.IOBase):
 
     def __init__(self):
         self.words = 0  # an address
+        self.queued = bytearray(1)  # of callbacks that wait for the main level
 
     @micropython.viper
     def ioctl(self, request: int, _argument) -> int:
         """Answer a poll (request 3) with POLLIN when the kernel has something to look at."""
-        if request == 3:
-            return ptr32(self.words)[IRQ_PENDING]
+        if request == 3 and (ptr32(self.words)[IRQ_PENDING] or ptr8(self.queued)[0]):
+            return 1
         return 0
 
 
@@ -119,6 +121,8 @@ class Port:
         self.listening.register(sys.stdin, select.POLLIN)
         self.console = self.outlet = None
         self.prompt = prompt
+        self.callbacks = Callbacks(self)
+        self.is_late = False  # a callback is to end, which keeps the prompt from a Ctrl-C
         self.is_left = False  # a program runs that was started at the prompt and left
         self.guest = 0
         self.key = bytearray(1)
@@ -162,6 +166,11 @@ class Port:
         self.tick_handler = ticker(places, self, self.request, look_requester(places, self.look))
         for handler in (enter, self.tick_handler, self.look, start):
             self.shares.unchecked(handler)
+        own = (enter, self.look, start)
+        self.callbacks.attach(
+            self.places, own if self.prompt is None else own + (self.prompt.look_handler,)
+        )
+        self.wake.queued = self.callbacks.queued
         self.wake.words = addressof(kernel.words)
         forget()
         self.stop_tick()  # from here on the alarm is the tick's
@@ -215,7 +224,10 @@ class Port:
         """Take the console input that waits, if it is for us; return whether a line has fired."""
         console = self.console
         guest = self.guest
-        if self.words[STOPPED] or guest == PROMPT or console is None or console.masked:
+        if guest == PROMPT:
+            self.is_late = self.callbacks.look()
+            return False
+        if self.words[STOPPED] or console is None or console.masked:
             return False
         if guest and self.waiting is not None:
             takes = self.waiting.is_drivers()
@@ -332,6 +344,7 @@ class Port:
                 if not waits:
                     micropython.kbd_intr(_CTRL_C)
             self.request()
+            self.callbacks.end(True)
             self.keyboard.type(_KEY)
 
     def pad(self):
@@ -380,8 +393,9 @@ class Port:
     def sleep_on(self, poller, limit_ms):
         """Sleep so long, or until something is to be done; return whether something is."""
         w = self.words
+        queued = self.callbacks.queued
         for _ in poller.ipoll(limit_ms):
-            if not w[IRQ_PENDING]:  # it is input
+            if not (w[IRQ_PENDING] or queued[0]):  # it is input
                 self.take_input()
             return True
         return False

@@ -48,6 +48,12 @@ def look(at: int) -> int:
 
 
 @micropython.viper
+def has_interrupt(at: int) -> bool:
+    """Return whether a Ctrl-C waits in the ring."""
+    return int(look(at)) == _INTERRUPT
+
+
+@micropython.viper
 def drop_interrupt(at: int) -> int:
     """Drop what waits up to the first Ctrl-C, and that, as MicroPython does; return whether."""
     if int(look(at)) != _INTERRUPT:

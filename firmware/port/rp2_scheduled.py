@@ -119,6 +119,9 @@ def looker(places, port, poll):
             w[ARMED] = armed
             if landed:
                 port.strike()
+            if port.is_late:
+                port.is_late = False
+                port.callbacks.end(True)  # here, since `look_on` would meet it
         else:
             at[WAITED] = 0
             w[ARMED] = armed

@@ -28,6 +28,7 @@ from kernel.abi import KILLS_CAUGHT
 from kernel.outputs import make_all_safe, make_safe
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 
+from port.callbacks import Callbacks
 from port.soft import SoftLine, SoftPins
 
 US_PER_BYTECODE = 1
@@ -91,6 +92,7 @@ class SimPort:
     name = "sim"
     stack = 0  # MicroPython keeps no limit here that the port knows
     shares = None
+    callbacks = Callbacks()
 
     def __init__(self, *, seed=0, chance=0.0, crash_memory=None):
         self.clock = Clock()

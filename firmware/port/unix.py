@@ -27,6 +27,7 @@ from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
+from port.callbacks import Callbacks
 from port.memory import copy, length
 from port.outlet import Outlet
 from port.soft import SoftCrash, SoftLine, SoftPins
@@ -55,6 +56,7 @@ class Port:
     name = "unix"
     stack = 0  # MicroPython keeps no limit here that the port knows
     shares = None
+    callbacks = Callbacks()
     copy = staticmethod(copy)
     length = staticmethod(length)
 

@@ -22,6 +22,7 @@ from bulkhead_host.files import folder_whole, read_text, write_whole
 from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.reentry import REENTRY_CHANGES
+from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
 
 _CODES = """\
                 case 'P':
@@ -248,6 +249,7 @@ CHANGES = (
     Change(path="ports/rp2/modules/rp2.py", before=_PIO_PASSES, after=_PIO_PASSES_APART),
     # Who sets a callback is judged.
     *CALLBACK_CHANGES,
+    *SCHEDULER_CHANGES,
     # Code of a program in the midst of C, and C that calls itself.
     *REENTRY_CHANGES,
 )

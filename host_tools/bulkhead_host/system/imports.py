@@ -31,7 +31,9 @@ _BY_NAME = (
 # What would run code of a service outside of its steps: callbacks and threads.
 CALLBACKS = (
     *("!machine.Timer", "!machine.USBDevice", "!micropython.schedule"),
-    *("!micropython.guard_callbacks", "!_thread", "!os.dupterm", "!os.dupterm_notify"),
+    *("!micropython.guard_callbacks", "!micropython.own_callbacks"),
+    *("!micropython.hold_callbacks", "!micropython.run_callback", "!micropython.end_callback"),
+    *("!_thread", "!os.dupterm", "!os.dupterm_notify"),
     *("!sys.atexit", "!sys.settrace"),
 )
 SERVICE = (
