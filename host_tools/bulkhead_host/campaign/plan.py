@@ -40,6 +40,9 @@ class Invariants:
     counted as dropped. With `outputs_safe` what a service of an emulated board drives is in its
     safe state from its fault until it is started anew. The heap has no more than
     `memory_lost_bytes` less free than at the board's first fault, garbage collected.
+
+    A fault that waits for an occasion, such as the target's next reply, is skipped when none has
+    come `occasion_within_ms` after its order.
     """
 
     recovered_within_ms: int = 10_000
@@ -48,6 +51,7 @@ class Invariants:
     outputs_safe: bool = True
     memory_lost_bytes: int = 8192
     quiet_ms: int = 1200
+    occasion_within_ms: int = 15_000
 
 
 @dataclass(frozen=True, kw_only=True)

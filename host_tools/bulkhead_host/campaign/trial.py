@@ -12,9 +12,6 @@ from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.link.updater import ENDED, KEPT, state
 
-BEGIN_MS = 15_000
-"""For how long a fault that waits for its occasion may wait."""
-
 ROUSE_S = 2
 """After that a service whose next step is the occasion is called: it may rest until then."""
 
@@ -141,8 +138,9 @@ class Trial:
     def _wait_for_mark(self) -> int:
         """Wait for the occasion; return when it came, in microseconds from the order."""
         begun_s = self.clock_s()
+        within_ms = self.invariants.occasion_within_ms
         rests = self.fault.kind == FLOOD
-        while self.clock_s() < begun_s + BEGIN_MS / 1000:
+        while self.clock_s() < begun_s + within_ms / 1000:
             self.watch.look()
             for seen_us in (self.watch.mark_us(self.task), self._fault_us(), self._missed_us()):
                 if seen_us is not None:
@@ -151,7 +149,7 @@ class Trial:
                 rouse(self.bench, self.fault.target)
                 rests = False
             self._pause(begun_s)
-        self.skipped = f"{self.fault.target} had no occasion within {BEGIN_MS} ms"
+        self.skipped = f"{self.fault.target} had no occasion within {within_ms} ms"
         return 0
 
     def _fault_us(self) -> int | None:
