@@ -51,7 +51,8 @@ def crash(bench: Bench, times: int, *, poke: bool) -> list[str]:
     for _ in range(10):
         watch.look()  # as a trial does: the ring holds 63 records
         board.run_for(ms=20)
-    return list(outputs.violations(watch, bench.client.table().names))
+    table = bench.client.table()
+    return list(outputs.violations(watch, table.names, table))
 
 
 def test_outputs_that_are_held_are_no_violation_and_one_that_moves_is(bench: Bench) -> None:

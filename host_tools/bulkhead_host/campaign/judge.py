@@ -88,9 +88,8 @@ class Judge:
         )
 
     def _judged(self, fault: Planned) -> dict[str, Any]:
-        within_ms = self._invariants.recovered_within_ms
         self._client.listen(fault.pause_ms / 1000)
-        before = self._last or look(self._bench, within_ms=within_ms)
+        before = self._last or look(self._bench, self._invariants)
         self._heap_free_first = self._heap_free_first or before.heap_free
         trial = Trial(
             bench=self._bench,
@@ -108,10 +107,12 @@ class Judge:
         trial.wait()
         if not trial.violations:
             self._client.listen(self._invariants.quiet_ms / 1000)
-        after = self._last = look(self._bench, within_ms=within_ms)
+        after = self._last = look(self._bench, self._invariants)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
         if self._invariants.outputs_safe and trial.kind.ends is not Ends.BOARD:
-            trial.violations += self._outputs.violations(trial.watch, trial.names)
+            trial.violations += self._outputs.violations(
+                trial.watch, trial.names, after.table
+            )
         if trial.skipped:
             self._put_right(trial)
         victim = after.table.named(trial.victim or "")

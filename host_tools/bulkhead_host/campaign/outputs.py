@@ -15,7 +15,7 @@ from bulkhead_host.campaign.watch import Watch
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.emulator.pins import EDGES_MAX
-from bulkhead_host.link.services import Service
+from bulkhead_host.link.services import Service, Table
 from bulkhead_host.link.trace import Record
 from bulkhead_host.system.outputs import safe_states
 
@@ -59,8 +59,11 @@ class Outputs:
             pin.clear_edges()
             self._before[gpio] = pin.level
 
-    def violations(self, watch: Watch, names: Sequence[str]) -> Iterator[str]:
-        """Yield what was not safe since `begin`; `names` are the services in start order."""
+    def violations(self, watch: Watch, names: Sequence[str], table: Table) -> Iterator[str]:
+        """Yield what was not safe since `begin`.
+
+        `names` are the services in start order, `table` is how they were since then.
+        """
         board = self._bench.emulated
         if board is None or not self._before:
             return
@@ -72,7 +75,7 @@ class Outputs:
                 if wrong_us is not None:
                     after = f"{wrong_us / 1000:.3f} ms after {down.name} was faulted"
                     yield f"GPIO {gpio} was not {'high' if level else 'low'}, {after}"
-        yield from self._at_rest(board)
+        yield from self._at_rest(board, table)
 
     def _wrong(
         self, board: EmulatedBoard, gpio: int, safe: int, down: _Down, offset_us: int
@@ -92,13 +95,15 @@ class Outputs:
             return 0
         return next((at_us for at_us, level in after if level != safe), None)
 
-    def _at_rest(self, board: EmulatedBoard) -> Iterator[str]:
-        """Look at who is down, if it is so before and after the look."""
-        first = {one.name: one for one in self._bench.client.table().services}
+    def _at_rest(self, board: EmulatedBoard, table: Table) -> Iterator[str]:
+        """Look at who is down, if it was so in a table before the look, and is after it."""
+        first = {one.name: one for one in table.services if _is_safe(one)}
+        if not any(self._safe.get(name) for name in first):
+            return
         levels = {gpio: board.pin(gpio).level for gpio in self._before}
         for service in self._bench.client.table().services:
             old = first.get(service.name)
-            if old is None or not (_is_safe(service) and _is_safe(old)):
+            if old is None or not _is_safe(service):
                 continue
             if (old.generation, old.safe_since_ms) != (service.generation, service.safe_since_ms):
                 continue

@@ -26,8 +26,9 @@ _LOOK_S_MAX = 0.25
 class Look:
     """A board between two faults, with its heap after a collection.
 
-    `sent` are the traps of others into each mailbox, by holder and by which of its handles; one
-    that names an incarnation which has ended is not among them: its holder is told DEAD.
+    `sent` are the traps of others into each mailbox, by holder and by which of its handles, where
+    messages are to be accounted for; one that names an incarnation which has ended is not among
+    them: its holder is told DEAD.
     """
 
     table: Table
@@ -35,21 +36,25 @@ class Look:
     sent: dict[str, dict[tuple[str, int], int]]
 
 
-def look(bench: Bench, *, within_ms: int) -> Look:
-    """Return the board as it is, asked until it answers; raise `DeviceTimeout` after a time."""
+def look(bench: Bench, invariants: Invariants) -> Look:
+    """Return the board as it is, asked until it answers.
+
+    Raises `DeviceTimeout` when it should have been back and does not.
+    """
     clock_s = bench.client.transport.clock_s
-    until_s = clock_s() + within_ms / 1000
+    until_s = clock_s() + invariants.recovered_within_ms / 1000
     while True:
         try:
-            return _look(bench)
+            table = bench.client.table()
+            sent = _sent(bench, table) if invariants.messages_accounted else {}
+            return Look(table=table, heap_free=bench.client.heap_free(), sent=sent)
         except DeviceTimeout:
             if clock_s() >= until_s:
                 raise
 
 
-def _look(bench: Bench) -> Look:
+def _sent(bench: Bench, table: Table) -> dict[str, dict[tuple[str, int], int]]:
     services = bench.application.services
-    table = bench.client.table()
     sent: dict[str, dict[tuple[str, int], int]] = {one.name: {} for one in services if one.mailbox}
     numbers = {table.names.index(name) + 1: name for name in sent if name in table.names}
     for service in services:
@@ -59,7 +64,7 @@ def _look(bench: Bench) -> Look:
                 is_alive = name and one.generation == generation(table.named(name))
                 if name and is_alive and one.rights & abi.MAY_SEND:
                     sent[name][service.name, slot] = one.uses
-    return Look(table=table, heap_free=bench.client.heap_free(), sent=sent)
+    return sent
 
 
 def generation(service: Service | None) -> int:
