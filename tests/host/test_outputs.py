@@ -11,12 +11,15 @@ from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import board_named
 from bulkhead_host.system.generate import manifest_digest, system_module
 from bulkhead_host.system.manifest import load_application, load_service
-from bulkhead_host.system.outputs import outputs_of, stores
+from bulkhead_host.system.outputs import CHIPS, Ends, outputs_of, stores
 
 FUNCSEL = 0x1F
 CTRL, PAD = 0x40014004, 0x4001C004
 SIO_OUT, SIO_OE = 0xD0000010, 0xD0000020
 PWM, SIO, PIO0 = 4, 5, 6
+DMA, DMA_TIMER, RAM = 0x50000000, 0x50000420, 0x20000000
+HARD = 'hard = true\n[[line]]\nname = "edge"\nsource = "pin"\npin = "gp15"\ntrigger = "both"\n'
+DMA_TIMED, BUSY = 0x3B << 15 | 2 << 2, 1 << 24  # by timer 0, words
 
 LEVELS = {"low": (True, False), "high": (True, True)}
 PULLS = {"input": (False, False), "input up": (True, False), "input down": (False, True)}
@@ -98,8 +101,8 @@ def test_wave_ends_in_its_own_channel_and_stays_so_when_the_pin_is_given_back(
 ) -> None:
     chip = RP2040()
     chip.write_uint32(COMPARE + 0x14 * 3, 0x1234_5678)  # gp6 and gp7
-    make(chip, stores({6: state}, waves={6}))
-    make(chip, stores({6: state}, waves={6}), releases=True)
+    make(chip, stores({6: state}, Ends(waves={6})))
+    make(chip, stores({6: state}, Ends(waves={6})), releases=True)
     assert chip.read_uint32(COMPARE + 0x14 * 3) == left
     assert chip.read_uint32(COMPARE) == RP2040().read_uint32(COMPARE)
 
@@ -112,14 +115,14 @@ def test_waves_that_end_with_a_service_are_its_own(tmp_path: Path) -> None:
     names: dict[str, tuple[tuple[object, ...], ...]] = {}
     exec(system_module(folder, "pico"), names)
     found = {row[0]: row[9] for row in names["SERVICES"]}
-    assert found["one"] == stores({2: "low", 3: "low"}, waves={2})  # gp3's channel is gp19's
+    assert found["one"] == stores({2: "low", 3: "low"}, Ends(waves={2}))  # gp3's channel is gp19's
     assert found["two"] == stores({4: "low", 19: "low"})
 
 
 def test_inversion_of_a_wave_ends_with_its_service(tmp_path: Path) -> None:
     chip = RP2040()
     chip.write_uint32(COMPARE - 0xC + 0x14 * 3, 0xD)  # enabled, both channels inverted
-    make(chip, stores({7: "low"}, waves={7}, inverted={7}))
+    make(chip, stores({7: "low"}, Ends(waves={7}, inverted={7})))
     assert chip.read_uint32(COMPARE - 0xC + 0x14 * 3) == 0x5
     manifest = 'modules = ["machine"]\npins = ["gp2"]\n[safe]\n"*" = "low"\n'
     folder = application(tmp_path, one=manifest)
@@ -127,7 +130,7 @@ def test_inversion_of_a_wave_ends_with_its_service(tmp_path: Path) -> None:
     names: dict[str, tuple[tuple[object, ...], ...]] = {}
     exec(system_module(folder, "pico"), names)
     found = {row[0]: row[9] for row in names["SERVICES"]}
-    assert found["one"] == stores({2: "low"}, waves={2}, inverted={2})
+    assert found["one"] == stores({2: "low"}, Ends(waves={2}, inverted={2}))
 
 
 def test_a_package_makes_a_services_waves_and_state_machines(tmp_path: Path) -> None:
@@ -143,13 +146,13 @@ def test_a_package_makes_a_services_waves_and_state_machines(tmp_path: Path) -> 
     names: dict[str, tuple[tuple[object, ...], ...]] = {}
     exec(system_module(folder, "pico"), names)
     found = {row[0]: row[9] for row in names["SERVICES"]}
-    assert found["one"] == stores({2: "low"}, waves={2}, machines={5})
+    assert found["one"] == stores({2: "low"}, Ends(waves={2}, machines={5}))
     assert found["two"] == stores({6: "low"})
 
 
 def test_state_machines_of_a_service_end_and_are_not_begun_by_its_release() -> None:
-    words = words_of(stores({16: "low"}, waves={16}, machines={1, 3, 6}))
-    waves = words_of(stores({16: "low"}, waves={16}))
+    words = words_of(stores({16: "low"}, Ends(waves={16}, machines={1, 3, 6})))
+    waves = words_of(stores({16: "low"}, Ends(waves={16})))
     # CTRL of both PIOs by the alias that clears bits, after all that a release looks at.
     ends = (0x5020_3000, 0b1010, 0x5030_3000, 0b0100)
     assert words == (*waves[:2], waves[2] + len(ends), *waves[3:], *ends)
@@ -180,7 +183,54 @@ def test_state_machines_that_end_with_a_service_are_its_own(
     names: dict[str, tuple[tuple[object, ...], ...]] = {}
     exec(system_module(folder, "pico"), names)
     found = {row[0]: row[9] for row in names["SERVICES"]}
-    assert found["one"] == stores({2: "low"}, machines=expected)
+    assert found["one"] == stores({2: "low"}, Ends(machines=expected))
+
+
+def test_channels_of_dma_end_with_a_service_though_they_start_each_other() -> None:
+    chip = RP2040()
+    chip.write_uint32(DMA_TIMER, 1 << 16 | 125)
+    for channel, other in ((0, 1), (1, 0), (2, 2)):  # two for ever, and one that is very long
+        base = DMA + 0x40 * channel
+        for register, value in ((0, RAM), (4, RAM + 4), (8, 1000)):
+            chip.write_uint32(base + register, value)
+        chip.write_uint32(base + 0x10, DMA_TIMED | other << 11 | 1)
+    for channel in (0, 2):
+        chip.write_uint32(DMA + 0x40 * channel + 0xC, chip.read_uint32(DMA + 0x40 * channel + 0xC))
+    assert [bool(chip.read_uint32(DMA + 0x40 * n + 0x10) & BUSY) for n in range(3)] == [
+        *(True, False, True)
+    ]
+    make(chip, stores({16: "low"}, Ends(dma=True)))
+    assert not any(chip.read_uint32(DMA + 0x40 * n + 0x10) & (BUSY | 1) for n in range(12))
+    chip.write_uint32(RAM, 0x1234)
+    chip.clock.tick(10_000_000)
+    assert chip.read_uint32(RAM + 4) == 0
+    words = words_of(stores({16: "low"}, Ends(dma=True), registers=CHIPS["rp2350"]))
+    assert words[-2:] == (0x50000464, 0xFFFF)
+    assert words[-34:-2:2] == tuple(range(0x50003010, 0x50003410, 0x40))
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "more", "ends"),
+    [
+        ("rp2.DMA()", "machine.SPI(at)", "", True),
+        ("machine.SPI(at)", "rp2.DMA()", "", False),
+        ("rp2.DMA()", "rp2.DMA()", "", False),
+        ("rp2.DMA()", "machine.I2S(0)", "", False),
+        ("rp2.DMA()", "", HARD, False),
+    ],
+)
+def test_dma_ends_with_a_service_that_alone_has_it(
+    one: str, two: str, more: str, ends: bool, tmp_path: Path
+) -> None:
+    manifest = 'modules = ["machine", "rp2"]\npins = ["gp2"]\n[safe]\n"*" = "low"\n'
+    other = manifest.replace("gp2", "gp4")
+    folder = application(tmp_path, one=more[:12] + manifest + more[12:], two=other)
+    for name, text in (("one", one), ("two", two)):
+        (folder / name / "moves.py").write_text(f"def begin(rp2, machine, at):\n    {text or 0}\n")
+    names: dict[str, tuple[tuple[object, ...], ...]] = {}
+    exec(system_module(folder, "pico"), names)
+    found = {row[0]: row[9] for row in names["SERVICES"]}
+    assert found["one"] == stores({2: "low"}, Ends(dma=ends))
 
 
 @pytest.mark.parametrize(

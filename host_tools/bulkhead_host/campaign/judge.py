@@ -110,9 +110,7 @@ class Judge:
         after = self._last = look(self._bench, self._invariants)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
         if self._invariants.outputs_safe and trial.kind.ends is not Ends.BOARD:
-            trial.violations += self._outputs.violations(
-                trial.watch, trial.names, after.table
-            )
+            trial.violations += self._outputs.violations(trial.watch, trial.names, after.table)
         if trial.skipped:
             self._put_right(trial)
         victim = after.table.named(trial.victim or "")

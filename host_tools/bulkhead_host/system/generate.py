@@ -9,18 +9,13 @@ from pathlib import Path
 from bulkhead_host import __version__, abi
 from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board, board_named
+from bulkhead_host.system.ends import ends_of
 from bulkhead_host.system.examine import load_system
 from bulkhead_host.system.far import badge_of, far_source
 from bulkhead_host.system.imports import SERVICE
 from bulkhead_host.system.manifest import RIGHTS, Application, Line, Service
 from bulkhead_host.system.network import NET
-from bulkhead_host.system.outputs import (
-    inverts,
-    outputs_of,
-    safe_states,
-    state_machines,
-    wave_pins,
-)
+from bulkhead_host.system.outputs import outputs_of, safe_states
 from bulkhead_host.system.supervision import SUPERVISOR, WATCHDOG, fates
 from bulkhead_host.system.words import words_of
 
@@ -189,7 +184,6 @@ def _row(
     application: Application, service: Service, number: int, board: Board
 ) -> tuple[object, ...]:
     services = application.services
-    waves = wave_pins(application, service, board)
     return (
         service.name,
         f"services.{service.package}.service",
@@ -203,13 +197,7 @@ def _row(
         tuple(_line(line, board) for line in service.lines),
         _policies(application)[service.name],
         _options(service),
-        outputs_of(
-            safe_states(service, board),
-            board,
-            waves,
-            state_machines(application, service),
-            waves if inverts(application, service) else (),
-        ),
+        outputs_of(safe_states(service, board), board, ends_of(application, service, board)),
     )
 
 

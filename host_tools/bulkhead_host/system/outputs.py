@@ -16,25 +16,24 @@ cleared, or filled (4.5.3; 12.5.3), which the channel takes over at the end of i
 inversion is taken off where the service's code speaks of one.
 
 A state machine of PIO goes on as well, with the interrupts it raises: it is disabled (3.7; 11.7).
+So does a channel of DMA, into whatever has its memory next: each is disabled, so that no other
+one starts it again, and then all are aborted (2.5.5.3; 12.6.8).
 """
 
-import ast
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Application, Service
-from bulkhead_host.system.possible import Module, Scope
-from bulkhead_host.system.tree import tree_of
+from bulkhead_host.system.manifest import KEEP, SAFE_STATES, Service
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
     """Addresses of a chip; of pads and control words those of GPIO 0, 4 and 8 bytes apart.
 
-    `out_over` and `oe_over` are where OUTOVER and OEOVER begin in a control word.
+    `out_over` and `oe_over` are where OUTOVER and OEOVER begin in a control word, `abort` is
+    CHAN_ABORT of the DMA, which has so many channels.
     """
 
     out_set: int
@@ -45,6 +44,8 @@ class Registers:
     pad: int
     compare: int
     pios: int
+    channels: int
+    abort: int
     out_over: int
     oe_over: int
 
@@ -59,6 +60,8 @@ CHIPS = {
         pad=0x4001C004,
         compare=0x4005000C,
         pios=2,
+        channels=12,
+        abort=0x50000444,
         out_over=8,
         oe_over=12,
     ),
@@ -71,11 +74,35 @@ CHIPS = {
         pad=0x40038004,
         compare=0x400A800C,
         pios=3,
+        channels=16,
+        abort=0x50000464,
         out_over=12,
         oe_over=14,
     ),
 }
 """Those whose registers are known here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """What ends inside the chip with a service, beside its pins.
+
+    Those are the waves of the pins `waves`, which are not inverted any longer where they are among
+    `inverted`, the state machines of PIO by number, and all of the DMA or nothing.
+    """
+
+    waves: Collection[int] = ()
+    inverted: Collection[int] = ()
+    machines: Collection[int] = ()
+    dma: bool = False
+
+
+NOTHING_ENDS = Ends()
+
+SLICES = 8
+"""Of PWM: slice n has GPIO 2n and 2n + 1, and those 16 above."""
+MACHINES = 4
+"""State machines of a PIO."""
 
 BY_PIN = ("esp32", "unix", "sim")
 """Ports that set pins by their own means: they get the pins, and not stores."""
@@ -84,12 +111,11 @@ _SIO = 5  # FUNCSEL
 _OFF, _ON = 2, 3  # of OUTOVER and OEOVER
 _PAD_ON = 0x52  # input enable, 4 mA, Schmitt trigger; on the RP2350 no isolation either
 _PULLS = {"input up": 0x08, "input down": 0x04}
-_SLICE_BYTES, _SLICES = 0x14, 8  # of a slice's two channels, 16 bits each
+_SLICE_BYTES = 0x14  # of a slice's two channels, 16 bits each
 _SET, _CLEAR = 0x2000, 0x3000  # the register's aliases
-_PIO, _PIO_BYTES, _MACHINES = 0x50200000, 0x100000, 4  # CTRL of a PIO: of each machine a bit
-_PIOS_MAX = 3
-_ALL_MACHINES = frozenset(range(_PIOS_MAX * _MACHINES))
-_MAKERS = ("StateMachine", "state_machine")
+_PIO, _PIO_BYTES = 0x50200000, 0x100000  # CTRL of a PIO: of each machine a bit
+_DMA_CONTROL, _DMA_BYTES = 0x50000010, 0x40  # AL1_CTRL, which starts nothing, of each channel
+_DMA_ENABLE = 1
 _CHANNEL = 0xFFFF
 _CSR, _INVERT = -0xC, 1 << 2  # from the compare register; that of the first channel
 _HEADER_WORDS = 3
@@ -105,92 +131,10 @@ def safe_states(service: Service, board: Board) -> dict[int, str]:
     return found
 
 
-def wave_pins(application: Application, service: Service, board: Board) -> set[int]:
-    """Return the pins whose PWM channel is to end with the service, whose code makes waves.
-
-    A channel is that of two pins, 16 apart: one that another service has too is left alone.
-    """
-    if not any("PWM" in text for text in _texts(application, service)):
-        return set()
-    others = {
-        place % (2 * _SLICES)
-        for other in application.services
-        if other is not service
-        for name in other.driven_pins
-        if isinstance(place := board.place(name), int)
-    }
-    own = safe_states(service, board)
-    return {place for place in own if place % (2 * _SLICES) not in others}
-
-
-def inverts(application: Application, service: Service) -> bool:
-    """Tell whether a service's code speaks of waves that are inverted."""
-    return any("invert" in text for text in _texts(application, service))
-
-
-def _texts(application: Application, service: Service) -> Iterator[str]:
-    """Yield the code that makes a service's waves and state machines: also that of packages."""
-    named = {module.partition(".")[0] for module in service.modules}
-    for folder in (
-        service.folder,
-        *(path for name, path in application.packages if name in named),
-    ):
-        for path in [folder] if folder.is_file() else sorted(folder.rglob("*.py")):
-            yield read_text(path)
-
-
-def state_machines(application: Application, service: Service) -> set[int]:
-    """Return the state machines of PIO that are to end with the service: those it alone names.
-
-    A service of which the text does not tell which one it takes has all that no other names.
-    """
-    own = _machines_named(application, service)
-    for other in application.services:
-        if other is not service:
-            own -= _machines_named(application, other)
-    return own
-
-
-def _machines_named(application: Application, service: Service) -> set[int]:
-    found = {line.state_machine for line in service.lines if line.source == "pio"}
-    for source in _texts(application, service):
-        if any(name in source for name in _MAKERS):
-            module = Module(tree_of(source, ""))
-            called = {id(one.func) for one, _ in module.nodes if isinstance(one, ast.Call)}
-            for node, scope in module.nodes:
-                if isinstance(node, ast.Call):
-                    found |= _machines_made(module, node, scope)
-                elif isinstance(node, ast.Name | ast.Attribute) and id(node) not in called:
-                    # By another name, or handed to who calls it.
-                    found |= _ALL_MACHINES if _maker(module, node, scope) else set()
-    return found
-
-
-def _machines_made(module: Module, call: ast.Call, scope: Scope) -> set[int]:
-    """Return the state machines that a call may make: of a PIO's method, its own."""
-    maker = _maker(module, call.func, scope)
-    if not maker:
-        return set()
-    numbers = module.values(call.args[0] if call.args else None, scope)
-    found = {number for number in numbers if isinstance(number, int)}
-    if maker == "state_machine":
-        found = {_MACHINES * pio + number for pio in range(_PIOS_MAX) for number in found}
-    return found if found and None not in numbers else set(_ALL_MACHINES)
-
-
-def _maker(module: Module, node: ast.expr, scope: Scope) -> str:
-    names = {name.rpartition(".")[2] for name in module.dotted(node, scope)}
-    if isinstance(node, ast.Attribute):
-        names.add(node.attr)
-    return next((name for name in _MAKERS if name in names), "")
-
-
 def outputs_of(
     states: Mapping[int, str],
     board: Board,
-    waves: Collection[int] = (),
-    machines: Collection[int] = (),
-    inverted: Collection[int] = (),
+    ends: Ends = NOTHING_ENDS,
 ) -> bytes | tuple[int, ...]:
     """Return what the board's port makes of safe states: `Port.outputs` says what that is."""
     if board.port in BY_PIN:
@@ -200,22 +144,19 @@ def outputs_of(
     registers = CHIPS.get(board.chip)
     if not states or registers is None:
         return b""
-    return stores(states, waves, machines, inverted, registers=registers)
+    return stores(states, ends, registers=registers)
 
 
 def stores(
     states: Mapping[int, str],
-    waves: Collection[int] = (),
-    machines: Collection[int] = (),
-    inverted: Collection[int] = (),
+    ends: Ends = NOTHING_ENDS,
     *,
     registers: Registers = CHIPS["rp2040"],
 ) -> bytes:
     """Return the stores as 32-bit words, little endian: three ends, then addresses and values.
 
     The first end is that of the stores that are made as they are, the second that of the control
-    words, the third that of what ends the waves of the pins `waves`, which are not inverted any
-    longer where they are among `inverted`, and the state machines.
+    words, the third that of what ends inside the chip.
     Level and direction are stored first, so that a pin does not glitch as SIO gets it.
     """
     low, high, inputs = (
@@ -229,26 +170,36 @@ def stores(
         (at.pad + 4 * gpio, _PAD_ON | _PULLS.get(states[gpio], 0)) for gpio in sorted(states)
     ]
     controls = [(at.control + 8 * gpio, _control(states[gpio], at)) for gpio in sorted(states)]
-    pairs = plain + controls + [_end_of_wave(gpio, states[gpio], at) for gpio in sorted(waves)]
-    pairs += [_end_of_inversion(gpio, at) for gpio in sorted(inverted)]
+    pairs = (
+        plain + controls + [_end_of_wave(gpio, states[gpio], at) for gpio in sorted(ends.waves)]
+    )
+    pairs += [_end_of_inversion(gpio, at) for gpio in sorted(ends.inverted)]
     for number in range(at.pios):
-        bits = sum(1 << one % _MACHINES for one in machines if one // _MACHINES == number)
+        bits = sum(1 << one % MACHINES for one in ends.machines if one // MACHINES == number)
         pairs += [(_PIO + _PIO_BYTES * number + _CLEAR, bits)] if bits else []
-    ends = (len(plain), len(plain + controls), len(pairs))
-    words = [_HEADER_WORDS + 2 * end for end in ends]
+    pairs += _ends_of_dma(at) if ends.dma else []
+    counts = (len(plain), len(plain + controls), len(pairs))
+    words = [_HEADER_WORDS + 2 * count for count in counts]
     words += [word for pair in pairs for word in pair]
     return struct.pack(f"<{len(words)}I", *words)
 
 
 def _end_of_wave(gpio: int, state: str, registers: Registers) -> tuple[int, int]:
-    register = registers.compare + _SLICE_BYTES * (gpio // 2 % _SLICES)
+    register = registers.compare + _SLICE_BYTES * (gpio // 2 % SLICES)
     alias = _SET if state == "high" else _CLEAR
     return register + alias, _CHANNEL << 16 * (gpio % 2)
 
 
 def _end_of_inversion(gpio: int, registers: Registers) -> tuple[int, int]:
-    register = registers.compare + _CSR + _SLICE_BYTES * (gpio // 2 % _SLICES)
+    register = registers.compare + _CSR + _SLICE_BYTES * (gpio // 2 % SLICES)
     return register + _CLEAR, _INVERT << gpio % 2
+
+
+def _ends_of_dma(registers: Registers) -> list[tuple[int, int]]:
+    channels = range(registers.channels)
+    controls = [_DMA_CONTROL + _DMA_BYTES * number + _CLEAR for number in channels]
+    abort = registers.abort, (1 << registers.channels) - 1
+    return [*((control, _DMA_ENABLE) for control in controls), abort]
 
 
 def _control(state: str, at: Registers) -> int:
