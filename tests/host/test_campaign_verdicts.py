@@ -251,6 +251,25 @@ def test_messages_that_nobody_took_or_counted_violate() -> None:
         assert bool(judged(board, later=send).violations) is violates
 
 
+def test_a_board_that_takes_longer_to_be_back_than_it_had_run_is_back() -> None:
+    class Resets(FakeBoard):
+        """A service is down for a while after each reset."""
+
+        def _control(self, name: str, verb: int) -> int:
+            self.services[BLINK - 1].state = FAULTED
+            line_.after(1.5, lambda: setattr(self.services[BLINK - 1], "state", 1))
+            return super()._control(name, verb)
+
+    line_ = FakeLine(Resets(uptime_ms=700))
+    invariants = Invariants(recovered_within_ms=4000, quiet_ms=200)
+    plan = replace(PLAN, faults=(FaultKind(kind="reset", targets=("board",)),))
+    plan = replace(plan, invariants=invariants)
+    bench = Bench(client=Client(line_), application=APPLICATION, description=BOARD)
+    result = Judge(bench, plan).judge(planned(plan, 0))
+    assert result.violations == ()
+    assert result.recovery_ms is not None and result.recovery_ms > 1500
+
+
 def test_a_reset_of_the_board_violates() -> None:
     board = TracedBoard()
 
