@@ -1,8 +1,11 @@
-"""The attacks that there are, from their files."""
+"""The attacks that there are, from their files, and where boards make them."""
 
 import ast
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+from bulkhead_host.qualify.attacks import batches, listed
 
 _FILES = (
     "corpus",
@@ -43,3 +46,23 @@ def only_on_an_image() -> tuple[str, ...]:
     )
     names: tuple[str, ...] = ast.literal_eval(value)
     return names
+
+
+class Arena:
+    """A board that runs the attacks of a batch when one of them is asked for.
+
+    `run` has it run a program and begin anew after that, and returns what was printed.
+    """
+
+    def __init__(self, run: Callable[[str, int], str]) -> None:
+        self._run = run
+        self._said: dict[str, str] = {}
+
+    def said(self, name: str) -> str:
+        """Return what the board says that runs the batch of an attack."""
+        if name not in self._said:
+            every = [attack.name for attack in listed()]
+            names = next(batch for batch in batches(every) if name in batch)
+            source = f"from attacks.stage import run_all\nrun_all({names!r})"
+            self._said |= dict.fromkeys(names, self._run(source, len(names)))
+        return self._said[name]

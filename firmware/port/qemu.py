@@ -7,7 +7,7 @@ interrupt character. What it lacks beside a board:
 - No hardware interrupts but the tick: lines are fired by software, and no line is hard by itself.
 - No pins, buses, files, flash and watchdog; `panic` ends the emulator, and nothing is kept.
 - No console service: no `select`, no `sys.stdin.buffer`, so no outlet. A Ctrl-C is no interrupt.
-- No `time` and no `asyncio` for services.
+- No `asyncio`, and `time` in Python (`qemu/time.py`).
 - One limit of the stack for all, MicroPython's own, instead of a share for each.
 - A kill comes up to a tick late, the clock is exact to 20 us between two looks at it.
 """
@@ -49,6 +49,7 @@ class Port:
 
     def __init__(self):
         micropython.alloc_emergency_exception_buf(100)
+        __import__("time")  # a frozen module: sealed where it is there before services begin
         self.kernel = self.words = self.request = self.tick = None
         self.console = self.outlet = None
         self.guest = 0

@@ -2,10 +2,10 @@
 
 import pytest
 
-from attack_table import CONTROLS
+from attack_table import CONTROLS, Arena
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
-from bulkhead_host.qualify.attacks import Attack, batches, listed, outcomes
+from bulkhead_host.qualify.attacks import Attack, listed, outcomes
 from kernel.abi import EXCEPTION
 
 _ATTACK_MS = 20_000
@@ -85,31 +85,18 @@ print(got[0] > 5, got[1], rig.fault("attacker"))
 """A hard driver sets a callback in its interrupt, on top of an idle board."""
 
 
-class Arena:
-    """A board that runs the attacks of a batch when one of them is asked for."""
-
-    def __init__(self, board: EmulatedBoard) -> None:
-        self._board = board
-        self._said: dict[str, str] = {}
-
-    def said(self, name: str) -> str:
-        """Return what the board says that runs the batch of an attack."""
-        if name not in self._said:
-            every = [attack.name for attack in listed()]
-            names = next(batch for batch in batches(every) if name in batch)
-            source = f"from attacks.stage import run_all\nrun_all({names!r})"
-            text = execute(self._board, source, timeout_ms=len(names) * _ATTACK_MS)
-            self._said |= dict.fromkeys(names, text)
-            self._board.reset()
-            self._board.read()
-            wait_for_prompt(self._board)
-        return self._said[name]
-
-
 @pytest.fixture(scope="module")
 def arena(case_board: EmulatedBoard) -> Arena:
     """Return the board on which all attacks are made."""
-    return Arena(case_board)
+
+    def run(source: str, attacks: int) -> str:
+        said = execute(case_board, source, timeout_ms=attacks * _ATTACK_MS)
+        case_board.reset()
+        case_board.read()
+        wait_for_prompt(case_board)
+        return said
+
+    return Arena(run)
 
 
 @pytest.mark.parametrize("attack", listed(), ids=lambda attack: attack.name)

@@ -125,7 +125,7 @@ def build_firmware(
     missing or does not compile.
     """
     cache = cache_dir()
-    with locked(cache / "qemu.lock", progress):
+    with locked(cache / f"{processor.name}.lock", progress):
         tree = _sources(processor, cache, progress)
         version = run([processor.compiler, "--version"]).partition("\n")[0]
         settings = repr((processor.settings, processor.micropython_board, HEAP_BYTES))

@@ -110,6 +110,7 @@ static void start_steps(void) {
     __asm volatile ("csrw mtvec, %0" : : "r" (&trap));
     set_next();
     __asm volatile ("csrs mie, %0" : : "r" (1 << 7));
+    __asm volatile ("csrs mstatus, %0" : : "r" (1 << 3)); // as the port means to and does not
 }
 
 #else
