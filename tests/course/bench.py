@@ -1,6 +1,7 @@
 """A system in the simulator for one hand-in: the real kernel, the supervisor that ships, a log."""
 
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -13,6 +14,11 @@ from supervised import House
 from kernel.abi import FAULT_NAMES
 
 Main = Callable[[Any], Generator[int, int, None]]
+# What a student cannot know of a fault whose text is the simulator's.
+_KINDS = {
+    "BUDGET": "it held the processor for longer than its budget, without a yield",
+    "RETURNED": "its function has ended, and a service goes on for ever",
+}
 LOGGED = 64  # records that the log has room for until it is read
 
 
@@ -34,6 +40,7 @@ class Bench:
         self.names = ["supervisor", "console"]
         self.records: list[tuple[int, str, int, Any]] = []
         self.noted: list[Any] = []  # what the grader's own services saw
+        self.hand_in = hand_in
         self.module = _load(hand_in)
 
     def log(self) -> None:
@@ -77,9 +84,12 @@ class Bench:
 
     def expect_no_fault(self, name: str) -> None:
         """Raise `Wrong` when a service has failed, with its last words."""
-        kind = self.house.rig.fault(name)
-        words = self.house.rig.words_of(name).strip().splitlines()
-        expect(not kind, f"{name} has failed: {FAULT_NAMES[kind]} {words[-1] if words else ''}")
+        kind = FAULT_NAMES[self.house.rig.fault(name)]
+        words = self.house.rig.words_of(name)
+        lines = re.findall(rf'"{re.escape(str(self.hand_in))}", line (\d+)', words)
+        told = _KINDS.get(kind) or words.strip().rpartition("\n")[2]
+        place = f", at line {lines[-1]}" if lines else ""
+        expect(not self.house.rig.fault(name), f"{name} has failed: {told or kind}{place}")
 
 
 def _load(hand_in: Path) -> ModuleType:

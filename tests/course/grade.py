@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from bulkhead_host.paths import source_root
+from bulkhead_host.system.document import Document
+from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.reading.source import Source, parsed
+from bulkhead_host.system.reading.waits import wrong_waits
 from course.bench import Bench, Wrong
 from course.labs import LABS, Check
 
@@ -23,6 +27,18 @@ def grade(lab: str, hand_in: Path) -> list[tuple[str, str]]:
     return [(text, _problem(check, hand_in)) for text, check in LABS[lab]]
 
 
+def unwaited(hand_in: Path) -> list[str]:
+    """Return the lines that make a system call, or run a helper, and do not wait for it."""
+    tree = parsed(hand_in)
+    if tree is None:
+        return []
+    service = Service(
+        name=hand_in.stem, folder=hand_in.parent, priority=0, document=Document(path=hand_in)
+    )
+    source = Source(file=hand_in, tree=tree, service=service, services={}, board=None)
+    return [f"line {one.line}: {one.text}" for one in wrong_waits(source)]
+
+
 def _problem(check: Check, hand_in: Path) -> str:
     """Run one check in a system of its own; return what is wrong, or nothing."""
     with pytest.MonkeyPatch.context() as patch:
@@ -30,6 +46,8 @@ def _problem(check: Check, hand_in: Path) -> str:
             check(Bench(patch, hand_in))
         except Wrong as wrong:
             return str(wrong)
+        except SyntaxError as error:
+            return f"line {error.lineno}: {error.msg}"
         except (Exception, SystemExit) as error:  # a hand-in may do anything
             place = traceback.extract_tb(error.__traceback__)[-1]
             return f"{type(error).__name__}: {error}, {Path(place.filename).name}:{place.lineno}"
@@ -55,6 +73,8 @@ def main(words: list[str]) -> int:
             print(f"{lab}: {'no ' if problem else 'yes'} {text}")
             if problem:
                 print(f"          {problem}")
+        for text in unwaited(hand_in):
+            print(f"{lab}: {text}")
         done = sum(not problem for _, problem in found)
         print(f"{lab}: {done} of {len(found)}")
         missing += len(found) - done

@@ -47,6 +47,42 @@ def test_a_solution_does_all_and_what_a_student_begins_with_does_not(lab: str) -
     assert any(problem for _, problem in begun)
 
 
+# What students begin with: a change of the solution of lab 1, and what they are told.
+SLIPS = {
+    "a forgotten yield": (
+        "yield task.send(log, TICK)",
+        "task.send(log, TICK)",
+        "line 16: task.send(...) does nothing by itself: the yield is missing",
+    ),
+    "a slip of the pen": ("    while True:", "    while True", "line 15: expected ':'"),
+    "a loop without a yield": (
+        "        yield task.send(log, TICK)\n",
+        "        while True:\n            pass\n",
+        "fast has failed: it held the processor for longer than its budget, without a yield, "
+        "at line 1",
+    ),
+    "a function that ends": (
+        "yield task.send(log, TICK)",
+        "return (yield task.send(log, TICK))",
+        "fast has failed: its function has ended, and a service goes on for ever",
+    ),
+    "a name for a handle": ('task.send(log, TICK)', 'task.send("log", TICK)', ", at line 16"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_told_by_its_line(
+    slip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, wrong, words = SLIPS[slip]
+    text = (SOLUTIONS / "lab1.py").read_text()
+    assert whole in text
+    hand_in = tmp_path / "hand_in.py"
+    hand_in.write_text(text.replace(whole, wrong, 1))
+    assert main(["lab1", "--hand-in", str(hand_in)]) == 1
+    assert words in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "half", HALVES, ids=[f"{half[0]}-{number}" for number, half in enumerate(HALVES)]
 )
