@@ -83,10 +83,8 @@ def keys_of(of: Table) -> list[str]:
 
 def expected(of: Table, key: str) -> tuple[str, bool]:
     """Return what the loader wants of a key, and whether it must be there."""
-    beside = ""
-    if of.name == "line":
-        owners = [source for source, keys in SOURCES.items() if key in keys]
-        beside = f'source = "{owners[0]}"\n' if owners else ""
+    owners = _owners(of, key)
+    beside = f'source = "{owners[0]}"\n' if owners else ""
     wrong = _problems(of.file, f"{of.header}\n{beside}{key} = {_WRONG}\n")
     without = _problems(of.file, f"{of.header}\n{beside}")
     names = (f"{of.name}.{key} is",)
@@ -99,13 +97,24 @@ def expected(of: Table, key: str) -> tuple[str, bool]:
     return found, any(text.startswith(f"{of.name}.{key} is missing") for text in without)
 
 
+def _owners(of: Table, key: str) -> list[str]:
+    """Return the sources of an interrupt line that have a key, none where all do."""
+    found = [source for source, keys in SOURCES.items() if key in keys]
+    return found if of.name == "line" else []
+
+
+def _needed(of: Table, key: str) -> str:
+    owners = _owners(of, key)
+    return f"of {', '.join(owners)}" if owners else "yes"
+
+
 def _section(of: Table, meanings: dict[str, str]) -> list[str]:
     known = keys_of(of)
     _compare(of.name, set(known), set(meanings))
     rows = []
     for key in known:
         wanted, is_needed = expected(of, key)
-        rows.append([code(key), wanted, "yes" if is_needed else "", meanings[key]])
+        rows.append([code(key), wanted, _needed(of, key) if is_needed else "", meanings[key]])
     return [f"### {of.header}", "", *table(["key", "value", "needed", "meaning"], rows)]
 
 

@@ -3,7 +3,9 @@
 import ast
 import io
 import tokenize
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text
@@ -50,6 +52,7 @@ def section(service: str, source: str) -> list[str]:
             "write a comment behind or above each",
         )
     lines = [f"(service-{service})=", f"## {service}", "", ast.get_docstring(tree) or "", ""]
+    lines += hardware(source_root() / "services" / service / "service.toml")
     rows = [[code(one.name), code(one.value), one.words] for one in found]
     lines += table(["name", "value", "meaning"], rows) if rows else []
     for node in tree.body:
@@ -60,6 +63,31 @@ def section(service: str, source: str) -> list[str]:
                 arguments = f"({ast.unparse(node.args)})"
             lines += [f"`{node.name}{arguments}`", f": {' '.join(words.split())}", ""]
     return lines
+
+
+def hardware(manifest: Path) -> list[str]:
+    """Return the lines on the pins of a service that ships, with what its manifest says of them.
+
+    None where it has no pins.
+    """
+    text = read_text(manifest)
+    document = tomllib.loads(text)
+    pins = document["service"].get("pins", []) + [
+        line[key]
+        for line in document.get("line", ())
+        for key in ("pin", "tx", "rx")
+        if key in line
+    ]
+    if not pins:
+        return []
+    comment = text.partition("\n")[0]
+    words = comment.removeprefix("#").strip() if comment.startswith("#") else ""
+    named = ", ".join(code(pin) for pin in pins)
+    return [
+        f"Its pins are {named}. {words}" if words else f"Its pins are {named}.",
+        "A manifest that an application has for the service names others.",
+        "",
+    ]
 
 
 def constants(source: str) -> list[Constant]:

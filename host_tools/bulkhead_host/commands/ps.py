@@ -27,8 +27,10 @@ def command(port: str, dump_file: Path | None, wants_json: bool) -> None:
     """List the services on a board.
 
     PRIORITY 0 is the most important; in parentheses the one it runs at while a more important
-    caller waits. GEN counts the incarnations of a service, FAULT is the kind of its last fault,
-    CPU the milliseconds it has run.
+    caller waits. GEN counts the incarnations of a service, FAULT is the kind of its last fault.
+    CPU ms is how long it has run, STEPS how often, MEMORY the bytes of the heap that it is charged
+    with. CLIENTS wait for its answer, QUEUE messages wait in its mailbox, DROPPED ones found it
+    full.
     """
     if dump_file is not None:
         dump = load_dump(dump_file)
