@@ -4,12 +4,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bulkhead_host.commands.options import operations_of
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.pins import Pin
 from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.recording import Recording
 from bulkhead_host.link.services import Hello, Table
-from bulkhead_host.link.trace import collect, trace_lines
+from bulkhead_host.link.trace import collect
+from bulkhead_host.view.story import story, told_lines
 from pytest_bulkhead.devices import Device
 from pytest_bulkhead.kernel import Clock, Kernel
 from pytest_bulkhead.targets import Target
@@ -23,10 +26,12 @@ class Board:
 
     `hello` and `before` are what it said of itself and its services when the test began, `log`
     the lines that it has written since; those of its boot too, where that was for this test.
+    `application` is the folder whose `api.py` name its operations, None for the present one.
     """
 
     def __init__(self, device: Device, target: Target, *, is_fresh: bool = False) -> None:
         self.target = target
+        self.application: Path | None = None
         self.log: list[str] = []
         self._device = device
         self._used_pins: dict[int, Pin] = {}
@@ -95,11 +100,15 @@ class Board:
                 for one in table.services
             )
             found.append(("bulkhead services", lines))
-            trace = collect(self.kernel.client, seconds=0)
-            found.append(("bulkhead trace", "\n".join(trace_lines(trace))))
+            found.append(("bulkhead trace", "\n".join(self._happened())))
         except BulkheadError as error:
             found.append(("bulkhead services", f"not known: {error.cause}"))
         return found
+
+    def _happened(self) -> list[str]:
+        trace = collect(self.kernel.client, seconds=0)
+        operations = operations_of(trace.names, self.application)
+        return told_lines(story(Recording(hello=self.hello, trace=trace), operations=operations))
 
     def _fault(self, name: str) -> str:
         return self.kernel.fault_text(name) or "it left no text"

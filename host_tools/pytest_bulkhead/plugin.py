@@ -7,7 +7,7 @@ so the plugin costs nothing to a run without them.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,7 +229,22 @@ def bulkhead_image(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPat
     from bulkhead_host.commands.build import BuildOptions, build  # noqa: PLC0415  (when used)
 
     output = tmp_path_factory.mktemp("bulkhead") / "image.uf2"
-    return build(BuildOptions(application=_application(pytestconfig), output=output)).path
+    options = BuildOptions(application=_application(pytestconfig), output=output)
+    return build(options, progress=_teller(pytestconfig)).path
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Return what prints the lines of a build, which may take minutes, past pytest's capturing."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+
+    def tell(line: str) -> None:
+        if reporter is not None:  # a worker of xdist has none
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                reporter.ensure_newline()
+                reporter.write_line(f"bulkhead: {line}")
+
+    return tell
 
 
 @pytest.fixture(scope="session")
@@ -270,7 +285,8 @@ def board(
             request.node.stash[_LEASE] = lease
             device = lease.device
         made = _made(device, bulkhead_target, is_fresh="fresh_board" in request.fixturenames)
-        _check_application(made, _application(pytestconfig))
+        made.application = _application(pytestconfig)
+        _check_application(made, made.application)
         request.node.stash[_BOARD] = made
         request.node.user_properties += _properties(made, request.node.stash.get(_LEASE, None))
         yield made

@@ -173,9 +173,25 @@ def test_a_failure_shows_console_faults_services_and_trace(run: Run) -> None:
             "supervisor: *, generation 1, fault None",
             "*- bulkhead trace -*",
             "*0.000 ms  *: *",
-            "* ms  supervisor: *",
+            "* ms  blink: *blink -> led.TOGGLE*",
+            "* steps that answered the tool are left out",
         ]
     )
+
+
+def test_the_lines_of_a_build_are_seen_while_the_output_is_captured(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("""
+    from pytest_bulkhead.plugin import _teller
+    def test_says(pytestconfig):
+        print("captured")
+        _teller(pytestconfig)("another build is running: waiting for it")
+    """)
+    for option in ("-q", "-s"):
+        result = pytester.runpytest_subprocess(option, timeout=TIMEOUT_S)
+        result.stdout.fnmatch_lines(["bulkhead: another build is running: waiting for it"])
+        assert ("captured" in result.stdout.str()) == (option == "-s")
 
 
 def test_what_does_not_happen_fails_within_the_boards_time(run: Run) -> None:

@@ -13,7 +13,7 @@ from bulkhead_host.link.log import LogLine
 from bulkhead_host.link.recording import Recording, record
 from bulkhead_host.link.services import Capability, Hello, Service, Table
 from bulkhead_host.link.trace import Trace, records
-from bulkhead_host.view.story import story
+from bulkhead_host.view.story import story, told_lines
 
 HELLO = Hello(abi=1, services=6, uptime_ms=0, version="0", board="pico", application="garden")
 NAMES = ("supervisor", "console", "adc", "soil", "gardener", "cutoff")
@@ -119,6 +119,20 @@ def test_who_looked_is_left_out_and_counted_and_can_be_shown() -> None:
     whole = story(found, operations=OPERATIONS, has_observer=True)
     assert {CONSOLE, SUPERVISOR} <= {one.task for one in whole.shown.slices}
     assert [one.name for one in whole.shown.instants] == ["interrupt of line 0"]
+
+
+def test_lines_tell_who_served_what_and_count_the_observer() -> None:
+    fault = (77, abi.EVENT_FAULT << 20 | SOIL << 13 | abi.FAULT_NAMES.index("BUDGET"))
+    lines = told_lines(story(recorded(*WATERING, fault, *LOOKING), operations=OPERATIONS))
+    assert lines == [
+        "    0.010 ms  gardener: gardener -> soil.READ",
+        "    0.030 ms  soil: soil.READ -> adc.MILLIVOLTS",
+        "    0.045 ms  adc: adc.MILLIVOLTS: reply_recv OK",
+        "    0.060 ms  soil: soil.READ: reply_recv OK",
+        "    0.075 ms  gardener: recv",
+        "    0.077 ms  soil: fault BUDGET",
+        "5 steps that answered the tool are left out",
+    ]
 
 
 def test_what_the_supervisor_does_by_itself_stays() -> None:

@@ -156,26 +156,6 @@ def records(words: Iterable[Sequence[int]]) -> list[Record]:
     return found
 
 
-def trace_lines(trace: Trace) -> list[str]:
-    """Return a line for each record: milliseconds since the first, who, what, how often."""
-    lines = []
-    for one in trace.records:
-        again = f", {one.repeats + 1} times" if one.repeats else ""
-        who = name_of(one.task, trace.names)
-        lines.append(f"{one.time_us / 1000:9.3f} ms  {who}: {_words(one)}{again}")
-    return lines
-
-
-def _words(record: Record) -> str:
-    if record.event == abi.EVENT_STEP:
-        return abi.TRAP_NAMES.get(record.detail & abi.TRAP_MASK, "ended a step")
-    if record.event == abi.EVENT_FAULT and record.detail < len(abi.FAULT_NAMES):
-        return f"fault {abi.fault_name(record.detail)}"
-    names = abi.TRACE_NAMES
-    name = names[record.event] if record.event < len(names) else f"event {record.event}"
-    return f"interrupt of line {record.detail}" if record.event == abi.EVENT_INTERRUPT else name
-
-
 def name_of(task: int, names: Sequence[str]) -> str:
     """Return the service of that number, or words for a number that none has."""
     if task == 0:

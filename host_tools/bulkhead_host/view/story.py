@@ -72,6 +72,28 @@ def story(
     )
 
 
+def told_lines(told: Story) -> list[str]:
+    """Return a line for each step and event: milliseconds since the first, who, what, how often.
+
+    A step stands where it ended. What the observer did is counted in a last line.
+    """
+    happened = [
+        (one.time_us, one.task, f"fault {one.name}" if one.name in abi.FAULT_NAMES else one.name)
+        for one in told.shown.instants
+    ]
+    for step in told.shown.slices:
+        if step.piece == step.pieces:
+            again = f", {step.repeats + 1} times" if step.repeats else ""
+            happened.append((step.end_us, step.task, step.name + again))
+    lines = [
+        f"{time_us / 1000:9.3f} ms  {name_of(task, told.shown.names)}: {words}"
+        for time_us, task, words in sorted(happened)
+    ]
+    if told.left_out:
+        lines.append(f"{told.left_out} steps that answered the tool are left out")
+    return lines
+
+
 # Names
 
 
