@@ -9,7 +9,7 @@ from rich.console import Console
 from bulkhead_host import abi
 from bulkhead_host.link.services import Hello, Service, Table
 from bulkhead_host.view.monitor import LiveViewer, PlainViewer, log_text
-from bulkhead_host.view.services import as_json, changes, grid
+from bulkhead_host.view.services import as_json, changes, cpu_percent, grid
 from bulkhead_host.view.top import HELP_LINES, TopViewer, bar
 
 HELLO = Hello(
@@ -81,6 +81,17 @@ def test_cpu_between_two_tables_is_a_share_across_the_wrap_of_its_counter() -> N
     header, row = rendered(grid(after, previous=before)).splitlines()
     assert "CPU %" in header
     assert "25.0" in row.split()
+
+
+def test_cpu_is_never_more_than_there_is() -> None:
+    """A table is read over some milliseconds, and says its time once."""
+    logger = replace(BLINK, name="logger")
+    before = table(BLINK, logger)
+    busy = (replace(BLINK, cpu_us=BLINK.cpu_us + 900_000),
+            replace(logger, cpu_us=logger.cpu_us + 600_000))  # fmt: skip
+    after = table(*busy, uptime_ms=before.uptime_ms + 1000)
+    shares = [cpu_percent(one, after, before) for one in after.services]
+    assert shares == pytest.approx([60, 40])
 
 
 def test_cpu_of_a_board_that_restarted_between_is_left_out() -> None:

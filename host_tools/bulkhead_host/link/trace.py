@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
-from bulkhead_host.link.pace import SLOWEST
 from bulkhead_host.link.services import Capability, parse_trace
 
 _PIECES_MAX = 64  # that a ring holds, read when the time is over
@@ -18,7 +17,7 @@ _PAUSE_MIN_S = 0.002
 _PAUSE_MAX_S = 0.064
 _FEW = 24
 _MANY = 40
-_STILL_S = 10.0  # beyond what the slowest board takes
+_STILL_S = 30.0  # in which the slowest board gains a millisecond
 _HALF = abi.CPU_US_MODULUS // 2
 
 
@@ -76,8 +75,8 @@ def collect(
     position = lost = new = drained = 0
     pause_s = _PAUSE_MIN_S
     clock_s = client.transport.clock_s
-    begun_s = clock_s()
-    until_s = begun_s + seconds
+    until_s = clock_s() + seconds
+    moved_s, least_s = clock_s(), seconds
     begun_ms = client.hello().uptime_ms if seconds else 0
     while True:
         first, found = parse_trace(client.trace(position % abi.POSITION_MODULUS))
@@ -101,7 +100,9 @@ def collect(
             left_s = _left_s(client, begun_ms, seconds)
             if left_s <= 0:
                 break
-            if clock_s() - begun_s > seconds / SLOWEST + _STILL_S:
+            if left_s < least_s:
+                moved_s, least_s = clock_s(), left_s
+            if clock_s() - moved_s > _STILL_S:
                 raise DeviceTimeout(
                     "the board answers, and its clock stands still", "bulkhead reset"
                 )

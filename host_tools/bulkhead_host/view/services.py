@@ -84,13 +84,23 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
 
 
 def cpu_percent(service: Service, table: Table, previous: Table | None) -> float | None:
-    """Return a service's share of the time between two tables; None where that is not known."""
-    old = previous.named(service.name) if previous is not None else None
+    """Return a service's share of the time between two tables; None where that is not known.
+
+    A table is read over some milliseconds, and says its time once. So what all services have used
+    may be more than the time between two; then that is what has passed, and the sum is 100 %.
+    """
     passed_ms = 0 if previous is None else gained_ms(previous.uptime_ms, table.uptime_ms)
-    if old is None or passed_ms <= 0:
+    if previous is None or passed_ms <= 0:
         return None
-    used_us = (service.cpu_us - old.cpu_us) % abi.CPU_US_MODULUS
-    return used_us / (10 * passed_ms)
+    before = {one.name: one.cpu_us for one in previous.services}
+    used_us = {
+        one.name: (one.cpu_us - before[one.name]) % abi.CPU_US_MODULUS
+        for one in table.services
+        if one.name in before
+    }
+    if service.name not in used_us:
+        return None
+    return 100 * used_us[service.name] / max(1000 * passed_ms, sum(used_us.values()))
 
 
 def title(hello: Hello, table: Table) -> Text:
