@@ -89,6 +89,7 @@ class Board:
             self.kernel.client.listen(_LAST_WORDS_S)
         found = [("bulkhead console", "\n".join(self.log) or "nothing was written")]
         try:
+            happened = self._happened()  # first: the ring forgets it over the other questions
             table = self.kernel.services()
             found += [
                 (f"bulkhead fault of {service.name}", self._fault(service.name))
@@ -100,7 +101,7 @@ class Board:
                 for one in table.services
             )
             found.append(("bulkhead services", lines))
-            found.append(("bulkhead trace", "\n".join(self._happened())))
+            found.append(("bulkhead trace", "\n".join(happened)))
         except BulkheadError as error:
             found.append(("bulkhead services", f"not known: {error.cause}"))
         return found

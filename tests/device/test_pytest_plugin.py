@@ -173,10 +173,11 @@ def test_a_failure_shows_console_faults_services_and_trace(run: Run) -> None:
             "supervisor: *, generation 1, fault None",
             "*- bulkhead trace -*",
             "*0.000 ms  *: *",
-            "* ms  blink: *blink -> led.TOGGLE*",
+            "* ms  *: *",
             "* steps that answered the tool are left out",
         ]
     )
+    result.stdout.no_fnmatch_line("* ms  supervisor: inspect*")
 
 
 def test_the_lines_of_a_build_are_seen_while_the_output_is_captured(
