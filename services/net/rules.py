@@ -3,7 +3,10 @@
 from bulkhead_system import NET, SERVICES  # type: ignore[attr-defined, unused-ignore]
 from micropython import const
 
+from services.net.api import TCP
+
 _LISTEN = const(3)
+TLS = const(4)  # a kind of destinations, not of sockets: TCP that net encrypts
 _ANY = "*"
 
 
@@ -14,12 +17,19 @@ class Rules:
         numbers = {row[0]: number for number, row in enumerate(SERVICES, 1)}
         self.rows = {numbers[name]: rows for name, rows in NET}
 
-    def allows(self, badge, kind, host, port):
-        """Tell whether a task may use a destination, named as its manifest names it."""
+    def kind_of(self, badge, kind, host, port):
+        """Return how a task may use a destination, named as its manifest names it: 0 if not.
+
+        What is listed both ways is TLS.
+        """
+        found = 0
         for row in self.rows.get(badge, ()):
-            if row[0] == kind and row[2] == port and row[1] in (_ANY, host):
-                return True
-        return False
+            if row[2] == port and row[1] in (_ANY, host):
+                if row[0] == TLS and kind == TCP:
+                    return TLS
+                if row[0] == kind:
+                    found = kind
+        return found
 
     def may_listen(self, badge, port):
         """Tell whether a task may take connections at a port."""

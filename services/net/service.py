@@ -32,7 +32,7 @@ from services.net.api import (
     WRITE,
 )
 from services.net.questions import ask_name, ask_time, is_address
-from services.net.rules import Rules
+from services.net.rules import TLS, Rules
 from services.net.sockets import Table
 
 _REAP_MS = const(500)
@@ -52,7 +52,7 @@ class Net:
         self.config = dict(dict(CONFIG)[name])
         self.interface = make_interface(self.config, name)
         self.rules = Rules()
-        self.table = Table()
+        self.table = Table(self.config["ca"])
         self.waiters = {}  # tokens by badge: who asks again waits once
         self.questions = []  # pairs of a question and the token of who waits for it
         self.told = {}  # when a refusal was logged last, by badge
@@ -304,7 +304,8 @@ def open_one(net, badge, arg):
     server = net.interface.name_server()
     is_asked = not (is_address(host) or net.interface.resolves)
     why_not = OK
-    if not net.rules.allows(badge, kind, host, port):
+    found = net.rules.kind_of(badge, kind, host, port)
+    if not found:
         why_not = NOT_ALLOWED
     elif not net.is_up():
         why_not = DOWN
@@ -316,6 +317,7 @@ def open_one(net, badge, arg):
         return why_not, None
     one = net.table.add(badge, kind, bits)
     one.port = port
+    one.tls_host = host if found == TLS else ""
     if is_asked:
         one.question = ask_name(server, host, net.next_question())
     else:

@@ -69,6 +69,7 @@ class Socket:
         self.bits = bits
         self.raw = None
         self.port = 0
+        self.tls_host = ""  # who it has to prove to be, once there is a connection
         self.question = None
         self.is_connected = self.listens = self.is_lost = False
         self.armed = _BOTH
@@ -171,8 +172,8 @@ class Socket:
             return EMPTY, 0
         try:
             count = getattr(self.raw, way)(buffer)
-        except OSError as error:
-            if error.errno == EAGAIN:
+        except (OSError, ValueError) as error:  # of TLS a certificate that is not right
+            if error.args[0] == EAGAIN:
                 return EMPTY, 0
             self.is_lost = True
             return ENDED, 0
@@ -180,9 +181,11 @@ class Socket:
 
 
 class Table:
-    """All sockets by their numbers."""
+    """All sockets by their numbers; `ca` is the certificate that TLS trusts, DER in base64."""
 
-    def __init__(self):
+    def __init__(self, ca=""):
+        self.ca = ca
+        self.context = None
         self.rows = {}
         self.poller = select.poll()
         self.lost = 0
@@ -215,6 +218,22 @@ class Table:
         events = {id(found[0]): found[1] for found in self.poller.poll(0)}
         for one in self.rows.values():
             one.see(events.get(id(one.raw), 0) if one.raw else 0)
+            if one.tls_host and one.is_connected:
+                self._secure(one)
+
+    def _secure(self, one):
+        """Encrypt a connection; the handshake is made by what is read and written first."""
+        from services.net.secure import context, wrap
+
+        host, one.tls_host = one.tls_host, ""
+        self.poller.unregister(one.raw)
+        try:
+            if self.context is None:
+                self.context = context(self.ca)
+            one.keep(wrap(self.context, one.raw, host))
+        except (OSError, ValueError):
+            one.is_lost = True
+        self.watch(one)
 
     def remove(self, one):
         """Close a socket, and forget it."""
@@ -247,10 +266,10 @@ class Table:
                 raws().pop(number)
 
     def pack(self):
-        """Return what an update hands over; whose host's name is looked up begins anew."""
+        """Return what an update hands over: not what is looked up, or to be encrypted, still."""
         parts = []
         for one in self.rows.values():
-            if one.raw is None:
+            if one.raw is None or one.tls_host:
                 continue
             flags = one.is_connected | one.listens << 1 | one.is_lost << 2
             parts.append(pack(_ROW, one.number, one.badge, one.kind, one.bits, flags, one.armed))

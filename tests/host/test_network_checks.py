@@ -1,6 +1,7 @@
 """`bulkhead check` on the network: `net` alone has it, and manifests say whom they reach."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_system import application
@@ -95,3 +96,34 @@ def test_streams_are_for_whose_manifest_lists_asyncio() -> None:
     name = "bulkhead.streams.Streams"
     assert not is_allowed(name, SERVICE)
     assert is_allowed(name, (*SERVICE, *with_companions(["asyncio"])))
+
+
+def with_tls(folder: Path, *, budget_ms: int = 1500, ca: str = "MIIB") -> Path:
+    """Write an application whose client asks for TLS, and what net's manifest says of that."""
+    with_net(folder, CLIENT.replace("tcp", "tls"))
+    manifest = folder / "net" / "service.toml"
+    text = manifest.read_text().replace("budget_ms = 50 ", f"budget_ms = {budget_ms} ")
+    manifest.write_text(text.replace('ca = ""', f'ca = "{ca}"'))
+    return folder
+
+
+def test_tls_is_made_where_net_may_take_its_time_and_trusts_somebody(tmp_path: Path) -> None:
+    folder = with_tls(tmp_path)
+    assert texts(folder) == []
+    space: dict[str, object] = {}
+    exec(system_source(*load_system(folder)), space)
+    assert space["NET"] == (("one", ((4, "10.0.2.2", 80),)),)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({"budget_ms": 1499}, "is a step of 1.4 s of net"),
+        ({"ca": ""}, "net trusts no certificate"),
+    ],
+)
+def test_tls_is_refused_where_nobody_has_said_that_it_may_be(
+    tmp_path: Path, manifest: dict[str, Any], words: str
+) -> None:
+    (text,) = texts(with_tls(tmp_path, **manifest))
+    assert words in text

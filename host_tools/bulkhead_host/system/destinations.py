@@ -1,8 +1,9 @@
 """What a manifest's [net] says: whom a service may speak to over the network, where it listens.
 
     [net]
-    tcp = ["10.0.2.2:1883", "broker.example:8883"]
+    tcp = ["10.0.2.2:1883"]
     udp = ["10.0.2.2:5005"]
+    tls = ["broker.example:8883"]
     listen = [80]
 
 A host is an address or a name, as the service gives it when it connects, or `*` for any.
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 
 from bulkhead_host.system.fields import Fields
 
-TCP, UDP, LISTEN = 1, 2, 3
-"""Kinds of destinations; the numbers are those of `services/net/api.py`."""
+TCP, UDP, LISTEN, TLS = 1, 2, 3, 4
+"""Kinds of destinations; the numbers are those of `services/net/api.py` and `rules.py`."""
 
-KEYS = {"tcp": TCP, "udp": UDP}
+KEYS = {"tcp": TCP, "udp": UDP, "tls": TLS}
 ANY = "*"
 PORT_MAX = 65_535
 HOST_BYTES_MAX = 64

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from bulkhead_host.system.destinations import LISTEN
+from bulkhead_host.system.destinations import LISTEN, TLS
 from bulkhead_host.system.manifest import RIGHTS, Service
 
 NET = "net"
@@ -10,6 +10,9 @@ NET = "net"
 
 MODULES = ("lwip", "network", "socket", "ssl", "tls", "usocket", "ussl")
 _DRIVERS = {"wifi": ("network",)}  # it keeps the chip in its network, and opens no socket
+
+HANDSHAKE_MS = 1500
+"""What a TLS handshake takes on the RP2040, with P-256: one C call of 1.4 s."""
 
 Problem = tuple[Service, tuple[str | int, ...], str, str]
 """Whose manifest, which key, what is wrong, what to do."""
@@ -22,6 +25,7 @@ def network_problems(services: Mapping[str, Service]) -> Iterator[Problem]:
     for service in services.values():
         yield from _modules(service)
         yield from _clients(service, services)
+        yield from _secured(service, services)
         if service.package == NET:
             if owner:
                 text = f"{owner} has the network already: there is one {NET} on a board"
@@ -66,3 +70,19 @@ def _clients(service: Service, services: Mapping[str, Service]) -> Iterator[Prob
             text = f"{use.target} cannot notify {service.name}, nor learn that it has died"
             manifest = services[use.target]
             yield manifest, ("uses",), text, '"*" = ["notify"] under [uses]'
+
+
+def _secured(service: Service, services: Mapping[str, Service]) -> Iterator[Problem]:
+    """Yield what net's manifest has to say before it makes TLS: that its step may be so long."""
+    if not any(destination.kind == TLS for destination in service.destinations):
+        return
+    for owner in services.values():
+        if owner.package != NET:
+            continue
+        if owner.budget_ms < HANDSHAKE_MS:
+            text = f"TLS, which {service.name} asks for, is a step of 1.4 s of {owner.name}"
+            hint = f"say that it may be: budget_ms = {HANDSHAKE_MS} or more"
+            yield owner, ("service", "budget_ms"), text, hint
+        if not dict(owner.config).get("ca"):
+            text = f"{owner.name} trusts no certificate, and {service.name} asks for TLS"
+            yield owner, ("config",), text, "write one, DER in base64, as ca under [config]"
