@@ -12,6 +12,7 @@ from bulkhead_host.campaign.actions import Bench
 from bulkhead_host.campaign.judge import Judge
 from bulkhead_host.campaign.plan import FaultKind, Invariants, planned
 from bulkhead_host.campaign.report import junit, line, summary
+from bulkhead_host.campaign.trial import look
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.frames import Frame
 from bulkhead_host.system.policy import Group
@@ -277,6 +278,42 @@ def test_a_reset_of_the_board_violates() -> None:
         board.uptime_ms = 10
 
     assert judged(board, later=reset).violations == ("the board was reset",)
+
+
+class SlowToReturn(FakeBoard):
+    """A board that answers nothing after a reset, for longer than it had been up before."""
+
+    def _control(self, name: str, verb: int) -> int:
+        self.is_deaf = True
+        return super()._control(name, verb)
+
+    def hear(self) -> None:
+        self.is_deaf = False
+
+
+def test_a_board_that_answers_late_after_a_reset_is_back() -> None:
+    board = SlowToReturn()
+    line_ = FakeLine(board)
+    line_.after(board.uptime_ms / 1000 + 1, board.hear)
+    plan = replace(
+        PLAN,
+        faults=(FaultKind(kind="reset", targets=("board",)),),
+        invariants=replace(PLAN.invariants, recovered_within_ms=20_000),
+    )
+    bench = Bench(client=Client(line_), application=APPLICATION, description=BOARD)
+    result = Judge(bench, plan).judge(planned(plan, 0))
+    assert (result.kind, result.violations) == ("reset", ())
+    assert result.recovery_ms is not None
+    assert result.recovery_ms > 5000
+
+
+def test_a_reset_is_seen_however_long_ago_it_was() -> None:
+    board = FakeBoard()
+    bench = Bench(client=Client(FakeLine(board)), application=APPLICATION, description=BOARD)
+    before = look(bench, PLAN.invariants)
+    later_s = before.taken_s + 60
+    assert before.was_reset_by(59_000, now_s=later_s)
+    assert not before.was_reset_by(before.table.uptime_ms + 60_000, now_s=later_s)
 
 
 def test_a_board_that_falls_silent_violates() -> None:

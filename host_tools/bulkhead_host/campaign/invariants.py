@@ -18,10 +18,9 @@ _BLOCKED = ("calling", "served", "sending")
 
 def violations(trial: Trial, after: Look, *, heap_free_first: int) -> Iterator[str]:
     """Yield what does not hold, in words; `heap_free_first` is what memory is compared with."""
-    before = trial.before.table
     if trial.kind.ends is Ends.BOARD:
         yield from _started_again(trial, after.table)
-    elif after.table.uptime_ms < before.uptime_ms:
+    elif trial.before.was_reset_by(after.table.uptime_ms, now_s=after.taken_s):
         if not trial.skipped:  # else by its manifest
             yield "the board was reset"
         return

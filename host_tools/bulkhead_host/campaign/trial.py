@@ -17,9 +17,6 @@ ROUSE_S = 2
 
 DOWN = ("dormant", "faulted")
 GIVEN_UP = "degraded"
-_APART_MS = 500
-"""By how much a board's uptime may be ahead of the time that its fault has been waited for."""
-
 _LOOK_S = 0.02
 _LOOK_S_MAX = 0.25
 """Between two looks; the pause grows with what has passed."""
@@ -29,14 +26,24 @@ _LOOK_S_MAX = 0.25
 class Look:
     """A board between two faults, with its heap after a collection.
 
-    `sent` are the traps of others into each mailbox, by holder and by which of its handles, where
-    messages are to be accounted for; one that names an incarnation which has ended is not among
-    them: its holder is told DEAD.
+    `taken_s` is when the table was read, by the clock of the line. `sent` are the traps of others
+    into each mailbox, by holder and by which of its handles, where messages are to be accounted
+    for; one that names an incarnation which has ended is not among them: its holder is told DEAD.
     """
 
+    taken_s: float
     table: Table
     heap_free: int
     sent: dict[str, dict[tuple[str, int], int]]
+
+    def was_reset_by(self, uptime_ms: int, *, now_s: float) -> bool:
+        """Tell whether a board that is up for so long now was reset after this look.
+
+        A reset takes away what the board had been up for, whenever somebody asks: its uptime alone
+        is less only for as long. Half of that is left to what clock and line are wrong by.
+        """
+        passed_ms = (now_s - self.taken_s) * 1000
+        return uptime_ms < passed_ms + self.table.uptime_ms / 2
 
 
 def look(bench: Bench, invariants: Invariants) -> Look:
@@ -49,8 +56,10 @@ def look(bench: Bench, invariants: Invariants) -> Look:
     while True:
         try:
             table = bench.client.table()
+            taken_s = clock_s()
             sent = _sent(bench, table) if invariants.messages_accounted else {}
-            return Look(table=table, heap_free=bench.client.heap_free(), sent=sent)
+            heap_free = bench.client.heap_free()
+            return Look(taken_s=taken_s, table=table, heap_free=heap_free, sent=sent)
         except DeviceTimeout:
             if clock_s() >= until_s:
                 raise
@@ -268,9 +277,7 @@ class Trial:
             table = self.bench.client.table()
             now = table.named(name)
             is_given_up = now is not None and now.state == GIVEN_UP
-            was_reset = (
-                policy.on_giving_up == "reset" and table.uptime_ms < self.before.table.uptime_ms
-            )
+            was_reset = policy.on_giving_up == "reset" and self._was_reset_by(table.uptime_ms)
             if (
                 is_given_up or was_reset
             ) and old.restarts + self.kind.starts > policy.restarts_max:
@@ -287,6 +294,9 @@ class Trial:
         due = generation(self.before.table.named(name)) + self.kind.starts
         return now is not None and now.state not in DOWN and now.generation >= due
 
+    def _was_reset_by(self, uptime_ms: int) -> bool:
+        return self.before.was_reset_by(uptime_ms, now_s=self.clock_s())
+
     def _wait_for_board(self) -> None:
         """Wait until every service runs again, by a clock that began anew."""
         within_ms = self.invariants.recovered_within_ms
@@ -295,9 +305,8 @@ class Trial:
         while self.clock_s() <= started_s + within_ms / 1000:
             self._pause(started_s)
             try:
-                passed_ms = (self.clock_s() - started_s) * 1000
-                if self.bench.client.hello().uptime_ms > passed_ms + _APART_MS:
-                    continue  # it has not begun anew yet
+                if not self._was_reset_by(self.bench.client.hello().uptime_ms):
+                    continue
                 table = self.bench.client.table()
             except BulkheadError:
                 continue
