@@ -131,7 +131,7 @@ def test_an_image_that_another_merger_made_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path, {"module.py": b"VALUE = 1\n"})
-    monkeypatch.setattr("bulkhead_host.image.build._MERGER", str(time.time_ns()))
+    monkeypatch.setattr("bulkhead_host.image.build._MAKERS", str(time.time_ns()))
     said: list[str] = []
     build_image(files={"module.py": b"VALUE = 1\n"}, progress=said.append)
     assert "linking MicroPython" in said

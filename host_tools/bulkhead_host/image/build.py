@@ -24,6 +24,7 @@ from bulkhead_host.image.firmware import FirmwareBuild, changes_for
 from bulkhead_host.image.frozen import read_files, stock_modules
 from bulkhead_host.image.recipe import BUILDER_VERSION, LIBRARIES, Board, board_named
 from bulkhead_host.image.sources import SourceTree, library, source_tree
+from bulkhead_host.image.tighten import own_source
 from bulkhead_host.image.toolchain import toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
@@ -36,7 +37,7 @@ BUILD_FOLDERS_KEPT = 6
 
 
 # What is made of the files hangs on this code as well, and most changes to it change nothing else.
-_MERGER = digest(*(inspect.getsource(module) for module in (merge_module, scopes)))
+_MAKERS = digest(*(inspect.getsource(one) for one in (merge_module, scopes)), own_source())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def build_image(  # noqa: PLR0913  (all by keyword)
         additions, keys = _additions(target, cache, progress)
         changes = digest(repr(changes_for(target))) if contents else ""
         base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
-        folder = cache / "images" / digest(base, _MERGER, digest_files(contents | stock))[:32]
+        folder = cache / "images" / digest(base, _MAKERS, digest_files(contents | stock))[:32]
         if (folder / "image.json").exists():
             os.utime(folder)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.image.tighten import ARCHITECTURE, tightened
 from bulkhead_host.system import floats
 
 # A line number is a byte for each line of bytecode: 4 KB of the kernel's flash.
@@ -25,8 +26,9 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
 
     `name` is its path on the board (`kernel/abi.py`), which tracebacks show. `architecture` is
     what `@micropython.native` and `viper` functions are compiled for. Line numbers and assertions
-    are kept, except in kernel, port, guard and user library, whose flash counts. Raises
-    `BulkheadError` with the compiler's words.
+    are kept, except in kernel, port, guard and user library, whose flash counts. Machine code for
+    the Cortex-M0+ is written shorter than the compiler does (`tighten`). Raises `BulkheadError`
+    with the compiler's words.
     """
     _check_floats(source, name)
     with tempfile.TemporaryDirectory(prefix="bulkhead-mpy-") as folder:
@@ -42,7 +44,8 @@ def compile_module(source: bytes, name: str, *, architecture: str, mpy_cross: Pa
             raise BulkheadError(
                 f"{name} does not compile: {error.last_line}", f"mend {name}{place}"
             ) from error
-        return made.read_bytes()
+        module = made.read_bytes()
+    return tightened(module) if architecture == ARCHITECTURE else module
 
 
 def compile_modules(

@@ -22,6 +22,7 @@ from bulkhead_host.image.packages import Packages, Purpose, has_program, install
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Recipe
 from bulkhead_host.image.sources import SourceTree, source_tree
+from bulkhead_host.image.tighten import own_source
 from bulkhead_host.image.toolchain import COMPILER
 from bulkhead_host.image.toolchain import PACKAGES as IMAGE_PACKAGES
 from bulkhead_host.paths import cache_dir, mpy_cross_program, source_root
@@ -132,7 +133,7 @@ def build_firmware(
         base = digest(tree.key, version, settings, repr(CHANGES), digest_files(_own()))
         folder = cache / "qemu" / f"{processor.name}-{base[:12]}"
         contents = merge(files)
-        key = digest(base, processor.architecture, digest_files(contents))
+        key = digest(base, processor.architecture, own_source(), digest_files(contents))
         made, elf = folder / "made", folder / "build" / "firmware.elf"
         if elf.exists() and made.exists() and read_text(made) == key:
             os.utime(folder)
