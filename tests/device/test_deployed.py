@@ -44,7 +44,7 @@ def test_the_demo_stays_up_when_it_is_loaded_from_files(stock_image: Path, tmp_p
         output = board.run_until(b"the chip is at", timeout_ms=5000)
         assert b"uncaught" not in output
         client = Client(BoardTransport(board))
-        client.listen(1)  # until all have loaded: there is stack for one of them
+        client.listen(2)  # until all have loaded: there is stack for one of them
         before = client.table()
         assert all(service.generation == 1 for service in before.services)
         client.inject("blink", "crash")

@@ -47,12 +47,14 @@ new_rig()
 
 @micropython.native
 def strike_and_look(_):
+    port.callbacks.hold(True)
     rig.kernel.words[STRUCK] += 1
     port.strike()
     port.look(None)
 
 def spinner(task):
     yield task.sleep(5)
+    port.callbacks.hold(False)  # it is to run in the midst of this step, as the port's own do
     micropython.schedule(strike_and_look, None)
     burn_us(rig, 400_000)
     yield task.recv()

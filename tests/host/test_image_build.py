@@ -253,8 +253,9 @@ def test_what_a_killed_build_left_half_written_is_made_again(tmp_path: Path) -> 
         process = multiprocessing.get_context("spawn").Process(
             target=_build_under_our_lock, args=(number,)
         )
+        left = set(_markers())  # by other builds that were killed, at any time
         process.start()
-        marker = _await_marker(process)
+        marker = _await_marker(process, left)
         process.kill()
         process.join()
         started = marker.stat().st_mtime
@@ -275,10 +276,14 @@ def _held_already(_path: Path, _progress: Progress) -> Iterator[None]:
     yield
 
 
-def _await_marker(process: SpawnProcess) -> Path:
+def _markers() -> Iterator[Path]:
+    return (cache_dir() / "build").glob("pico-*/unfinished")
+
+
+def _await_marker(process: SpawnProcess, left: set[Path]) -> Path:
     """Return the marker of a build once there is one, for as long as its process lives."""
     while process.is_alive():
-        for marker in (cache_dir() / "build").glob("pico-*/unfinished"):
+        for marker in set(_markers()) - left:
             return marker
         process.join(0.01)
     raise AssertionError("the build did not start")
