@@ -4,8 +4,7 @@ It has no hardware interrupts; lines of source `console` and `test` are fired by
 kill is the SIGINT that a Ctrl-C at a terminal would be; MicroPython cannot send itself one, so a
 shell that reads a fifo does, and says so in another. The clock is a word that the tick thread
 keeps, exact to a tick: each of its rounds is a tick at most, and while a step runs it counts the
-processor's time, so that a busy machine makes this board slow and does not use up a budget. While
-the board idles that thread stands still, and whoever idles sets the clock.
+processor's time, so that a busy machine makes this board slow and does not use up a budget.
 """
 
 import _thread
@@ -38,8 +37,6 @@ _STRIKE_AGAIN_US = const(150_000)
 _PAD_MS = const(300)
 # A signal that has been sent is taken within microseconds.
 _PAD_BRANCHES = const(20_000)
-# Between two looks for a signal that came just before the wait that it was to end.
-_IDLE_MS_MAX = const(1000)
 # A step that sleeps uses no processor: this share of the wall's time counts all the same.
 _ASLEEP_SHARE = const(8)
 
@@ -78,14 +75,11 @@ class Port:
         self.words = None
         self.ticking = False
         self.has_thread = False
-        self.rest = _thread.allocate_lock()  # held by the round of the tick, and while idle
-        self.has_idled = False
         self.guest = 0
         self.interrupts_guest = False
         self.lines = []
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
-        self.nothing = select.poll()
         self.console = self.outlet = None
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
@@ -148,31 +142,16 @@ class Port:
         return landed
 
     def idle(self, limit_us):
-        """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit).
-
-        A line fires here at the console only. The time that counts is the limit at most: where
-        the machine is busy and wakes this process late the board is slow.
-        """
+        """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit)."""
         console = self.console
-        listens = console is not None and not console.masked
-        poller = self.input if listens else self.nothing
-        with self.rest:
-            self.has_idled = True
-            while not self.words[IRQ_PENDING] and limit_us:
-                left_us = limit_us if limit_us > 0 else TIME_HALF
-                wait_ms = min((left_us + 999) // 1000, _IDLE_MS_MAX)
-                start = time.ticks_us()
-                for _ in poller.ipoll(wait_ms):
-                    console.fire()
-                gone_us = min(time.ticks_diff(time.ticks_us(), start), wait_ms * 1000)
-                self._count(gone_us)
-                if limit_us > 0:
-                    limit_us = max(limit_us - gone_us, 0)
-
-    def _count(self, us):
-        """Set the clock forward."""
-        self.uptime_us += us
-        self.clock[0] = (self.clock[0] + us) & TIME_MASK
+        start = self.now()
+        while not self.words[IRQ_PENDING]:
+            if limit_us >= 0 and (self.now() - start) & TIME_MASK >= limit_us:
+                return
+            if console is None or console.masked:
+                time.sleep_us(TICK_US)
+            elif self.input.poll(TICK_US // 1000):
+                console.fire()
 
     def line(self, kernel, offset, source, _argument, _trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked."""
@@ -282,51 +261,49 @@ class Port:
                 pass
 
     def _tick(self):
+        w = self.words
+        clock = self.clock
         seen = time.ticks_us()
         worked = time.ticks_cpu()
         while True:
             time.sleep_us(TICK_US)
             while self.landed != self.sent:
                 self.landed += self.struck.readinto(self.answer)
-            with self.rest:
-                before, worked_before = seen, worked
-                seen, worked = time.ticks_us(), time.ticks_cpu()
-                if self.has_idled:  # that time is counted
-                    self.has_idled = False
-                elif not self.clock_stands:
-                    self._look(
-                        time.ticks_diff(seen, before), time.ticks_diff(worked, worked_before)
-                    )
-
-    def _look(self, gone_us, worked_us):
-        """Count a round of the tick, which took so long; strike and ask as a tick has to."""
-        w = self.words
-        if w[ARMED] and w[RUNNING_TASK]:
-            gone_us = max(worked_us, gone_us // _ASLEEP_SHARE)
-        self._count(min(gone_us, TICK_US))
-        now = self.clock[0]
-        if not self.ticking:
-            return
-        if self.interrupts_guest and w[ARMED]:
-            self._interrupt_guest()
-        if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
-            self.request()
-        task = w[RUNNING_TASK]
-        if w[ARMED] and not w[OUTER] and w[READY_BITS] & (1 << w[task + PRIORITY]):
-            if (now - w[SLICE_END]) & TIME_HALF == 0:
+            before, worked_before = seen, worked
+            seen, worked = time.ticks_us(), time.ticks_cpu()
+            if self.clock_stands:
+                continue
+            gone_us = time.ticks_diff(seen, before)
+            if w[ARMED] and w[RUNNING_TASK]:
+                worked_us = time.ticks_diff(worked, worked_before)
+                gone_us = max(worked_us, gone_us // _ASLEEP_SHARE)
+            gone_us = min(gone_us, TICK_US)
+            self.uptime_us += gone_us
+            now = (clock[0] + gone_us) & TIME_MASK
+            clock[0] = now
+            if not self.ticking:
+                continue
+            if self.interrupts_guest and w[ARMED]:
+                self._interrupt_guest()
+                seen = time.ticks_us()
+            if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
                 self.request()
-        steps = w[task + STEPS]
-        if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
-            # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a
-            # step looks at STRUCK after that: so count first, then see that it still runs.
-            struck = w[STRUCK]
-            w[STRUCK] = struck + 1
-            if struck:
-                make_safe(self.kernel, task)  # it has caught one: it will end
-            if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
-                w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
-                if w[STRUCK] > STRIKES_MAX:
-                    self.panic(KILLS_CAUGHT)
-                self.strike()
-            else:
-                w[STRUCK] = struck
+            task = w[RUNNING_TASK]
+            if w[ARMED] and not w[OUTER] and w[READY_BITS] & (1 << w[task + PRIORITY]):
+                if (now - w[SLICE_END]) & TIME_HALF == 0:
+                    self.request()
+            steps = w[task + STEPS]
+            if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
+                # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a
+                # step looks at STRUCK after that: so count first, then see that it still runs.
+                struck = w[STRUCK]
+                w[STRUCK] = struck + 1
+                if struck:
+                    make_safe(self.kernel, task)  # it has caught one: it will end
+                if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
+                    w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
+                    if w[STRUCK] > STRIKES_MAX:
+                        self.panic(KILLS_CAUGHT)
+                    self.strike()
+                else:
+                    w[STRUCK] = struck
