@@ -11,7 +11,7 @@ none (`is_plain`): all else is written by the last step of the task, see `faults
 
 import io
 
-from kernel.abi import FAULT_TEXT_BYTES
+from kernel.abi import BUDGET, FAULT_TEXT_BYTES, HEARTBEAT
 from kernel.capabilities import NoRight
 from kernel.layout import *
 from kernel.limits import FAULTS_KEPT
@@ -36,6 +36,10 @@ _BUILT_IN = frozenset((
 ))  # fmt: skip
 # What says how an exception is written out.
 _HOOKS = ("__repr__", "__str__")
+# What a kill is in the words of the interpreter, and in those of who reads them.
+_KILL = b"KeyboardInterrupt"
+_HELD = b"killed: it held the processor for longer than its budget, without a yield\n"
+_HUNG = b"killed: it was not heard of for longer than its heartbeat_ms\n"
 
 
 def keep(kernel, task, kind):
@@ -78,7 +82,7 @@ def keep_late(kernel, task, error):
     """Keep the kill that ended a preempted task, which tells where it was, with its record."""
     index = _newest(kernel, task >> RECORD_SHIFT)
     if index is not None and kernel.fault_words[index] is None and is_plain(error):
-        kernel.fault_words[index] = _traceback(kernel, error)
+        kernel.fault_words[index] = _traceback(kernel, error, index)
 
 
 def is_plain(error):
@@ -113,12 +117,12 @@ def write_out(kernel):
     for index in range(FAULTS_KEPT):
         error = kernel.fault_words[index]
         if type(error) in _USED_AGAIN:
-            kernel.fault_words[index] = _traceback(kernel, error)
+            kernel.fault_words[index] = _traceback(kernel, error, index)
 
 
 def write(kernel, number, index, error):
     """Write out what a task has raised, as a step of that task, if its record is still there."""
-    text = _traceback(kernel, error)
+    text = _traceback(kernel, error, index)
     if kernel.faults[FAULT_WORDS * index] == number and type(kernel.fault_words[index]) is bytes:
         kernel.fault_words[index] = text
 
@@ -140,7 +144,7 @@ def words(kernel, number):
         return b""
     kept = kernel.fault_words[index]
     if isinstance(kept, BaseException):  # its class may have learned to speak since
-        kept = _traceback(kernel, kept) if is_plain(kept) else _name(kept)
+        kept = _traceback(kernel, kept, index) if is_plain(kept) else _name(kept)
         kernel.fault_words[index] = kept
     return kept or b""
 
@@ -168,14 +172,19 @@ def _name(error):
         return b""
 
 
-def _traceback(kernel, error):
-    """Return the traceback of `error` as bytes, its end if it is long."""
+def _traceback(kernel, error, index):
+    """Return the traceback of `error`, of a record, as bytes; its end if it is long."""
     try:
         stream = io.BytesIO()
         try:
             kernel.port.print_exception(error, stream)
         except Exception:  # its own text has failed: where it came from is there
             stream.write(_name(error))
-        return stream.getvalue()[-FAULT_TEXT_BYTES:]
+        text = stream.getvalue()
+        kind = kernel.faults[FAULT_WORDS * index + _KIND]
+        at = text.rfind(_KILL)
+        if at >= 0 and (kind == BUDGET or kind == HEARTBEAT):
+            text = text[:at] + (_HELD if kind == BUDGET else _HUNG)
+        return text[-FAULT_TEXT_BYTES:]
     except MemoryError:
         return b""

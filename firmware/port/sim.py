@@ -51,6 +51,9 @@ class Interrupt(KeyboardInterrupt):
     """What the interpreter raises for a kill or a Ctrl-C: no service raises it itself."""
 
 
+Interrupt.__module__, Interrupt.__qualname__ = "builtins", KeyboardInterrupt.__name__
+
+
 class Deadlock(Exception):
     """Nothing is ready, no deadline is set and no event is planned: the run would never end."""
 

@@ -311,3 +311,15 @@ def test_who_wakes_the_important_all_the_time_leaves_its_equals_their_turns(rig)
     rig.add("equal", equal)
     rig.run(60)
     rig.expect(rig.log, [4, 4])
+
+
+def test_words_of_a_kill_end_with_what_it_was_for(rig):
+    def main(task):
+        while True:
+            pass
+        yield
+
+    rig.add("busy", main, budget_ms=5)
+    rig.run(30)
+    last = rig.words_of("busy").rstrip().split("\n")[-1]
+    rig.expect(last, "killed: it held the processor for longer than its budget, without a yield")

@@ -167,6 +167,8 @@ def test_preempted_task_that_is_stopped_ends_as_it_goes_on(rig):
     controlled(rig, script, ("spin", spin, {"budget_ms": 1000, "priority": 6}))
     rig.expect(rig.log, [OK, OK, 2, "closed", OK, "closed"])
     rig.expect((rig.state("spin"), rig.fault("spin")), (DORMANT, HEARTBEAT))
+    last = rig.words_of("spin").rstrip().split("\n")[-1]
+    rig.expect(last, "killed: it was not heard of for longer than its heartbeat_ms")
 
 
 def test_order_to_stop_one_befalls_no_other(rig):

@@ -15,10 +15,7 @@ from kernel.abi import FAULT_NAMES
 
 Main = Callable[[Any], Generator[int, int, None]]
 # What a student cannot know of a fault whose text is the simulator's.
-_KINDS = {
-    "BUDGET": "it held the processor for longer than its budget, without a yield",
-    "RETURNED": "its function has ended, and a service goes on for ever",
-}
+_KINDS = {"RETURNED": "its function has ended, and a service goes on for ever"}
 LOGGED = 64  # records that the log has room for until it is read
 
 
@@ -87,7 +84,7 @@ class Bench:
         kind = FAULT_NAMES[self.house.rig.fault(name)]
         words = self.house.rig.words_of(name)
         lines = re.findall(rf'"{re.escape(str(self.hand_in))}", line (\d+)', words)
-        told = _KINDS.get(kind) or words.strip().rpartition("\n")[2]
+        told = _KINDS.get(kind) or words.strip().rpartition("\n")[2].removeprefix("killed: ")
         place = f", at line {lines[-1]}" if lines else ""
         expect(not self.house.rig.fault(name), f"{name} has failed: {told or kind}{place}")
 
