@@ -293,6 +293,17 @@ def _build_one(number: int) -> str:
     return build_image(files={"module.py": f"VALUE = {number}\n".encode()}).sha256
 
 
+def test_an_image_that_the_cache_has_waits_for_no_other_build(tmp_path: Path) -> None:
+    content = {"module.py": b"VALUE = 1\n"}
+    first = build(tmp_path, content)
+
+    def say(line: str) -> None:
+        raise AssertionError(line)
+
+    with locked(cache_dir() / "build.lock"):
+        assert build_image(files=content, progress=say).sha256 == first.sha256
+
+
 def test_two_builds_at_once_wait_for_each_other() -> None:
     base = time.time_ns()
     with multiprocessing.get_context("spawn").Pool(2) as pool:

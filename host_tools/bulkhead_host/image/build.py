@@ -14,6 +14,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,9 +24,9 @@ from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newes
 from bulkhead_host.image.firmware import FirmwareBuild, changes_for
 from bulkhead_host.image.frozen import read_files, stock_modules
 from bulkhead_host.image.recipe import BUILDER_VERSION, LIBRARIES, Board, board_named
-from bulkhead_host.image.sources import SourceTree, library, source_tree
+from bulkhead_host.image.sources import SourceTree, are_at_hand, library, source_tree
 from bulkhead_host.image.tighten import own_source
-from bulkhead_host.image.toolchain import toolchain
+from bulkhead_host.image.toolchain import Toolchain, missing_packages, toolchain
 from bulkhead_host.image.uf2 import read_uf2
 from bulkhead_host.paths import cache_dir
 from bulkhead_host.system import merge as merge_module
@@ -85,25 +86,70 @@ def build_image(  # noqa: PLR0913  (all by keyword)
     stock = {name: code for name, code in stock_modules().items() if name not in contents}
     cache = cache_dir()
     _check_place(cache)
+    modules = digest(_MAKERS, digest_files(contents | stock))
+    if is_at_hand(target, cache):
+        ground = _ground(target, cache, is_changed=bool(contents))
+        with suppress(FileNotFoundError):  # it is still to be made
+            return _described(ground.folder(modules), target, ground.tree, output)
     with locked(cache / "build.lock", progress):
-        tools = toolchain(may_install=may_install, progress=progress)
-        tree = source_tree(cache, progress=progress)
-        additions, keys = _additions(target, cache, progress)
-        changes = digest(repr(changes_for(target))) if contents else ""
-        base = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
-        folder = cache / "images" / digest(base, _MAKERS, digest_files(contents | stock))[:32]
-        if (folder / "image.json").exists():
-            os.utime(folder)
-        else:
-            place = digest(base, str(tree.folder))  # which CMake records
+        ground = _ground(
+            target, cache, is_changed=bool(contents), may_install=may_install, progress=progress
+        )
+        folder = ground.folder(modules)
+        if not (folder / "image.json").exists():
+            place = digest(ground.key, str(ground.tree.folder))  # which CMake records
             build_folder = cache / "build" / f"{target.name}-{place[:12]}"
             builder = FirmwareBuild(
-                target, tools, tree, build_folder, progress, additions, as_it_comes=not contents
+                board=target,
+                tools=ground.tools,
+                tree=ground.tree,
+                folder=build_folder,
+                progress=progress,
+                additions=ground.additions,
+                as_it_comes=not contents,
             )
             builder.make(merge(contents) | stock, folder)
             keep_newest(folder.parent, IMAGES_KEPT)
             keep_newest(build_folder.parent, BUILD_FOLDERS_KEPT)
-        return _described(folder, target, tree, output)
+        return _described(folder, target, ground.tree, output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What an image is made of besides its modules. `key` changes with every byte of it."""
+
+    cache: Path
+    tools: Toolchain
+    tree: SourceTree
+    additions: Mapping[str, Path]
+    key: str
+
+    def folder(self, modules: str) -> Path:
+        """Return the folder of the image that has modules of this digest."""
+        return self.cache / "images" / digest(self.key, modules)[:32]
+
+
+def is_at_hand(board: Board, cache: Path) -> bool:
+    """Tell whether nothing has to be fetched or installed for an image of a board."""
+    libraries = [LIBRARIES[name] for name in board.libraries]
+    return are_at_hand(cache, libraries) and not missing_packages()
+
+
+def _ground(
+    target: Board,
+    cache: Path,
+    *,
+    is_changed: bool,
+    may_install: bool = False,
+    progress: Progress = quiet,
+) -> _Ground:
+    """Return what an image is made of. Where it `is_at_hand` that takes no lock."""
+    tools = toolchain(may_install=may_install, progress=progress)
+    tree = source_tree(cache, progress=progress)
+    additions, keys = _additions(target, cache, progress)
+    changes = digest(repr(changes_for(target))) if is_changed else ""
+    key = digest(str(BUILDER_VERSION), tree.key, tools.key, repr(target), changes, *keys)
+    return _Ground(cache=cache, tools=tools, tree=tree, additions=additions, key=key)
 
 
 def stock_image(*, board: str = "pico", progress: Progress = quiet) -> Image:
@@ -134,6 +180,7 @@ def _check_place(cache: Path) -> None:
 
 
 def _described(folder: Path, board: Board, tree: SourceTree, output: Path | None) -> Image:
+    os.utime(folder)  # it stays in the cache for longer
     content = (folder / "firmware.uf2").read_bytes()
     if output is not None:
         write_whole(output, content)

@@ -21,7 +21,7 @@ from bulkhead_host.image.mpy import compile_modules
 from bulkhead_host.image.packages import Packages, Purpose, has_program, install_missing, missing
 from bulkhead_host.image.process import ProgramFailed, run
 from bulkhead_host.image.recipe import Recipe
-from bulkhead_host.image.sources import SourceTree, source_tree
+from bulkhead_host.image.sources import SourceTree, are_at_hand, source_tree
 from bulkhead_host.image.tighten import own_source
 from bulkhead_host.image.toolchain import COMPILER
 from bulkhead_host.image.toolchain import PACKAGES as IMAGE_PACKAGES
@@ -149,7 +149,7 @@ def build_firmware(
 def _sources(processor: Processor, cache: Path, progress: Progress) -> SourceTree:
     """Return the sources. What has to be fetched waits for who builds an image, who may do it."""
     purpose = Purpose(what=f"code for {processor.name}", instead="make test-unix")
-    if any((cache / "sources").glob("*/sources.json")) and not missing(processor.packages):
+    if are_at_hand(cache) and not missing(processor.packages):
         return source_tree(cache, progress=progress)
     with locked(cache / "build.lock", progress):
         install_missing(processor.packages, purpose=purpose, progress=progress)

@@ -74,7 +74,7 @@ def source_tree(
     """
     folders = {recipe.version: cache / "sources" / _folder_name(recipe) for recipe in recipes}
     for recipe in recipes:
-        if (folders[recipe.version] / "sources.json").exists():
+        if _is_whole(folders[recipe.version]):
             return _opened(recipe, folders[recipe.version])
     reasons = []
     cache.mkdir(parents=True, exist_ok=True)
@@ -95,14 +95,22 @@ def source_tree(
     )
 
 
+def are_at_hand(cache: Path, libraries: Sequence[Package] = ()) -> bool:
+    """Tell whether a source tree, and these libraries, are in the cache: nothing is fetched."""
+    trees = (cache / "sources" / _folder_name(recipe) for recipe in RECIPES)
+    return any(map(_is_whole, trees)) and all(
+        _is_whole(_library_folder(cache, package)) for package in libraries
+    )
+
+
 def library(
     cache: Path, package: Package, *, fetch: Fetch | None = None, progress: Progress = quiet
 ) -> Library:
     """Return a library's sources, from the cache or fetched; raise `BulkheadError`."""
     # Its file names say which version it is; a recipe's other packages are not wanted here.
     recipe = replace(RECIPES[0], packages=(replace(package, target="."),))
-    folder = cache / "libraries" / f"{package.name}-{digest(repr(package))[:12]}"
-    if not (folder / "sources.json").exists():
+    folder = _library_folder(cache, package)
+    if not _is_whole(folder):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".apt.") as state:
             try:
@@ -150,6 +158,14 @@ class _AptFetch:
 
 def _folder_name(recipe: Recipe) -> str:
     return f"micropython-{recipe.version}-{digest(repr(recipe), str(_LAYOUT_VERSION))[:12]}"
+
+
+def _library_folder(cache: Path, package: Package) -> Path:
+    return cache / "libraries" / f"{package.name}-{digest(repr(package))[:12]}"
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "sources.json").exists()
 
 
 def _opened(recipe: Recipe, folder: Path) -> SourceTree:
