@@ -105,9 +105,9 @@ class Judge:
         self._outputs.begin()
         act(self._bench, fault)
         trial.wait()
-        if not trial.violations:
-            self._client.listen(self._invariants.quiet_ms / 1000)
-        after = self._last = look(self._bench, self._invariants)
+        after = self._last = self._at_rest(trial)
+        if trial.came_late():
+            after = self._last = self._at_rest(trial)
         trial.violations += violations(trial, after, heap_free_first=self._heap_free_first)
         if self._invariants.outputs_safe and trial.kind.ends is not Ends.BOARD:
             trial.violations += self._outputs.violations(trial.watch, trial.names, after.table)
@@ -126,14 +126,23 @@ class Judge:
             "evidence": tuple(self._evidence(trial)),
         }
 
+    def _at_rest(self, trial: Trial) -> Look:
+        """Return the board once it has come to rest."""
+        if not trial.violations:
+            self._client.listen(self._invariants.quiet_ms / 1000)
+        return look(self._bench, self._invariants)
+
     def _put_right(self, trial: Trial) -> None:
         """Start the target, or who is given up, anew: what still waits in it would come later.
 
-        Raises `BulkheadError` when it is not back in time.
+        So is, by then, whom the occasion has ended that came as the order was under way. Raises
+        `BulkheadError` when the target, or who ran before it, is not back in time.
         """
         name = trial.victim or trial.fault.target
         self._last = None
-        old = self._client.table().named(name)
+        table = self._client.table()
+        old = table.named(name)
+        rested = {one.name for one in table.services if one.state in (*DOWN, GIVEN_UP)} - {name}
         with suppress(DeviceTimeout):  # it may be what answers
             is_given_up = old is not None and old.state == GIVEN_UP
             self._client.control(name, "release" if is_given_up else "restart")
@@ -141,9 +150,10 @@ class Judge:
         while trial.clock_s() < until_s:
             self._client.listen(_LOOK_S)
             with suppress(DeviceTimeout):
-                now = self._client.table().named(name)
-                is_new = generation(now) != generation(old)
-                if now is not None and is_new and now.state not in (*DOWN, GIVEN_UP):
+                table = self._client.table()
+                down = {one.name for one in table.services if one.state in (*DOWN, GIVEN_UP)}
+                is_new = generation(table.named(name)) != generation(old)
+                if is_new and down <= rested:
                     return
         raise BulkheadError(f"{name} was not back after its order to start anew")
 

@@ -102,6 +102,7 @@ class Trial:
     recovery_ms: float | None = None
     violations: list[str] = field(default_factory=list)
     skipped: str = ""
+    _waits_still: bool = False
     _update: str = ""
 
     @property
@@ -136,8 +137,30 @@ class Trial:
             self._wait_for_interrupt()
         elif self.fault.kind == KILL_IN_UPDATE:
             start_us = self._wait_for_update()
-        if self.skipped:
-            return
+        if not self.skipped:
+            self._wait_for_victim(start_us)
+
+    def came_late(self) -> bool:
+        """Tell whether the occasion came after all, when it was waited for no longer.
+
+        Then the target is judged as if it had come in time, once what it did has been waited for.
+        """
+        if not self._waits_still:
+            return False
+        begun_s = self.clock_s()
+        self.watch.look()
+        while (start_us := self._occasion_us()) is None:
+            is_over = self.clock_s() > begun_s + self.invariants.recovered_within_ms / 1000
+            if is_over or not self._is_one_down():
+                return False
+            self._pause(begun_s)
+            self.watch.look()
+        self._waits_still, self.skipped = False, ""
+        self._wait_for_victim(start_us)
+        return True
+
+    def _wait_for_victim(self, start_us: int) -> None:
+        """Wait until whoever the fault ended runs again, and note who that was."""
         victim = self.task if self.kind.ends is Ends.TARGET else self._faulted()
         if not victim and self.kind.ends is Ends.CLIENT:
             self.violations.append(f"no client of {self.fault.target} was faulted")
@@ -159,15 +182,21 @@ class Trial:
         rests = self.fault.kind == FLOOD
         while self.clock_s() < begun_s + within_ms / 1000:
             self.watch.look()
-            for seen_us in (self.watch.mark_us(self.task), self._fault_us(), self._missed_us()):
-                if seen_us is not None:
-                    return seen_us
+            seen_us = self._occasion_us()
+            if seen_us is not None:
+                return seen_us
             if rests and self.clock_s() > begun_s + ROUSE_S:
                 rouse(self.bench, self.fault.target)
                 rests = False
             self._pause(begun_s)
         self.skipped = f"{self.fault.target} had no occasion within {within_ms} ms"
+        self._waits_still = True
         return 0
+
+    def _occasion_us(self) -> int | None:
+        """Return when the occasion came, as far as the watch has seen."""
+        found = (self.watch.mark_us(self.task), self._fault_us(), self._missed_us())
+        return next((one for one in found if one is not None), None)
 
     def _fault_us(self) -> int | None:
         """Return when what the kind says was faulted, should the mark before it be lost.
@@ -293,6 +322,14 @@ class Trial:
             return False
         due = generation(self.before.table.named(name)) + self.kind.starts
         return now is not None and now.state not in DOWN and now.generation >= due
+
+    def _is_one_down(self) -> bool:
+        """Tell whether a service is down that was not so before."""
+        rested = {one.name for one in self.before.table.services if one.state in DOWN}
+        with suppress(DeviceTimeout):
+            services = self.bench.client.table().services
+            return any(one.state in DOWN and one.name not in rested for one in services)
+        return True
 
     def _was_reset_by(self, uptime_ms: int) -> bool:
         return self.before.was_reset_by(uptime_ms, now_s=self.clock_s())
