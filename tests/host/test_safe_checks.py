@@ -7,9 +7,15 @@ from small_system import application
 
 from bulkhead_host.system.examine import examine
 
-MACHINE = 'modules = ["machine"]\n'
+MACHINE = 'modules = ["machine", "rp2"]\n'
 SERVICE = "from machine import ADC, I2C, PWM, SPI, UART, Pin\nfrom micropython import const\n"
 MAIN = "def main(task):\n    {code}\n    yield task.recv()\n"
+PROGRAM = """import rp2
+ROW = (rp2.PIO.OUT_LOW,) * 3
+@rp2.asm_pio(set_init=(rp2.PIO.OUT_LOW, rp2.PIO.OUT_LOW), out_init=ROW, sideset_init=1)
+def two():
+    pass
+"""
 UNSAID = "is driven, and nothing says what is safe when one ends"
 
 
@@ -81,6 +87,25 @@ def test_tx_of_a_uart_line_is_driven(tmp_path: Path) -> None:
         ("I2C(0)", ["gp4", "gp5"]),
         ("SPI(0)", ["gp18", "gp19"]),
         ("UART(0, 9600, tx=Pin(0), rx=Pin(1))", ["gp0"]),
+        # What a bus takes when it is not given it, whatever else it is given.
+        ("I2C()", ["gp4", "gp5"]),
+        ("I2C(1, freq=400_000)", ["gp6", "gp7"]),
+        ("I2C(0, 400_000, scl=Pin(5))", ["gp4", "gp5"]),
+        ("I2C(0, sda=None)", ["gp4", "gp5"]),
+        ("SPI(0, 1_000_000)", ["gp18", "gp19"]),
+        ("SPI(baudrate=1_000_000, id=1)", ["gp10", "gp11"]),
+        ("SPI(0, sck=Pin(2), miso=None)", ["gp19", "gp2"]),
+        ("BUS = 1\nSPI(BUS, 9600)", ["gp10", "gp11"]),
+        ("for n in (0, 1): I2C(n)", ["gp4", "gp5", "gp6", "gp7"]),
+        ("UART(0, 9600)", ["gp0"]),
+        ("uart = UART(1, baudrate=9600); uart.init(9600, tx=8)", ["gp4", "gp8"]),
+        ("from machine import I2CTarget\nI2CTarget(0, 66)", ["gp4", "gp5"]),
+        # Numbers and names do for a pin.
+        ("I2C(0, sda=4, scl=5)", ["gp4", "gp5"]),
+        ('I2C(0, sda="GP4", scl="GP5")', ["gp4", "gp5"]),
+        ("UART(0, 9600, tx=0, rx=1)", ["gp0"]),
+        ("from machine import SoftI2C\nSoftI2C(5, 4)", ["gp4", "gp5"]),
+        ("from machine import Signal\nSignal(2, Pin.OUT, invert=True)", ["gp2"]),
         ('Pin("GP2", Pin.OUT)', ["gp2"]),
         ("Pin(Pin.board.GP2, Pin.OUT)", ["gp2"]),
         ("Pin.board.GP2.on()", ["gp2"]),
@@ -111,6 +136,10 @@ def test_tx_of_a_uart_line_is_driven(tmp_path: Path) -> None:
         ("class L:\n    def __init__(self, n):\n        self.n = Pin(n)\nL(2).n.on()", ["gp2"]),
         ("n = 2 if task.arg else 3; Pin(n, Pin.OUT)", ["gp2", "gp3"]),
         ("task.pio.state_machine(1, task, set_base=Pin(2), in_base=Pin(3))", ["gp2"]),
+        ("import rp2\nrp2.StateMachine(0, task.program, set_base=2)", ["gp2"]),
+        (f"{PROGRAM}\nrp2.StateMachine(0, two, set_base=Pin(2))", ["gp2", "gp3"]),
+        (f"{PROGRAM}\nrp2.StateMachine(0, two, out_base=Pin(6))", ["gp6", "gp7", "gp8"]),
+        (f"{PROGRAM}\nrp2.StateMachine(0, two, sideset_base=2)", ["gp2"]),
         # What is only read.
         ("Pin(2, Pin.IN)", []),
         ("Pin(2).value()", []),
@@ -126,11 +155,29 @@ def test_tx_of_a_uart_line_is_driven(tmp_path: Path) -> None:
 def test_pins_that_the_code_drives_are_errors_unless_the_manifest_says_what_is_safe(
     tmp_path: Path, code: str, pins: list[str]
 ) -> None:
-    rows = found(tmp_path, MACHINE, code)
-    if not pins:  # it is said, once, that a pin is not its own
-        rows = [row for row in rows if "is not its own" not in row[1]]
+    # Of a pin that is only read it is said that it is not the service's own.
+    rows = [row for row in found(tmp_path, MACHINE, code) if "is not its own" not in row[1]]
     assert sorted(texts(rows)) == [f"pin {pin} {UNSAID}" for pin in pins]
     assert {name for _, _, name, *_ in rows} <= {"service.py"}
+
+
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [
+        ("SPI(0)", [16]),
+        ("SPI(0, 1_000_000, miso=None)", []),
+        ("SPI(0, miso=20)", [20]),
+        ("UART(0, 9600)", [1]),
+        ("UART(0, 9600, rx=Pin(17))", [17]),
+    ],
+)
+def test_pin_that_a_bus_takes_to_read_has_to_be_its_own(
+    tmp_path: Path, code: str, taken: list[int]
+) -> None:
+    drives = "".join(f'{pin} = "low"\n' for pin in ("gp0", "gp18", "gp19"))
+    rows = found(tmp_path, f"{MACHINE}[safe]\n{drives}", code)
+    texts_ = [f"pin {pin} is not its own: name it under pins in service.toml" for pin in taken]
+    assert texts(rows) == texts_
 
 
 def test_pin_that_another_module_of_the_service_names_is_followed(tmp_path: Path) -> None:

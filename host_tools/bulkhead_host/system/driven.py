@@ -7,27 +7,19 @@ unknown here.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.system.boards import INPUTS, Board
 from bulkhead_host.system.possible import Module, Scope
+from bulkhead_host.system.signals import DRIVERS, FIRST, READ, ROWS, SIGNALS, own_pins, row_length
 from bulkhead_host.system.tree import tree_of
 
 _OUTPUT_MODES = ("OUT", "OPEN_DRAIN", "ALT", "ALT_OPEN_DRAIN")
 _INPUT_NUMBERS = {"rp2": 0, "esp32": 1}
 """What `Pin.IN` is."""
 _SETTERS = ("on", "off", "high", "low", "toggle")
-_DRIVERS = {
-    *("PWM", "SPI", "SoftSPI", "I2C", "SoftI2C", "UART", "I2S", "NeoPixel", "bitstream"),
-    *("StateMachine", "state_machine", "RMT", "Signal"),
-}
-"""What is given pins and drives them."""
-_READ = (*INPUTS, "cts", "in_base", "jmp_pin")
-"""Their arguments that stand for pins which are only read."""
-_BUSES = {"SPI": "spi", "I2C": "i2c", "UART": "uart"}
-_SIGNALS = ("sda", "scl", "sck", "mosi", "miso", "tx", "rx")
 
 Place = int | str
 """What `machine.Pin` takes for a pin."""
@@ -55,11 +47,13 @@ def driven_pins(tree: ast.Module, board: Board, package: Path | None = None) -> 
 
 
 def pins_made(tree: ast.Module, board: Board, package: Path | None = None) -> Iterator[Driven]:
-    """Yield where a module makes a `machine.Pin`, whatever it does with it."""
+    """Yield where a module makes a `machine.Pin`, whatever it does with it, or a bus takes one."""
     reader = _Reader(tree, board, package)
     for node, scope in reader.module.nodes:
         if isinstance(node, ast.Call) and reader.is_pin(node, scope):
             yield from reader.driven(node, [(node, scope)])
+        elif isinstance(node, ast.Call):
+            yield from reader.read(node, scope)
 
 
 class _Reader:
@@ -86,8 +80,10 @@ class _Reader:
         name = self._called(node, scope)
         if name == "Pin" and self._is_output(node.args[1:2], node, scope):
             yield from self.driven(node, [(node, scope)])
-        elif name in _DRIVERS:
+        elif name in DRIVERS:
             yield from self._given(node, name, scope)
+        elif name == "init":
+            yield from self._named(node, SIGNALS, scope)  # of a bus
         for method, place in self._methods(node.func, scope):
             is_set = method.attr == "value" and bool(node.args or node.keywords)
             if is_set or (method.attr == "init" and self._is_output(node.args[:1], node, scope)):
@@ -119,22 +115,51 @@ class _Reader:
         return self.is_pin(node, scope) or _is_ready(node)
 
     def _given(self, node: ast.Call, name: str, scope: Scope) -> Iterator[Driven]:
-        """Yield the pins that a driver is given, or those that it takes when it is given none."""
-        arguments = [*node.args, *(one.value for one in node.keywords if one.arg not in _READ)]
-        pins = [pin for one in arguments for pin in self.pins(one, scope)]
-        yield from self.driven(node, pins)
-        first = node.args[0] if node.args else None
-        if name == "PWM" and not pins and first is not None:
-            for place in self._places(first, scope):
+        """Yield the pins that a driver is given, or takes where it is given none."""
+        arguments = [*node.args, *(one.value for one in node.keywords if one.arg not in READ)]
+        for one in arguments:
+            yield from self.driven(node, self.pins(one, scope))
+        yield from self._named(node, (*SIGNALS, "pin"), scope)
+        for one in node.args[: FIRST.get(name, 0)]:
+            yield from self._at(node, one, scope)
+        for keyword in node.keywords:
+            if keyword.arg in ROWS:
+                yield from self._row(node, keyword, scope)
+        for signal, place in own_pins(node, name, self._board, self.module, scope):
+            if signal not in INPUTS:
                 yield Driven(line=node.lineno, place=place)
-        has_own = pins or len(node.args) > 1 or any(one.arg in _SIGNALS for one in node.keywords)
-        if name not in _BUSES or has_own:
-            return
-        for number in self.module.values(first, scope):
-            for signal, pin in self._board.buses.get(f"{_BUSES[name]}{number}", {}).items():
-                place = self._board.place(pin)
-                if signal not in INPUTS and place is not None:
+
+    def read(self, node: ast.Call, scope: Scope) -> Iterator[Driven]:
+        """Yield the pins of a bus that are only read, and are taken from whoever has them."""
+        name = self._called(node, scope)
+        if name in DRIVERS:
+            yield from self._named(node, INPUTS, scope)
+            for signal, place in own_pins(node, name, self._board, self.module, scope):
+                if signal in INPUTS:
                     yield Driven(line=node.lineno, place=place)
+
+    def _named(self, node: ast.Call, names: Collection[str], scope: Scope) -> Iterator[Driven]:
+        """Yield the pins that a call gives by keyword."""
+        for keyword in node.keywords:
+            if keyword.arg in names:
+                yield from self._at(node, keyword.value, scope)
+
+    def _at(self, node: ast.Call, pin: ast.expr, scope: Scope) -> Iterator[Driven]:
+        """Yield what an argument stands for where it is the number or the name of a pin."""
+        for one, place in self.module.meanings(pin, scope):
+            if not isinstance(one, ast.Call) and not (one and _is_ready(one)):
+                for value in sorted(self.module.values(one, place), key=str):
+                    if value is not None:
+                        yield Driven(line=node.lineno, place=value)
+
+    def _row(self, node: ast.Call, base: ast.keyword, scope: Scope) -> Iterator[Driven]:
+        """Yield the pins of a state machine's row, the first by its number too."""
+        length = row_length(node, str(base.arg), self.module)
+        for place in {one for one in self._places(base.value, scope) if isinstance(one, int)}:
+            for number in range(place, place + (length or 1)):
+                yield Driven(line=node.lineno, place=number)
+        if length is None:
+            yield Driven(line=node.lineno, place=None)
 
     def _places(self, node: ast.expr | None, scope: Scope) -> Iterator[Place | None]:
         """Yield what stands for the pins that an expression may be, or may name."""
@@ -167,7 +192,7 @@ class _Reader:
     def _called(self, node: ast.Call, scope: Scope) -> str:
         """Return the last part of what is called, whatever the module calls it."""
         names = {name.rpartition(".")[2] for name in self.module.dotted(node.func, scope)}
-        known = names & {"Pin", *_DRIVERS}
+        known = names & {"Pin", *DRIVERS}
         if known:
             return known.pop()
         return node.func.attr if isinstance(node.func, ast.Attribute) else min(names, default="")
