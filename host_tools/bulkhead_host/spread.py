@@ -8,7 +8,7 @@ on this machine takes nothing.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bulkhead_host.errors import BulkheadError, DeviceNotFound, UsageError
 
@@ -47,36 +47,71 @@ def spread(
 def _spread_on(
     client: Any, work: Callable[[Item], Done], next_item: Callable[[], Item | None]
 ) -> Iterator[tuple[Item, Done]]:
-    from distributed import KilledWorker, as_completed  # noqa: PLC0415  (1 s)
+    from distributed import KilledWorker  # noqa: PLC0415  (1 s)
 
-    pending: dict[Any, Item] = {}
-    finished = as_completed()
-
-    def fill() -> None:
-        while len(pending) < _AHEAD * max(1, len(client.nthreads())):
-            item = next_item()
-            if item is None:
-                return
-            future = client.submit(work, item, pure=False)
-            pending[future] = item
-            finished.add(future)
-
+    pieces = _Pieces(client, work, next_item)
     try:
-        fill()
-        while pending:
-            future = next(finished)
-            item = pending.pop(future)
+        pieces.go_on()
+        while pieces.pending:
+            future, item = pieces.next()
             try:
                 made = future.result()
             except KilledWorker as error:
-                raise BulkheadError(
-                    f"the workers that did {item} died, one after the other",
-                    "see their logs: memory may be short",
-                ) from error
-            yield item, made
-            fill()
+                if future is pieces.alone:
+                    raise BulkheadError(
+                        f"the workers that did {item} died, one after the other",
+                        "see their logs: memory may be short",
+                    ) from error
+                pieces.accused.append(item)
+            else:
+                yield item, made
+            pieces.go_on()
     finally:
-        client.cancel(list(pending))
+        client.cancel(list(pieces.pending))
+
+
+class _Pieces(Generic[Item]):
+    """The pieces that a cluster has at hand.
+
+    All that a worker has at hand are accused of its death. Each of them is done again `alone`,
+    when nothing else is under way: then the one that kills is known.
+    """
+
+    def __init__(
+        self, client: Any, work: Callable[[Item], Any], next_item: Callable[[], Item | None]
+    ) -> None:
+        from distributed import as_completed  # noqa: PLC0415  (1 s)
+
+        self._client = client
+        self._work = work
+        self._next_item = next_item
+        self._finished = as_completed()
+        self.pending: dict[Any, Item] = {}
+        self.accused: list[Item] = []
+        self.alone: Any = None
+
+    def next(self) -> tuple[Any, Item]:
+        """Wait for a piece, and return its future and the piece."""
+        future = next(self._finished)
+        return future, self.pending.pop(future)
+
+    def go_on(self) -> None:
+        """Have more pieces done; while some are accused, one of those, and nothing beside it."""
+        if self.accused:
+            if not self.pending:
+                self.alone = self._submit(self.accused.pop(0))
+            return
+        while len(self.pending) < _AHEAD * max(1, len(self._client.nthreads())):
+            item = self._next_item()
+            if item is None:
+                return
+            self._submit(item)
+
+    def _submit(self, item: Item) -> Any:
+        future = self._client.submit(self._work, item, pure=False)
+        self.pending[future] = item
+        self._finished.add(future)
+        return future
 
 
 @contextmanager

@@ -93,6 +93,18 @@ def test_a_piece_that_kills_every_worker_is_an_error(address: str, tmp_path: Pat
         list(spread(work, lambda: next(source, None), scheduler=address))
 
 
+def test_pieces_whose_workers_died_beside_others_are_tried_alone(
+    address: str, tmp_path: Path
+) -> None:
+    """The scheduler gives up all that a worker had at hand, when the fourth such worker dies."""
+    pickled_by_value()
+    source = numbers()
+    work = partial(square_or_die, folder=tmp_path, deaths=5)
+    done = list(spread(work, lambda: next(source, None), scheduler=address))
+    assert len(list(tmp_path.iterdir())) == 5
+    assert sorted(done) == [(number, number * number) for number in range(COUNT)]
+
+
 def test_what_the_work_raises_is_raised(address: str) -> None:
     pickled_by_value()
     source = numbers()
