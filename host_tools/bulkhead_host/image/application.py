@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bulkhead_host.files import python_files, read_text
 from bulkhead_host.image.cache import digest, digest_files
+from bulkhead_host.image.folded import folded_tree
 from bulkhead_host.image.key_slot import MODULE, key_source
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.boards import Board
@@ -58,7 +59,7 @@ def system_files(
         sources |= _modules(service.folder, f"services/{service.package}")
     for name, path in system.packages:
         sources |= _modules(path, name) if path.is_dir() else {f"{name}.py": path}
-    files: dict[str, Path | bytes] = {**fold_tree(sources, firmware, is_whole=True)}
+    files: dict[str, Path | bytes] = {**folded_tree(sources, firmware)}
     used = {pin for service in system.services for pin in service.all_pins}
     files["bulkhead_board.py"] = board_source(config, used=used).encode()
     files["bulkhead_port.py"] = port_source(config).encode()
