@@ -9,6 +9,7 @@ unknown here.
 import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bulkhead_host.system.boards import INPUTS, Board
@@ -23,6 +24,8 @@ _SETTERS = ("on", "off", "high", "low", "toggle")
 
 Place = int | str
 """What `machine.Pin` takes for a pin."""
+
+_MODULES_KEPT = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,12 +209,17 @@ def _constant(dotted: str, package: Path) -> Place | None:
     if folder not in ("", f"services.{package.name}") or not file.is_file():
         return None
     try:
-        tree = tree_of(file.read_bytes(), file.name)
+        known = _module(tree_of(file.read_bytes(), file.name))
     except (SyntaxError, ValueError):
         return None
-    known = Module(tree)
     values = known.values(ast.Name(id=name), known.nodes[0][1])
     return next(iter(values)) if len(values) == 1 else None
+
+
+@lru_cache(maxsize=_MODULES_KEPT)
+def _module(tree: ast.Module) -> Module:
+    """Return the module that a tree is, for those who only ask it."""
+    return Module(tree)
 
 
 def _is_ready(node: ast.expr) -> bool:
