@@ -101,6 +101,24 @@ def test_why_as_a_program_and_on_a_dump(desk: Desk, tmp_path: Path) -> None:
     assert [one["service"] for one in json.loads(done.stdout)] == ["blink", "led"]
 
 
+@pytest.mark.parametrize(("times", "text"), [(1, "sleeps for a time"), (9, "is ready, behind ")])
+def test_why_looks_again_at_what_is_ready_while_the_board_answers(
+    desk: Desk, times: int, text: str
+) -> None:
+    seen = []
+
+    def ready_at_first(kind: int, payload: bytes) -> tuple[int, bytes]:
+        if kind == abi.SERVICE and payload.endswith(b"blink"):
+            seen.append(kind)
+            state = "ready" if len(seen) <= times else "sleeping"
+            payload = payload[:1] + bytes([abi.STATE_NAMES.index(state)]) + payload[2:]
+        return kind, payload
+
+    desk.board.services[0].state = abi.STATE_NAMES.index("running")
+    desk.board.twist = ready_at_first
+    assert text in bulkhead("why", "blink", port=desk.port).stdout
+
+
 # graph
 
 

@@ -8,6 +8,7 @@ import click
 
 from bulkhead_host.commands.options import connected, dump_option, port_option
 from bulkhead_host.errors import UsageError
+from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.view.services import safe_text, seconds
@@ -27,6 +28,8 @@ _FOR_A_PEER = {
     "served": "has called {peer}, which has received the call and owes the answer",
     "sending": "waits for room in the mailbox of {peer}",
 }
+
+_LOOKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,20 @@ def _state(service: Service, table: Table) -> str:
     return _PLAIN.get(service.state, f"is {service.state}")
 
 
+def _settled(client: Client, name: str) -> Table:
+    """Return the table of a live board once the service is not merely about to run.
+
+    One may be ready only because the board is answering: it has run by the next answer.
+    """
+    table = client.table()
+    for _ in range(_LOOKS - 1):
+        service = table.named(name)
+        if service is None or service.state != "ready":
+            break
+        table = client.table()
+    return table
+
+
 @click.command(
     "why",
     epilog="Examples: bulkhead why blink;  bulkhead why blink --dump crash.json --json",
@@ -125,7 +142,7 @@ def command(name: str, wants_json: bool, port: str, dump_file: Path | None) -> N
     else:
         with connected(port) as client:
             client.hello()
-            table = client.table()
+            table = _settled(client, name)
     chain = why(table, name)
     if wants_json:
         click.echo(json.dumps([asdict(wait) for wait in chain], indent=1))
