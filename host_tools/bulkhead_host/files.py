@@ -29,7 +29,11 @@ def read_text(path: Path) -> str:
 
     Raises `NotText` when it is no UTF-8, and `OSError` when it cannot be read.
     """
-    data = path.read_bytes()
+    return text_of(path.read_bytes(), path)
+
+
+def text_of(data: bytes, path: Path) -> str:
+    """Return the text that was read from a file, as `read_text` does."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

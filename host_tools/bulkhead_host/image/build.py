@@ -7,6 +7,7 @@ and source tree, and a changed module costs freezing and linking.
     cache/sources/       source trees, and cache/libraries/, see `sources`
     cache/build/         one CMake build folder for each source tree, toolchain and board
     cache/images/KEY/    firmware.uf2, firmware.elf, image.json
+    cache/folded/, cache/compiled/: what was made of sources on the way, see `folded`, `mpy`
 """
 
 import hashlib

@@ -1,11 +1,14 @@
 """Digests of contents, and the lock that lets one build run at a time."""
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from bulkhead_host.files import write_whole
 
 # How long what was taken from a cache may be in use: longer than a run of all tests takes.
 IN_USE_S = 3_600
@@ -50,6 +53,25 @@ def locked(path: Path, progress: Progress = quiet) -> Iterator[None]:
             progress("another build is running: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def kept(path: Path, make: Callable[[], bytes], *, count: int) -> bytes:
+    """Return the content of a file of the cache, or what `make` returns, which is put there.
+
+    The file has a folder of its own, of which the newest `count` stay; before the content stands
+    its digest. A cache that cannot be written, or is damaged, costs time and nothing else. Raises
+    what `make` raises.
+    """
+    with suppress(OSError):
+        seal, _, content = path.read_bytes().partition(b"\n")
+        os.utime(path.parent)
+        if seal == digest(content).encode():
+            return content
+    content = make()
+    with suppress(OSError):
+        write_whole(path, digest(content).encode() + b"\n" + content)
+        keep_newest(path.parent.parent, count)
+    return content
 
 
 def keep_newest(folder: Path, count: int) -> None:

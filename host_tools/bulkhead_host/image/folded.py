@@ -2,53 +2,43 @@
 
 Folding takes two seconds for an application, and nearly every command does it.
 
-    cache/folded/KEY/files.json     {path on the board: folded source}
+    cache/folded/KEY/files     {path on the board: folded source}
 """
 
 import json
-import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from bulkhead_host import system
-from bulkhead_host.files import python_files, write_text
-from bulkhead_host.image.cache import digest, keep_newest
+from bulkhead_host.files import python_files, text_of
+from bulkhead_host.image.cache import digest, kept
 from bulkhead_host.paths import cache_dir
 from bulkhead_host.system.fold import CONSTANT_MODULES, fold_tree
 
 _KEPT = 64
-_FILE = "files.json"
 
 
 def folded_tree(files: Mapping[str, Path], firmware: Path) -> dict[str, bytes]:
     """Return what `fold_tree` makes of a whole image's files, or has made of the same before.
 
-    Raises as it does. A cache that cannot be written costs time and nothing else.
+    Raises as it does.
     """
-    key = _key(files, firmware)
-    kept = cache_dir() / "folded" / key / _FILE
-    # A file that is not there, or is no JSON, is made anew.
-    with suppress(OSError, ValueError):
-        texts = json.loads(kept.read_bytes())
-        os.utime(kept.parent)
-        return {name: text.encode() for name, text in texts.items()}
-    folded = fold_tree(files, firmware, is_whole=True)
-    if _key(files, firmware) == key:  # nobody saved a file meanwhile
-        with suppress(OSError):
-            write_text(kept, json.dumps({name: text.decode() for name, text in folded.items()}))
-            keep_newest(kept.parent.parent, _KEPT)
-    return folded
-
-
-def _key(files: Mapping[str, Path], firmware: Path) -> str:
     constants = [firmware / (module.replace(".", "/") + ".py") for module in CONSTANT_MODULES]
-    parts: list[str | bytes] = [path.read_bytes() for path in constants]
-    for name, path in sorted(files.items()):
-        parts += [name, path.read_bytes()]
-    return digest(_makers(), *parts)
+    # Each is read once: an editor may save one meanwhile.
+    data = {path: path.read_bytes() for path in (*constants, *files.values())}
+    parts = [part for name, path in sorted(files.items()) for part in (name, data[path])]
+    key = digest(_makers(), *(data[path] for path in constants), *parts)
+
+    def fold() -> bytes:
+        made = fold_tree(
+            files, firmware, is_whole=True, read=lambda path: text_of(data[path], path)
+        )
+        return json.dumps({name: text.decode() for name, text in made.items()}).encode()
+
+    texts = json.loads(kept(cache_dir() / "folded" / key / "files", fold, count=_KEPT))
+    return {name: text.encode() for name, text in texts.items()}
 
 
 @cache

@@ -19,7 +19,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -146,26 +146,27 @@ def fold_tree(
     *,
     is_whole: bool = False,
     without: Collection[str] = (),
+    read: Callable[[Path], str] = read_text,
 ) -> dict[str, bytes]:
     """Fold every file of a frozen tree: {frozen path: source} to {frozen path: folded bytes}.
 
     Constants are those of the tree's own files, where it has such modules. Where it `is_whole`,
     what is left of the modules of constants is what it imports of them. Of the functions to paste
-    those in `without` are left out: to measure what they cost.
+    those in `without` are left out: to measure what they cost. `read` returns the text of a file.
     """
     places = {module: module.replace(".", "/") + ".py" for module in CONSTANT_MODULES}
     sources = {
-        module: read_text(files.get(place, firmware / place)) for module, place in places.items()
+        module: read(files.get(place, firmware / place)) for module, place in places.items()
     }
     context = _context(
         tuple(sources.values()),
-        tuple((name, read_text(files[_file(name)])) for name in PASTED if _file(name) in files),
+        tuple((name, read(files[_file(name)])) for name in PASTED if _file(name) in files),
         tuple(without),
     )
     folded = {}
     for name, path in files.items():
         try:
-            folded[name] = _folded(name, read_text(path), context)
+            folded[name] = _folded(name, read(path), context)
         except SyntaxError as error:
             raise UsageError(f"{path}:{error.lineno}: {error.msg}", "correct it there") from None
     _leave_out_pasted(folded)
