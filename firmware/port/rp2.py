@@ -166,10 +166,9 @@ class Port:
         self.tick_handler = ticker(places, self, self.request, look_requester(places, self.look))
         for handler in (enter, self.tick_handler, self.look, start):
             self.shares.unchecked(handler)
-        own = (enter, self.look, start)
-        self.callbacks.attach(
-            self.places, own if self.prompt is None else own + (self.prompt.look_handler,)
-        )
+        prompt = self.prompt
+        own = () if prompt is None else (prompt.look_handler, prompt.timer)
+        self.callbacks.attach(self.places, (enter, kernel, self.look, None, start, None) + own)
         self.wake.queued = self.callbacks.queued
         self.wake.words = addressof(kernel.words)
         forget()

@@ -35,7 +35,10 @@ class Callbacks:
         self.hold = self.end = self.run_next = _nothing
 
     def attach(self, places, own):
-        """Have the functions `own`, the port's, run on top of callbacks, if the image can."""
+        """Have the port's functions run on top of callbacks, if the image can.
+
+        `own` has each with its argument behind it.
+        """
         if places[QUEUE] and hasattr(micropython, _OWN):
             getattr(micropython, _OWN)(own)
             self.hold, self.run_next, self.end = [getattr(micropython, n) for n in _HOW]

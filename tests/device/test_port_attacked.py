@@ -183,6 +183,7 @@ rig.add("sleeper", sleeper, priority=5)
 rig.rows[0] = rig.rows[0][:6] + ((("edge", "timer", 1_373, "", 100_000),),) + rig.rows[0][7:]
 main_level(rig.start())
 rig.port.stop_tick()
+rig.line(0).timer.deinit()
 print(served[0] >= 70, served[1])
 """
     assert execute(rig_board, source) == "True 0\n"
@@ -244,6 +245,25 @@ port.close()
 """
     said = execute(rig_board, RECURSION + source)
     assert said == "True ['', '', 'BUDGET'] True\nTrue True True\n"
+
+
+def test_what_an_earlier_kernel_of_the_boot_asks_for_is_not_run_instead(
+    rig_board: EmulatedBoard,
+) -> None:
+    source = """
+new_rig()
+rig.run(10)
+earlier = port
+new_rig()
+rig.run(10)
+port.start_tick()
+before = rig.count
+port.request(); earlier.request()
+burn_us(rig, 60_000)
+print(rig.count - before >= 8)
+port.close()
+"""
+    assert execute(rig_board, source) == "True\n"
 
 
 def test_services_wait_while_a_program_has_locked_the_heap(rig_board: EmulatedBoard) -> None:

@@ -2,9 +2,11 @@
 
 MicroPython locks its scheduler while a soft callback runs: nothing else that was scheduled does,
 so a callback that never returns would keep the kernel, and with it every service, from running.
-The functions that `micropython.own_callbacks` is given are the kernel's: each has a place of its
-own, outside of the queue, and runs at the next branch of a program's callback as it does at any
-other. Other callbacks of programs wait, as MicroPython has it.
+The functions that `micropython.own_callbacks` is given, each with its argument behind it, are the
+kernel's: each has a place of its own, outside of the queue, and runs at the next branch of a
+program's callback as it does at any other. Other callbacks of programs wait, as MicroPython has
+it, and so does one of these with another argument, which is an earlier kernel's of the same boot:
+it takes no place of this one's.
 
 While the main level is the kernel's (`micropython.hold_callbacks`) programs' callbacks wait in the
 queue: none runs in the midst of a service's step, or of the kernel's. `micropython.run_callback`
@@ -20,10 +22,7 @@ static inline bool mp_sched_empty(void) {
 # `mp_sched_within`: what runs is a program's callback, or what a hard interrupt has put on top of
 # it. Then MP_SCHED_LOCKED is where the count of locks begins.
 _OWN = """\
-#define OWN_MAX (8)
-
-static mp_obj_t own_arguments[OWN_MAX];
-static volatile uint8_t own_pending;
+static volatile uint8_t own_pending; // a bit each
 static volatile bool mp_sched_within;
 static volatile bool callbacks_held;
 static volatile bool program_called_back;
@@ -36,12 +35,20 @@ void mp_sched_own_init(void) {
     mp_sched_within = callbacks_held = program_called_back = callback_ended = false;
 }
 
-static inline int own_number(mp_obj_t function) {
+// What the functions before these had pending was for somebody who is no more.
+void mp_sched_own(mp_obj_t own) {
+    mp_uint_t atomic_state = MICROPY_BEGIN_ATOMIC_SECTION();
+    MP_STATE_VM(own_callbacks) = own;
+    own_pending = 0;
+    MICROPY_END_ATOMIC_SECTION(atomic_state);
+}
+
+static inline int own_number(mp_obj_t function, mp_obj_t arg) {
     if (MP_STATE_VM(own_callbacks) != MP_OBJ_NULL) {
         mp_obj_tuple_t *own = MP_OBJ_TO_PTR(MP_STATE_VM(own_callbacks));
-        for (size_t number = 0; number < own->len; number++) {
-            if (own->items[number] == function) {
-                return number;
+        for (size_t at = 0; at < own->len; at += 2) {
+            if (own->items[at] == function && own->items[at + 1] == arg) {
+                return at / 2;
             }
         }
     }
@@ -105,9 +112,9 @@ _ONE_OR_OWN = """\
     if (own_pending) {
         int number = __builtin_ctz(own_pending);
         own_pending &= ~(1 << number);
-        mp_obj_t function = ((mp_obj_tuple_t *)MP_STATE_VM(own_callbacks))->items[number];
+        mp_obj_t *own = ((mp_obj_tuple_t *)MP_STATE_VM(own_callbacks))->items + 2 * number;
         MICROPY_END_ATOMIC_SECTION(atomic_state);
-        mp_call_function_1_protected(function, own_arguments[number]);
+        mp_call_function_1_protected(own[0], own[1]);
         atomic_state = MICROPY_BEGIN_ATOMIC_SECTION();
     } else if (!within && !callbacks_held && !mp_sched_empty()) {
         mp_sched_item_t item = MP_STATE_VM(sched_queue)[MP_STATE_VM(sched_idx)];
@@ -201,9 +208,8 @@ _SCHEDULE = """\
         uint8_t iput"""
 _SCHEDULE_OWN = """\
     bool ret;
-    int number = own_number(function);
+    int number = own_number(function, arg);
     if (number >= 0) {
-        own_arguments[number] = arg;
         own_pending |= 1 << number;
         sched_added();
         MICROPY_SCHED_HOOK_SCHEDULED;
@@ -227,20 +233,21 @@ _ROOT = "MP_REGISTER_ROOT_POINTER(mp_sched_item_t sched_queue[MICROPY_SCHEDULER_
 _PENDING_MACRO = "#define mp_sched_num_pending() (MP_STATE_VM(sched_len))\n"
 _DECLARED = """\
 void mp_sched_own_init(void);
+void mp_sched_own(mp_obj_t own);
 void mp_sched_hold_callbacks(bool held);
 void mp_sched_run_callback(void);
 bool mp_sched_end_callback(bool ends);
 """
 _MODULE = "static mp_obj_t mp_micropython_schedule(mp_obj_t function, mp_obj_t arg) {\n"
 _FUNCTIONS = """\
-static mp_obj_t mp_micropython_own_callbacks(mp_obj_t functions) {
+static mp_obj_t mp_micropython_own_callbacks(mp_obj_t own) {
     size_t count;
     mp_obj_t *items;
-    mp_obj_tuple_get(functions, &count, &items);
-    if (count > 8) {
+    mp_obj_tuple_get(own, &count, &items);
+    if (count > 16 || count & 1) {
         mp_raise_ValueError(NULL);
     }
-    MP_STATE_VM(own_callbacks) = functions;
+    mp_sched_own(own);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(mp_micropython_own_callbacks_obj, mp_micropython_own_callbacks);
