@@ -295,7 +295,7 @@ class Server:
         self.socket = socket
         self.task = None
         self.is_closed = False
-        self.connected = []
+        self.connected = []  # streams, those among them that are closed until the next comes
 
     async def __aenter__(self):
         return self
@@ -328,7 +328,7 @@ class Server:
 
     async def _attend(self, client, stream):
         """Run the program's part for one connection, which an exception closes."""
-        self.connected.append(stream)
+        self.connected = [one for one in self.connected if one.socket] + [stream]
         try:
             await client(stream, stream)
         except (CancelledError, Exception):
@@ -355,7 +355,6 @@ class Server:
 
     async def _end_idle(self):
         """Close the connections where nothing has moved for long: there is room for two."""
-        self.connected = [one for one in self.connected if one.socket]
         for one in self.connected:
             if ticks_diff(ticks_ms(), one.moved_ms) > self.streams.idle_ms:
                 await one.wait_closed()

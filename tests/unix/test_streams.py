@@ -144,6 +144,12 @@ def test_the_programs_other_tasks_run_and_calls_are_answered_meanwhile(board: Bo
         assert counted > before
 
 
+def test_the_server_forgets_connections_that_were_closed(board: Board) -> None:
+    for _ in range(10):
+        assert board.say("send 250").endswith(".\n")
+    assert int(board.say("connected")) <= 2
+
+
 def test_a_third_visitor_waits_until_there_is_room(board: Board) -> None:
     with board.told("echo") as first, board.told("echo") as second:
         for visitor in (first, second):

@@ -121,11 +121,16 @@ async def around(_counter, _reader, _writer):
     return "|".join(said)
 
 
+async def connected(counter, _reader, _writer):
+    """Tell how many connections the server knows of."""
+    return str(len(counter.server.connected))
+
+
 async def crash(_counter, _reader, _writer):
     raise ValueError("as it was told")
 
 
 _COMMANDS = {
     one.__name__: one
-    for one in (echo, send, take, fetch, hurry, at_home, elsewhere, around, crash)
+    for one in (echo, send, take, fetch, hurry, at_home, elsewhere, around, connected, crash)
 }
