@@ -1,4 +1,7 @@
-"""Interrupt lines that software fires: the unix port's only kind, and the tests' on a board."""
+"""Lines, pins and crash memory in software, for ports without: unix, qemu, partly sim.
+
+A line that software fires is the tests' on a board, too.
+"""
 
 import micropython
 from kernel.abi import NOTIFIED, OUTPUT_BIT

@@ -1,6 +1,7 @@
 """What services import of `time`, by the clock of the tick: MicroPython's qemu port has none.
 
-Times are microseconds and milliseconds modulo 2**30, as MicroPython's own are.
+Microseconds are modulo 2**30, as MicroPython's own. Milliseconds are those of these microseconds,
+where MicroPython's are modulo 2**30 themselves.
 """
 
 import hard_tick
@@ -13,7 +14,10 @@ ticks_us = hard_tick.now
 
 
 def ticks_ms():
-    """Return milliseconds that wrap around with the microseconds: after 18 minutes."""
+    """Return milliseconds, which begin anew with the microseconds: after 18 minutes.
+
+    What `ticks_diff` says of two times with that moment between them is wrong.
+    """
     return hard_tick.now() // 1000
 
 
