@@ -20,6 +20,9 @@ from bulkhead_host.link.pace import SLOWEST
 from bulkhead_host.link.transport import LinkLost
 
 NAMES = ("supervisor", "logger", "console", "led", "button", "thermometer", "blink", "crasher")
+HEAP_BYTES = 200_000
+FILES_BYTES = (1_000_000, 1_441_792)
+"""Of the file system: those that are free, and all."""
 
 
 @dataclass
@@ -158,7 +161,7 @@ class FakeBoard:
             abi.FAULT: self._fault,
             abi.TRACE: self._trace,
             abi.CAPABILITIES: self._capabilities,
-            abi.HEAP: self._heap,
+            abi.ROOM: self._room,
             abi.LOG: self._log,
             abi.UPDATE: self._update,
         }
@@ -212,8 +215,9 @@ class FakeBoard:
         answer = bytes([status]) + abi.encode_value(value)
         return self._line(abi.RESULT, frame.sequence, answer)
 
-    def _heap(self, frame: Frame) -> bytes:
-        return self._line(abi.TEXT, frame.sequence, abi.HEAP_STRUCT.pack(self.heap_free))
+    def _room(self, frame: Frame) -> bytes:
+        room = (self.heap_free, HEAP_BYTES, *FILES_BYTES, 1)
+        return self._line(abi.TEXT, frame.sequence, abi.ROOM_STRUCT.pack(*room))
 
     def _log(self, frame: Frame) -> bytes:
         (number,) = abi.POSITION_STRUCT.unpack(frame.payload)

@@ -39,9 +39,9 @@ CALL = const(0x0C)  # in an order: CALL_FORMAT, service, NUL, `bulkhead.value` -
 LOG = const(
     0x11
 )  # number u32 -> TEXT: of the first record kept after it its number u32 and its line
-HEAP = const(0x10)  # -> TEXT of a u32: bytes of heap that are free after a collection
+ROOM = const(0x10)  # -> TEXT in ROOM_FORMAT
 
-READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, HEAP, LOG)
+READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, ROOM, LOG)
 
 # Answers.
 
@@ -66,6 +66,9 @@ HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark
 # refused, orders that came again or of an ended session, and bytes that the host did not take.
 END_FORMAT = "<BIHHHH"
 CALL_FORMAT = "<HB"  # timeout_ms, operation
+# Bytes of the heap that are free after a collection, and all; of the file system, 0 and 0 without
+# one; why the chip was reset, in the numbers of `machine.reset_cause`, 0 where nobody knows.
+ROOM_FORMAT = "<IIIIB"
 
 
 def encode(kind, sequence, payload):

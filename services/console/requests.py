@@ -3,7 +3,7 @@
 import gc
 import struct
 import time
-from os import urandom
+from os import statvfs, urandom
 
 from bulkhead import DEAD, OK
 from bulkhead import link, value
@@ -15,12 +15,18 @@ from micropython import const
 from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api
 
+try:
+    from machine import reset_cause
+except ImportError:  # a process was not reset
+    reset_cause = int  # type: ignore[assignment]
+
 _TABLE_BYTES = const(160)  # frames of a table that are written at once: the line takes 256
 _LINE = "input"
 _CALL_BYTES = const(3)
 _PATIENCE_MS = const(1000)
 _RESET = bytes((link.RESET,))
 _POSITION_MASK = const(0x3FFFFFFF)
+_ROOM_MASK = const(0xFFFFFFFF)
 
 
 def admitted(line, frame):
@@ -125,9 +131,16 @@ def answer_text(task, line, sequence, kind, payload):
         status = yield task.call(task.cap("supervisor"), operation, text(payload))
     elif kind == link.LOG and len(payload) == 4:
         status = yield from find_record(task, struct.unpack("<I", payload)[0])
-    elif kind == link.HEAP:
+    elif kind == link.ROOM:
+        try:
+            block, _, blocks, free = statvfs("/")[1:5]
+        except OSError:
+            block = blocks = free = 0
+        yield task.sleep(0)  # what follows takes a step's time by itself
         gc.collect()
-        task.arg = struct.pack("<I", gc.mem_free())
+        heap = gc.mem_free(), gc.mem_free() + gc.mem_alloc()
+        files = block * free & _ROOM_MASK, block * blocks & _ROOM_MASK
+        task.arg = struct.pack(link.ROOM_FORMAT, *heap, *files, reset_cause() & 0xFF)
         status = OK
     if status == OK:
         yield from send(task, line, link.TEXT, sequence, task.arg)

@@ -17,10 +17,10 @@ from fake_board import FakeBoard, FakeLine
 from processes import started
 
 from bulkhead_host import abi
-from bulkhead_host.dashboard.facts import Facts, read_facts
 from bulkhead_host.dashboard.hub import Hub
 from bulkhead_host.dashboard.server import SILENT_MAX
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.facts import Facts, read_facts
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 300
@@ -216,7 +216,7 @@ def test_facts_and_history_are_there_for_who_comes_later(browser: Browser, desk:
             found[name] = json.loads(response.readline().decode().removeprefix("data: "))
             response.readline()
     assert found["facts"]["heap_free"] == desk.board.heap_free
-    assert found["facts"]["last_run"] == "power-on, or a reset from outside"
+    assert found["facts"]["last_run"] == "power-on"
     assert found["point"]["cpu"].keys() == found["point"]["queue"].keys()
     assert "blink" in found["point"]["cpu"]
 

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from bulkhead_host import abi
+from bulkhead_host.link.facts import Facts, facts_line
 from bulkhead_host.link.services import Hello, Service, Table
 from bulkhead_host.view.monitor import LiveViewer, PlainViewer, log_text
 from bulkhead_host.view.services import as_json, changes, cpu_percent, grid
@@ -247,6 +248,16 @@ def test_the_live_monitor_keeps_the_newest_table_below_the_log() -> None:
 # top
 
 
+FACTS = Facts(heap_free=84_992, heap=194_560, files_free=1_024_000, files=1_441_792, celsius=27.05,
+              last_run="the watchdog")  # fmt: skip
+
+
+def test_what_a_board_says_is_a_line_of_80_columns() -> None:
+    line = facts_line(FACTS)
+    assert line == "free: heap 83/190 KB  files 1000/1408 KB  27.1 C  reset: the watchdog"
+    assert facts_line(Facts()) == ""
+
+
 def many(count: int) -> Table:
     return table(*(replace(BLINK, name=f"service_{number:02}") for number in range(count)))
 
@@ -263,7 +274,7 @@ def top_of(services: Table, *, keys: int = 0) -> tuple[TopViewer, list[str]]:
     with viewer:
         viewer.show_board(HELLO)
         viewer.show_line("    1.000 I blink: the chip is at 27.05 C")
-        viewer.show_heap(84_992)
+        viewer.show_facts(facts_line(FACTS))
         viewer.show_table(services)
         viewer.show_table(replace(services, uptime_ms=2000))
         for _ in range(keys):
@@ -281,18 +292,17 @@ def test_top_fits_80_by_24_and_scrolls_with_the_chosen_service() -> None:
         assert viewer.chosen is not None
         assert viewer.chosen.name == f"service_{keys:02}"
         assert viewer.chosen.name in shown
-        assert len(shown) == 14
+        assert len(shown) == 13
         assert any("of 30" in line and "q leave" in line for line in lines)
         assert any("27.05 C" in line for line in lines)
 
 
-def test_top_has_totals_and_the_heap() -> None:
+def test_top_has_totals_and_what_the_board_says() -> None:
     failed = replace(BLINK, name="a", state="degraded", restarts=4)
     services = table(failed, replace(BLINK, name="b", state="held"), BLINK)
     _, lines = top_of(services)
-    (sums,) = [line for line in lines if "heap" in line]
-    assert "3 services, 1 down, 1 held, 4 restarts" in sums
-    assert "heap 83 KB free" in sums
+    assert any("3 services, 1 down, 1 held, 4 restarts" in line for line in lines)
+    assert any(line.rstrip() == facts_line(FACTS) for line in lines)
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:

@@ -10,9 +10,10 @@ import click
 
 from bulkhead_host.commands.monitor import INTERVAL_MS_MAX, INTERVAL_MS_MIN
 from bulkhead_host.commands.options import connected, dump_option, for_option, port_option
-from bulkhead_host.errors import BulkheadError, DeviceTimeout
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import load_dump
+from bulkhead_host.link.facts import Facts, facts_line, read_facts
 from bulkhead_host.link.follow import INTERVAL_MS, Connect, follow
 from bulkhead_host.link.ports import find_address, find_again, open_address
 from bulkhead_host.link.services import Hello, Table
@@ -20,8 +21,8 @@ from bulkhead_host.view.keys import DOWN, ENTER, UP, Keys
 from bulkhead_host.view.services import STOPPED_STATES, as_json, console, cpu_percent, grid, title
 from bulkhead_host.view.top import SORTS, TopViewer, ordered
 
-HEAP_EVERY_S = 10.0
-"""How often the heap is read: the board collects its garbage for that, for up to 40 ms."""
+FACTS_EVERY_S = 10.0
+"""How often what is in no table is read: the board collects its garbage for that, up to 40 ms."""
 
 
 class _Leave(Exception):
@@ -47,16 +48,17 @@ def top(
     """Show the board that `connect` opens on the terminal until q, Ctrl-C or `for_s`."""
     transport = connect()  # what it raises is to be read on a plain terminal
     with suppress(KeyboardInterrupt, _Leave), Keys() as keys, TopViewer(order=order) as viewer:
-        heap_s = 0.0
+        facts, facts_s = Facts(), 0.0
 
         def attend(client: Client) -> None:
-            nonlocal heap_s
+            nonlocal facts, facts_s
             for key in keys.pressed():
                 press(key, viewer, client)
-            if client.transport.clock_s() >= heap_s:
-                heap_s = client.transport.clock_s() + HEAP_EVERY_S
-                with suppress(DeviceTimeout, NoSuchTarget):
-                    viewer.show_heap(client.heap_free())
+            table = viewer.table
+            if table is not None and client.transport.clock_s() >= facts_s:
+                facts_s = client.transport.clock_s() + FACTS_EVERY_S
+                facts = read_facts(client, table, facts)
+                viewer.show_facts(facts_line(facts))
 
         follow(
             lambda: transport,
@@ -138,8 +140,9 @@ def command(port: str, dump_file: Path | None, **options: Any) -> None:
     q         leave; the board goes on
 
     It fits 80 columns and 24 lines: the table scrolls with the service that is chosen. CPU is the
-    share of the time since the last table. The heap is read every 10 s. Where there is no
-    terminal, and with --json or --dump, one table is printed.
+    share of the time since the last table. What the board has left of heap and flash, its
+    temperature and its last reset are read every 10 s. Where there is no terminal, and with
+    --json or --dump, one table is printed.
     """
     interval_ms, order = options["interval_ms"], options["order"]
     if dump_file is not None:

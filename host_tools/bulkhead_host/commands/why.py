@@ -10,6 +10,7 @@ from bulkhead_host.commands.options import connected, dump_option, port_option
 from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
+from bulkhead_host.link.facts import facts_line, read_facts
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.view.services import safe_text, seconds
 
@@ -135,17 +136,22 @@ def _settled(client: Client, name: str) -> Table:
 def command(name: str, wants_json: bool, port: str, dump_file: Path | None) -> None:
     """Explain what SERVICE waits for, and the chain of waits behind it.
 
-    A service on a live board is seen at one moment: ask again to see whether it stays so.
+    A service on a live board is seen at one moment: ask again to see whether it stays so. The last
+    line says what the board has left, and what ended its last run.
     """
     if dump_file is not None:
-        table = load_dump(dump_file).table
+        dump = load_dump(dump_file)
+        table, facts = dump.table, dump.facts
     else:
         with connected(port) as client:
             client.hello()
             table = _settled(client, name)
+            facts = read_facts(client, table)
     chain = why(table, name)
     if wants_json:
         click.echo(json.dumps([asdict(wait) for wait in chain], indent=1))
         return
     for depth, wait in enumerate(chain):
         click.echo(f"{'  ' * depth}{wait.service} {wait.text}")
+    if line := facts_line(facts):
+        click.echo(f"board: {line}")

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Self, TypeVar
 
-from bulkhead_host.dashboard.facts import Facts, read_facts
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client
+from bulkhead_host.link.facts import Facts, read_facts
 from bulkhead_host.link.follow import RETRY_S, Connect, follow
 from bulkhead_host.link.services import Hello, Table
 from bulkhead_host.view.services import as_json, cpu_percent

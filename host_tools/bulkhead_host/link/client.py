@@ -16,11 +16,13 @@ from bulkhead_host.link.services import (
     Capability,
     Fault,
     Hello,
+    Room,
     Table,
     parse_capabilities,
     parse_fault,
     parse_hello,
     parse_result,
+    parse_room,
     parse_table,
     printable,
     refusal,
@@ -216,9 +218,13 @@ class Client(Requests):
             number = following
             found.append((number, printable(answer[size:].decode("utf-8", errors="replace"))))
 
+    def room(self) -> Room:
+        """Return what the board has left, after a collection, which takes up to 40 ms."""
+        return parse_room(self._text(abi.ROOM, b""))
+
     def heap_free(self) -> int:
         """Return the bytes of heap that are free after a collection, which takes up to 40 ms."""
-        return int.from_bytes(self._text(abi.HEAP, b"")[:4], "little")
+        return self.room().heap_free
 
     def watch(
         self,

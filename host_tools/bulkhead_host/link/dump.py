@@ -1,10 +1,10 @@
 """The state of a board in a file: all that can be read of it at one moment, to look at later.
 
 The file is JSON: `format` (`FORMAT`), `taken_at` (ISO 8601), `port`, `hello`, `services`,
-`uptime_ms`, `losses` (of the line), `faults` (record and text of each fault that the board keeps,
-by the service's name; the empty one stands for the board itself), `log` (the lines that came
-meanwhile), `capabilities` (of each service), `trace` (the records that the board held) and
-`trace_begun_us` (the board's clock at the first of them).
+`uptime_ms`, `losses` (of the line), `facts` (what is free, and the last reset), `faults` (record
+and text of each fault that the board keeps, by the service's name; the empty one stands for the
+board itself), `log` (the lines that came meanwhile), `capabilities` (of each service), `trace`
+(the records that the board held) and `trace_begun_us` (the board's clock at the first of them).
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from bulkhead_host.errors import UsageError
 from bulkhead_host.files import read_text
 from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.facts import Facts, read_facts
 from bulkhead_host.link.services import (
     Capability,
     Fault,
@@ -51,6 +52,7 @@ class Dump:
 
     hello: Hello
     table: Table
+    facts: Facts = field(default_factory=Facts)
     faults: Mapping[str, Kept] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     trace: Trace = field(default_factory=Trace)
@@ -71,6 +73,7 @@ def take_dump(client: Client, *, log: list[str], listen_s: float = 0) -> Dump:
     return Dump(
         hello=hello,
         table=table,
+        facts=read_facts(client, table),
         faults=faults,
         log=tuple(log),
         trace=trace,
@@ -101,6 +104,7 @@ def to_json(dump: Dump) -> str:
         "services": [asdict(service) for service in dump.table.services],
         "uptime_ms": dump.table.uptime_ms,
         "losses": asdict(dump.table.losses),
+        "facts": asdict(dump.facts),
         "faults": {name: asdict(kept) for name, kept in dump.faults.items()},
         "log": list(dump.log),
         "capabilities": {
@@ -140,6 +144,7 @@ def load_dump(path: Path) -> Dump:
                 uptime_ms=int(found["uptime_ms"]),
                 losses=_made(Losses, found.get("losses", {})),
             ),
+            facts=_made(Facts, found.get("facts", {})),
             faults={
                 name: Kept(record=_made(Fault, kept["record"]), text=str(kept["text"]))
                 for name, kept in found["faults"].items()

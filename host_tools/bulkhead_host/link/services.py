@@ -114,6 +114,31 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a board has left, in bytes: of its heap after a collection, of its file system.
+
+    `files` is 0 where there is no file system. `reset_cause` is why the chip was reset, in the
+    numbers of `machine.reset_cause()`; 0 where nobody knows.
+    """
+
+    heap_free: int
+    heap: int
+    files_free: int
+    files: int
+    reset_cause: int
+
+
+def parse_room(payload: bytes) -> Room:
+    """Return what is in `abi.ROOM_STRUCT`. Raise `BulkheadError` if it is short."""
+    heap_free, heap, files_free, files, cause = abi.ROOM_STRUCT.unpack(
+        split(payload, abi.ROOM_STRUCT.size)[0]
+    )
+    return Room(
+        heap_free=heap_free, heap=heap, files_free=files_free, files=files, reset_cause=cause
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capability:
     """A slot of a service's table that is in use.
 

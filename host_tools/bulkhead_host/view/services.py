@@ -1,10 +1,11 @@
 """The table of services: for a person, for a program, and what changed between two of them."""
 
+import os
 import sys
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -12,7 +13,7 @@ from bulkhead_host import abi
 from bulkhead_host.link.services import Hello, Losses, Service, Table, gained_ms
 
 PLAIN_WIDTH = 160
-"""Columns of a table that goes to no terminal, so that nothing is cut off."""
+"""Columns of a table that goes to no terminal, unless COLUMNS says how many there are."""
 
 STOPPED_STATES = frozenset({"faulted", "dormant", "held", "degraded"})
 """The states that a service does not pass through by itself."""
@@ -25,6 +26,7 @@ _LOSSES = {
 }
 
 _LEFT = frozenset({"NAME", "STATE", "FAULT", "OUTPUTS", "WAITS FOR"})
+_NAMES = frozenset({"NAME", "WAITS FOR"})
 
 # A column, and the narrowest terminal that shows it.
 _COLUMNS = {
@@ -43,12 +45,20 @@ _COLUMNS = {
     "DROPPED": 118,
     "WAITS FOR": 0,
 }
+# What some columns are called on a terminal that is narrower than that.
+_SHORT_BELOW = 96
+_SHORT = {"PRIORITY": "PRI", "RESTARTS": "RST", "OUTPUTS": "OUT"}
 
 
 def console(*, error: bool = False) -> Console:
-    """Return where to print: coloured on a terminal, plain and wide elsewhere."""
+    """Return where to print: coloured on a terminal, plain elsewhere, and wide or as COLUMNS says.
+
+    What is wider is wrapped.
+    """
     stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() else PLAIN_WIDTH
+    given = os.environ.get("COLUMNS", "")
+    plain = int(given) if given.isdecimal() and int(given) else PLAIN_WIDTH
+    width = None if stream.isatty() else plain
     return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
 
 
@@ -65,7 +75,7 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
     """Return a table for a person, with fewer columns where `width` columns are few.
 
     CPU is the share of the time since `previous`; without one, the milliseconds so far. OUTPUTS is
-    there when some are held in their safe state.
+    there when some are held in their safe state. A name that has no room goes on in the next line.
     """
     made = Grid(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     is_any_safe = any(service.safe_since_ms is not None for service in table.services)
@@ -74,11 +84,16 @@ def grid(table: Table, *, previous: Table | None = None, width: int = PLAIN_WIDT
         for name, least in _COLUMNS.items()
         if width >= least and (is_any_safe or name != "OUTPUTS")
     ]
+    is_short = width < _SHORT_BELOW
     for name in shown:
         heading = f"CPU {'%' if previous else 'ms'}" if name == "CPU" else name
-        made.add_column(heading, justify="left" if name in _LEFT else "right", no_wrap=True)
+        heading = _SHORT.get(heading, heading) if is_short else heading
+        justify: JustifyMethod = "left" if name in _LEFT else "right"
+        made.add_column(heading, justify=justify, no_wrap=name not in _NAMES, overflow="fold")
     for service in table.services:
         cells = _cells(service, _cpu(service, table, previous))
+        if is_short and cells["OUTPUTS"]:
+            cells["OUTPUTS"] = "safe"
         made.add_row(*(cells[name] for name in shown), style=row_style(service))
     return made
 

@@ -38,12 +38,12 @@ HELP_LINES = (
     "",
     "CPU is the share of the time since the last table. (2) behind a priority is the",
     "one lent by who waits. (safe): its outputs are in their safe state. Red is down,",
-    "yellow has failed before. The heap is read every 10 s.",
+    "yellow has failed before. Heap, flash and chip are read every 10 s.",
 )
 
 _LOG_LINES_MAX = 200
 _LOG_LINES_MIN = 4
-_AROUND = 6  # lines of the screen that are neither table nor log
+_AROUND = 7  # lines of the screen that are neither table nor log
 _BAR = 8  # columns of a bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _WIDE = 100  # columns from which there is more to a service
@@ -88,8 +88,8 @@ def bar(percent: float, columns: int = _BAR) -> str:
     return ("█" * (eighths // 8) + part).ljust(columns)
 
 
-def totals(table: Table, before: Table | None, heap_free: int | None) -> str:
-    """Return the line of sums: the processor's, how the services are, and the heap."""
+def totals(table: Table, before: Table | None) -> str:
+    """Return the line of sums: the processor's, and how the services are."""
     shares = [cpu_percent(service, table, before) for service in table.services]
     known = [share for share in shares if share is not None]
     cpu = f"CPU {sum(known):5.1f} % {bar(sum(known))}" if known else "CPU   ...".ljust(20)
@@ -100,8 +100,7 @@ def totals(table: Table, before: Table | None, heap_free: int | None) -> str:
     words += [f"{len(held)} held"] if held else []
     restarts = sum(one.restarts for one in table.services)
     words += [f"{restarts} restarts"]
-    heap = "" if heap_free is None else f"  heap {heap_free / 1024:.0f} KB free"
-    return f"{cpu}{heap}  {', '.join(words)}"
+    return f"{cpu}  {', '.join(words)}"
 
 
 class TopViewer:
@@ -117,7 +116,7 @@ class TopViewer:
         self._table: Table | None = None
         self._before: Table | None = None
         self._opened: tuple[str, str] | None = None
-        self._heap_free: int | None = None
+        self._facts = ""
         self._has_help = False
         self._first = 0  # row of the table that is the first on the screen
         self._notice = ""
@@ -143,9 +142,9 @@ class TopViewer:
         self._before, self._table = self._table, table
         self._refresh()
 
-    def show_heap(self, free: int) -> None:
-        """Take how many bytes of the heap are free."""
-        self._heap_free = free
+    def show_facts(self, line: str) -> None:
+        """Take what the board says of its heap, its flash, its warmth and its last reset."""
+        self._facts = line
 
     def show_line(self, line: str) -> None:
         """Add a line to the log."""
@@ -165,6 +164,11 @@ class TopViewer:
         if table is None or not table.services:
             return None
         return table.named(self._chosen) or table.services[0]
+
+    @property
+    def table(self) -> Table | None:
+        """The newest table of the board; None until it comes."""
+        return self._table
 
     @property
     def is_open(self) -> bool:
@@ -221,7 +225,8 @@ class TopViewer:
         self._scroll(table, rows)
         window = table.services[self._first : self._first + rows]
         head = [title(self._hello, table)] if self._hello is not None else [Text("")]
-        head.append(Text(totals(table, self._before, self._heap_free), no_wrap=True))
+        head.append(Text(totals(table, self._before), no_wrap=True))
+        head.append(Text(self._facts, no_wrap=True, overflow="ellipsis"))
         made = self._grid(table, window, size.width)
         room = max(size.height - len(window) - _AROUND, 0)
         seen = f"{self._first + 1}-{self._first + len(window)} of {len(table.services)}, "

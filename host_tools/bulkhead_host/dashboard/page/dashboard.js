@@ -38,10 +38,16 @@ function duration(ms) {
 }
 
 function showFacts(facts) {
-  if (facts.heap_free !== null) byId("heap").textContent = kilobytes(facts.heap_free);
-  byId("last-run").textContent = facts.last_run ? `since: ${facts.last_run}` : "";
+  show("heap", facts.heap_free, facts.heap);
+  byId("flash").hidden = facts.files === null;
+  show("files", facts.files_free, facts.files);
+  byId("last-run").textContent = facts.last_run ? `reset: ${facts.last_run}` : "";
   byId("warmth").hidden = facts.celsius === null;
   if (facts.celsius !== null) byId("celsius").textContent = `${facts.celsius.toFixed(1)} °C`;
+}
+
+function show(id, free, all) {
+  if (free !== null) byId(id).textContent = `${kilobytes(free)} of ${kilobytes(all)}`;
 }
 
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KB`;
