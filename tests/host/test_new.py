@@ -194,6 +194,20 @@ def test_an_image_goes_into_the_build_folder_of_its_application(demo: Path) -> N
     assert not (demo.parent / "build").exists()
 
 
+def test_a_pytest_without_the_plugin_names_what_it_lacks(demo: Path) -> None:
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest"],
+        cwd=demo,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Missing required plugins: bulkhead-kernel" in done.stderr
+
+
 def test_an_editor_finds_each_problem_that_check_prints(demo: Path) -> None:
     new_service(demo, "greeter")
     service = demo / "greeter" / "service.py"

@@ -297,6 +297,13 @@ def test_top_fits_80_by_24_and_scrolls_with_the_chosen_service() -> None:
         assert any("27.05 C" in line for line in lines)
 
 
+def test_columns_of_top_stay_where_they_are_as_one_scrolls() -> None:
+    services = table(*many(30).services, replace(BLINK, name="the_longest_name"))
+    heads = [next(line for line in top_of(services, keys=keys)[1] if "NAME" in line)
+             for keys in (0, 30)]  # fmt: skip
+    assert heads[0] == heads[1]
+
+
 def test_top_has_totals_and_what_the_board_says() -> None:
     failed = replace(BLINK, name="a", state="degraded", restarts=4)
     services = table(failed, replace(BLINK, name="b", state="held"), BLINK)

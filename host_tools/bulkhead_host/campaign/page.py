@@ -42,6 +42,7 @@ def page(campaign: Campaign, results: Sequence[Result]) -> str:
     targets = list(dict.fromkeys(one.target for one in results))
     limit_ms = campaign.invariants.recovered_within_ms
     return environment.get_template("report.html").render(
+        application=campaign.application.resolve().name if campaign.application else "the demo",
         campaign=campaign,
         results=results,
         title=title,

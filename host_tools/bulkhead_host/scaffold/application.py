@@ -40,7 +40,13 @@ it may do, `service.py` does it, `api.py` numbers its operations for others. The
 with Bulkhead can be started by name.
 """
 
-_PYTEST = "[pytest]\nbulkhead_app = .\ntestpaths = tests\n"
+# A pytest of another environment knows no boards: it names the package that it lacks.
+_PYTEST = """\
+[pytest]
+required_plugins = bulkhead-kernel
+bulkhead_app = .
+testpaths = tests
+"""
 # Visual Studio Code: what `bulkhead check` says stands beside the code, at each Ctrl-Shift-B.
 _TASKS = r"""{
   "version": "2.0.0",

@@ -139,9 +139,13 @@ def _node(service: Service, number: int, notes: Sequence[str]) -> str:
     small = [f"priority {service.priority}, {service.state}", *notes]
     if service.fault:
         small.append(f"last fault {service.fault}")
-    rows = "".join(f'<br/><font point-size="10">{escape(text)}</font>' for text in small)
+    # Rows of a table: lines are set as close as the smaller font of two allows.
+    rows = [f"<b>{escape(service.name)}</b>"]
+    rows += [f'<font point-size="10">{escape(text)}</font>' for text in small]
+    table = "".join(f"<tr><td>{row}</td></tr>" for row in rows)
+    layout = 'border="0" cellspacing="0" cellpadding="1"'
     fill = _BAD if service.fault else _HARD if service.state == "attending" else _PALE
-    return f'  n{number} [label=<<b>{escape(service.name)}</b>{rows}>, fillcolor="{fill}"]'
+    return f'  n{number} [label=<<table {layout}>{table}</table>>, fillcolor="{fill}"]'
 
 
 def _edge(one: Edge, numbers: Mapping[str, int]) -> str:

@@ -243,9 +243,10 @@ class TopViewer:
     def _grid(self, table: Table, window: Sequence[Service], width: int) -> Grid:
         made = Grid(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         shown = [name for name, least in _COLUMNS.items() if width >= least]
+        least = {"NAME": max(len(name) for name in table.names)}  # it stays as one scrolls
         for name in shown:
             justify: JustifyMethod = "right" if name in _RIGHT else "left"
-            made.add_column(name, justify=justify, no_wrap=True)
+            made.add_column(name, justify=justify, no_wrap=True, min_width=least.get(name))
         chosen = self.chosen
         for service in window:
             cells = _cells(service, cpu_percent(service, table, self._before))
