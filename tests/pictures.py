@@ -109,7 +109,7 @@ def take_top(port: str) -> None:
         new = [*tmux, "new-session", "-d", "-x", "80", "-y", "24"]
         subprocess.run([*new, PROGRAM, "top", "--sort", "priority", "--port", port], check=True)
         try:
-            look(tmux, "top.txt", lambda text: "free: heap" in text and "CPU   ..." not in text)
+            look(tmux, "top.txt", lambda text: "free heap" in text and "CPU   ..." not in text)
             subprocess.run([*tmux, "send-keys", *["Down"] * 21], check=True)
             look(tmux, "top-down.txt", lambda text: "-22 of 22" in text)
             subprocess.run([*tmux, "send-keys", "?"], check=True)

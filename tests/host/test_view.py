@@ -254,7 +254,7 @@ FACTS = Facts(heap_free=84_992, heap=194_560, files_free=1_024_000, files=1_441_
 
 def test_what_a_board_says_is_a_line_of_80_columns() -> None:
     line = facts_line(FACTS)
-    assert line == "free: heap 83/190 KB  files 1000/1408 KB  27.1 C  reset: the watchdog"
+    assert line == "free heap 83/190 KB  files 1000/1408 KB  27.1 C  reset: the watchdog"
     assert facts_line(Facts()) == ""
 
 

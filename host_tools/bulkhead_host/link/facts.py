@@ -59,7 +59,7 @@ def facts_line(facts: Facts) -> str:
     """Return in a line what is known, for a person; empty where that is nothing."""
     words = []
     if facts.heap_free is not None and facts.heap:
-        words.append(f"free: heap {_kilobytes(facts.heap_free, facts.heap)}")
+        words.append(f"free heap {_kilobytes(facts.heap_free, facts.heap)}")
     if facts.files_free is not None and facts.files:
         words.append(f"files {_kilobytes(facts.files_free, facts.files)}")
     if facts.celsius is not None:
