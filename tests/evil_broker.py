@@ -16,7 +16,7 @@ from bulkhead_host.link.client import Client
 from bulkhead_host.link.network import BrokerLine, Place, open_network, parse_place
 
 SHORT_S = 1.0
-"""Patience of a host that is to get no answer."""
+"""Patience of a host with who gives no answer: never with who is to give one."""
 SEQUENCE = 200
 """Of hostile frames."""
 
@@ -86,9 +86,9 @@ class Desk:
         self.serial = Client(self.garden.line, key=KEY, timeout_s=TIMEOUT_S)
         self.lines: list[Client] = []
 
-    def host(self, *, url: str = "", key: bytes = KEY, timeout_s: float = TIMEOUT_S) -> Client:
+    def host(self, *, url: str = "") -> Client:
         """Return a host's client, over the evil broker if no other is named."""
-        client = Client(open_network(url or self.url), key=key, timeout_s=timeout_s)
+        client = Client(open_network(url or self.url), key=KEY, timeout_s=TIMEOUT_S)
         self.lines.append(client)
         return client
 
@@ -132,7 +132,8 @@ def has_replayed(client: Client, count: int) -> bool:
 def answers(client: Client) -> bool:
     """Tell whether a board answers now."""
     try:
-        client.hello()
+        with client.waiting(SHORT_S):
+            client.hello()
     except DeviceTimeout:
         return False
     return True

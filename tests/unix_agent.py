@@ -1,10 +1,10 @@
 """Boards that hosts reach by a broker: the unix port with an agent, and a real mosquitto."""
 
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
+from free_ports import free_port
 from unix_console import PipeLine, unix_application
 
 from pytest_bulkhead import broker
@@ -13,12 +13,6 @@ from pytest_bulkhead.processes import with_parent
 APPLICATION = Path(__file__).parent / "cases" / "agent_app"
 KEY = bytes(range(60, 92))
 TIMEOUT_S = 20.0  # of the wall, for a hang
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 class Mosquitto:

@@ -6,7 +6,6 @@ are.
 
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,6 @@ from unix_console import PipeLine, unix_application
 from bulkhead_host.link.client import Client
 from pytest_bulkhead.processes import with_parent
 
-HERE = "127.0.0.1"
 KEY = bytes(range(32))
 TIMEOUT_S = 120.0  # of the wall, for a hang
 _PORT = re.compile(r"\b(?:180\d|8080)\b")
@@ -71,10 +69,3 @@ class NetworkBoard:
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-def free_port() -> int:
-    """Return a port of this host that nobody listens at."""
-    with socket.create_server((HERE, 0)) as found:
-        port: int = found.getsockname()[1]
-        return port

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from loud import loud
 
 from bulkhead_host.emulator import EmulatedBoard
@@ -118,8 +119,5 @@ def test_another_port_is_that_of_the_hosts_loopback(image: Path) -> None:
         thread.start()
         assert ask(board, port=server.getsockname()[1]) == "1500 True\n"
         thread.join()
-        free = socket.create_server(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
         with pytest.raises(DeviceException, match=r"ECONNRESET|ECONNREFUSED"):
-            ask(board, port=port)
+            ask(board, port=free_port())

@@ -16,7 +16,8 @@ from evil_broker import (
     wait_for_agent,
     wait_until,
 )
-from unix_agent import KEY, TIMEOUT_S, Mosquitto, UnixBoard, free_port
+from free_ports import free_port
+from unix_agent import KEY, TIMEOUT_S, Mosquitto, UnixBoard
 
 from bulkhead_host import abi
 from bulkhead_host.commands.log import kept
@@ -109,17 +110,19 @@ def test_the_agent_connects_again_when_the_broker_was_killed_and_no_service_is_h
         broker.kill()
         broker.restart()
         client = Client(
-            open_network(f"mqtt://127.0.0.1:{broker.port}/garden"), key=KEY, timeout_s=0.5
+            open_network(f"mqtt://127.0.0.1:{broker.port}/garden"), key=KEY, timeout_s=TIMEOUT_S
         )
         wait_until(partial(answers, client))
         client.transport.close()
     serial.inject("agent", "crash")
-    client = Client(open_network(f"mqtt://127.0.0.1:{broker.port}/garden"), key=KEY, timeout_s=0.5)
+    client = Client(
+        open_network(f"mqtt://127.0.0.1:{broker.port}/garden"), key=KEY, timeout_s=TIMEOUT_S
+    )
     wait_until(lambda: answers(client))
     serial.inject("net", "crash")
     wait_until(lambda: answers(client))
-    with pytest.raises(DeviceTimeout):  # it is what would answer
-        Client(board.line, key=KEY, timeout_s=SHORT_S).inject("console", "crash")
+    with serial.waiting(SHORT_S), pytest.raises(DeviceTimeout):  # it is what would answer
+        serial.inject("console", "crash")
     wait_until(lambda: answers(client))
     after = generations(serial)
     faulted = {"agent": 1, "net": 1, "console": 1}

@@ -112,12 +112,12 @@ def test_what_is_sent_to_the_board_is_counted_and_changes_nothing(desk: Desk, wh
 
 
 def test_orders_that_change_places_are_done_once_or_not_at_all(desk: Desk) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     before = generations(client)["crasher"]
     held: list[bytes] = []
     desk.evil.to_board = lambda frame: held.append(frame) or []  # type: ignore[func-returns-value]
     for _ in range(2):
-        with pytest.raises(DeviceTimeout, match="is not known"):
+        with client.waiting(SHORT_S), pytest.raises(DeviceTimeout, match="is not known"):
             client.control("crasher", "restart")
     desk.evil.reset()
     assert len(held) == 2
@@ -181,7 +181,7 @@ def test_a_retained_order_is_refused_at_every_connection(
     board = UnixBoard(micropython, tmp_path, port=broker.port)
     wait_for_agent(board)
     url = f"mqtt://127.0.0.1:{broker.port}/garden"
-    client = Client(open_network(url), key=KEY, timeout_s=0.5)
+    client = Client(open_network(url), key=KEY, timeout_s=TIMEOUT_S)
     taken: list[bytes] = []
     spy = BrokerLine(
         broker_at(broker.port), ["bulkhead/garden/to"], lambda _, frame: taken.append(frame)
@@ -259,8 +259,11 @@ def test_another_board_with_the_same_key_is_not_taken_for_it(desk: Desk) -> None
         return []
 
     desk.evil.to_board = reroute
-    client = desk.host(timeout_s=SHORT_S)
-    with pytest.raises(NotPermitted, match="another board answers in the place of garden"):
+    client = desk.host()
+    with (
+        client.waiting(SHORT_S),
+        pytest.raises(NotPermitted, match="another board answers in the place of garden"),
+    ):
         client.control("crasher", "restart")
     desk.evil.reset()
     shed = desk.host(url=desk.direct_url.replace("garden", "shed"))
@@ -279,15 +282,15 @@ def test_another_board_with_the_same_key_is_not_taken_for_it(desk: Desk) -> None
     ],
 )
 def test_an_answer_that_is_made_up_is_none(desk: Desk, kind: int, payload: bytes) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     client.hello()  # a session is open
     answer_with(desk, lambda request: [abi.encode(kind, request.sequence, payload)])
-    with pytest.raises(DeviceTimeout, match="is not known"):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout, match="is not known"):
         client.control("crasher", "restart")
 
 
 def test_who_a_board_is_and_what_runs_there_is_not_believed_without_a_mac(desk: Desk) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     client.hello()
     names = b"9.9.9\0pico\0somebody_elses\0"
     hello = abi.HELLO_STRUCT.pack(abi.ABI, 0, 1, abi.HAS_KEY, abi.key_mark(KEY)) + names
@@ -297,38 +300,38 @@ def test_who_a_board_is_and_what_runs_there_is_not_believed_without_a_mac(desk: 
         desk,
         lambda request: [abi.encode(kind, request.sequence, kinds[kind]) for kind in kinds],
     )
-    with pytest.raises(DeviceTimeout):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout):
         client.hello()
-    with pytest.raises(DeviceTimeout):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout):
         client.table()
 
 
 def test_an_answer_to_an_earlier_order_is_none_to_a_later_one(desk: Desk) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     client.control("crasher", "restart")
     recorded = order_of(desk.evil.answered[-1])
     answer_with(desk, lambda request: [abi.encode(abi.ANSWER, request.sequence, recorded)])
-    with pytest.raises(DeviceTimeout, match="is not known"):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout, match="is not known"):
         client.control("crasher", "restart")
 
 
 def test_a_signed_refusal_of_one_order_refuses_no_other(desk: Desk) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     order = recorded_order(desk, client)
     count = len(desk.evil.answered)
     desk.evil.send(forged(order))
     wait_until(lambda: len(desk.evil.answered) > count)
     refusal = order_of(desk.evil.answered[-1])
     answer_with(desk, lambda request: [abi.encode(abi.STATUS, request.sequence, refusal)])
-    with pytest.raises(DeviceTimeout, match="is not known"):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout, match="is not known"):
         client.control("crasher", "restart")
 
 
 def test_answers_that_are_dropped_doubled_and_late_do_no_harm(desk: Desk) -> None:
-    client = desk.host(timeout_s=SHORT_S)
+    client = desk.host()
     before = generations(client)["crasher"]
     desk.evil.to_host = lambda _answer: []
-    with pytest.raises(DeviceTimeout, match="is not known"):
+    with client.waiting(SHORT_S), pytest.raises(DeviceTimeout, match="is not known"):
         client.control("crasher", "restart")
     desk.evil.reset()
     wait_until(lambda: generations(client)["crasher"] == before + 1)  # it was done, once

@@ -113,7 +113,7 @@ def test_a_board_with_another_name_that_answers_in_its_place_is_not_called(
     )
     other = UnixFleet(micropython, tmp_path, ["shed"], port=desk.broker.port)
     shed = Client(
-        open_network(f"mqtt://127.0.0.1:{desk.broker.port}/shed"), key=KEY, timeout_s=0.5
+        open_network(f"mqtt://127.0.0.1:{desk.broker.port}/shed"), key=KEY, timeout_s=TIMEOUT_S
     )
     wait_until(lambda: answers(shed))
     assert desk.ask(READ) == (GONE, None)  # and not what the shed's soil says

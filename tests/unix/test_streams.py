@@ -1,6 +1,7 @@
 """asyncio's streams over net, on the unix port: a program, and a web server as published."""
 
 import json
+import select
 import socket
 import threading
 import urllib.request
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from unix_network import HERE, TIMEOUT_S, NetworkBoard, free_port
+from free_ports import HERE, free_port
+from unix_network import TIMEOUT_S, NetworkBoard
 
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.paths import source_root
@@ -76,8 +78,8 @@ def test_bytes_come_back_in_their_order(board: Board) -> None:
         writing = threading.Thread(target=visitor.sendall, args=(data,))
         writing.start()
         got = b""
-        while len(got) < len(data):
-            got += visitor.recv(4096)
+        while len(got) < len(data) and (piece := visitor.recv(4096)):
+            got += piece
         writing.join()
         visitor.shutdown(socket.SHUT_WR)
         assert (got, _rest(visitor)) == (data, b".\n")
@@ -156,10 +158,9 @@ def test_a_third_visitor_waits_until_there_is_room(board: Board) -> None:
             visitor.sendall(b"here")
             assert visitor.recv(10) == b"here"
         with board.told("send 250") as third:
-            third.settimeout(0.5)
-            with pytest.raises(TimeoutError):
-                third.recv(10)
-            third.settimeout(TIMEOUT_S)
+            # Whoever says nothing for long gives way, should this test be slow.
+            served = select.select([first, second, third], [], [], 0.5)[0]
+            assert third not in served or len(served) > 1
             first.close()
             assert _rest(third).endswith(b".\n")
 

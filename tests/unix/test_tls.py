@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unix_network import HERE, TIMEOUT_S, NetworkBoard
+from free_ports import HERE
+from unix_network import TIMEOUT_S, NetworkBoard
 
 from bulkhead_host import abi
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unix_network import HERE, TIMEOUT_S, NetworkBoard, free_port
+from free_ports import HERE, free_port
+from unix_network import TIMEOUT_S, NetworkBoard
 
 from bulkhead_host import abi
 from bulkhead_host.paths import source_root

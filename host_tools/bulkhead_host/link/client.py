@@ -134,14 +134,10 @@ class Client(Requests):
                 f"the value takes {len(data)} bytes",
                 f"at most {_VALUE_BYTES_MAX} go over the link",
             )
-        patience_s = self._timeout_s
-        self._timeout_s += timeout_ms / 1000
-        try:
+        with self.waiting(self._timeout_s + timeout_ms / 1000):
             frame = self._request(
                 abi.CALL_SERVICE, request, _one_of(abi.RESULT, abi.STATUS), attempts=1
             )
-        finally:
-            self._timeout_s = patience_s
         if frame.kind == abi.STATUS:
             raise NoSuchTarget(f"the board takes no calls for {name}", "bulkhead ps")
         return parse_result(frame.payload)

@@ -7,7 +7,8 @@ that had the port before, is never taken for another's.
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar
 
@@ -74,6 +75,15 @@ class Requests:
         self._has_answered = False
         self._watch_sequence: int | None = None
         self._line = b""
+
+    @contextmanager
+    def waiting(self, timeout_s: float) -> Iterator[None]:
+        """Have what is asked in the block wait so long, in seconds, for each answer."""
+        before, self._timeout_s = self._timeout_s, timeout_s
+        try:
+            yield
+        finally:
+            self._timeout_s = before
 
     def _request(
         self,
