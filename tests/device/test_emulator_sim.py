@@ -15,6 +15,7 @@ from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
 
 BULKHEAD = Path(sys.executable).parent / "bulkhead"
+WAIT_S = 300  # of the wall, for a hang
 
 
 @contextmanager
@@ -28,14 +29,14 @@ def simulating(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], st
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, errors
 
 
 def refuse(*options: str | Path) -> tuple[int, str]:
     """Run `bulkhead sim` where it must fail; return its exit code and what it says."""
     line = [str(BULKHEAD), "sim", *(str(option) for option in options)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.stdout == ""
     return done.returncode, done.stderr
 
@@ -47,7 +48,7 @@ def test_the_first_line_is_a_port_that_works_and_sigterm_saves_the_flash(
     for expected in (b"[]", b"['kept']"):
         with simulating("--image", stock_image, "--flash", flash, "--link", link) as (_, name):
             assert name == str(link)
-            with serial.Serial(name, timeout=30) as port:
+            with serial.Serial(name, timeout=WAIT_S) as port:
                 port.write(b"\x03import os; os.listdir()\r")
                 assert port.read_until(expected).endswith(expected)
                 port.write(b"open('kept', 'w').close()\r")
@@ -63,7 +64,7 @@ def test_control_c_ends_it_well_too(stock_image: Path) -> None:
     with simulating(*options) as (process, name):
         assert name.startswith("socket://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=WAIT_S) == 0
 
 
 def test_presses_come_at_their_device_time(stock_image: Path) -> None:

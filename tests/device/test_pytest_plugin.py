@@ -99,16 +99,12 @@ def test_a_fresh_board_has_just_booted(
 ) -> None:
     target = "emu" if kind == "emu" else request.getfixturevalue("port")
     source = """
-    USED_MS = []
-    def test_first(kernel, clock):
+    def test_first(kernel):
         blink = kernel.inject("crash", target="blink")
         assert kernel.wait_for_restart(blink).generation > 1
-        clock.run_for(3_000)
-    def test_second(kernel, clock):
+    def test_second(kernel):
         assert kernel.service("blink").generation > 1
-        USED_MS.append(clock.now_ms())
-    def test_third(fresh_board, kernel, clock):
-        assert clock.now_ms() < USED_MS[0]
+    def test_third(fresh_board, kernel):
         assert kernel.service("blink").generation == 1
     """
     run(source, f"--bulkhead-target={target}").assert_outcomes(passed=3)
