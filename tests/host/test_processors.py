@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from bulkhead_host.image.qemu import INSTRUCTION_NS, PROCESSORS
+from bulkhead_host.qualify import counts
 from bulkhead_host.system.boards import board_named
 
 
@@ -17,3 +20,14 @@ def test_an_instruction_takes_the_time_that_counts_are_made_of() -> None:
 def test_a_pico_2_has_the_code_that_runs_on_a_cortex_m3() -> None:
     """Of wide branches as mpy-cross 1.26 encodes them for Armv7-M the cases make a HardFault."""
     assert board_named("pico2").architecture == PROCESSORS["cortex-m3"].architecture
+
+
+def test_a_processor_that_there_is_not_exits_2_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        counts.main(["pdp11"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "no processor pdp11" in said
+    assert "cortex-m3" in said.partition("try: ")[2]

@@ -8,7 +8,7 @@ is no time of a chip: an instruction takes a cycle or more there, and waits for 
 
 import sys
 
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.image.qemu import INSTRUCTION_NS, PROCESSORS
 from bulkhead_host.qualify.processors import Stand
 
@@ -32,16 +32,13 @@ def counts(stand: Stand) -> dict[str, int]:
         told = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         for figure in figures:
             found[figure] = round(float(told[figure]) * 1000 / INSTRUCTION_NS)
-    stand.stop()
     return found
 
 
 def main(names: list[str]) -> None:
     """Print a table, a column for each processor."""
     try:
-        columns = {
-            name: counts(Stand(PROCESSORS[name], progress=_tell)) for name in names or PROCESSORS
-        }
+        columns = {name: _counted(name) for name in names or PROCESSORS}
     except BulkheadError as error:
         print(f"bench: {error.cause}\n  try: {error.next_step}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -50,6 +47,13 @@ def main(names: list[str]) -> None:
     for figure in (one for figures in COUNTED.values() for one in figures):
         row = " | ".join(f"{column[figure]:,}" for column in columns.values())
         print(f"| `{figure.removesuffix('_us')}` | {row} |")
+
+
+def _counted(name: str) -> dict[str, int]:
+    if name not in PROCESSORS:
+        raise UsageError(f"no processor {name}", f"there are: {', '.join(PROCESSORS)}")
+    with Stand(PROCESSORS[name], progress=_tell) as stand:
+        return counts(stand)
 
 
 def _tell(line: str) -> None:

@@ -8,6 +8,7 @@ import select
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.qemu import Processor, build_firmware
@@ -63,13 +64,19 @@ class EmulatedProcessor:
 
 
 class Stand:
-    """A processor, its firmware, and the emulator that runs it now."""
+    """A processor, its firmware, and the emulator that runs it now, which `with` ends."""
 
     def __init__(self, processor: Processor, *, progress: Progress = quiet) -> None:
         """Build the firmware, where the cache has none; raise `BulkheadError`."""
         self.processor = processor
         self._elf = build_firmware(processor, _files(), progress=progress)
         self._emulated: EmulatedProcessor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> RawRepl:
         """Begin with a processor that has just been switched on; return its prompt."""

@@ -11,6 +11,5 @@ from bulkhead_host.qualify.processors import Stand
 @pytest.fixture(scope="package", params=PROCESSORS)
 def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
     """Yield each processor with its firmware."""
-    made = Stand(PROCESSORS[request.param])
-    yield made
-    made.stop()
+    with Stand(PROCESSORS[request.param]) as made:
+        yield made
