@@ -94,10 +94,9 @@ def main() -> int:
     made.add_argument("--days", type=float, default=30.0, help="of the board that begins at zero")
     made.add_argument("--restarts", type=int, default=10_000, help="of that board")
     made.add_argument("--updates", type=int, default=1_000, help="of that board")
-    made.add_argument(
-        "--wraps", action="store_true", help="only the places where time comes round"
-    )
-    made.add_argument("--long", action="store_true", help="only the board that begins at zero")
+    only = made.add_mutually_exclusive_group()
+    only.add_argument("--wraps", action="store_true", help="only where time comes round")
+    only.add_argument("--long", action="store_true", help="only the board that begins at zero")
     options = made.parse_args()
     plans = [
         Plan(name, at_us - _BEFORE_S * _S, _AROUND_S, 4, 2) for name, at_us in WRAPS_US.items()
