@@ -1,17 +1,17 @@
 """Soft callbacks of programs: services run on top of them, however long they take."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from guests import GUEST_PIN, LED, edges
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.repl import wait_for_prompt
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
-
-GUEST_PIN, LED = 2, 25
 
 BEGIN = """\
 import machine, micropython, time
@@ -102,27 +102,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def boot(image: Path) -> Iterator[Boot]:
     """Yield a function that boots a board whose guest is one of PROGRAMS."""
-    boards: list[EmulatedBoard] = []
+    with ExitStack() as boards:
 
-    def boot(program: str) -> EmulatedBoard:
-        number = PROGRAMS.index(program)
-        board = EmulatedBoard(image=image)
-        boards.append(board)
-        board.start()
-        for bit in range(CHOICES):
-            board.pin(CHOICE + bit).drive(number >> bit & 1)
-        board.run_for(ms=500)
-        return board
+        def boot(program: str) -> EmulatedBoard:
+            number = PROGRAMS.index(program)
+            board = boards.enter_context(EmulatedBoard(image=image))
+            for bit in range(CHOICES):
+                board.pin(CHOICE + bit).drive(number >> bit & 1)
+            board.run_for(ms=500)
+            return board
 
-    yield boot
-    for board in boards:
-        board.stop()
-
-
-def edges(board: EmulatedBoard, pin: int, *, ms: int) -> int:
-    seen = len(board.pin(pin).edges)
-    board.run_for(ms=ms)
-    return len(board.pin(pin).edges) - seen
+        yield boot
 
 
 def all_go_on(board: EmulatedBoard) -> bool:

@@ -1,17 +1,17 @@
 """A guest program: an unmodified blocking main.py at the main level, the services above it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from guests import GUEST_PIN, LED, edges
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 
-GUEST_PIN, LED = 2, 25
 CLOSED_MS = 100
 
 BLINKING = """\
@@ -57,26 +57,15 @@ Boot = Callable[[str], EmulatedBoard]
 @pytest.fixture
 def boot(tmp_path: Path) -> Iterator[Boot]:
     """Yield a function that boots the application that ships with a guest."""
-    boards: list[EmulatedBoard] = []
+    with ExitStack() as boards:
 
-    def boot(source: str) -> EmulatedBoard:
-        guest = tmp_path / "old_main.py"
-        guest.write_text(source)
-        image = build(BuildOptions(guest=guest, output=tmp_path / "guest.uf2")).path
-        board = EmulatedBoard(image=image)
-        board.start()
-        boards.append(board)
-        return board
+        def boot(source: str) -> EmulatedBoard:
+            guest = tmp_path / "old_main.py"
+            guest.write_text(source)
+            image = build(BuildOptions(guest=guest, output=tmp_path / "guest.uf2")).path
+            return boards.enter_context(EmulatedBoard(image=image))
 
-    yield boot
-    for board in boards:
-        board.stop()
-
-
-def edges(board: EmulatedBoard, pin: int, *, ms: int) -> int:
-    seen = len(board.pin(pin).edges)
-    board.run_for(ms=ms)
-    return len(board.pin(pin).edges) - seen
+        yield boot
 
 
 def generations(board: EmulatedBoard) -> dict[str, int]:
