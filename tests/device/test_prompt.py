@@ -28,6 +28,23 @@ LEAVE_MS = 100
 SILENT_MS = 6000
 """In which a closed port leads back from the prompt."""
 
+COMPILED = b"""
+import micropython
+
+@micropython.viper
+def spin(n: int):
+    while n:
+        n -= 1
+
+for _ in range(6):
+    spin(1_000_000)
+print("do" + "ne")
+\x04"""
+"""Nobody looks at the USB port for 40 ms, six times."""
+
+USB_QUEUE = 16
+"""Events that TinyUSB keeps."""
+
 SPIN = "from kernel import inject; inject(kernel, kernel.number('{}') << 5, 2)\r"
 
 
@@ -281,6 +298,27 @@ def test_a_port_that_is_closed_as_the_board_boots_does_not_reset_it(
     board.run_for(ms=500)
     board.console.set_terminal_attached(True)
     assert Client(BoardTransport(board)).fault("").kind == abi.ORDERED  # a reset would forget it
+
+
+def test_what_is_sent_as_the_port_opens_is_heard_though_nobody_looks_at_it(
+    board: EmulatedBoard,
+) -> None:
+    """An opened port has an event each millisecond."""
+    board.write(b"\x03\x01")
+    board.run_until(b"exit\r\n>", timeout_ms=PROMPT_MS)
+    board.write(COMPILED)
+    board.run_until(b"OK", timeout_ms=500)
+    board.console.set_terminal_attached(False)
+    board.run_for(ms=1)
+    board.console.set_terminal_attached(True)
+    frames = board.usb.frame_interrupts + USB_QUEUE
+    board.run_until(lambda: board.usb.frame_interrupts > frames, timeout_ms=200)
+    board.write(b"print(6 *")
+    board.run_until(b"done\r\n", timeout_ms=500)
+    board.write(b" 7)\x04")
+    board.run_until(b"42\r\n", timeout_ms=500)
+    leave(board)
+    assert has_reached_the_loop(board)
 
 
 def test_ctrl_c_reaches_the_prompt_without_a_console_service(board: EmulatedBoard) -> None:

@@ -23,6 +23,7 @@ from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
+from bulkhead_host.image.usb_events import USB_EVENT_CHANGES
 
 _CODES = """\
                 case 'P':
@@ -252,6 +253,8 @@ CHANGES = (
     *SCHEDULER_CHANGES,
     # Code of a program in the midst of C, and C that calls itself.
     *REENTRY_CHANGES,
+    # A host that opens the port while nobody looks.
+    *USB_EVENT_CHANGES,
 )
 
 # lwIP's timers stand still on this port until a link is up, and PPP brings its link up by them:
