@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bulkhead_host.emulator import native_core
+
 
 def run_python(
     program: str, *, cache: Path, **environment: str
@@ -56,6 +60,21 @@ def test_a_compiler_that_fails_is_reported_once_and_the_wheel_serves(tmp_path: P
     assert "no room left" in next(cache.rglob("failed.log")).read_text()
     second = run_python(DESCRIBE, cache=cache, PATH=f"{compiler.parent}:/usr/bin:/bin")
     assert (second.stdout, second.stderr) == ("wheel\n", "")
+
+
+def test_a_disk_that_was_full_is_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_core, "_cython", lambda *_: ["true"])  # it takes 2 s
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'as: /tmp/x.s: No space left on device' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    folder = tmp_path / "cache" / "core"
+    folder.parent.mkdir()
+    source = tmp_path / "rp2040py" / "native" / "x.c"
+    native_core._build(compiler=str(compiler), sources=[source], folder=folder)
+    assert "that failed: as: /tmp/x.s: No space left on device" in capsys.readouterr().err
+    assert list(folder.parent.iterdir()) == []
 
 
 def test_both_cores_give_the_same_result_to_the_cycle(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _PACKAGE = "rp2040py.native"
 _FLAGS = ("-shared", "-fPIC", "-O3", "-std=c99", "-w")
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 _FAILURE_LOG = "failed.log"
+# What is said where a disk or the memory was full: that may pass, and is tried again.
+_PASSES = ("No space left on device", "Disk quota exceeded", "File too large", "Killed")
 _QUICK = Path(__file__).with_name("quick_core.pyx")
 _QUICK_PARTS = (_QUICK, Path(__file__).with_name("flash_cache.pxi"))
 
@@ -90,7 +92,7 @@ def _built_folder() -> Path | None:
     with _lock(folder):
         if not folder.exists():
             _build(compiler=compiler, sources=sources, folder=folder)
-    return None if (folder / _FAILURE_LOG).exists() else folder
+    return folder if folder.exists() and not (folder / _FAILURE_LOG).exists() else None
 
 
 def _sources() -> list[Path]:
@@ -125,7 +127,10 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _build(*, compiler: str, sources: list[Path], folder: Path) -> None:
-    """Compile `sources` and move the result to `folder` at once; leave a log there on failure."""
+    """Compile `sources` and move the result to `folder` at once.
+
+    A failure leaves a log there, so that it is not tried each time, unless it may pass.
+    """
     print("bulkhead: compiling the emulator for this Python, once (about 20 s)", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         output = Path(scratch) / "core"
@@ -143,6 +148,10 @@ def _build(*, compiler: str, sources: list[Path], folder: Path) -> None:
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             failures = [text for text in pool.map(compile_one, [quick, *sources]) if text]
+        for text in failures:
+            if any(reason in text for reason in _PASSES):
+                print(f"bulkhead: that failed: {text.splitlines()[-1]}", file=sys.stderr)
+                return
         if failures:
             write_text(output / _FAILURE_LOG, "\n".join(failures))
             print(f"bulkhead: that failed, see {folder / _FAILURE_LOG}", file=sys.stderr)
@@ -159,6 +168,14 @@ def _cython(packages: Path, target: Path) -> list[str]:
 def _run(line: list[str]) -> str:
     """Run a translator; return what it says when it fails, else nothing."""
     done = subprocess.run(
-        line, capture_output=True, encoding="utf-8", errors="replace", check=False
+        line,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+        check=False,
     )
-    return (done.stdout + done.stderr).strip() or "no reason given" if done.returncode else ""
+    if done.returncode == 0:
+        return ""
+    silent = "Killed" if done.returncode < 0 else "no reason given"
+    return (done.stdout + done.stderr).strip() or silent
