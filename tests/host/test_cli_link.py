@@ -21,8 +21,9 @@ from bulkhead_host.link.client import Client
 def test_ps_prints_a_table(desk: Desk) -> None:
     done = bulkhead("ps", port=desk.port)
     assert (done.returncode, done.stderr) == (0, "")
-    title, header, *rows = done.stdout.splitlines()
+    title, left, header, *rows = done.stdout.splitlines()
     assert title == "pico  demo  Bulkhead 0.1.0  up 5.000 s"
+    assert left.startswith("free heap ")
     assert header.split()[:4] == ["NAME", "PRIORITY", "STATE", "GEN"]
     assert [row.split()[0] for row in rows] == [service.name for service in desk.board.services]
 
