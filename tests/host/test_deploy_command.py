@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from desk import bulkhead
+from desk import WAIT_S, bulkhead
 
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
@@ -35,7 +35,7 @@ def test_the_board_gets_the_users_key(tmp_path: Path, monkeypatch: pytest.Monkey
     with BoardServer(
         EmulatedBoard(image=stock_image().path), PtyPort(link=Path("port"))
     ) as server:
-        done = deploy("port", modules, timeout_s=60)
+        done = deploy("port", modules, timeout_s=WAIT_S)
         assert done.copied == ("bulkhead_key.mpy",)
         flash = server.call(lambda board: bytes(board.chip.flash))
     assert device_key() in flash

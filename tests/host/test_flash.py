@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import serial
+from desk import WAIT_S
 
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort, TcpPort
@@ -299,7 +300,7 @@ def test_a_board_without_a_bootloader_shows_its_exception() -> None:
         return b"OK\x04Traceback:\r\nAttributeError: no bootloader\r\n\x04>"
 
     with board_on_a_pty(answer) as port, pytest.raises(DeviceException, match="AttributeError"):
-        enter_bootloader(Address(url=port), timeout_s=3)
+        enter_bootloader(Address(url=port), timeout_s=WAIT_S)
 
 
 def test_a_port_in_use_is_busy() -> None:
@@ -327,7 +328,7 @@ def test_an_emulated_board_is_flashed_with_another_image(tmp_path: Path, kind: s
         assert flashed.port == port.name
         assert flashed.bytes_written == marked.path.stat().st_size
         assert not drive.exists()
-        with serial.serial_for_url(port.name, timeout=5) as console:
+        with serial.serial_for_url(port.name, timeout=WAIT_S) as console:
             console.write(b"\r\x03import flashed\rprint('=', flashed.ANSWER)\r")
             assert b"\n= 42" in console.read_until(b"\n= 42")
 
@@ -340,6 +341,6 @@ def test_an_emulated_board_with_a_broken_image_keeps_the_one_it_has(tmp_path: Pa
         with pytest.raises(BulkheadError, match="truncated"):
             flash_image(broken, port=server.port.name, drive=drive)
         assert not drive.exists()
-        with serial.serial_for_url(server.port.name, timeout=5) as console:
+        with serial.serial_for_url(server.port.name, timeout=WAIT_S) as console:
             console.write(b"\rprint('=', 6 * 7)\r")
             assert b"\n= 42" in console.read_until(b"\n= 42")

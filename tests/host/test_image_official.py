@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import serial
+from desk import WAIT_S
 
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.ports import PtyPort
@@ -159,16 +160,16 @@ def test_the_modules_run_on_a_board_with_the_official_image(
 ) -> None:
     made = make(str(downloaded), tmp_path)
     with BoardServer(EmulatedBoard(image=made.path), PtyPort()) as server:
-        done = deploy(server.port.name, made.modules, via, timeout_s=60)
+        done = deploy(server.port.name, made.modules, via, timeout_s=WAIT_S)
         assert set(done.copied) == {*MODULES, "boot.py", "main.py"}
         assert (done.copied[-1], done.removed, done.same) == ("main.py", (), 0)
-        with serial.serial_for_url(server.port.name, timeout=10) as console:
+        with serial.serial_for_url(server.port.name, timeout=WAIT_S) as console:
             console.write(b"\x04")  # a soft reset at the prompt runs main.py
             assert b"wrapped -2" in console.read_until(b"wrapped -2")
-        again = deploy(server.port.name, made.modules, via, timeout_s=60)
+        again = deploy(server.port.name, made.modules, via, timeout_s=WAIT_S)
         assert (again.copied, again.removed, again.same) == ((), (), 5)
         (made.modules / "bulkhead" / "core.mpy").rename(made.modules / "bulkhead" / "heart.mpy")
-        changed = deploy(server.port.name, made.modules, via, timeout_s=60)
+        changed = deploy(server.port.name, made.modules, via, timeout_s=WAIT_S)
         assert (changed.copied, changed.removed) == (
             ("bulkhead/heart.mpy",),
             ("bulkhead/core.mpy",),

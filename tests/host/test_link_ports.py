@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import serial
+from free_ports import HERE, free_port
 
 from bulkhead_host.errors import (
     BulkheadError,
@@ -199,7 +200,7 @@ def test_a_socket_that_hangs_up_at_once_is_busy() -> None:
         thread = threading.Thread(target=_hang_up, args=(server,))
         thread.start()
         transport = open_port(url)
-        thread.join(5)
+        thread.join()
         with pytest.raises(DeviceBusy, match="hung up"):
             transport.read(1)
         transport.close()
@@ -211,10 +212,8 @@ def _hang_up(server: socket.socket) -> None:
 
 
 def test_a_socket_where_nobody_listens_is_not_found() -> None:
-    with listener() as (_, url):
-        pass
     with pytest.raises(DeviceNotFound) as caught:
-        open_port(url)
+        open_port(f"socket://{HERE}:{free_port()}")
     assert "refused" in caught.value.cause
     assert "bulkhead sim --tcp" in caught.value.next_step
 

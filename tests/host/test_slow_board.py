@@ -80,6 +80,23 @@ def test_a_slow_board_that_was_reset_in_a_silence_is_told() -> None:
     assert seen.notices.count("the board has restarted") == 1
 
 
+def test_a_board_that_is_slow_to_answer_is_shown_however_short_the_time() -> None:
+    line = SlowLine(FakeBoard())
+    line.delay_s = 0.3  # by the board's clock: 1.5 s by the line's
+    seen = Seen()
+    follow(lambda: line, seen, interval_ms=500, for_s=0.5)
+    assert (seen.boards, seen.tables, seen.notices) == (1, 1, [])
+
+
+def test_a_board_that_sends_no_table_in_the_time_is_told_of() -> None:
+    board = FakeBoard()
+    line = SlowLine(board)
+    seen = Seen()
+    seen.show_board = lambda _hello: setattr(board, "is_deaf", True)  # type: ignore[method-assign]
+    follow(lambda: line, seen, interval_ms=500, for_s=0.5)
+    assert (seen.tables, seen.notices) == (0, ["the board does not answer; still listening"])
+
+
 def test_an_answer_that_takes_the_board_its_time_is_waited_for() -> None:
     line = SlowLine(FakeBoard())
     line.delay_s = 0.3

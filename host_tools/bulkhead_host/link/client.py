@@ -233,8 +233,8 @@ class Client(Requests):
 
         Yields None when one is overdue, so that the caller can say so; the request is then sent
         anew, as it is before its time on the board runs out. Ends at `until_s` of the
-        transport's clock. Other requests may be made between two tables, and in `attend`, which
-        is called at least every `ATTEND_S`.
+        transport's clock, but yields once at least. Other requests may be made between two
+        tables, and in `attend`, which is called at least every `ATTEND_S`.
         """
         lease_ms = min(max(_WATCH_LEASE_MS, 3 * interval_ms), _WATCH_LEASE_MS_MAX)
         payload = abi.WATCH_STRUCT.pack(interval_ms, lease_ms)
@@ -244,12 +244,15 @@ class Client(Requests):
         clock_s = self.transport.clock_s
         renew_s = clock_s()
         overdue_s = renew_s + patience_s
+        has_yielded = False
         try:
-            while until_s is None or clock_s() < until_s:
+            while until_s is None or clock_s() < until_s or not has_yielded:
                 if clock_s() >= renew_s:
                     watch.sent = self._send(abi.WATCH, payload, self._watch_sequence)
                     renew_s = clock_s() + lease_ms / 2000
-                wait_until_s = min(renew_s, overdue_s, *([until_s] if until_s else []))
+                wait_until_s = min(renew_s, overdue_s)
+                if until_s is not None and has_yielded:
+                    wait_until_s = min(wait_until_s, until_s)
                 if attend is not None:
                     attend()
                     wait_until_s = min(wait_until_s, clock_s() + ATTEND_S)
@@ -258,9 +261,11 @@ class Client(Requests):
                     watch.is_refused = False
                     renew_s = clock_s()
                 while watch.tables:
+                    has_yielded = True
                     overdue_s = clock_s() + self.pace.line_s(patience_s)
                     yield watch.tables.popleft()
                 if clock_s() >= overdue_s:
+                    has_yielded = True
                     renew_s = clock_s()
                     overdue_s = renew_s + self.pace.line_s(patience_s)
                     yield None

@@ -52,16 +52,20 @@ def follow(  # noqa: PLR0913  (most by keyword)
 ) -> None:
     """Show a board to `viewer` for `for_s` seconds of its line's clock, or without end.
 
-    What `connect` and the first request raise goes to the caller; when the port goes away later,
-    `reconnect` (by default `connect`) is tried until it is back. `attend` is called often while
-    there is a line, and may make requests.
+    The seconds begin when the board has answered, and do not end before it has sent a table once,
+    or was to have sent one. What `connect` and the first request raise goes to the caller; when
+    the port goes away later, `reconnect` (by default `connect`) is tried until it is back.
+    `attend` is called often while there is a line, and may make requests.
     """
     transport = connect()
     until_s = None if for_s is None else transport.clock_s() + for_s
     is_first = True
     while True:
         try:
-            session = _Session(transport, viewer, must_answer=is_first, attend=attend)
+            session = _Session(transport, viewer, attend=attend)
+            if is_first:
+                session.greet()
+                until_s = None if for_s is None else transport.clock_s() + for_s
             session.run(interval_ms, until_s)
             return
         except (LinkLost, DeviceBusy) as error:
@@ -86,20 +90,16 @@ class _Session:
         transport: Transport,
         viewer: Viewer,
         *,
-        must_answer: bool,
         attend: Callable[[Client], None] | None,
     ) -> None:
         self._viewer = viewer
         self._client = client = Client(transport, on_output=viewer.show_line)
         self._attend = None if attend is None else lambda: attend(client)
-        self._must_answer = must_answer
         self._is_known = False
         self._last: Table | None = None
         self._last_s = 0.0
 
     def run(self, interval_ms: int, until_s: float | None) -> None:
-        if self._must_answer:
-            self._greet()
         for table in self._client.watch(
             interval_ms=interval_ms, until_s=until_s, attend=self._attend
         ):
@@ -138,13 +138,14 @@ class _Session:
             return 1.0
         return gained / 1000 / (self._client.transport.clock_s() - began_s)
 
-    def _greet(self) -> None:
+    def greet(self) -> None:
+        """Ask who is there, and show it. Raises as `Client.hello` does."""
         self._viewer.show_board(self._client.hello())
         self._is_known = True
 
     def _greet_again(self) -> None:
         try:
-            self._greet()
+            self.greet()
         except DeviceTimeout:  # it will be asked with the next table
             self._is_known = False
 
