@@ -89,10 +89,13 @@ def test_a_board_that_is_slow_to_answer_is_shown_however_short_the_time() -> Non
 
 
 def test_a_board_that_sends_no_table_in_the_time_is_told_of() -> None:
+    class Deafening(Seen):
+        def show_board(self, hello: Hello) -> None:
+            board.is_deaf = True
+
     board = FakeBoard()
     line = SlowLine(board)
-    seen = Seen()
-    seen.show_board = lambda _hello: setattr(board, "is_deaf", True)  # type: ignore[method-assign]
+    seen = Deafening()
     follow(lambda: line, seen, interval_ms=500, for_s=0.5)
     assert (seen.tables, seen.notices) == (0, ["the board does not answer; still listening"])
 

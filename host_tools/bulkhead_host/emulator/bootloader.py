@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,7 +130,9 @@ class BootloaderDrive:
         """Make the folder vanish; does nothing when it is not there."""
         if self.folder is None:
             return
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # At once: tools take one file of it as the sign that the drive is there.
+        with suppress(FileNotFoundError), _folder_beside(self.folder) as gone:
+            self.folder.rename(Path(gone) / self.folder.name)
         if self._wanted is None:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
         self.folder = None
@@ -167,6 +170,12 @@ class BootloaderDrive:
             self._judged.add(file)
             self._report(f"{_why_refused(file, blocks)}; the board keeps its image")
         return None
+
+
+def _folder_beside(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(
+        prefix=".bulkhead-", dir=folder.parent, ignore_cleanup_errors=True
+    )
 
 
 def _why_refused(file: Path, blocks: Blocks) -> str:
