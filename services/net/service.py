@@ -315,12 +315,17 @@ def open_one(net, badge, arg):
         why_not = NO_ANSWER
     if why_not != OK:
         return why_not, None
+    question = None
+    if is_asked:
+        try:
+            question = ask_name(server, host, net.next_question())
+        except OSError:
+            return NO_ROOM, None
     one = net.table.add(badge, kind, bits)
     one.port = port
     one.tls_host = host if found == TLS else ""
-    if is_asked:
-        one.question = ask_name(server, host, net.next_question())
-    else:
+    one.question = question
+    if question is None:
         connect(net, one, host)
     return OK, one.number
 

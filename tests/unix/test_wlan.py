@@ -1,7 +1,9 @@
 """The net service on a wireless network that is made up, which the service wifi connects."""
 
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ NET, WIFI = (
     for name in ("net", "wifi")
 )
 ADDRESS = "192.168.1.7"
-RELAY, TCP, WRITABLE, DOWN = 1, 1, 2, 6
+RELAY, TCP, WRITABLE, NO_ROOM, DOWN = 1, 1, 2, 5, 6
 
 
 class Board(NetworkBoard):
@@ -48,6 +50,17 @@ class Board(NetworkBoard):
         while not any(words in line for line in self.log):
             self.client.listen(0.02)
         return True
+
+    @contextmanager
+    def without_sockets(self) -> Iterator[None]:
+        """Have MicroPython get no more sockets: the process may open no more files."""
+        number = self.process.pid
+        held = {int(file.name) for file in Path(f"/proc/{number}/fd").iterdir()}
+        free = min(set(range(len(held) + 1)) - held)
+        before = resource.prlimit(number, resource.RLIMIT_NOFILE)
+        resource.prlimit(number, resource.RLIMIT_NOFILE, (free, before[1]))
+        yield
+        resource.prlimit(number, resource.RLIMIT_NOFILE, before)
 
     def close(self) -> None:
         super().close()
@@ -80,3 +93,13 @@ def test_connections_are_lost_with_the_network_and_made_again_after(board: Board
         connecting = ("cabin", "secret")
         assert board.client.call("wifi", WIFI["CONNECT"], connecting)[0] == abi.OK
         assert board.is_logged(f"net: the board is {ADDRESS}")
+
+
+def test_net_goes_on_where_no_socket_is_left_to_ask_for_a_name(board: Board) -> None:
+    before = board.generation("net")
+    with board.without_sockets():
+        assert board.ask("OPEN", (TCP, "broker.example", board.port, 0)) == (NO_ROOM, None)
+    assert board.generation("net") == before
+    status, number = board.ask("OPEN", (TCP, "broker.example", board.port, 0))
+    assert status == abi.OK
+    assert board.ask("CLOSE", number)[0] == abi.OK
