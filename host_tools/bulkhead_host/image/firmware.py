@@ -20,7 +20,7 @@ from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import manifest_text, mended
 from bulkhead_host.image.hardening import CHANGES, CHANGES_OF, hardened, put_into_ram
 from bulkhead_host.image.mpy import compile_modules
-from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.image.process import run, run_logged
 from bulkhead_host.image.recipe import Board
 from bulkhead_host.image.sources import SourceTree
 from bulkhead_host.image.toolchain import Toolchain
@@ -154,12 +154,7 @@ class FirmwareBuild:
         write_text(made / "image.json", json.dumps(described, indent=1))
 
     def _run(self, command: list[str]) -> None:
-        try:
-            run(command, environment=self._environment())
-        except ProgramFailed as error:
-            log = self.folder / "build.log"
-            write_text(log, error.output)
-            raise BulkheadError(f"{error}: {error.reason}", f"read {log}") from error
+        run_logged(command, environment=self._environment(), log=self.folder / "build.log")
 
     def _environment(self) -> dict[str, str]:
         """Return an environment that fixes all that would make two builds differ."""
@@ -170,18 +165,11 @@ class FirmwareBuild:
         }
         maps = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in prefixes.items())
         return {
-            "PATH": os.environ["PATH"],
+            **self.tree.recipe.environment(),
             "HOME": os.environ.get("HOME", "/"),
-            "LC_ALL": "C",
-            "TZ": "UTC",
             "CFLAGS": maps,
             "CXXFLAGS": maps,
             "ASMFLAGS": maps,
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "SOURCE_DATE_EPOCH": str(self.tree.recipe.release_day),
-            "MICROPY_GIT_TAG": f"v{self.tree.recipe.version}",
-            "MICROPY_GIT_HASH": "",
             "MICROPY_MPYCROSS": str(self.tools.mpy_cross),
         }
 

@@ -26,6 +26,18 @@ def has_program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name) is not None
 
 
+def has_file(compiler: str, name: str, *options: str) -> Callable[[], bool]:
+    """Return a function that tells whether a compiler of GCC's finds a file of its libraries."""
+
+    def probe() -> bool:
+        try:  # it answers with a full path when it has the file, else with the bare name
+            return run([compiler, *options, f"-print-file-name={name}"]).strip() != name
+        except ProgramFailed:
+            return False
+
+    return probe
+
+
 def missing(packages: Packages) -> list[str]:
     """Return the packages that this machine lacks."""
     return [package for package, is_there in packages.items() if not is_there()]

@@ -5,6 +5,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bulkhead_host.errors import BulkheadError
+from bulkhead_host.files import write_text
+
 # How compilers, Python and the system begin to say what is wrong.
 _REASON = re.compile(r"\berror: |^\w*Error: |No space left on device", re.IGNORECASE)
 
@@ -57,3 +60,15 @@ def run(
     if done.returncode:
         raise ProgramFailed(command, done.returncode, done.stdout + done.stderr)
     return done.stdout
+
+
+def run_logged(command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
+    """Run a program to its end; of one that fails, all it printed is in `log` afterwards.
+
+    Raises `BulkheadError` with the line that tells why.
+    """
+    try:
+        run(command, environment=environment)
+    except ProgramFailed as error:
+        write_text(log, error.output)
+        raise BulkheadError(f"{error}: {error.reason}", f"read {log}") from error

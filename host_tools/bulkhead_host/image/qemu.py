@@ -12,15 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import read_text, write_text, write_whole
 from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newest, locked, quiet
 from bulkhead_host.image.frozen import frozen_lines, mended
 from bulkhead_host.image.hardening import CHANGES, hardened
 from bulkhead_host.image.mpy import compile_modules
-from bulkhead_host.image.packages import Packages, Purpose, has_program, install_missing, missing
-from bulkhead_host.image.process import ProgramFailed, run
-from bulkhead_host.image.recipe import Recipe
+from bulkhead_host.image.packages import (
+    Packages,
+    Purpose,
+    has_file,
+    has_program,
+    install_missing,
+    missing,
+)
+from bulkhead_host.image.process import run, run_logged
 from bulkhead_host.image.sources import SourceTree, are_at_hand, source_tree
 from bulkhead_host.image.tighten import own_source
 from bulkhead_host.image.toolchain import COMPILER
@@ -40,18 +45,9 @@ _ARM_PACKAGES: Packages = {
     "qemu-system-arm": has_program("qemu-system-arm"),
     "make": has_program("make"),
 }
-
-
-def _has_picolibc() -> bool:
-    try:  # gcc answers with a full path when it has the file, else with the bare name
-        return run([_RISCV, "-print-file-name=picolibc.specs"]).strip() != "picolibc.specs"
-    except ProgramFailed:
-        return False
-
-
 _RISCV_PACKAGES: Packages = {
     "gcc-riscv64-unknown-elf": has_program(_RISCV),
-    "picolibc-riscv64-unknown-elf": _has_picolibc,
+    "picolibc-riscv64-unknown-elf": has_file(_RISCV, "picolibc.specs"),
     "qemu-system-misc": has_program("qemu-system-riscv32"),
     "make": has_program("make"),
 }
@@ -185,7 +181,8 @@ def _build(
     frozen = folder / "build" / "frozen_content.c"
     frozen.unlink(missing_ok=True)
     for target in (str(frozen), "all"):
-        _run([*make, target], folder, tree.recipe)
+        environment = tree.recipe.environment()
+        run_logged([*make, target], environment=environment, log=folder / "build.log")
         write_whole(frozen, mended(read_text(frozen)).encode())  # make leaves what is newer alone
 
 
@@ -194,21 +191,3 @@ def _own() -> dict[str, bytes]:
     parts = source_root() / "firmware" / "port" / "qemu"
     files = sorted(parts.glob("*/*"))
     return {file.relative_to(parts).as_posix(): file.read_bytes() for file in files}
-
-
-def _run(command: list[str], folder: Path, recipe: Recipe) -> None:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "LC_ALL": "C",
-        "TZ": "UTC",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SOURCE_DATE_EPOCH": str(recipe.release_day),
-        "MICROPY_GIT_TAG": f"v{recipe.version}",
-        "MICROPY_GIT_HASH": "",
-    }
-    try:
-        run(command, environment=environment)
-    except ProgramFailed as error:
-        log = folder / "build.log"
-        write_text(log, error.output)
-        raise BulkheadError(f"{error}: {error.reason}", f"read {log}") from error

@@ -4,6 +4,7 @@ What depends on the board alone is in `board_configs`. All else that changes whe
 SDK or a distribution moves on is in this file.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +70,19 @@ class Recipe:
     release_day: int
     hard_timers: bool
     packages: tuple[Package, ...]
+
+    def environment(self) -> dict[str, str]:
+        """Return what programs get of the environment: what would show in an image is fixed."""
+        return {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C",
+            "TZ": "UTC",
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "SOURCE_DATE_EPOCH": str(self.release_day),
+            "MICROPY_GIT_TAG": f"v{self.version}",
+            "MICROPY_GIT_HASH": "",
+        }
 
 
 _COMPANIONS = (

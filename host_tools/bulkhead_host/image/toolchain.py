@@ -5,29 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead_host.image.cache import Progress, quiet
-from bulkhead_host.image.packages import Purpose, has_program, install_missing, missing
-from bulkhead_host.image.process import ProgramFailed, run
+from bulkhead_host.image.packages import (
+    Purpose,
+    has_file,
+    has_program,
+    install_missing,
+    missing,
+)
+from bulkhead_host.image.process import run
 from bulkhead_host.paths import mpy_cross_program
 
 COMPILER = "arm-none-eabi-gcc"
-
-
-def _has_library(name: str) -> Callable[[], bool]:
-    def probe() -> bool:
-        core = ["-mcpu=cortex-m0plus", "-mthumb"]
-        try:  # gcc answers with a full path when it has the file, else with the bare name
-            return run([COMPILER, *core, f"-print-file-name={name}"]).strip() != name
-        except ProgramFailed:
-            return False
-
-    return probe
-
+_CORE = ("-mcpu=cortex-m0plus", "-mthumb")
 
 # Each package of Debian's, and how to tell that what it is needed for is there.
 PACKAGES: dict[str, Callable[[], bool]] = {
     "gcc-arm-none-eabi": has_program(COMPILER),
-    "libnewlib-arm-none-eabi": _has_library("libc.a"),
-    "libstdc++-arm-none-eabi-newlib": _has_library("libstdc++.a"),
+    "libnewlib-arm-none-eabi": has_file(COMPILER, "libc.a", *_CORE),
+    "libstdc++-arm-none-eabi-newlib": has_file(COMPILER, "libstdc++.a", *_CORE),
     "cmake": has_program("cmake"),
     "ninja-build": has_program("ninja"),
 }
