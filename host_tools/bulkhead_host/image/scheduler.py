@@ -176,6 +176,8 @@ _LOCK_WITHIN = """\
         // Pending or idle.
         MP_STATE_VM(sched_state) = mp_sched_within ? MP_SCHED_LOCKED - 1 : MP_SCHED_LOCKED;
 """
+# A pending exception is not asked for: who has threads looks for it apart from this state, and the
+# qemu port, which has none, does so too (`hard_tick/atomic.h`).
 _UNLOCK = """\
     if (++MP_STATE_VM(sched_state) == 0) {
         // Scheduler became unlocked. Check if there are still tasks in the
