@@ -252,14 +252,13 @@ class Control:
         return task
 
     def inject(self, _w, _frames, task, trap):
-        """Make a task misbehave in the way whose number is in `arg`."""
+        """Make a task misbehave in the way of that number in `arg`: see `inject`."""
         kernel = self.kernel
         target = self._target(task, trap)
         kind = kernel.frames[task >> RECORD_SHIFT].arg
         if type(kind) is not int:
             raise BadMessage("inject: the kind has to be a whole number")
-        done = target and inject(kernel, target, kind)
-        kernel.words[task + RESULT] = OK if done else UNKNOWN
+        kernel.words[task + RESULT] = inject(kernel, target, kind) if target else UNKNOWN
         return task
 
     def _target(self, task, trap):

@@ -10,8 +10,9 @@ from kernel.timeouts import end_wait
 
 
 def inject(kernel, task, kind):
-    """Make `task` misbehave; return whether it is in a state, and `kind` one, that can be.
+    """Make `task` misbehave: OK; UNKNOWN where its state, or `kind`, is none for that; or FULL.
 
+    FULL is for later: it ends, is in a step, a module is being loaded, or memory is short.
     What waits for a reply, an interrupt or the next step leaves the present wait alone; all others
     end it, so that they happen at once. KILL_IN_START ends the task and begins its next
     incarnation.
@@ -19,17 +20,17 @@ def inject(kernel, task, kind):
     w = kernel.words
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
-    is_down = state == DORMANT or state == FAULTED or is_closing(w, task)
-    if is_down or task == w[OUTER] or kernel.loading:
-        return False  # what loads its module has the stack for itself
+    if is_closing(w, task) or task == w[OUTER] or kernel.loading:
+        return FULL  # what loads its module has the stack for itself
+    starts_anew = kind == KILL_IN_START
+    if state == DORMANT or state == FAULTED or starts_anew and task == kernel.supervisor:
+        return UNKNOWN
     if kind == INTERRUPT_STORM or kind == LOST_INTERRUPT and state == ATTENDING:
-        return state != ATTENDING and _storm(kernel, task)
+        return OK if state != ATTENDING and _storm(kernel, task) else UNKNOWN
     try:
         from bulkhead.injections import stand_in
 
-        if kind == KILL_IN_START:
-            if task == kernel.supervisor:
-                return False
+        if starts_anew:
             kernel.generators[number] = None  # no last step: it begins again at once
             fault(kernel, task, INJECTED, None)
             start(kernel, task)
@@ -41,16 +42,16 @@ def inject(kernel, task, kind):
             timed, lambda us: _stop(kernel, us),
         )  # fmt: skip
     except MemoryError:
-        return False
+        return FULL
     if not generator:
-        return False
+        return UNKNOWN
     kernel.generators[number] = generator
     generator.send(None)
     waits = DROP_REPLY <= kind <= FLOOD or kind == LOST_INTERRUPT or kind == CLOCK_JUMP
     if not waits and state != READY and state != RUNNING:
         dismiss(w, task)
         end_wait(w, task, OK)
-    return True
+    return OK
 
 
 def _storm(kernel, task):

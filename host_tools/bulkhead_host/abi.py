@@ -71,6 +71,7 @@ OK: int = _abi.OK
 UNKNOWN: int = _abi.UNKNOWN
 REFUSED: int = _abi.REFUSED
 TIMEOUT: int = _abi.TIMEOUT
+FULL: int = _abi.FULL
 DEAD: int = _abi.DEAD
 MAY_CALL: int = _abi.MAY_CALL
 MAY_SEND: int = _abi.MAY_SEND

@@ -5,7 +5,7 @@ import struct
 import time
 from os import statvfs, urandom
 
-from bulkhead import DEAD, OK
+from bulkhead import DEAD, FULL, OK, TIMEOUT
 from bulkhead import link, value
 from bulkhead.session import NO_SESSION, NONCE_BYTES, READING_CLOSED
 from bulkhead_system import APPLICATION, BOARD, SERVICES, VERSION
@@ -81,7 +81,10 @@ def answer(task, line, frame):
         status = yield task.call(supervisor, operation, (text(payload[1:]), payload[0]))
         if status == DEAD:  # the supervisor was the target
             yield task.reopen(supervisor)
-        status = OK if status in (OK, DEAD) else UNKNOWN
+        if status == supervisor_api.BUSY:
+            status = FULL
+        elif status != TIMEOUT:  # then nobody knows whether it was done
+            status = OK if status in (OK, DEAD) else UNKNOWN
         yield from send_status(task, line, sequence, status)
     elif kind == link.CALL:
         yield from call(task, line, sequence, payload)

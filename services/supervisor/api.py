@@ -9,7 +9,7 @@ from micropython import const
 ROW = const(1)  # arg: task number -> OK, arg: (abi.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 #                   Each is given once: takes the right to control
-INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN. Takes the right to control
+INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN, BUSY. Takes the right to control
 FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
 #                    or (BOARD, RESET), in the name of the caller. Takes the right to control
@@ -33,6 +33,7 @@ GIVEN_UP = const(-2)  # it was restarted too often
 UNKNOWN = const(1)  # no service has that name or number
 EMPTY = const(2)  # there is no event
 NO_RIGHT = const(3)  # the caller has no right to control
+BUSY = const(4)  # not now: it is in the midst of a step, a module is loaded, or memory is short
 
 # Name that stands for the board: what ended its last run.
 BOARD = ""

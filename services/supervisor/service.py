@@ -11,7 +11,7 @@ next incarnation knows.
 
 from struct import calcsize, pack, unpack_from
 
-from bulkhead import NOTIFIED, OK, REFUSED
+from bulkhead import FULL, NOTIFIED, OK, REFUSED
 from bulkhead.link import HOLD, RELEASE, RESET, RESTART
 from bulkhead.uptime import Uptime
 from bulkhead_system import SERVICES
@@ -25,6 +25,7 @@ from micropython import const
 
 from services.supervisor.api import (
     BOARD,
+    BUSY,
     CAPABILITIES,
     CONTROL,
     EMPTY,
@@ -407,7 +408,7 @@ def answer_controller(task, house, operation, request):
         status = yield from control(task, house, ward, verb)
     else:
         status = yield task.inject(kernel, ward.number, verb)
-    yield task.reply(OK if status == OK else UNKNOWN)
+    yield task.reply(OK if status == OK else BUSY if status == FULL else UNKNOWN)
 
 
 def answer_reader(task, house, operation, request):

@@ -1,7 +1,7 @@
 """Cases: what is injected into a service is done, and harms itself alone."""
 
-from bulkhead import DEAD, NOTIFIED, OK, REFUSED, TIMEOUT, UNKNOWN
-from cases.rig import control, echo
+from bulkhead import DEAD, FULL, NOTIFIED, OK, REFUSED, TIMEOUT, UNKNOWN
+from cases.rig import burn_us, control, echo
 from kernel.abi import (
     BAD_MESSAGE, BAD_TRAP, BUDGET, CATCH_KILL, CLOCK_JUMP, CRASH, DOUBLE_REPLY, DROP_REPLY,
     EXCEPTION, FLOOD, FORGED_HANDLE, HANG, INJECTED, INTERRUPT_STORM, KILL_IN_CALL,
@@ -54,6 +54,31 @@ def test_dropped_reply_times_the_caller_out_once(rig):
 def test_injection_of_an_unknown_kind_is_refused(rig):
     inject(rig, 99)
     rig.expect(rig.log, [UNKNOWN])
+
+
+def test_injection_into_the_midst_of_a_step_is_for_later(rig):
+    def busy(task):
+        burn_us(rig, 15_000)
+        yield task.recv()
+
+    def script(task, kernel):
+        rig.log.append((yield task.inject(kernel, 1, CRASH)))
+        yield task.sleep(30)
+        rig.log.append((yield task.inject(kernel, 1, CRASH)))
+        yield task.sleep(5)
+
+    control(rig, script, ("busy", busy, {"budget_ms": 50}))
+    rig.expect((rig.log, rig.fault("busy")), ([FULL, OK], EXCEPTION))
+
+
+def test_injection_while_a_module_is_loaded_is_for_later(rig):
+    def script(task, kernel):
+        rig.kernel.loading = 1  # as the first step of one from a file has it
+        rig.log.append((yield task.inject(kernel, 1, CRASH)))
+        rig.kernel.loading = 0
+
+    control(rig, script, ("echo", echo, {}))
+    rig.expect((rig.log, rig.fault("echo")), ([FULL], 0))
 
 
 def faulted(rig, kind, fault, words="", **options):

@@ -95,7 +95,7 @@ class BusyBoard(FakeBoard):
 
     def _inject(self, name: str, kind: int) -> int:
         self.refusals -= 1
-        return abi.UNKNOWN if self.refusals >= 0 else super()._inject(name, kind)
+        return abi.FULL if self.refusals >= 0 else super()._inject(name, kind)
 
 
 def test_a_target_in_the_midst_of_a_step_is_asked_again() -> None:

@@ -10,7 +10,7 @@ from bulkhead_host.campaign.kinds import KILL_IN_UPDATE, KINDS
 from bulkhead_host.campaign.noise import noise
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
-from bulkhead_host.link.client import Client, NoSuchTarget
+from bulkhead_host.link.client import Client, NoSuchTarget, NotNow
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import KILL_S_MAX, UpdateTakenBack, kill_in_update
@@ -38,8 +38,6 @@ _AS_OF_A_SERVICE = {
 }
 
 PROBATION_MS = 1000
-_STEP_S = 2.0
-"""So long a service may be refused: longer than a step of one that ships."""
 
 
 def inject(client: Client, kind: str, target: str | None = None) -> str:
@@ -77,23 +75,18 @@ def _inject(client: Client, kind: str, target: str) -> str:
 
 
 def _order(client: Client, kind: str, target: str) -> None:
-    """Give the order again while the service is in the midst of a step that the answer preempts.
-
-    The kernel refuses it then, and nothing has been done. No step lasts longer than its budget.
-    """
-    give_up_s = client.transport.clock_s() + _STEP_S
-    while True:
-        try:
-            client.inject(target, kind)
-        except NoSuchTarget:
-            state = _named(client.table(), target).state
-            if state in STOPPED_STATES or client.transport.clock_s() >= give_up_s:
-                raise BulkheadError(
-                    f"{target} cannot be made to fail now: it is {state}",
-                    "see what holds it: bulkhead ps",
-                ) from None
-        else:
-            return
+    """Give the order; say of a service that cannot fail in that way in what state it is."""
+    try:
+        client.inject(target, kind)
+    except NotNow:
+        raise
+    except NoSuchTarget:
+        state = _named(client.table(), target).state
+        when = "now" if state in STOPPED_STATES else "in that way"
+        raise BulkheadError(
+            f"{target} cannot be made to fail {when}: it is {state}",
+            "see what holds it: bulkhead ps",
+        ) from None
 
 
 def _killed_in_update(client: Client, before: Service) -> str:

@@ -36,11 +36,17 @@ _WATCH_LEASE_MS = 5000
 _VALUE_BYTES_MAX = 256
 _TEXT_BYTES_MAX = 32_768  # of a fault: a board keeps some 4 KB
 _WATCH_LEASE_MS_MAX = 0xFFFF
+# So long an order is given again: longer than a step of what ships, or than a module loads.
+_NOT_NOW_S = 5.0
 _LOG_S = 0.5  # how often a board is asked for its log that does not print it on the line
 
 
 class NoSuchTarget(BulkheadError):
     """The board knows no such service, or it is in no state for what was asked."""
+
+
+class NotNow(NoSuchTarget):
+    """The board would do what was asked at another time, and has done nothing."""
 
 
 class UpdateRefused(BulkheadError):
@@ -90,11 +96,18 @@ class Client(Requests):
         """Make the service `name` fail in the way `kind`, one of `abi.INJECTION_NAMES`.
 
         Returns when the kernel has taken the order; the fault comes with the service's next
-        step. Raises `NotPermitted` when the board has another key, `NoSuchTarget` when it
-        refuses, and `DeviceTimeout` when nothing is
-        heard, in which case it may have been done.
+        step. What the board would take later, and has done nothing of, is asked for again.
+        Raises `NotPermitted` when the board has another key, `NotNow` when it would still do it
+        later, `NoSuchTarget` when it refuses, and `DeviceTimeout` when nothing is heard, in
+        which case it may have been done.
         """
-        self._order(abi.INJECT, abi.INJECTION_NAMES.index(kind), name, kind)
+        give_up_s = self.transport.clock_s() + _NOT_NOW_S
+        while True:
+            try:
+                return self._order(abi.INJECT, abi.INJECTION_NAMES.index(kind), name, kind)
+            except NotNow:
+                if self.transport.clock_s() >= give_up_s:
+                    raise
 
     def control(self, name: str, verb: str) -> None:
         """Hold, release or restart the service `name`: `verb` is one of `abi.CONTROL_NAMES`.
@@ -320,6 +333,17 @@ class Client(Requests):
                 "bulkhead ps shows its generation and fault",
             ) from error
         status = frame.payload[0] if frame.payload else abi.UNKNOWN
+        if status == abi.FULL:
+            raise NotNow(
+                f"{name} cannot get the {word} now: it is in the midst of a step, the board loads "
+                "a module, or is short of memory",
+                "try again",
+            )
+        if status == abi.TIMEOUT:
+            raise DeviceTimeout(
+                f"the supervisor has not answered: whether {name} got the {word} is not known",
+                "bulkhead ps shows its generation and fault",
+            )
         if status != abi.OK:
             raise NoSuchTarget(f"the board refused: {abi.status_name(status)}", "bulkhead ps")
 
