@@ -67,6 +67,10 @@ LINES = {
     "value called": ("value = task.arg()", "task.arg is a value"),
     "await in a generator": ("await task.recv()", "await in def main"),
     "no such operation": ("yield task.call(led, 77)", "led has no operation 77"),
+    "status dropped": (
+        "yield task.call(led, TOGGLE); yield task.reopen(led)",
+        "nobody looks at the status of this call: when it is DEAD, led is not reopened",
+    ),
     "no such name": ("yield task.sleep(PAUSE_MS)", "undefined name 'PAUSE_MS'"),
     "no such method": ("yield task.wait(1)", "the frame has no wait"),
     "too many arguments": ("yield task.sleep(1, 2)", "takes 1 arguments, and is given 2"),

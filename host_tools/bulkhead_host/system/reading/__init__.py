@@ -18,6 +18,7 @@ from bulkhead_host.system.reading.names import wrong_names
 from bulkhead_host.system.reading.pins import wrong_pins
 from bulkhead_host.system.reading.replies import wrong_replies
 from bulkhead_host.system.reading.source import Finding, Source, read_sources
+from bulkhead_host.system.reading.statuses import wrong_statuses
 from bulkhead_host.system.reading.times import wrong_times
 from bulkhead_host.system.reading.values import wrong_values
 from bulkhead_host.system.reading.waits import wrong_waits
@@ -28,6 +29,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_calls,
     wrong_values,
     wrong_replies,
+    wrong_statuses,
     wrong_times,
     wrong_hard_steps,
     wrong_pins,
