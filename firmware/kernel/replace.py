@@ -243,6 +243,8 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
             except (Exception, KeyboardInterrupt) as raised:
                 error = raised
             after_own(kernel, target, error)
+            if told is None:
+                make_safe(kernel, target)  # it has failed: whatever that did to its outputs
         make_frame(kernel, target).handed = trial.handed
         release_outputs(kernel, target)  # they are held after code that has failed
         begun = trying(kernel, number, code[0], trial, ends)
@@ -310,6 +312,8 @@ def loading(kernel, number, target, entry, folder, generator):
     finally:
         kernel.loading = 0
         kernel.acting[:] = 0, 0
+        if kernel.held_ms[target >> RECORD_SHIFT] != DRIVEN:
+            make_safe(kernel, target)  # whatever its modules did to its outputs
         if result is None:  # it is ended: so is what is left of it
             generator.close()
     kernel.frames[number].arg = result[:_REASON_MAX] or None

@@ -309,6 +309,44 @@ def test_outputs_are_safe_as_an_update_is_taken_back_while_it_runs(rig):
     rig.expect((rig.state("driver"), levels(rig), since(rig)), (RECEIVING, SAFE, DRIVEN))
 
 
+def closes_by_driving(rig, is_kept):
+    """Return new code that drives its outputs as it is closed; it may come to be on probation."""
+
+    def new(task):
+        task.carry_over(Kept())
+        try:
+            if is_kept:
+                yield task.recv()
+            yield 31 << 8  # no trap
+        finally:
+            set_up(rig)
+
+    return new
+
+
+def test_outputs_that_code_drives_which_is_taken_back_are_safe(rig):
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, closes_by_driving(rig, True))
+        yield task.replace(kernel, 1, SWAP, 1)
+        yield task.sleep(5)
+        rig.log.append((yield task.replace(kernel, 1, REVERT)))
+        rig.log.append(levels(rig))
+
+    updated(rig, script)
+    rig.expect(rig.log, [OK, SAFE])
+    rig.expect((rig.state("driver"), levels(rig), since(rig)), (RECEIVING, SAFE, DRIVEN))
+
+
+def test_outputs_that_code_drives_which_does_not_start_are_safe(rig):
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, closes_by_driving(rig, False))
+        yield task.replace(kernel, 1, SWAP, 1)
+        yield task.sleep(5)
+
+    updated(rig, script)
+    rig.expect((rig.state("driver"), levels(rig), since(rig)), (RECEIVING, SAFE, DRIVEN))
+
+
 def hard_driver(rig, error, kind, rate):
     """Have a hard driver raise, or its line storm; see its outputs as that interrupt returns."""
 

@@ -1,0 +1,124 @@
+"""Outputs at updates that fail: whatever new code has done, pins are safe until the old drives.
+
+The services are those of `tests/cases/outputs_app`.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkhead_host.commands.build import BuildOptions, build
+from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.image.bundle import make_bundle
+from bulkhead_host.link.client import Client
+from bulkhead_host.link.emulated import BoardTransport
+from bulkhead_host.link.updater import Bundle, UpdateTakenBack, send_update
+from bulkhead_host.system.examine import load_system
+
+APPLICATION = Path(__file__).parents[1] / "cases" / "outputs_app"
+KEY = bytes(range(32))
+LAMP = 22
+PROBATION_MS = 150
+
+HEAD = """
+from machine import PWM, Pin
+class Level:
+    def export_state(self):
+        return True
+    def import_state(self, version, state):
+        pass
+"""
+DRIVES = "    pin = Pin(22, Pin.OUT, value=1)\n"
+NO_TRAP = "yield 31 << 8\n"
+BAD_CODE = {
+    "raises": "def main(task):\n" + DRIVES + "    raise ValueError\n    yield\n",
+    "returns": "def main(task):\n" + DRIVES + "    yield task.sleep(1)\n",
+    "spins": "def main(task):\n" + DRIVES + "    while True: pass\n    yield\n",
+    "never receives": "def main(task):\n" + DRIVES + "    while True: yield task.sleep(200)\n",
+    "raises with the state": (
+        "class Bad(Level):\n    def import_state(self, version, state):\n    "
+        + DRIVES
+        + "        raise KeyError\n"
+        + "def main(task):\n    task.carry_over(Bad())\n    yield task.recv()\n"
+    ),
+    "makes a wave": (
+        "def main(task):\n    PWM(Pin(22), freq=1000, duty_u16=65535)\n    " + NO_TRAP
+    ),
+    "drives as it closes": (
+        "def main(task):\n    try:\n        while True: yield task.sleep(200)\n    finally:\n    "
+        + DRIVES
+    ),
+    "raises in a finally": (
+        f"def main(task):\n    try:\n        {NO_TRAP}    finally:\n    {DRIVES}        1 // 0\n"
+    ),
+    "crashes on probation": (
+        "def main(task):\n    task.carry_over(Level())\n    yield task.recv(2)\n"
+        + DRIVES
+        + "    raise ValueError\n"
+    ),
+}
+AT_ONCE = ("raises", "returns", "spins", "never receives", "raises with the state")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoard]:
+    output = tmp_path_factory.mktemp("image") / "outputs.uf2"
+    image = build(BuildOptions(application=APPLICATION, output=output)).path
+    with EmulatedBoard(image=image, key=KEY) as board:
+        yield board
+
+
+@pytest.fixture
+def client(running: EmulatedBoard) -> Client:
+    """Return a client of a board that has just booted."""
+    running.reset()
+    found = Client(BoardTransport(running), key=KEY)
+    running.run_for(ms=800)
+    return found
+
+
+def bundle(folder: Path, name: str, code: str) -> Bundle:
+    """Return a signed update of a service to such code."""
+    copy = Path(shutil.copytree(APPLICATION, folder / "app"))
+    manifest = copy / name / "service.toml"
+    manifest.write_text(manifest.read_text().replace("version = 1", "version = 2"))
+    (copy / name / "service.py").write_text(code)
+    return make_bundle(*load_system(copy, "pico"), name, key=KEY)
+
+
+@pytest.mark.parametrize("kind", BAD_CODE)
+def test_an_output_is_safe_from_the_end_of_new_code_that_fails(
+    running: EmulatedBoard, client: Client, tmp_path: Path, kind: str
+) -> None:
+    client.call("lamp", 1, 1)
+    assert running.pin(LAMP).level == 1
+    running.pin(LAMP).clear_edges()
+    with pytest.raises(UpdateTakenBack):
+        send_update(
+            client, [bundle(tmp_path, "lamp", HEAD + BAD_CODE[kind])], probation_ms=PROBATION_MS
+        )
+    if kind in AT_ONCE:  # whose closing drives nothing
+        assert [edge.level for edge in running.pin(LAMP).edges] == [0]
+    assert running.pin(LAMP).level == 0
+    running.run_for(ms=500)
+    assert running.pin(LAMP).level == 0
+    client.call("lamp", 1, 1)  # by the old code, which is back
+    assert running.pin(LAMP).level == 1
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_modules_that_drive_as_they_load_leave_what_a_service_that_is_down_had(
+    running: EmulatedBoard, client: Client, tmp_path: Path, *, loads: bool
+) -> None:
+    client.control("lamp", "hold")
+    end = "def main(task):\n    yield task.recv()\n" if loads else "1 // 0\n"
+    code = HEAD + "PIN = Pin(22, Pin.OUT, value=1)\n" + end
+    update = bundle(tmp_path, "lamp", code)
+    if loads:
+        send_update(client, [update], probation_ms=PROBATION_MS)
+    else:
+        with pytest.raises(UpdateTakenBack, match="ZeroDivisionError"):
+            send_update(client, [update], probation_ms=PROBATION_MS)
+    assert running.pin(LAMP).level == 0
