@@ -180,6 +180,23 @@ def test_pin_that_a_bus_takes_to_read_has_to_be_its_own(
     assert texts(rows) == texts_
 
 
+@pytest.mark.parametrize(
+    ("code", "is_early"),
+    [
+        ("Pin(2, Pin.OUT)\npass", True),
+        ("class Lamp:\n    PIN = Pin(2, Pin.OUT)\npass", True),
+        ("PIN = Pin(2)\nPIN.on()", False),
+        ("def lamp():\n    return Pin(2, Pin.OUT)\nlamp()", False),
+    ],
+)
+def test_pin_that_is_driven_as_a_module_loads_is_a_warning(
+    tmp_path: Path, code: str, *, is_early: bool
+) -> None:
+    manifest = MACHINE + 'pins = ["gp2"]\n[safe]\ngp2 = "low"\n'
+    text = "a pin is driven as the module loads, by an update beside the code that runs"
+    assert [row[:2] for row in found(tmp_path, manifest, code)] == [(True, text)] * is_early
+
+
 def test_pin_that_another_module_of_the_service_names_is_followed(tmp_path: Path) -> None:
     manifest = MACHINE + 'pins = ["gp4"]\n[safe]\ngp4 = "low"\n'
     rows = found(tmp_path, manifest)

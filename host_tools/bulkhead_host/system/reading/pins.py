@@ -1,11 +1,14 @@
-"""Pins that are not the service's own, and pins that cannot do what is asked of them."""
+"""Pins that are not the service's own, or driven too early, and pins unfit for what is asked."""
 
+import ast
+import copy
 from collections.abc import Iterator, Sequence
 
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.driven import pins_made
+from bulkhead_host.system.driven import driven_pins, pins_made
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.source import Finding, Source
+from bulkhead_host.system.safe import can_drive
 
 
 def wrong_pins(source: Source) -> Iterator[Finding]:
@@ -22,6 +25,39 @@ def wrong_pins(source: Source) -> Iterator[Finding]:
                 text=f"pin {number} is not its own: name it under pins in service.toml",
                 next_step=f'pins = ["gp{number}"]' if board.port == "rp2" else "",
             )
+
+
+def early_pins(source: Source) -> Iterator[Finding]:
+    """Find pins driven as a module loads: an update loads it beside the code that runs."""
+    board = source.board
+    if board is None or not can_drive(source.service):
+        return
+    loaded = _AsItLoads().visit(copy.deepcopy(source.tree))
+    for line in sorted({one.line for one in driven_pins(loaded, board, source.service.folder)}):
+        yield Finding(
+            line=line,
+            text="a pin is driven as the module loads, by an update beside the code that runs",
+            next_step="drive it in main(task)",
+            is_warning=True,
+        )
+
+
+class _AsItLoads(ast.NodeTransformer):
+    """Leaves of a module what runs as it loads."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Take a function's body away."""
+        node.body = [ast.Pass()]
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        """Take a function's body away."""
+        node.body = [ast.Pass()]
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Constant:
+        """Take a function away."""
+        return ast.Constant(value=None)
 
 
 def unfit_pins(service: Service, board: Board) -> Iterator[tuple[int, str, str]]:
