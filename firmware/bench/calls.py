@@ -2,7 +2,8 @@
 
 Between start and stop: `_CALLS` times `yield task.call(server, ECHO, number)` in the client's own
 loop, the loop's cost included. The server is one `yield task.reply_recv(OK, task.arg)` in a loop.
-Both are at the same priority, so that nothing is lent, unless the figure says so.
+Both are at the same priority, so that nothing is lent, unless the figure says so. For
+`call_reply_driven_us` both have safe states for eight pins.
 `await_extra_us` is what a trap costs more when it is awaited: a call and its reply are two.
 """
 
@@ -11,6 +12,7 @@ from time import ticks_diff, ticks_us
 
 from bench.report import figure
 from bench.stage import CALL_SERVER, Stage, row
+from bench.stores import eight_pins
 from bulkhead import OK
 from kernel.abi import ASYNC
 from micropython import const
@@ -40,7 +42,7 @@ def idle(task):
         yield task.sleep(1000)
 
 
-def measure(idle_tasks=0, server_priority=_PRIORITY):
+def measure(idle_tasks=0, server_priority=_PRIORITY, outputs=()):
     """Return (microseconds, bytes of heap) per call, beside tasks that sleep."""
     stage = Stage()
     result = [0.0, 0.0]
@@ -60,8 +62,8 @@ def measure(idle_tasks=0, server_priority=_PRIORITY):
         stage.finish()
 
     table = [
-        row("server", server, server_priority),
-        row("client", client, _PRIORITY, (CALL_SERVER,)),
+        row("server", server, server_priority, outputs=outputs),
+        row("client", client, _PRIORITY, (CALL_SERVER,), outputs=outputs),
     ]
     for number in range(idle_tasks):
         table.append(row("idle%d" % number, idle, _PRIORITY))
@@ -108,4 +110,5 @@ def main():
     figure("call_reply_bytes", size)
     figure("call_reply_8_tasks_us", measure(idle_tasks=8)[0])
     figure("call_reply_64_tasks_us", measure(idle_tasks=64)[0])
+    figure("call_reply_driven_us", measure(outputs=eight_pins())[0])
     figure("call_reply_raised_us", measure(server_priority=_PRIORITY + 1)[0])

@@ -9,14 +9,13 @@ important service spins in half of the runs: then the driver runs at the interru
 `safe_stores_us` is one `hold` of eight pins, called from bytecode, as an average of 100.
 """
 
-from array import array
 from time import sleep_us, ticks_diff, ticks_us
 
 from bench.report import figure
 from bench.stage import CONTROL, LONG_BUDGET_US, Stage, beneath, row
+from bench.stores import eight_pins, led_low
 from bulkhead_board import LED
-from bulkhead_system import SERVICES
-from kernel.layout import ROW_NAME, ROW_OUTPUTS, STEP_DEADLINE
+from kernel.layout import STEP_DEADLINE
 from machine import Pin
 from micropython import const
 from port.rp2_outputs import hold
@@ -28,15 +27,6 @@ _PHASE_STEP_US = const(20)
 _DRIVER = const(2)  # task numbers, in the order of the table
 _BASE = const(3)
 _HOLDS = const(100)
-_PINS = const(8)
-
-
-def stores():
-    """Return the stores that make the LED's pin low, as the build has made them."""
-    for name in SERVICES:
-        if name[ROW_NAME] == "led":
-            return name[ROW_OUTPUTS]
-    raise ValueError("the system has no led")
 
 
 def perform(fails, at_interrupt_level):
@@ -71,24 +61,10 @@ def perform(fails, at_interrupt_level):
     budget_us = LONG_BUDGET_US if fails else _BUDGET_US
     stage.perform([
         row("supervisor", supervisor, 0, (CONTROL,)),
-        row("driver", driver, 3, budget_us=budget_us)[:ROW_OUTPUTS] + (stores(),),
+        row("driver", driver, 3, budget_us=budget_us, outputs=led_low()),
         row("base", beneath(stage, at_interrupt_level), 7),
     ])  # fmt: skip
     print("lefts", *lefts)
-
-
-def eight_pins():
-    """Return the stores for eight pins from 2 on: those of the LED's with seven more pins each."""
-    words = list(array("I", stores()))
-    plain, controls = words[3 : words[0]], words[words[0] : words[1]]
-    masks, pad = plain[:-2], plain[-2:]
-    for number in range(2, 2 + _PINS):
-        masks += [pad[0] + 4 * (number - LED), pad[1]]
-    found = [3 + len(masks), 0, 0] + masks
-    for number in range(2, 2 + _PINS):
-        found += [controls[0] + 8 * (number - LED), controls[1]]
-    found[1] = found[2] = len(found)
-    return array("I", found)
 
 
 def main():

@@ -21,10 +21,23 @@ SEND_SERVER = ("server", "server", MAY_SEND, 1)
 CONTROL = ("kernel", "kernel", MAY_CONTROL, 0)
 
 
-def row(name, main, priority, uses=(), mailbox=None, lines=(), budget_us=LONG_BUDGET_US, flags=0):
-    """Return a row of a system table: `main` is a generator function or a module's name."""
+def row(
+    name,
+    main,
+    priority,
+    uses=(),
+    mailbox=None,
+    lines=(),
+    budget_us=LONG_BUDGET_US,
+    flags=0,
+    outputs=(),
+):
+    """Return a row of a system table: `main` is a generator function or a module's name.
+
+    `outputs` are the stores that make the task's pins safe: see `bench.stores`.
+    """
     options = (0, 0, 0, FREE_SLOTS, flags)
-    return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options, ())
+    return (name, main, priority, budget_us, mailbox, uses, lines, _POLICY, options, outputs)
 
 
 def beneath(stage, is_busy):

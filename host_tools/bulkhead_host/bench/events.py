@@ -6,7 +6,7 @@ the board, to the cycle of the pins' edges. An event in a service begins as the 
 marker's pin, one from outside as the host sends it, a reset with the chip's.
 
 Below it: how long an edge waits that comes as a hard driver hands over to its next version, in
-`firmware/bench/exchanged`.
+`firmware/bench/exchanged`, and to one that fails as it takes over.
 """
 
 import shutil
@@ -26,7 +26,7 @@ from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.key import device_key
-from bulkhead_host.link.updater import send_update
+from bulkhead_host.link.updater import UpdateTakenBack, send_update
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.examine import load_system
 
@@ -51,6 +51,7 @@ _LIMIT_MS = 3_000
 _SLEEP_MS = 60_000
 _PRESSED, _POWER, _HANDS_OVER = 15, 16, 17
 _PROBATION_MS = 50
+_LEAVES, _RAISES = '"""Leave the pin alone."""', "raise ValueError"
 
 
 class Desk:
@@ -131,8 +132,8 @@ def _words(us: float) -> str:
     return f"{us:.0f} us" if us < 1000 else f"{us / 1000:.1f} ms"  # noqa: PLR2004
 
 
-def exchange_us() -> float:
-    """Return how long an edge waits that comes as a hard driver's live update begins."""
+def exchange_us(*, fails: bool) -> float:
+    """Return how long power stays when an edge comes as a hard driver's live update begins."""
     folder = source_root() / "firmware" / "bench" / EXCHANGED
     image = built(system_files(folder, board=BOARD)).path
     key = device_key()
@@ -140,6 +141,9 @@ def exchange_us() -> float:
         copy = Path(shutil.copytree(folder, Path(place) / EXCHANGED))
         manifest = copy / HARD / "service.toml"
         write_text(manifest, read_text(manifest).replace("version = 1", "version = 2"))
+        if fails:
+            code = copy / HARD / "service.py"
+            write_text(code, read_text(code).replace(_LEAVES, _RAISES))
         bundle = make_bundle(*load_system(copy, BOARD), HARD, key=key)
     with EmulatedBoard(image=image, key=key) as board:
         client = Client(BoardTransport(board), key=key)
@@ -148,7 +152,8 @@ def exchange_us() -> float:
         pressed.drive(1)
         pressed.clear_edges()
         board.pin(_HANDS_OVER).on_edge(lambda *_: pressed.drive(0))
-        send_update(client, [bundle], probation_ms=_PROBATION_MS)
+        with suppress(UpdateTakenBack):
+            send_update(client, [bundle], probation_ms=_PROBATION_MS)
         (struck,) = (edge.cycle for edge in pressed.edges if not edge.level)
         fallen = next(edge.cycle for edge in power.edges if not edge.level)
     return (fallen - struck) / _CYCLES_IN_US
@@ -159,8 +164,10 @@ def main() -> int:
     files = system_files(source_root() / "firmware" / "bench" / SERVICE, board=BOARD)
     with EmulatedBoard(image=built(files).path) as board:
         print(table(measured(Desk(board))))
+    kept_us, failed_us = (exchange_us(fails=fails) for fails in (False, True))
     text = "An edge that comes as a hard driver's live update begins waits for"
-    print(f"\n{text} {exchange_us() / 1000:.1f} ms.")
+    print(f"\n{text} {kept_us / 1000:.1f} ms.")
+    print(f"Where the new code fails, power is off after {failed_us / 1000:.1f} ms.")
     return 0
 
 

@@ -74,6 +74,8 @@ MEASUREMENTS = (
         figures=(
             Figure(name="restart_ms_p50", unit="ms", goal=2),
             Figure(name="restart_ms_p99", unit="ms", goal=10),
+            Figure(name="restart_1_pin_ms_p50", unit="ms"),
+            Figure(name="restart_8_pins_ms_p50", unit="ms"),
         ),
     ),
     Measurement(
@@ -83,6 +85,7 @@ MEASUREMENTS = (
             Figure(name="call_reply_bytes", unit="bytes", target=0, goal=0),
             Figure(name="call_reply_8_tasks_us", unit="us"),
             Figure(name="call_reply_64_tasks_us", unit="us"),
+            Figure(name="call_reply_driven_us", unit="us"),
             Figure(name="call_reply_raised_us", unit="us"),
             Figure(name="await_extra_us", unit="us"),
             Figure(name="await_bytes", unit="bytes", goal=0),
