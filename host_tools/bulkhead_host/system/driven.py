@@ -14,7 +14,16 @@ from pathlib import Path
 
 from bulkhead_host.system.boards import INPUTS, Board
 from bulkhead_host.system.possible import Module, Scope
-from bulkhead_host.system.signals import DRIVERS, FIRST, READ, ROWS, SIGNALS, own_pins, row_length
+from bulkhead_host.system.signals import (
+    BUSES,
+    DRIVERS,
+    FIRST,
+    READ,
+    ROWS,
+    SIGNALS,
+    own_pins,
+    row_length,
+)
 from bulkhead_host.system.tree import tree_of
 
 _OUTPUT_MODES = ("OUT", "OPEN_DRAIN", "ALT", "ALT_OPEN_DRAIN")
@@ -59,6 +68,18 @@ def pins_made(tree: ast.Module, board: Board, package: Path | None = None) -> It
             yield from reader.read(node, scope)
 
 
+def bare_buses(
+    tree: ast.Module, board: Board, package: Path | None = None
+) -> Iterator[tuple[int, str]]:
+    """Yield the line and the driver of each bus that is given no more than its number."""
+    reader = _Reader(tree, board, package)
+    for node, scope in reader.module.nodes:
+        if isinstance(node, ast.Call) and len(node.args) <= 1 and not node.keywords:
+            name = reader.called(node, scope)
+            if name in BUSES:
+                yield node.lineno, name
+
+
 class _Reader:
     """A module that drives pins of a board."""
 
@@ -76,11 +97,11 @@ class _Reader:
 
     def is_pin(self, node: ast.expr | None, scope: Scope) -> bool:
         """Tell whether an expression makes a pin."""
-        return isinstance(node, ast.Call) and self._called(node, scope) == "Pin"
+        return isinstance(node, ast.Call) and self.called(node, scope) == "Pin"
 
     def of_call(self, node: ast.Call, scope: Scope) -> Iterator[Driven]:
         """Yield the pins that a call drives."""
-        name = self._called(node, scope)
+        name = self.called(node, scope)
         if name == "Pin" and self._is_output(node.args[1:2], node, scope):
             yield from self.driven(node, [(node, scope)])
         elif name in DRIVERS:
@@ -134,7 +155,7 @@ class _Reader:
 
     def read(self, node: ast.Call, scope: Scope) -> Iterator[Driven]:
         """Yield the pins of a bus that are only read, and are taken from whoever has them."""
-        name = self._called(node, scope)
+        name = self.called(node, scope)
         if name in DRIVERS:
             yield from self._named(node, INPUTS, scope)
             for signal, place in own_pins(node, name, self._board, self.module, scope):
@@ -192,7 +213,7 @@ class _Reader:
                 return number not in (-1, _INPUT_NUMBERS.get(self._board.port, number))
         return False
 
-    def _called(self, node: ast.Call, scope: Scope) -> str:
+    def called(self, node: ast.Call, scope: Scope) -> str:
         """Return the last part of what is called, whatever the module calls it."""
         names = {name.rpartition(".")[2] for name in self.module.dotted(node.func, scope)}
         known = names & {"Pin", *DRIVERS}

@@ -15,7 +15,7 @@ from bulkhead_host.system.reading.calls import wrong_calls
 from bulkhead_host.system.reading.ends import wrong_ends
 from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
 from bulkhead_host.system.reading.names import wrong_names
-from bulkhead_host.system.reading.pins import early_pins, wrong_pins
+from bulkhead_host.system.reading.pins import early_pins, lost_buses, wrong_pins
 from bulkhead_host.system.reading.replies import wrong_replies
 from bulkhead_host.system.reading.source import Finding, Source, read_sources
 from bulkhead_host.system.reading.statuses import wrong_statuses
@@ -34,6 +34,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_hard_steps,
     wrong_pins,
     early_pins,
+    lost_buses,
     wrong_callbacks,
     wrong_ends,
 )

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Iterator, Sequence
 
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.driven import driven_pins, pins_made
+from bulkhead_host.system.driven import bare_buses, driven_pins, pins_made
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.source import Finding, Source
 from bulkhead_host.system.safe import can_drive
@@ -39,6 +39,24 @@ def early_pins(source: Source) -> Iterator[Finding]:
             text="a pin is driven as the module loads, by an update beside the code that runs",
             next_step="drive it in main(task)",
             is_warning=True,
+        )
+
+
+def lost_buses(source: Source) -> Iterator[Finding]:
+    """Find buses that have no pins after a restart, which leaves those in their safe state.
+
+    MicroPython gives a bus its pins when it is made first, or with more than its number
+    (`machine_spi_make_new` and its like of ports/rp2).
+    """
+    board = source.board
+    if board is None or board.port != "rp2" or not can_drive(source.service):
+        return
+    for line, name in bare_buses(source.tree, board, source.service.folder):
+        rate = "freq=400_000" if name == "I2C" else "baudrate=9600"
+        yield Finding(
+            line=line,
+            text=f"after a restart {name} has no pins: MicroPython sets up once what has a number",
+            next_step=f"give it more, as {rate}",
         )
 
 
