@@ -113,8 +113,9 @@ def test_modules_that_drive_as_they_load_leave_what_a_service_that_is_down_had(
     running: EmulatedBoard, client: Client, tmp_path: Path, *, loads: bool
 ) -> None:
     client.control("lamp", "hold")
-    end = "def main(task):\n    yield task.recv()\n" if loads else "1 // 0\n"
-    code = HEAD + "PIN = Pin(22, Pin.OUT, value=1)\n" + end
+    fails = "" if loads else "1 // 0\n"
+    end = "def main(task):\n    yield task.recv()\n"
+    code = HEAD + "PIN = Pin(22, Pin.OUT, value=1)\n" + fails + end
     update = bundle(tmp_path, "lamp", code)
     if loads:
         send_update(client, [update], probation_ms=PROBATION_MS)
