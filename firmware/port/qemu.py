@@ -12,13 +12,10 @@ interrupt character. What it lacks beside a board:
 - A kill comes up to a tick late, the clock is exact to 20 us between two looks at it.
 """
 
-import gc
-import sys
-
 import hard_tick
 import machine
 import micropython
-from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
+from kernel.abi import KILLS_CAUGHT
 from kernel.layout import (
     ARMED, BUDGET_US, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, NOW, OUTER, PRIORITY, PROMPT,
     READY_BITS, RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
@@ -26,37 +23,26 @@ from kernel.layout import (
 from kernel.limits import (
     COLLECTION_US, STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK,
 )  # fmt: skip
-from kernel.outputs import make_all_safe, make_safe
+from kernel.outputs import make_safe
 from micropython import schedule
 
-from port.callbacks import Callbacks
-from port.memory import copy, length
-from port.soft import SoftCrash, SoftLine, SoftPins
+from port.hosted import HostedPort
+from port.soft import SoftLine
 
 
-class Port:
+class Port(HostedPort):
     """The contract of `firmware/port/README.md` in an emulator."""
 
     name = "qemu"
-    stack = 0
-    shares = None
-    callbacks = Callbacks()
-    copy = staticmethod(copy)
-    length = staticmethod(length)
-    clock = hard_tick.clock
     now = staticmethod(hard_tick.now)
     strike = staticmethod(hard_tick.strike)
 
     def __init__(self):
+        super().__init__(hard_tick.clock, machine.reset)
         micropython.alloc_emergency_exception_buf(100)
         __import__("time")  # a frozen module: sealed where it is there before services begin
-        self.kernel = self.words = self.request = self.tick = None
-        self.console = self.outlet = None
-        self.guest = 0
+        self.request = self.tick = None
         self.make_safe = make_safe
-        self.kept = SoftCrash()
-        self.pins = pins = SoftPins()
-        self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -64,18 +50,6 @@ class Port:
         self.words = kernel.words
         self.request = requester(kernel.words, enter, kernel)
         self.tick = ticker(kernel.words, self, self.request)
-
-    def uptime_ms(self):
-        """Return the milliseconds that the clock has counted, modulo 2^30 us."""
-        return self.now() // 1000
-
-    def collect(self):
-        """Collect garbage."""
-        gc.collect()
-
-    def used_bytes(self):
-        """Return the bytes of heap in use, garbage included."""
-        return gc.mem_alloc()
 
     def stall(self, us):
         """Let so much time go by."""
@@ -117,22 +91,6 @@ class Port:
             self.console = line
         return line
 
-    def mask(self, line):
-        """Let the line interrupt no more."""
-        line.mask()
-
-    def unmask(self, line):
-        """Let the line interrupt again."""
-        line.unmask()
-
-    def bind(self, line, resume):
-        """Have the firings of a hard line resume `resume`."""
-        line.bind(resume)
-
-    def set_guest(self, guest):
-        """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
-        self.guest = guest
-
     def leave_guest(self):
         """Begin the interrupt level above a guest: keep a Ctrl-C that was for it."""
         if self.pad():
@@ -152,25 +110,6 @@ class Port:
     def is_operators(self, _error):
         """Tell whether that KeyboardInterrupt is a Ctrl-C: none is an interrupt here."""
         return False
-
-    def print_exception(self, error, stream):
-        """Write the traceback of `error` to a stream of bytes."""
-        sys.print_exception(error, stream)
-
-    def panic(self, cause):
-        """Say why and end the emulator, as a board would reset, whatever it is doing."""
-        make_all_safe(self.kernel)
-        self.keep_crash(cause)
-        print("bulkhead: panic:", CRASH_NAMES[cause])
-        machine.reset()
-
-    def keep_crash(self, cause):
-        """Keep what ran when the board had to be reset."""
-        self.kept.keep(self.words, cause, self.uptime_ms())
-
-    def crash(self):
-        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
-        return self.kept.take()
 
 
 def requester(words, enter, kernel):

@@ -21,15 +21,15 @@ import traceback
 
 import micropython
 from kernel.layout import (
-    ARMED, DEADLINES, GENERATION, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RECORD_SHIFT,
-    RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED, STRUCK,
+    ARMED, DEADLINES, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS, RUNNING_TASK, SCHEDULED,
+    SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.abi import KILLS_CAUGHT
 from kernel.outputs import make_all_safe, make_safe
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 
 from port.callbacks import Callbacks
-from port.soft import SoftLine, SoftPins
+from port.soft import SoftLine, SoftPins, crash_record
 
 US_PER_BYTECODE = 1
 # What collecting and counting take on a Pico, where little lives.
@@ -264,10 +264,7 @@ class SimPort:
 
     def keep_crash(self, cause):
         """Keep why the run ends, and what ran, for the next port over the same `crash_memory`."""
-        w = self.kernel.words
-        task = w[RUNNING_TASK]
-        doing = (w[task + STATE], w[task + RESULT] & 0xFF, 0, 0, w[task + GENERATION])
-        self.crash_memory[:] = [(task >> RECORD_SHIFT, cause, *doing, self.uptime_ms())]
+        self.crash_memory[:] = [crash_record(self.kernel.words, cause, self.uptime_ms())]
 
     def crash(self):
         """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""

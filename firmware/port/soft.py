@@ -1,4 +1,4 @@
-"""Lines, pins and crash memory in software, for ports without: unix, qemu, partly sim.
+"""Lines and pins in software, for ports that have none: unix, qemu, sim.
 
 A line that software fires is the tests' on a board, too.
 """
@@ -127,24 +127,11 @@ class SoftLine:
             self.port.strike()
 
 
-class SoftCrash:
-    """What ran when the board had to be reset: the process's own memory has to do."""
-
-    def __init__(self):
-        self.kept = None
-
-    def keep(self, w, cause, uptime_ms):
-        """Keep a cause, and what runs by the kernel's words."""
-        task = w[RUNNING_TASK]
-        number, generation = task >> RECORD_SHIFT, w[task + GENERATION]
-        state, operation = w[task + STATE], w[task + RESULT] & 0xFF
-        self.kept = (number, cause, state, operation, 0, 0, generation, uptime_ms)
-
-    def take(self):
-        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
-        kept = self.kept
-        self.kept = None
-        return kept
+def crash_record(w, cause, uptime_ms):
+    """Return a cause, and what runs by the kernel's words, in the order of `abi.FAULT_FORMAT`."""
+    task = w[RUNNING_TASK]
+    doing = (w[task + STATE], w[task + RESULT] & 0xFF, 0, 0, w[task + GENERATION])
+    return (task >> RECORD_SHIFT, cause) + doing + (uptime_ms,)
 
 
 def _nothing():

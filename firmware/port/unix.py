@@ -9,7 +9,6 @@ processor's time, so that a busy machine makes this board slow and does not use 
 
 import _thread
 import binascii
-import gc
 import os
 import select
 import sys
@@ -17,19 +16,18 @@ import time
 from array import array
 
 import micropython
-from kernel.abi import CRASH_NAMES, KILLS_CAUGHT
+from kernel.abi import KILLS_CAUGHT
 from kernel.layout import (
     ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
     RUNNING_TASK, SCHEDULED, SLICE_END, STEPS, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
-from kernel.outputs import make_all_safe, make_safe
+from kernel.outputs import make_safe
 from micropython import const
 
-from port.callbacks import Callbacks
-from port.memory import copy, length
+from port.hosted import HostedPort
 from port.outlet import Outlet
-from port.soft import SoftCrash, SoftLine, SoftPins
+from port.soft import SoftLine
 
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
 # after the kill it was meant for would be an operator's.
@@ -47,22 +45,20 @@ _STRIKER = (
 )
 
 
-class Port:
+def _end():
+    os.system("kill -KILL $PPID")
+
+
+class Port(HostedPort):
     """The contract of `firmware/port/README.md` on a unix system."""
 
     name = "unix"
-    stack = 0  # MicroPython keeps no limit here that the port knows
-    shares = None
-    callbacks = Callbacks()
-    copy = staticmethod(copy)
-    length = staticmethod(length)
 
     def __init__(self):
+        super().__init__(array("i", [0]), _end)
         micropython.kbd_intr(3)
-        self.clock = array("i", [0])
         self.clock_stands = False
         self.uptime_us = 0
-        self.kept = SoftCrash()
         fifo = "/tmp/bulkhead-%s" % binascii.hexlify(os.urandom(8)).decode()
         os.system(_STRIKER.format(fifo))
         self.striker = open(fifo, "wb")
@@ -70,19 +66,13 @@ class Port:
         self.answer = bytearray(1)  # what is read from it: the tick allocates nothing
         self.sent = self.landed = 0  # signals asked for, and those that have been sent
         self.interrupt = self._caught()
-        self.kernel = None
         self.enter = None
-        self.words = None
         self.ticking = False
         self.has_thread = False
-        self.guest = 0
         self.interrupts_guest = False
         self.lines = []
         self.input = select.poll()
         self.input.register(sys.stdin, select.POLLIN)
-        self.console = self.outlet = None
-        self.pins = pins = SoftPins()
-        self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
@@ -97,14 +87,6 @@ class Port:
     def uptime_ms(self):
         """Return the milliseconds that the clock has counted, modulo 2^30."""
         return (self.uptime_us // 1000) & TIME_MASK
-
-    def collect(self):
-        """Collect garbage."""
-        gc.collect()
-
-    def used_bytes(self):
-        """Return the bytes of heap in use, garbage included."""
-        return gc.mem_alloc()
 
     def stall(self, us):
         """Let so much time go by on this port's clock, which a busy machine keeps back."""
@@ -162,19 +144,11 @@ class Port:
         self.lines.append(line)
         return line
 
-    def mask(self, line):
-        """Let the line interrupt no more."""
-        line.mask()
-
     def unmask(self, line):
         """Let the line interrupt again; console input that waits already fires it."""
         line.unmask()
         if line is self.console and not (self.guest or self.words[STOPPED]) and self.input.poll(0):
             line.fire()
-
-    def set_guest(self, guest):
-        """Take note of who has the main level from now on: 0 (the kernel), PROGRAM or PROMPT."""
-        self.guest = guest
 
     def leave_guest(self):
         """Begin the interrupt level above a guest."""
@@ -195,10 +169,6 @@ class Port:
                 micropython.schedule(self.enter, self.kernel)
             except RuntimeError:  # the interpreter's queue is full: the next tick asks again
                 w[SCHEDULED] = 0
-
-    def bind(self, line, resume):
-        """Have the firings of a hard line resume `resume`."""
-        line.bind(resume)
 
     def strike(self):
         """Have a signal raise KeyboardInterrupt in whatever runs when it comes.
@@ -222,25 +192,6 @@ class Port:
                 pass
         except KeyboardInterrupt as error:
             return error
-
-    def print_exception(self, error, stream):
-        """Write the traceback of `error` to a stream of bytes."""
-        sys.print_exception(error, stream)
-
-    def panic(self, cause):
-        """Say why and end the process, as a board would reset, whatever it is doing."""
-        make_all_safe(self.kernel)
-        self.keep_crash(cause)
-        print("bulkhead: panic:", CRASH_NAMES[cause])
-        os.system("kill -KILL $PPID")
-
-    def keep_crash(self, cause):
-        """Keep what ran when the board had to be reset. The process's own memory has to do."""
-        self.kept.keep(self.words, cause, self.uptime_ms())
-
-    def crash(self):
-        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
-        return self.kept.take()
 
     def _interrupt_guest(self):
         """Strike the guest, and nothing above it: STRUCK keeps the interrupt level away."""

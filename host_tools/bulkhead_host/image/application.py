@@ -119,16 +119,18 @@ def port_modules(port: str, *, chip: str = "") -> dict[str, Path]:
     """Return the modules of a port: path on the board to source.
 
     A chip that has a file of registers, `CHIP_chip.py`, has it in the place of the port's own.
-    The others are `PORT.py`, `PORT_*.py`, and what they import of the modules that ports share.
+    The others are `PORT.py`, `PORT_*.py`, and what these import of the modules that ports share.
     """
     folder = source_root() / "firmware" / "port"
     own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
-    text = "\n".join(read_text(file) for file in own)
-    shared = sorted(
-        {folder / f"{name}.py" for name in re.findall(r"^from port\.(\w+)", text, re.M)}
-    )
-    files = dict.fromkeys((folder / "__init__.py", *shared, *own))
-    found = {f"port/{file.name}": file for file in files}
+    waiting = [folder / "__init__.py", *own]
+    found: dict[str, Path] = {}
+    while waiting:
+        file = waiting.pop()
+        if f"port/{file.name}" not in found:
+            found[f"port/{file.name}"] = file
+            names = re.findall(r"^from port\.(\w+)", read_text(file), re.M)
+            waiting += [folder / f"{name}.py" for name in names]
     registers = folder / f"{chip}_chip.py"
     if chip and registers.is_file():
         found[f"port/{port}_chip.py"] = registers
