@@ -1,8 +1,8 @@
 """`make pictures`: what the views show of the greenhouse, to be looked at by a person.
 
 A headless Chromium takes the dashboard, on a desk and on a phone, light and dark, with a trace,
-and the graph; tmux takes `top` at 80 by 24. They go to build/pictures. It fails where a view is
-empty, or a page is wider than its screen.
+the graph, and the page of a short campaign; tmux takes `top` at 80 by 24. They go to
+build/pictures. It fails where a view is empty, or a page is wider than its screen.
 """
 
 import shutil
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 from processes import started
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -35,6 +36,7 @@ PACKAGES = {
 }
 PURPOSE = Purpose(what="taking pictures", instead="take them on Debian")
 TIMEOUT_S = 300
+TRIALS = 12
 SCREENS = {"desk": (1380, 1500), "phone": (400, 2600)}
 ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
@@ -57,6 +59,7 @@ def main() -> None:
             with started([PROGRAM, "dashboard", "--app", str(APP), "--port", port]) as dashboard:
                 assert dashboard.stdout is not None
                 take_dashboard(dashboard.stdout.readline().strip())
+        take_campaign(Path(folder))
     for picture in sorted(FOLDER.iterdir()):
         print(picture.relative_to(source_root()))
 
@@ -73,16 +76,22 @@ def take_dashboard(url: str) -> None:
         until(page, lambda: "gardener faulted" in page.find_element(By.ID, "log").text)
         page.find_element(By.ID, "record").click()
         until(page, lambda: page.find_elements(By.CSS_SELECTOR, "#trace .slice"))
-        for screen, size in SCREENS.items():
-            page.set_window_size(*size)
-            for scheme in ("light", "dark"):
-                feature = {"name": "prefers-color-scheme", "value": scheme}
-                page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-                page.execute_script("window.scrollTo(0, 0)")
-                save(page, f"dashboard-{screen}-{scheme}.png")
+        save_all(page, "dashboard")
         page.find_element(By.CSS_SELECTOR, '#services tr[data-name="gardener"]').click()
         until(page, lambda: "Injected" in page.find_element(By.ID, "service-fault").text)
         save(page, "dashboard-phone-service.png")
+
+
+def take_campaign(folder: Path) -> None:
+    """Take the page of a campaign of a few faults."""
+    plan = tomlkit.parse((APP / "faults.toml").read_text(encoding="utf-8"))
+    plan["campaign"] |= {"application": str(APP), "desk": str(APP / "desk.py"), "count": TRIALS}
+    file, report = folder / "faults.toml", folder / "campaign.html"
+    file.write_text(tomlkit.dumps(plan), encoding="utf-8")
+    subprocess.run([PROGRAM, "campaign", str(file), "--html", str(report)], check=True)
+    with chromium() as page:
+        page.get(report.as_uri())
+        save_all(page, "campaign")
 
 
 def take_graph(port: str) -> None:
@@ -146,6 +155,17 @@ def chromium() -> Iterator[Chrome]:
 def until(page: Chrome, is_there: Callable[[], Any]) -> None:
     """Wait until something holds."""
     WebDriverWait(page, TIMEOUT_S).until(lambda _: is_there())
+
+
+def save_all(page: Chrome, name: str) -> None:
+    """Keep a page on each screen, light and dark."""
+    for screen, size in SCREENS.items():
+        page.set_window_size(*size)
+        for scheme in ("light", "dark"):
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            page.execute_script("window.scrollTo(0, 0)")
+            save(page, f"{name}-{screen}-{scheme}.png")
 
 
 def save(page: Chrome, name: str) -> None:

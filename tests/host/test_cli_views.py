@@ -74,6 +74,24 @@ def test_devs_asks_micropythons_usb_ports_and_lists_the_others(desk: Desk) -> No
     assert (other.hello, other.problem, other.description) == (None, None, "GPS")
 
 
+# ps
+
+
+@pytest.mark.parametrize("columns", ["80", "", "none"])
+def test_ps_goes_by_the_columns_that_there_are(desk: Desk, columns: str) -> None:
+    desk.board.services[6].fault = abi.FAULT_NAMES.index("EXCEPTION")
+    done = bulkhead("ps", port=desk.port, COLUMNS=columns)
+    _, line, head, *rows = done.stdout.splitlines()
+    assert line.startswith("free heap 98/195 KB  files 977/1408 KB")
+    assert line.endswith("reset: power-on")
+    assert len(rows) == len(desk.board.services)
+    if columns == "80":
+        assert max(map(len, [line, head, *rows])) <= 80
+        assert "WAITS FOR" in head
+    else:
+        assert "MEMORY  STEPS  CLIENTS" in head
+
+
 # dump
 
 
