@@ -286,8 +286,9 @@ def test_who_shows_no_token_reaches_nothing(desk: Desk, listen: list[str], sent:
 def test_a_wrong_token_exits_4_and_nobody_can_read_it(desk: Desk) -> None:
     with serving(desk.port) as (url, _):
         token, _, place = url.removeprefix("serve://").partition("@")
-        for wrong in ("hush", token[:-1], token + "x"):
-            done = bulkhead("ps", port=f"serve://{wrong}@{place}")
+        cases = (("hush", "serve"), (token[:-1], "serve"), (token + "x", "SERVE"))
+        for wrong, scheme in cases:
+            done = bulkhead("ps", port=f"{scheme}://{wrong}@{place}")
             assert (done.returncode, done.stdout) == (4, "")
             assert f"{wrong}@" not in done.stderr
 

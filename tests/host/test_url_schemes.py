@@ -143,6 +143,7 @@ def test_hwgrep_opens_the_port_that_fits(desk: Desk, monkeypatch: pytest.MonkeyP
         ("loop://", 5),  # answers nothing but what it is sent
         ("loop://?x=1", 2),
         ("hwgrep://no such board", 3),
+        ("hwgrep://[", 2),
         ("cp2110://", 2),
         ("cp2110://10C4:EA80:1", 2),
         ("rfc2217://", 2),
@@ -155,6 +156,7 @@ def test_hwgrep_opens_the_port_that_fits(desk: Desk, monkeypatch: pytest.MonkeyP
         ("socket://nowhere", 2),
         ("spy:///dev/nowhere", 3),
         ("spy://", 3),
+        ("spy:///dev/nowhere?color&raw", 2),
         ("alt:///dev/nowhere?class=PosixPollSerial", 3),
         ("alt:///dev/nowhere?class=Nothing", 2),
         ("foo://bar", 2),

@@ -43,12 +43,14 @@ _WRITE_TIMEOUT_S = 2.0
 _POLL_S = 0.01  # of a port that the system cannot wait for
 _NO_SERVER = "start what serves it, such as bulkhead sim --tcp 8266"
 _NETWORKS = ("socket", "rfc2217", "serve")
-_TOKEN = re.compile(r"(?<=^serve://)[^@]*@")  # which nobody is to read in a message
+_TOKEN = re.compile(r"(?<=^serve://)[^@]*@", re.IGNORECASE)  # which nobody is to read in a message
+_SPY_RAW = re.compile(r"spy://.*[?&]raw\b", re.IGNORECASE)
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO})
 # What pyserial raises where a URL is not what its scheme takes; OSError where nothing answers.
 _REFUSALS = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, ImportError),
     RuntimeError,
+    re.error,
 )
 _URL_FORMS = {
     "socket": "socket://HOST:PORT",
@@ -170,6 +172,8 @@ def open_serial(url: str) -> SerialTransport:
 
 
 def _opened(url: str) -> serial.Serial:
+    if _SPY_RAW.match(url):
+        raise ValueError("pyserial cannot write what it shows raw")
     port = serial.serial_for_url(
         url,
         do_not_open=True,
@@ -197,7 +201,7 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
             f"{url} is in use by {holder or 'another program'}",
             "close that program, or end it and try again",
         )
-    if number in (errno.EACCES, errno.EPERM) and url.startswith("serve://"):
+    if number in (errno.EACCES, errno.EPERM) and url.lower().startswith("serve://"):
         return NotPermitted(f"{url} is not open to this token", "take the URL that it has printed")
     if number in (errno.EACCES, errno.EPERM):
         return DeviceBusy(
@@ -213,7 +217,7 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
 
 
 def _no_url(url: str, error: Exception, reason: object) -> BulkheadError:
-    scheme, _, _ = url.partition("://")
+    scheme = url.partition("://")[0].lower()
     if scheme in _NETWORKS and isinstance(error, OSError):
         return DeviceNotFound(f"nothing answers at {url}: {reason}", _NO_SERVER)
     form = _URL_FORMS.get(scheme, f"one of: {', '.join(_URL_FORMS.values())}")
