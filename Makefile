@@ -73,9 +73,11 @@ build/farms: Makefile
 test-desk: $(READY) build/desk ## Flash, interrupt and copy for hours, beside services that fail.
 	@PATH="$(CURDIR)/build/desk/bin:$$PATH" BULKHEAD_FLASHES=$${BULKHEAD_FLASHES:-20} \
 		BULKHEAD_CTRL_C=$${BULKHEAD_CTRL_C:-4000} BULKHEAD_COPIES=$${BULKHEAD_COPIES:-50} \
+		BULKHEAD_SESSIONS=$${BULKHEAD_SESSIONS:-300} \
 		BULKHEAD_TOOLS="$${BULKHEAD_TOOLS-pyboard rshell mpfshell thonny}" $(PYTEST) \
 		-s -o faulthandler_timeout=0 tests/device/test_flash_running.py \
-		tests/device/test_ctrl_c.py tests/device/test_tools_beside_a_log.py $(ARGS)
+		tests/device/test_ctrl_c.py tests/device/test_sessions.py \
+		tests/device/test_tools_beside_a_log.py $(ARGS)
 
 # Thonny's back end takes none of what its windows do.
 build/desk: Makefile
