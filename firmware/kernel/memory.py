@@ -8,12 +8,13 @@ together. What a service was charged is taken back when it ends. One that is cha
 quota takes a MEMORY fault.
 
 The heap's reserve is let go with every MEMORY fault, so that the fault path, the supervisor and
-the next incarnation find room, and made again when the board idles.
+the next incarnation find room, and made again when the board idles. Where the supervisor keeps
+dying of a full heap, who holds most of it is faulted before the board is reset.
 """
 
 from array import array
 
-from kernel.abi import MEMORY
+from kernel.abi import DORMANT, FAULTED, MEMORY
 from kernel.faults import fault
 from kernel.layout import *
 from kernel.limits import *
@@ -82,6 +83,17 @@ class Memory:
         self.next_us = (end + self.pause_us) & TIME_MASK
         self._check_quotas()
 
+    def holder(self):
+        """Return the task that holds most of a heap that is full, 0 for none; allocates nothing.
+
+        What has grown since the last sample counts by the processor's time, as a sample would
+        charge it. The supervisor, which has failed, is none of them.
+        """
+        kernel = self.kernel
+        kernel.port.collect()
+        grown = kernel.port.used_bytes() - self.live_bytes
+        return _holder(kernel.words, self.work, max(0, grown))  # type: ignore[arg-type]
+
     def _tasks(self):
         w = self.kernel.words
         particulars = w[PARTICULARS]
@@ -132,6 +144,31 @@ def _all_steps(w: ptr32) -> int:
         steps += w[task + STEPS]
         task += RECORD
     return steps & TIME_MASK
+
+
+@micropython.viper
+def _holder(w: ptr32, work: ptr32, grown: int) -> int:
+    """Return the task that is up and holds most, in units of 1 KB; of time, 256 us."""
+    found = most = share = 0
+    total = 1
+    while share < 2:  # first all that they did together
+        task = RECORD
+        while task < w[TASKS_END]:
+            at = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
+            state = w[task + STATE]
+            if state != DORMANT and state != FAULTED and w[at + ENDING] & LAST_STEP == 0:
+                did = w[task + CPU_US] + w[task + STEPS] - work[task >> RECORD_SHIFT]
+                did = ((did & TIME_MASK) >> 8) + 1
+                if share:
+                    held = (w[at + USED_BYTES] >> 10) + (grown >> 10) * did // total
+                    if held > most:
+                        most = held
+                        found = task
+                else:
+                    total += did
+            task += RECORD
+        share += 1
+    return found
 
 
 def _work(w, task):

@@ -6,6 +6,7 @@ from bulkhead import Frame
 from kernel.abi import *
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
+from kernel.faults import fault
 from kernel.layout import *
 from kernel.limits import (
     HEAP_PAUSE_MS, HEAP_PAUSE_MS_MAX, LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US,
@@ -213,8 +214,9 @@ def _load(kernel, path):
 def guard_supervisor(kernel, kind):
     """Restart the supervisor; reset the board when it dies too often: nothing else would.
 
-    One that dies at a full heap, of that or of what collecting it takes, while a guest's program
-    runs may owe that to the program, which is interrupted first.
+    One that dies at a full heap, of that or of what collecting it takes, may owe that to the
+    guest's program that runs, which is interrupted first, or else to the service that holds most
+    of it, which is faulted first.
     """
     now = kernel.now()
     quarters = kernel.words[kernel.words[PARTICULARS] + QUARTERS]
@@ -225,13 +227,33 @@ def guard_supervisor(kernel, kind):
         kernel.supervisor_faults = 0
     kernel.supervisor_faults += 1
     most = SUPERVISOR_FAULTS_MAX
-    if (kind == MEMORY or kind == BUDGET) and kernel.port.guest:
-        if kernel.supervisor_faults == most + 1:
+    guest = kernel.port.guest
+    if kind == MEMORY or kind == BUDGET and (guest or kernel.reserve is None):
+        is_last = kernel.supervisor_faults == most + 1
+        if is_last and guest:
             kernel.words[STOPPED] = 1
-        most *= 2
+        if not is_last or guest or _drop_holder(kernel):
+            most *= 2
     if kernel.supervisor_faults > most:
         kernel.port.panic(SUPERVISOR_DIED)
-    try:
-        start(kernel, kernel.supervisor)
-    except MemoryError:
-        kernel.port.panic(SUPERVISOR_DIED)
+    while True:
+        try:
+            start(kernel, kernel.supervisor)
+            return
+        except MemoryError:
+            if guest or not _drop_holder(kernel):
+                kernel.port.panic(SUPERVISOR_DIED)
+                return
+
+
+def _drop_holder(kernel):
+    """Fault the service that holds most of a full heap; return whether there is one.
+
+    It gets no last step, as it would get none of a reset: what it holds is free at once.
+    """
+    holder = kernel.memory.holder()
+    if holder:
+        if holder != kernel.words[OUTER]:
+            kernel.generators[holder >> RECORD_SHIFT] = None
+        fault(kernel, holder, MEMORY, None)
+    return holder

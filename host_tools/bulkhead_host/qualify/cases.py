@@ -16,7 +16,7 @@ ON_MICROPYTHON = (*MODULES, "allocation", "heap")
 # Cases on simulated time and a simulated heap.
 ON_SIM = (*MODULES, "memory", "operands", "closing")
 # What the board's own build adds nothing to.
-ON_UNIX = (*ON_MICROPYTHON, "operands", "closing")
+ON_UNIX = (*ON_MICROPYTHON, "operands", "closing", "holders")
 
 
 def case_ids(*, modules: tuple[str, ...] = MODULES) -> list[str]:

@@ -1,0 +1,41 @@
+"""Cases: who holds most of a full heap is the one that fails. A heap that is soon full."""
+
+import gc
+
+from bulkhead import NOTIFIED
+from cases.heap import hoard
+from kernel.abi import MEMORY
+
+_LONG_MS = 20_000  # more than it takes to fill the heap
+
+
+def test_supervisor_that_dies_of_a_full_heap_has_its_holder_faulted(rig):
+    """It would else die too often, and the board be reset."""
+
+    starts = []
+
+    def hoarder(task):
+        starts.append(0)
+        kept = []
+        yield task.sleep(5)
+        if len(starts) == 1:
+            hoard(kept)
+        yield task.recv()
+
+    def supervisor(task):
+        kernel = task.cap("kernel")
+        yield task.start(kernel, 2)
+        rows = [None] * 64  # it keeps what it was told
+        for index in range(len(rows)):
+            if (yield task.recv(2 if index else 20)) == NOTIFIED:
+                rig.log.append(((yield task.next_fault(kernel)), task.badge()))
+                if rig.log[-1][0] == 2:
+                    rig.finish()
+            yield task.inspect(kernel, 2)
+            rows[index] = task.arg
+
+    gc.collect()
+    rig.add("supervisor", supervisor, priority=0, uses="kernel:control", budget_ms=200)
+    rig.add("hoarder", hoarder, budget_ms=_LONG_MS)
+    rig.run(_LONG_MS)
+    rig.expect((2, MEMORY) in rig.log, True)
