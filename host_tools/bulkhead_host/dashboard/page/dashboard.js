@@ -47,7 +47,7 @@ function showFacts(facts) {
 }
 
 function show(id, free, all) {
-  if (free !== null) byId(id).textContent = `${kilobytes(free)} of ${kilobytes(all)}`;
+  if (free !== null) byId(id).textContent = `${(free / 1024).toFixed(0)} of ${kilobytes(all)}`;
 }
 
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KB`;
