@@ -223,6 +223,102 @@ def test_pin_that_another_module_of_the_service_names_is_followed(tmp_path: Path
     assert names == [f"pin gp2 {UNSAID}", f"pin gp3 {UNSAID}"]
 
 
+PACKAGE = """from machine import PWM, Pin
+from micropython import const
+_HEAT = const(2)
+
+
+def heat():
+    return Pin(_HEAT, Pin.OUT)
+
+
+def light(pin=3):
+    PWM(Pin(pin), freq=50)
+
+
+def key():
+    return Pin(4, Pin.IN).value()
+
+
+class Lamp:
+    def __init__(self, *, pin=5):
+        self.pin = Pin(pin)
+
+    def show(self):
+        self.pin.on()
+
+    def test(self):
+        Pin(6, Pin.OUT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "pins"),
+    [
+        ("", []),
+        ("import desk\ndesk.heat()", [2]),
+        ("from desk import heat\nheat()", [2]),
+        ("from desk import heat as warm\nwarm()", [2]),
+        ("import desk\ndesk.light()", [3]),
+        ("import desk\ndesk.light(7)", [7]),
+        ("import desk\ndesk.light(pin=7); desk.light(*task.arg)", [7]),
+        ("import desk\ndesk.light(task.arg)", []),
+        ("import desk\nROW = (7, 8)\n[desk.light(pin) for pin in ROW]", [7, 8]),
+        ("import desk\ndesk.key()", []),
+        ("import desk\ndesk.Lamp().show()", [5]),
+        ("import desk\ndesk.Lamp(pin=7).show()", [7]),
+        ("import desk\ndesk.Lamp()", []),
+        ("import desk\ndesk.Lamp(pin=7).test()", [6]),
+        # Of a folder, whose modules have constants of one another.
+        ("from desk.far import far\nfar()", [8]),
+    ],
+)
+@pytest.mark.parametrize("is_said", [False, True])
+def test_pins_that_a_package_drives_as_the_service_uses_it_are_errors_too(
+    tmp_path: Path, code: str, pins: list[int], *, is_said: bool
+) -> None:
+    is_folder = "desk.far" in code
+    library = tmp_path / "lib"
+    (library / "desk").mkdir(parents=True) if is_folder else library.mkdir()
+    home = library / "desk" / "__init__.py" if is_folder else library / "desk.py"
+    home.write_text(PACKAGE)
+    if is_folder:
+        (library / "desk" / "rows.py").write_text("FAR = 8\n")
+        far = "from machine import Pin\nfrom desk.rows import FAR\n"
+        (library / "desk" / "far.py").write_text(f"{far}def far():\n    Pin(FAR, Pin.OUT)\n")
+    application(tmp_path, one='modules = ["desk"]\n' + safe_lines(pins if is_said else []))
+    system = tmp_path / "system.toml"
+    system.write_text(system.read_text() + 'packages = ["desk"]\n')
+    head, _, body = code.rpartition("\n")
+    service = f"{head}\n\n\n{MAIN.format(code=body or 'pass')}"
+    (tmp_path / "one" / "service.py").write_text(service)
+    rows = examine(tmp_path).problems
+    assert [one.text for one in rows] == [f"pin gp{pin} {UNSAID}" for pin in pins if not is_said]
+    for one in rows:
+        assert one.path == (library / "desk" / "far.py" if is_folder else home)
+        assert one.line > 0
+        assert one.next_step.startswith("add to one/service.toml under [safe]: gp")
+
+
+def safe_lines(pins: list[int]) -> str:
+    return "[safe]\n" + "".join(f'gp{pin} = "low"\n' for pin in pins) if pins else ""
+
+
+def test_a_pin_of_a_shared_package_is_safe_where_one_of_its_services_says_so(
+    tmp_path: Path,
+) -> None:
+    shared = 'modules = ["desk"]\n'
+    application(tmp_path, one=shared, two=f'{shared}[safe]\ngp2 = "low"\n')
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "desk.py").write_text(PACKAGE)
+    system = tmp_path / "system.toml"
+    system.write_text(system.read_text() + 'packages = ["desk"]\n')
+    code = "import desk\n\n\n" + MAIN.format(code="desk.heat()")
+    for name in ("one", "two"):
+        (tmp_path / name / "service.py").write_text(code)
+    assert examine(tmp_path).problems == []
+
+
 def test_pins_that_nobody_can_tell_are_a_warning(tmp_path: Path) -> None:
     (row,) = found(tmp_path, MACHINE, "Pin(task.arg, Pin.OUT)")
     assert row[0]

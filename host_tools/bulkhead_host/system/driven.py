@@ -7,7 +7,7 @@ unknown here.
 """
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,12 +45,17 @@ class Driven:
     place: Place | None
 
 
-def driven_pins(tree: ast.Module, board: Board, package: Path | None = None) -> Iterator[Driven]:
+def driven_pins(
+    tree: ast.Module, board: Board, package: Path | None = None, callers: Iterable[Module] = ()
+) -> Iterator[Driven]:
     """Yield where a module drives pins, in the order of its text.
 
-    `package` is the folder of a service, whose modules may bring constants from one another.
+    `package` is the folder of a service, or a package's, whose modules may bring constants from
+    one another; `callers` are other modules whose calls pass it what it drives.
     """
     reader = _Reader(tree, board, package)
+    for caller in callers:
+        reader.module.take_calls(caller)
     for node, scope in reader.module.nodes:
         if isinstance(node, ast.Call):
             yield from reader.of_call(node, scope)
@@ -223,11 +228,14 @@ class _Reader:
 
 
 def _constant(dotted: str, package: Path) -> Place | None:
-    """Return the value of `services.PACKAGE.MODULE.NAME`, None where it has none to be read."""
+    """Return the value of `PACKAGE.MODULE.NAME`, None where it has none to be read.
+
+    A service's package is below `services`.
+    """
     module, _, name = dotted.rpartition(".")
     folder, _, stem = module.rpartition(".")
     file = package / f"{stem}.py"
-    if folder not in ("", f"services.{package.name}") or not file.is_file():
+    if folder not in ("", package.name, f"services.{package.name}") or not file.is_file():
         return None
     try:
         known = _module(tree_of(file.read_bytes(), file.name))

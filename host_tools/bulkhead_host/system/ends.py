@@ -10,6 +10,7 @@ from bulkhead_host.files import read_text
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Application, Service
 from bulkhead_host.system.outputs import MACHINES, SLICES, Ends, safe_states
+from bulkhead_host.system.packaged import packages_of
 from bulkhead_host.system.possible import Module, Scope
 from bulkhead_host.system.tree import tree_of
 
@@ -73,11 +74,7 @@ def _moves_memory(application: Application, service: Service) -> bool:
 
 def _texts(application: Application, service: Service) -> Iterator[str]:
     """Yield the code that makes a service's waves and state machines: also that of packages."""
-    named = {module.partition(".")[0] for module in service.modules}
-    for folder in (
-        service.folder,
-        *(path for name, path in application.packages if name in named),
-    ):
+    for folder in (service.folder, *packages_of(application, service).values()):
         for path in [folder] if folder.is_file() else sorted(folder.rglob("*.py")):
             yield read_text(path)
 

@@ -11,6 +11,7 @@ from bulkhead_host.system.checks import check
 from bulkhead_host.system.code import check_code
 from bulkhead_host.system.manifest import Application, load_application
 from bulkhead_host.system.reading import read_code
+from bulkhead_host.system.safe import check_packages
 
 
 class SystemRefused(UsageError):
@@ -61,6 +62,8 @@ def examine(folder: Path, *, board: str | None = None) -> Examined:
     services = {service.name: service for service in application.services}
     for service in application.services:
         check_code(service, names, target, report)
+    if target is not None:
+        check_packages(application, target, report)
     if not report.errors:  # what is read goes by what stands
         for service in application.services:
             read_code(service, services, target, report)

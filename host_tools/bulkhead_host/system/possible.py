@@ -63,6 +63,7 @@ class Module:
     """A module's scopes. `known` are values that names imported from elsewhere have."""
 
     def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
         self.known: dict[str, Value] = {}
         self.imported: dict[str, str] = {}  # dotted names, by what the module calls them
         self.nodes: list[tuple[ast.AST, Scope]] = []
@@ -71,6 +72,13 @@ class Module:
         self._inside: dict[ast.AST, Scope] = {}
         self._visit(tree, Scope())
         for node, scope in self.nodes:
+            if isinstance(node, ast.Call):
+                self._pass(node, scope)
+
+    def take_calls(self, caller: "Module") -> None:
+        """Take what another module's calls pass to the functions of this one."""
+        self._inside |= caller._inside
+        for node, scope in caller.nodes:
             if isinstance(node, ast.Call):
                 self._pass(node, scope)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
-from bulkhead_host.system.driven import driven_pins
+from bulkhead_host.system.driven import Driven, Place, driven_pins
 from bulkhead_host.system.manifest import EVERY, KEEP, Application, Service
 from bulkhead_host.system.outputs import BY_PIN, CHIPS
+from bulkhead_host.system.packaged import driven_by_package, packages_of
 
 DRIVING = ("machine", "rp2", "esp32", "neopixel")
 """Modules by which a service drives pins."""
@@ -42,8 +43,8 @@ def _unsaid(service: Service, board: Board | None) -> Iterator[Found]:
         found = board and board.pins.get(board.names.get(pin, pin))
         is_driven = can_drive(service) or any(line.tx == pin for line in service.lines)
         if is_driven and not service.safe_state(pin) and not (found and found.is_input_only):
-            text = f"pin {pin} is driven, and nothing says what is safe when {service.name} ends"
-            yield service, _place(service, pin), text, line_to_add(service, pin), False
+            hint = line_to_add(service, pin)
+            yield service, _place(service, pin), _unsafe(service, pin), hint, False
 
 
 def _unheld(service: Service, board: Board, resistors: Mapping[str, str]) -> Iterator[Found]:
@@ -94,17 +95,12 @@ def check_driven(
     if not can_drive(service):
         return
     known = {board.place(pin) for pin in service.driven_pins}
-    by_place = {board.place(name): name for name in (*board.pins, *board.external)}
-    by_place |= {place: name for name, place in board.external.items()}
     seen = set()
     for found in driven_pins(tree, board, service.folder):
-        place = found.place
-        if isinstance(place, str):
-            place = board.place(place.lower()) or place
+        place, name = _named(found, board)
         if place in known or place in seen:
             continue
         seen.add(place)
-        name = by_place.get(place, "")
         if place is None and not service.driven_pins:
             text = "it drives a pin, and its manifest does not say which, nor what is safe"
             hint = 'list them under pins, and what is safe under [safe]: gp2 = "low"'
@@ -113,8 +109,42 @@ def check_driven(
             text = f"board {board.name} has no pin {place}"
             report.add(file, found.line, text, f"use one of {', '.join(board.pin_names)}")
         elif name:
-            text = f"pin {name} is driven, and nothing says what is safe when {service.name} ends"
-            report.add(file, found.line, text, line_to_add(service, name))
+            report.add(file, found.line, _unsafe(service, name), line_to_add(service, name))
+
+
+def check_packages(application: Application, board: Board, report: Report) -> None:
+    """Report pins that packages drive for their services, and for which no manifest says anything.
+
+    Of services that share a package one may say it for all.
+    """
+    for service in application.services:
+        for package, path in packages_of(application, service).items():
+            known = {
+                board.place(pin)
+                for other in application.services
+                if package in packages_of(application, other)
+                for pin in other.driven_pins
+            }
+            for file, found in driven_by_package(path, service, board):
+                place, name = _named(found, board)
+                if name and place not in known:
+                    known.add(place)
+                    hint = line_to_add(service, name)
+                    report.add(file, found.line, _unsafe(service, name), hint)
+
+
+def _named(found: Driven, board: Board) -> tuple[Place | None, str]:
+    """Return where a pin is that is driven, and what the board calls it: nothing for no pin."""
+    place = found.place
+    if isinstance(place, str):
+        place = board.place(place.lower()) or place
+    by_place = {board.place(name): name for name in (*board.pins, *board.external)}
+    by_place |= {place: name for name, place in board.external.items()}
+    return place, by_place.get(place, "")
+
+
+def _unsafe(service: Service, pin: str) -> str:
+    return f"pin {pin} is driven, and nothing says what is safe when {service.name} ends"
 
 
 def can_drive(service: Service) -> bool:
