@@ -27,6 +27,15 @@ def pytest_configure() -> None:
     os.environ["BULKHEAD_KEY"] = str(cache_dir() / "test.key")  # not the user's own
 
 
+def pytest_runtest_setup() -> None:
+    """Let no program that a test starts take this terminal's width for its own.
+
+    Readline, which pytest's debugger loads, puts that into the environment.
+    """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its ring and sort by ring; within one the order of the files stays.
 

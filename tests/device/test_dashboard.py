@@ -97,7 +97,7 @@ def test_the_services_of_the_board_are_shown_live(page: Chrome) -> None:
     wait_for(page, cell("supervisor", 4), ".")  # its share of the time, after two tables
     assert page.find_elements(By.CSS_SELECTOR, f"{cell('supervisor', 5)} polyline")
     wait_for(page, "#heap", "KB")
-    wait_for(page, "#last-run", "since:")
+    wait_for(page, "#last-run", "reset:")
 
 
 def test_a_button_makes_a_service_fail_and_the_page_shows_it_come_back(page: Chrome) -> None:

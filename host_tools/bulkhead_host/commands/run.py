@@ -38,7 +38,7 @@ from bulkhead_host.link.services import Table
 from bulkhead_host.messages import teller
 from bulkhead_host.paths import source_root
 from bulkhead_host.view.monitor import log_text
-from bulkhead_host.view.services import STOPPED_STATES, console, grid, title
+from bulkhead_host.view.services import PLAIN_WIDTH, STOPPED_STATES, console, grid, title
 
 DEMONSTRATION_S = 10.0
 """Device seconds before the crash."""
@@ -113,18 +113,19 @@ def demonstrate(
     *,
     for_s: float = DEMONSTRATION_S,
     show: Callable[[object], None],
+    width: int = PLAIN_WIDTH,
 ) -> Demonstration:
     """Let a fresh board run `for_s`, crash a service, and wait for its restart.
 
-    `show` takes what a person is to see, in order. Time is the client's transport's. Log lines
-    come by the client's own `on_output`.
+    `show` takes what a person is to see, in order, and has `width` columns. Time is the client's
+    transport's. Log lines come by the client's own `on_output`.
     """
     clock_s = client.transport.clock_s
     client.listen(for_s - clock_s())
     hello = client.hello()
     before = client.table()
     show(title(hello, before))
-    show(grid(before))
+    show(grid(before, width=width))
     target = _target(before)
     show(f"injecting {_INJECTION} into {target}")
     inject(client, _INJECTION, target)
@@ -134,7 +135,7 @@ def demonstrate(
         demonstration = Demonstration(target=target, before=before, after=client.table())
         if not demonstration.problems or clock_s() >= until_s:
             break
-    show(grid(demonstration.after))
+    show(grid(demonstration.after, width=width))
     return demonstration
 
 
@@ -158,7 +159,7 @@ def run_without_terminal(
             BoardTransport(board),
             on_output=lambda line: out.print(log_text(line), soft_wrap=True),
         )
-        seen = demonstrate(client, for_s=for_s, show=out.print)
+        seen = demonstrate(client, for_s=for_s, show=out.print, width=out.width)
     if seen.problems:
         raise BulkheadError("; ".join(seen.problems), "read the log above")
     old, new = seen.before.named(seen.target), seen.after.named(seen.target)
