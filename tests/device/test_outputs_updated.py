@@ -11,6 +11,7 @@ import pytest
 
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.chip import CYCLE_NS
 from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
@@ -19,7 +20,10 @@ from bulkhead_host.system.examine import load_system
 
 APPLICATION = Path(__file__).parents[1] / "cases" / "outputs_app"
 KEY = bytes(range(32))
+MOTOR = Path(__file__).parents[2] / "services" / "examples" / "motor"
 LAMP = 22
+MUSHROOM, KEY_SWITCH, POWER = 15, 14, 16
+CYCLES_IN_MS = 1_000_000 // CYCLE_NS
 PROBATION_MS = 150
 
 HEAD = """
@@ -82,10 +86,15 @@ def client(running: EmulatedBoard) -> Client:
 def bundle(folder: Path, name: str, code: str) -> Bundle:
     """Return a signed update of a service to such code."""
     copy = Path(shutil.copytree(APPLICATION, folder / "app"))
-    manifest = copy / name / "service.toml"
-    manifest.write_text(manifest.read_text().replace("version = 1", "version = 2"))
     (copy / name / "service.py").write_text(code)
-    return make_bundle(*load_system(copy, "pico"), name, key=KEY)
+    return next_version(copy, name)
+
+
+def next_version(application: Path, name: str) -> Bundle:
+    """Return a signed update of a service of an application, which is changed."""
+    manifest = application / name / "service.toml"
+    manifest.write_text(manifest.read_text().replace("version = 1", "version = 2"))
+    return make_bundle(*load_system(application, "pico"), name, key=KEY)
 
 
 @pytest.mark.parametrize("kind", BAD_CODE)
@@ -123,3 +132,32 @@ def test_modules_that_drive_as_they_load_leave_what_a_service_that_is_down_had(
         with pytest.raises(UpdateTakenBack, match="ZeroDivisionError"):
             send_update(client, [update], probation_ms=PROBATION_MS)
     assert running.pin(LAMP).level == 0
+
+
+def test_the_motor_has_no_power_30_us_after_each_blow_during_an_update(tmp_path: Path) -> None:
+    application = Path(shutil.copytree(MOTOR, tmp_path / "motor"))
+    system = application / "system.toml"
+    system.write_text(system.read_text().replace('"console",', '"console", "updater",'))
+    image = build(BuildOptions(application=application, output=tmp_path / "motor.uf2")).path
+    with EmulatedBoard(image=image, key=KEY) as board:
+        client = Client(BoardTransport(board), key=KEY)
+        board.run_for(ms=1000)
+        client.control("planner", "hold")  # all its computing is emulated
+        mushroom, key, power = (board.pin(one) for one in (MUSHROOM, KEY_SWITCH, POWER))
+        begun = board.cycles
+        for at_ms in range(0, 6000, 31):  # which is no multiple of any period of the board
+            for pin, level, after_ms in (
+                (key, 0, 0),
+                (key, None, 5),
+                (mushroom, 0, 20),
+                (mushroom, None, 25),
+            ):
+                pin.drive_at(level, cycle=begun + (at_ms + after_ms) * CYCLES_IN_MS)
+        send_update(client, [next_version(application, "motor")], probation_ms=PROBATION_MS)
+        ended = board.cycles
+        blows = [edge.cycle for edge in mushroom.edges if not edge.level]
+        falls = [edge.cycle for edge in power.edges if not edge.level]
+    blows = [cycle for cycle in blows if cycle < ended]
+    assert len(blows) >= 10
+    for blow in blows:
+        assert any(0 < fall - blow <= 30 * CYCLES_IN_MS // 1000 for fall in falls), blow
