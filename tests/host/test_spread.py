@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,8 +31,13 @@ def square(number: int) -> int:
 
 
 def square_or_die(number: int, *, folder: Path, deaths: int) -> int:
-    """Be work whose process dies at piece 3 until it has died so often."""
+    """Be work whose process dies at piece 3 until it has died so often.
+
+    Not at once: dask starts no worker again that dies before its parent has heard that it is up,
+    for which that looks every 50 ms. Nobody would be left, and the pieces would wait for ever.
+    """
     if number == 3 and len(list(folder.iterdir())) < deaths:
+        time.sleep(1)
         (folder / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
@@ -50,7 +56,7 @@ def numbers(count: int = COUNT) -> Iterator[int]:
 def address() -> Iterator[str]:
     """Yield the address of a scheduler on loopback that has two workers."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         yield cluster.scheduler_address
 
