@@ -11,7 +11,7 @@ import pytest
 from thumb_machine import Machine, call_address
 
 from bulkhead_host.bench.images import kernel_modules
-from bulkhead_host.image import tighten
+from bulkhead_host.image import mpy, tighten
 from bulkhead_host.image.mpy import compile_module
 from bulkhead_host.image.thumb import NotUnderstoodError, read
 from bulkhead_host.paths import mpy_cross_program, source_root
@@ -120,6 +120,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Both]]:
         return made
 
     monkeypatch.setattr(tighten, "_shorter", record)
+    monkeypatch.setattr(mpy, "kept", lambda _path, make, **_: make())  # nothing from the cache
 
     def compile_one(source: bytes, name: str = "m.py") -> list[Both]:
         seen.clear()
