@@ -107,13 +107,16 @@ def test_both_cores_give_the_same_result_to_the_cycle(tmp_path: Path) -> None:
     assert "0, 0, 0, 0" not in wheel[0]
 
 
-# Where the program below has its data: RAM twice, flash, the boot ROM, USB's RAM, a timer.
+# Where the program below has its data: RAM twice, flash, the boot ROM, USB's RAM, the timer, and
+# of the SIO which core this is, and the divider.
 RANDOM_PROGRAMS = """
 import hashlib, random, struct
 from bulkhead_host.emulator.chip import Chip, ResetCause
 from bulkhead_host.emulator import chip as module
 module.can_boot = lambda flash: True
-BASES = (0x20000400, 0x20041C00, 0x10000000, 0x00000000, 0x50100000, 0x40054000)
+BASES = (
+    0x20000400, 0x20041C00, 0x10000000, 0x00000000, 0x50100000, 0x40054000, 0xD0000000, 0xD0000050
+)
 
 def program(seed):
     draw = random.Random(seed)
@@ -144,7 +147,7 @@ def program(seed):
         code.append(0)
     return struct.pack(f"<{len(code)}HI", *code, 0x10000000 + (at - 3) * 2 | 1)
 
-for seed in range(12):
+for seed in range(24):
     chip = Chip()
     code = program(seed)
     chip.flash[:len(code)] = code

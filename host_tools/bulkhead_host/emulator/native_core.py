@@ -38,7 +38,10 @@ _FAILURE_LOG = "failed.log"
 # What is said where a disk or the memory was full: that may pass, and is tried again.
 _PASSES = ("No space left on device", "Disk quota exceeded", "File too large", "Killed")
 _QUICK = Path(__file__).with_name("quick_core.pyx")
-_QUICK_PARTS = (_QUICK, Path(__file__).with_name("flash_cache.pxi"))
+_QUICK_PARTS = (
+    _QUICK,
+    *(_QUICK.with_name(f"{n}.pxi") for n in ("flash_cache", "quick_registers")),
+)
 
 
 def install() -> None:

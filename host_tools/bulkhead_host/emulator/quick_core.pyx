@@ -4,8 +4,9 @@
 
 rp2040py's own loop asks Python objects three times for each instruction, and its loads and stores
 look first whether somebody has overridden them. Here the common case is C alone: an instruction
-from flash or RAM, a load or store of RAM, a branch. The rest is left to rp2040py's own handlers,
-and the result is the same to the cycle, which `tests/host/test_emulator_core.py` compares.
+from flash or RAM, a load or store of RAM or of a few registers, a branch. The rest is left to
+rp2040py's own handlers, and the result is the same to the cycle, which
+`tests/host/test_emulator_core.py` compares.
 
 rp2040py calls `core.bl_taken` at each BL and BLX. Nothing sets that hook, so this loop does not.
 
@@ -35,7 +36,12 @@ cdef int PC = 15
 # rp2040py's own handlers, for what the quick ones below leave to them.
 cdef OpHandler SLOW[0x10000]
 
+# Handlers by an opcode's first ten bits, NULL where these do not say it: the table by all sixteen
+# does not fit into the nearest cache of a processor.
+cdef OpHandler BY_FIRST[0x400]
+
 include "flash_cache.pxi"
+include "quick_registers.pxi"
 
 
 cdef class Batch:
@@ -105,7 +111,9 @@ cdef int execute(CortexM0Core core, FlashCache cache) except -1:
         core.waiting = False
     at = registers[PC] & 0xFFFFFFFEU
     opcode = fetch(core.rp2040, at)
-    handler = DISPATCH_TABLE[opcode]
+    handler = BY_FIRST[opcode >> 6]
+    if handler == NULL:
+        handler = DISPATCH_TABLE[opcode]
     if opcode >> 11 >= 0b11101:  # of two halves
         opcode2 = fetch(core.rp2040, at + 2)
         if opcode >> 11 == 0b11110:
@@ -154,8 +162,10 @@ cdef inline int load(
 ) except -1:
     cdef unsigned int word = 0
     cdef const unsigned char *place = readable(core.rp2040, address)
+    cdef int cycles
     if place == NULL or address & (size - 1):
-        return SLOW[opcode](core, opcode, 0, at)
+        cycles = load_register(core, address, rt) if size == WORD else 0
+        return cycles or SLOW[opcode](core, opcode, 0, at)
     memcpy(&word, place, size)
     if is_signed:
         word = <unsigned int> (<signed char> word if size == 1 else <short> word)
@@ -168,8 +178,10 @@ cdef inline int store(
     unsigned int opcode, unsigned int at
 ) except -1:
     cdef unsigned char *place = writable(core.rp2040, address)
+    cdef int cycles
     if place == NULL or address & (size - 1):
-        return SLOW[opcode](core, opcode, 0, at)
+        cycles = store_register(core, address, core.registers[rt]) if size == WORD else 0
+        return cycles or SLOW[opcode](core, opcode, 0, at)
     memcpy(place, &core.registers[rt], size)
     return 2
 
@@ -430,3 +442,16 @@ for _register in range(16):
     replace(0b0100011110000000 | _register << 3, 0, blx)
 for _condition in range(14):
     replace(0b11010000 | _condition, 8, b_conditional)
+
+
+cdef void sum_up() noexcept:
+    """Fill the handlers by first bits from those by all."""
+    cdef unsigned int opcode
+    for opcode in range(0x10000):
+        if opcode & 0x3F == 0:
+            BY_FIRST[opcode >> 6] = DISPATCH_TABLE[opcode]
+        elif BY_FIRST[opcode >> 6] != DISPATCH_TABLE[opcode]:
+            BY_FIRST[opcode >> 6] = NULL
+
+
+sum_up()

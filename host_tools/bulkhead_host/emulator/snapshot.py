@@ -55,7 +55,7 @@ _COMPILED_FUNCTION = type(CortexM0Core.reset) if _IS_NATIVE else types.BuiltinFu
 # Whose instances a board is made of. A `SerialPeer` is none: its maker would have the old one.
 _OURS = (
     *(f"bulkhead_host.emulator.{name}." for name in ("board", "bootloader", "chip", "pins")),
-    *(f"bulkhead_host.emulator.{name}." for name in ("pio_switch", "repairs", "usb_host")),
+    *(f"bulkhead_host.emulator.{name}." for name in ("pio_switch", "repairs", "sio", "usb_host")),
     *("rp2040py.", "bulkhead_host.image.uf2.", "builtins.", "collections.", "random."),
 )
 
