@@ -20,6 +20,15 @@ _AHEAD = 2
 
 _CONNECT_S = 20
 
+_LOCAL = {
+    # dask would close for good what has not come back after 15 s, and a machine with other work
+    # takes that long to start a process, or one that dies again is away just then.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    # Then there is an error instead of a wait for ever.
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+}
+"""What a cluster of processes here has otherwise than dask's configuration."""
+
 
 def spread(
     work: Callable[[Item], Done],
@@ -34,7 +43,8 @@ def spread(
     is nothing now. It ends when nothing is under way and there is nothing. Each piece is yielded
     once. What `work` raises is raised here. Raises `UsageError` where the package is missing,
     `DeviceNotFound` where no scheduler answers, and `BulkheadError` for a piece whose workers
-    die one after the other.
+    die one after the other, or where no worker is left. A cluster's own scheduler tells that where
+    its `no-workers-timeout` is set.
     """
     if workers == 1 and not scheduler:
         while (item := next_item()) is not None:
@@ -48,6 +58,7 @@ def _spread_on(
     client: Any, work: Callable[[Item], Done], next_item: Callable[[], Item | None]
 ) -> Iterator[tuple[Item, Done]]:
     from distributed import KilledWorker  # noqa: PLC0415  (1 s)
+    from distributed.scheduler import NoWorkerError  # noqa: PLC0415
 
     pieces = _Pieces(client, work, next_item)
     try:
@@ -63,6 +74,10 @@ def _spread_on(
                         "see their logs: memory may be short",
                     ) from error
                 pieces.accused.append(item)
+            except NoWorkerError as error:
+                raise BulkheadError(
+                    f"no worker is left that could do {item}", "start workers again"
+                ) from error
             else:
                 yield item, made
             pieces.go_on()
@@ -138,14 +153,24 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
             with client:
                 yield client
             return
-        with (
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=":0",
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
+        with local_cluster(workers) as cluster, distributed.Client(cluster) as client:
             yield client
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Any]:
+    """Yield dask's cluster of processes on loopback: a worker that dies is started again."""
+    import dask  # noqa: PLC0415  (these take 1 s to load)
+    import distributed  # noqa: PLC0415
+
+    with (
+        dask.config.set(_LOCAL),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster

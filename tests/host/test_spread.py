@@ -3,18 +3,18 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import campaign.__main__ as campaign
+import dask
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 from model import explore
 
 from bulkhead_host.errors import BulkheadError, DeviceNotFound
-from bulkhead_host.spread import spread
+from bulkhead_host.spread import _LOCAL, local_cluster, spread
 
 # Of dask's, when a worker dies: sockets that it leaves to the collector.
 pytestmark = [
@@ -31,13 +31,8 @@ def square(number: int) -> int:
 
 
 def square_or_die(number: int, *, folder: Path, deaths: int) -> int:
-    """Be work whose process dies at piece 3 until it has died so often.
-
-    Not at once: dask starts no worker again that dies before its parent has heard that it is up,
-    for which that looks every 50 ms. Nobody would be left, and the pieces would wait for ever.
-    """
+    """Be work whose process dies at piece 3 until it has died so often."""
     if number == 3 and len(list(folder.iterdir())) < deaths:
-        time.sleep(1)
         (folder / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
@@ -54,10 +49,14 @@ def numbers(count: int = COUNT) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Yield the address of a scheduler on loopback that has two workers."""
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-    ) as cluster:
+    """Yield the address of a scheduler on loopback that has two workers.
+
+    dask would close those that take longer than that to come back, as on a busy machine.
+    """
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}),
+        local_cluster(2) as cluster,
+    ):
         yield cluster.scheduler_address
 
 
@@ -109,6 +108,13 @@ def test_pieces_whose_workers_died_beside_others_are_tried_alone(
     done = list(spread(work, lambda: next(source, None), scheduler=address))
     assert len(list(tmp_path.iterdir())) == 5
     assert sorted(done) == [(number, number * number) for number in range(COUNT)]
+
+
+def test_no_worker_that_is_left_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pickled_by_value()
+    monkeypatch.setitem(_LOCAL, "distributed.scheduler.no-workers-timeout", "1ms")
+    with local_cluster(0) as cluster, pytest.raises(BulkheadError, match="no worker is left"):
+        list(spread(square, lambda: 1, scheduler=cluster.scheduler_address))
 
 
 def test_what_the_work_raises_is_raised(address: str) -> None:
