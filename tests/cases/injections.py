@@ -107,7 +107,10 @@ def test_injected_leak_ends_by_memory_or_budget(rig):
 
 
 def test_injected_full_memory_ends_by_memory_or_budget(rig):
-    inject(rig, MEMORY_FULL, budget_ms=2)
+    # On unix the handler of a signal raises the kill: in the midst of an allocation too, and then
+    # the interpreter's heap is not whole any more. So there the budget is not what ends it.
+    on_unix = rig.port.name == "unix"
+    inject(rig, MEMORY_FULL, wait=400 if on_unix else 40, budget_ms=1000 if on_unix else 2)
     if rig.fault("echo") not in (MEMORY, BUDGET):
         raise AssertionError(rig.fault("echo"))
 

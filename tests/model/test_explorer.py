@@ -1,5 +1,6 @@
 """The explorer finds what it is for, each time with the bug put into a copy of the kernel."""
 
+import ast
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ import pytest
 from bulkhead_host.explore.liveness import Graph
 from bulkhead_host.explore.search import Explorer, Found
 from bulkhead_host.explore.traces import replay, shrink
-from bulkhead_host.explore.tree import TURNS_MAX
+from bulkhead_host.explore.tree import TURNS_MAX, parsed
 from bulkhead_host.paths import source_root
 from kernel import layout, levels  # the process's own, not a world's
 from model.explore import parser
@@ -104,6 +105,21 @@ def test_a_worker_explores_in_a_thread_that_is_not_the_first() -> None:
         result = worker.submit(lambda: Explorer(WORLDS["reopens"], source_root()).run()).result()
     assert result.is_exhausted
     assert not result.found
+
+
+def test_a_thread_that_parses_beside_the_explorer_harms_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parse = ast.parse
+    disturbed = iter([True, True])
+
+    def parse_beside_another(source: str, path: str) -> ast.Module:
+        if next(disturbed, False):
+            raise SystemError("AST constructor recursion depth mismatch (before=60, after=68)")
+        return parse(source, path)
+
+    monkeypatch.setattr(ast, "parse", parse_beside_another)
+    assert ast.dump(parsed("a = 1", "a.py")) == ast.dump(parse("a = 1"))
 
 
 def test_every_world_judges_the_bugs_that_are_put_in() -> None:

@@ -36,7 +36,7 @@ from bulkhead_host.explore.stand_ins import (
     Violation,
     cell_frame,
 )
-from bulkhead_host.explore.tree import Tree
+from bulkhead_host.explore.tree import Tree, parsed
 
 # Where the kernel is: idle, a task parked at the main level, one on top of another, the guest.
 IDLE, PARKED, NESTED, GUEST = "I", "P", "N", "G"
@@ -461,7 +461,7 @@ class Embedding:
 def _second_half(levels: Any) -> Any:
     """Return what `enter_interrupt_level` does after its one call of `run`, as a function."""
     source = textwrap.dedent(inspect.getsource(levels.enter_interrupt_level))
-    tree = ast.parse(source)
+    tree = parsed(source, levels.__file__)
     function = tree.body[0]
     if not isinstance(function, ast.FunctionDef):
         raise TypeError("enter_interrupt_level is no function")

@@ -9,11 +9,11 @@ is said to hang. Time would not do: another program that takes the processor cou
 
 import ast
 import builtins
+import contextlib
 import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -59,7 +59,7 @@ class Tree:
     def __getitem__(self, name: str) -> Any:
         return self.modules[name]
 
-    @contextmanager
+    @contextlib.contextmanager
     def visible(self) -> Iterator[None]:
         """Let what the kernel imports meanwhile, where it is first used, be of this tree."""
         hidden = _take_out()
@@ -71,7 +71,7 @@ class Tree:
             self.modules = _take_out()
             sys.modules.update(hidden)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _importing(self) -> Iterator[None]:
         """Have imports find this checkout first, and count the turns of the kernel's loops."""
         path, sys.path = sys.path, [*self.path, *sys.path]
@@ -133,15 +133,29 @@ class _Counted(SourceFileLoader):
 
 
 _TURN = "__turn__"
+_PARSES_MAX = 100
+
+
+def parsed(source: str, path: str) -> ast.Module:
+    """Return the tree of a module's source, whatever other threads of the process do.
+
+    An engine that spreads worlds has a thread beside the worker's, and where it prints a traceback
+    CPython parses too. 3.11 keeps one depth for all threads and says SystemError where that is not
+    the parser's own (python/cpython, issue 106905): then nothing is wrong with the source.
+    """
+    for _ in range(_PARSES_MAX):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source, path)
+    return ast.parse(source, path)
 
 
 @functools.lru_cache(maxsize=200)
 def _counted(source: str, path: str) -> CodeType:
     """Return a module's code with a call at the beginning of the body of each `while`."""
-    tree = ast.parse(source, path)
+    tree = parsed(source, path)
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
-            call = ast.parse(f"{_TURN}()").body[0]
+            call = parsed(f"{_TURN}()", path).body[0]
             for part in ast.walk(call):
                 ast.copy_location(part, node)
             node.body.insert(0, call)
