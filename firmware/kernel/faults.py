@@ -25,11 +25,12 @@ def fault(kernel, task, kind, error, raised=0):
     """End the present incarnation of `task` with a fault of `kind`, or of NO_FAULT for good.
 
     `error` is the exception that caused it, or None; `raised` tells that the task raised it. Its
-    outputs are made safe before anything else. Does no more to a task that has ended already and
-    only closes. Never raises.
+    outputs are made safe before anything else, as `levels.land` has done for what is raised. Does
+    no more to a task that has ended already and only closes. Never raises.
     """
     w = kernel.words
-    make_safe(kernel, task)
+    if not raised:
+        make_safe(kernel, task)
     particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
     if w[particulars + ENDING] & LAST_STEP:
         return

@@ -19,7 +19,6 @@ class Kernel:
         self.port = port
         self.now = port.now  # bound once: among the port's attributes it is found last
         self.clock = port.clock
-        self.hold = port.hold
         self.words = array("i", words)
         self.window = memoryview(self.words)  # registers are slices of it
         self.frames = [None] * (len(table) + 1)
@@ -31,6 +30,8 @@ class Kernel:
         self.attendants = []  # one for each line of a hard driver
         self.outputs = [None] * (len(table) + 1)  # what `Port.hold` takes, by task
         self.held_ms = array("i", [DRIVEN] * (len(table) + 1))  # since when they are safe
+        # What `outputs` wants of all this: one look, not five.
+        self.driving = (self.outputs, self.held_ms, port.hold, port.release, port.uptime_ms)
         self.stashes = [None] * (len(table) + 1)  # what each keeps for its next incarnation
         # See `records`; behind them what ended the last run of the board, all 0 if nothing did.
         self.faults = array("i", bytes(4 * FAULT_WORDS * (FAULTS_KEPT + 1)))

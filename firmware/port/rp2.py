@@ -80,6 +80,7 @@ class Port:
     length = staticmethod(length)
     hold = staticmethod(hold)
     release = staticmethod(release)
+    uptime_ms = staticmethod(time.ticks_ms)  # since reset, modulo 2^30: a method would take longer
     clock = TIMERAWL
 
     def __init__(self, prompt=None):
@@ -178,10 +179,6 @@ class Port:
     def now(self) -> int:
         """Return the time in microseconds modulo 2**30."""
         return ptr32(TIMERAWL)[0] & TIME_MASK
-
-    def uptime_ms(self):
-        """Return the milliseconds since reset, modulo 2^30."""
-        return time.ticks_ms()
 
     def outputs(self, stores):
         """Return stores that the build has made as `hold` and `release` take them, or None."""
@@ -454,7 +451,7 @@ class Port:
 
     def keep_crash(self, cause):
         """Keep the cause of a reset that will come, and what runs now. Any context."""
-        keep(self.words, cause, self.uptime_ms())
+        keep(self.words, cause, self.uptime_ms())  # type: ignore[arg-type]
 
     def crash(self):
         """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""

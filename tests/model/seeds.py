@@ -302,7 +302,7 @@ _ENDS = (
         "        mask_lines(kernel, task)\n    kernel.frames",
         "        pass\n    kernel.frames",
     ),
-    _kernel("outputs-left-on", "outputs", "        kernel.hold(outputs)\n", ""),
+    _kernel("outputs-left-on", "outputs", "        hold(held)\n", ""),
     _kernel(
         "stash-given-twice",
         "control",
