@@ -19,17 +19,20 @@ def overrun(kernel, task, landed):
     """Judge a step that ended with a trap: return 1 if its task was faulted for it.
 
     `landed` tells that a kill came too late for it, in `pad`, and is forgotten: the trap counts.
-    One that is nowhere to be found was caught by the task, whose generator is dropped and not
-    closed: its `finally` blocks would get another chance to hold the processor.
+    One that is nowhere to be found was caught by the task, as all were but the last of several.
+    Its generator is dropped and not closed: its `finally` blocks would get another chance to hold
+    the processor. So is that of one whose outputs were made safe, because a C call took too long.
     """
     w = kernel.words
     if w[STRUCK]:
+        has_caught = not landed or w[STRUCK] > 1
+        is_held = kernel.held_ms[task >> RECORD_SHIFT] != DRIVEN
         note_event(kernel, EVENT_OVERRAN, task, 0)
         w[STRUCK] = 0
         if is_closing(w, task):  # it was ended while it was preempted, and was quicker
             close_now(kernel, task)
             return 1
-        if not landed:
+        if has_caught or is_held:
             kernel.generators[task >> RECORD_SHIFT] = None
             fault(kernel, task, BUDGET, None)
             return 1

@@ -229,6 +229,7 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
             old = None
             trial.is_busy = False
             answer_orders(kernel, target, UNKNOWN, reason)
+            release_outputs(kernel, target)  # they are held where it caught a kill
             yield resting
         if not told or trial.handed is None:
             answer_served(w, target)

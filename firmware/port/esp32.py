@@ -243,10 +243,11 @@ class Port:
             if w[READY_BITS] & (1 << w[task + PRIORITY]):
                 self.request()
         if (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
-            if w[STRUCK] == 0 or not self.pad():  # it was caught
-                w[STRUCK] += 1
-                if w[STRUCK] > 1:
-                    make_safe(self.kernel, task)  # it has caught one: it will end
+            struck = w[STRUCK]
+            if struck == 0 or not self.pad():  # it was caught
+                w[STRUCK] = struck + 1
+            if struck:  # it will end, but does as it likes before
+                make_safe(self.kernel, task)
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             if w[STRUCK] > STRIKES_MAX:
                 self.panic(KILLS_CAUGHT)

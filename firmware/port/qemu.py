@@ -150,10 +150,11 @@ def ticker(words, port, request):
                 if (longer - w[NOW]) & TIME_MASK <= w[task + BUDGET_US] + COLLECTION_US:
                     w[STEP_DEADLINE] = longer
             if (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
-                if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
-                    w[STRUCK] += 1
-                    if w[STRUCK] > 1:  # it will end, but does as it likes before
-                        port.make_safe(port.kernel, task)
+                struck = w[STRUCK]
+                if struck == 0 or int(port.pad()) == 0:  # it was caught
+                    w[STRUCK] = struck + 1
+                if struck:  # it will end, but does as it likes before, or is in a long C call
+                    port.make_safe(port.kernel, task)
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)

@@ -125,10 +125,11 @@ def ticker(places, port, request, look_soon):
                         w[STEP_DEADLINE] = longer
             left = (w[STEP_DEADLINE] - now) & TIME_MASK
             if left == 0 or left >= TIME_HALF:
-                if w[STRUCK] == 0 or int(port.pad()) == 0:  # it was caught
-                    w[STRUCK] += 1
-                    if w[STRUCK] > 1:  # it will end, but does as it likes before
-                        port.make_safe(port.kernel, task)
+                struck = w[STRUCK]
+                if struck == 0 or int(port.pad()) == 0:  # it was caught
+                    w[STRUCK] = struck + 1
+                if struck:  # it will end, but does as it likes before, or is in a long C call
+                    port.make_safe(port.kernel, task)
                 w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
                 if w[STRUCK] > STRIKES_MAX:
                     port.panic(KILLS_CAUGHT)

@@ -356,10 +356,11 @@ class SimPort:
         if w[ARMED] and not w[OUTER] and equals and _passed(now, w[SLICE_END]):
             w[SCHEDULED] = 1
         if w[ARMED] and w[RUNNING_TASK] and _passed(now, w[STEP_DEADLINE]):
-            if not self.pending:  # the last one has not even come to where it can be caught
-                w[STRUCK] += 1
-                if w[STRUCK] > 1:
-                    make_safe(self.kernel, w[RUNNING_TASK])  # it has caught one: it will end
+            struck = w[STRUCK]
+            if not self.pending:  # the last one has come to where it can be caught
+                w[STRUCK] = struck + 1
+            if struck:  # it will end, but does as it likes before, or is in a long C call
+                make_safe(self.kernel, w[RUNNING_TASK])
             w[STEP_DEADLINE] = (now + STRIKE_AGAIN_US) & TIME_MASK
             self.pending = True
             below = sys._getframe()

@@ -250,7 +250,7 @@ class Port(HostedPort):
                 struck = w[STRUCK]
                 w[STRUCK] = struck + 1
                 if struck:
-                    make_safe(self.kernel, task)  # it has caught one: it will end
+                    make_safe(self.kernel, task)  # it will end, but does as it likes before
                 if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
                     w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
                     if w[STRUCK] > STRIKES_MAX:

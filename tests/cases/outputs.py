@@ -13,6 +13,7 @@ from micropython import const
 _HEAT = const(2)  # safe when low
 _VALVE = const(3)  # safe when high
 _BUS = const(4)  # safe when let go, with a pull up
+_BUDGET_MS = const(5)
 OUTPUTS = (_HEAT, LOW, _VALVE, HIGH, _BUS, INPUT_UP)
 SAFE = (0, 1, 1)
 DRIVEN_LEVELS = (1, 0, 0)
@@ -113,6 +114,35 @@ def test_outputs_are_safe_from_the_second_strike_on_where_kills_are_caught(rig):
 
     ends(rig, end, BUDGET)
     rig.expect(rig.log[2:], [(1, SAFE), (2, SAFE)])
+
+
+def test_outputs_are_safe_2_ms_after_the_budget_while_a_call_of_c_goes_on(rig):
+    def end(task):
+        trap = task.sleep(1)
+        stall = rig.port.stall  # where that has a branch it is killed there
+        stall(_BUDGET_MS * 1000 + 1_000)
+        stall(2_500)
+        found = levels(rig)
+        rig.log.append(found)
+        yield trap
+
+    ends(rig, end, BUDGET, budget_ms=_BUDGET_MS)
+    rig.expect(rig.log[1:] in ([SAFE], []), True)
+
+
+def test_code_that_catches_a_kill_and_makes_its_trap_under_the_next_is_ended(rig):
+    def main(task):
+        trap = task.sleep(1)
+        try:
+            while True:
+                pass
+        except KeyboardInterrupt:
+            rig.port.stall(2_500)  # and no branch before the trap
+            yield trap
+
+    rig.add("stubborn", main)
+    rig.run(60)
+    rig.expect((rig.state("stubborn"), rig.fault("stubborn")), (FAULTED, BUDGET))
 
 
 def test_outputs_that_a_finally_block_drives_are_safe_after_it(rig):

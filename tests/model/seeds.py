@@ -60,7 +60,7 @@ _SCHEDULING = (
         "    if task == w[OUTER]:\n        w[FLOOR] = priority\n",
         "",
     ),
-    _kernel("caught-kill-forgiven", "budgets", "        if not landed:", "        if landed:"),
+    _kernel("caught-kill-forgiven", "budgets", "caught = not landed or", "caught = landed or"),
     _kernel(
         "period-without-end",
         "budgets",
