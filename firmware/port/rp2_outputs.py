@@ -32,12 +32,18 @@ def hold(outputs):
 
 
 def hold_all():
-    """Do that for all pins that any service drives, whether there is a kernel or not."""
+    """Do that for all pins that any service drives, whether there is a kernel or not.
+
+    Return them as `release` takes them, or None.
+    """
     from bulkhead_outputs import STORES
 
     sys.modules.pop("bulkhead_outputs")  # it is needed no more, or once more in a new interpreter
-    if STORES:
-        hold(array("I", STORES))
+    if not STORES:
+        return None
+    outputs = array("I", STORES)
+    hold(outputs)
+    return outputs
 
 
 @micropython.viper

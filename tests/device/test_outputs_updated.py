@@ -5,6 +5,7 @@ The services are those of `tests/cases/outputs_app`.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.chip import CYCLE_NS
+from bulkhead_host.errors import DeviceTimeout
 from bulkhead_host.image.bundle import make_bundle
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
@@ -63,7 +65,13 @@ BAD_CODE = {
         + "    raise ValueError\n"
     ),
 }
-AT_ONCE = ("raises", "returns", "spins", "never receives", "raises with the state")
+CATCHES = (
+    "def main(task):\n    task.carry_over(Level())\n"
+    + DRIVES
+    + "    try:\n        yield task.recv()\n    finally:\n        while True:\n            try:\n"
+    "                while True: Pin(22, Pin.OUT, value=1)\n"
+    "            except BaseException: pass\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +116,7 @@ def test_an_output_is_safe_from_the_end_of_new_code_that_fails(
         send_update(
             client, [bundle(tmp_path, "lamp", HEAD + BAD_CODE[kind])], probation_ms=PROBATION_MS
         )
-    if kind in AT_ONCE:  # whose closing drives nothing
+    if kind != "makes a wave":
         assert [edge.level for edge in running.pin(LAMP).edges] == [0]
     assert running.pin(LAMP).level == 0
     running.run_for(ms=500)
@@ -132,6 +140,28 @@ def test_modules_that_drive_as_they_load_leave_what_a_service_that_is_down_had(
         with pytest.raises(UpdateTakenBack, match="ZeroDivisionError"):
             send_update(client, [update], probation_ms=PROBATION_MS)
     assert running.pin(LAMP).level == 0
+
+
+@pytest.mark.parametrize("order", ["hold", "crash"])
+def test_board_is_reset_for_code_that_catches_every_kill_as_it_closes_with_its_output_safe(
+    running: EmulatedBoard, client: Client, tmp_path: Path, order: str
+) -> None:
+    send_update(client, [bundle(tmp_path, "lamp", HEAD + CATCHES)], probation_ms=10)
+    lamp = running.pin(LAMP)
+    assert lamp.level == 1
+    lamp.clear_edges()
+    begun = running.cycles
+    said: list[str] = []
+    client = Client(BoardTransport(running), key=KEY, on_output=said.append)
+    with suppress(DeviceTimeout):  # the reset takes its answer along
+        client.control("lamp", "hold") if order == "hold" else client.inject("lamp", "crash")
+    assert "lamp caught every kill" in "".join(said)
+    (safe,) = lamp.edges  # whatever it does until the board is reset
+    # The link's time, then at once; or, of what runs in its own step, its budget and a strike.
+    most_ms = 15 if order == "hold" else 15 + 50 + 2
+    assert 0 < safe.cycle - begun < most_ms * CYCLES_IN_MS
+    lamps = client.table().named("lamp")
+    assert lamps is not None and (lamps.generation, lamps.state) == (1, "receiving")
 
 
 def test_the_motor_has_no_power_30_us_after_each_blow_during_an_update(tmp_path: Path) -> None:
