@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from bulkhead_host import abi
+from pytest_bulkhead.processes import with_parent
 
 _OF_AN_OUTER_MAKE = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
 _STATES = "|".join(abi.STATE_NAMES)
@@ -56,7 +57,7 @@ class Shell:
         }
         environment["PATH"] = self._path
         return subprocess.Popen(
-            ["bash", "-c", command],
+            [*with_parent(), "bash", "-c", command],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

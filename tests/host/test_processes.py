@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from pytest_bulkhead.processes import with_parent
 
@@ -13,6 +14,14 @@ from pytest_bulkhead.processes import with_parent
 end = int(sys.argv[1])
 subprocess.Popen([*with_parent(), "sleep", "1000"], stdout=end, pass_fds=[end])
 print("started", flush=True)
+sys.stdin.read()
+"""
+
+_READER = """
+import sys
+from pathlib import Path
+from readme import Shell
+print(Shell(Path.cwd()).run("sh -c 'echo up; exec sleep 1000' &"), flush=True)
 sys.stdin.read()
 """
 
@@ -40,3 +49,23 @@ def test_a_process_does_not_begin_where_its_parent_was_killed_before() -> None:
     ended = subprocess.run(of_another, check=False, capture_output=True, text=True)
     assert ended.stdout == ""
     assert ended.returncode == 1
+
+
+def test_what_a_readme_leaves_running_ends_with_a_test_that_was_killed() -> None:
+    """It has the reader's standard error, whose other end is told when all have ended."""
+    reader, writer = os.pipe()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _READER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    os.close(writer)
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "['up']\n"
+        parent.send_signal(signal.SIGKILL)
+    with os.fdopen(reader, "rb") as end:
+        assert end.read() == b""
