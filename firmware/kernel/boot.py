@@ -6,10 +6,9 @@ What is here runs once: `boot/main.py` lets go of the module, and of `window`.
 import sys
 
 from bulkhead import Frame
-from kernel import capabilities, control, notifications
+from kernel import capabilities, control, hard, inject, notifications
 from kernel.abi import *
 from kernel.budgets import overrun
-from kernel.hard import Attendant
 from kernel.irq import deliver
 from kernel.layout import *
 from kernel.levels import enter_interrupt_level, run
@@ -44,7 +43,7 @@ def build(table, port, words=None):
     kernel.memory = Memory(kernel)
     kernel.make_reserve()
     kernel.guard_supervisor = guard_supervisor
-    kernel.handlers = _handlers(control.Control(kernel))
+    kernel.handlers = _handlers()
     kernel.parts = (
         kernel.words, kernel.frames, kernel.handlers, kernel.generators, _resume(), kernel.clock,
     )  # fmt: skip
@@ -57,9 +56,9 @@ def build(table, port, words=None):
     return kernel
 
 
-def _handlers(bound):
+def _handlers():
     """Return the handler of each trap, by its number; messages have none: see `dispatch`."""
-    table = [bound.unknown] * 32
+    table = [control.unknown] * 32
     for trap, handler in (
         (YIELD, control.give_way),
         (NOTIFY, notifications.notify),
@@ -68,20 +67,20 @@ def _handlers(bound):
         (MINT, capabilities.mint),
         (DELETE, capabilities.delete),
         (REVOKE, capabilities.revoke),
-        (ACKNOWLEDGE, bound.acknowledge),
-        (ATTEND, bound.attend),
-        (STASH, bound.stash),
-        (REPLY_FAULT, bound.reply_fault),
-        (START, bound.start),
-        (STOP, bound.stop),
-        (INSPECT, bound.inspect),
-        (NEXT_FAULT, bound.next_fault),
-        (FAULT_TEXT, bound.fault_text),
-        (READ_WORDS, bound.read_words),
-        (READ_FAULT, bound.read_fault),
-        (INJECT, bound.inject),
-        (REPLACE, bound.replace),
-        (MAKE_SAFE, bound.make_safe),
+        (ACKNOWLEDGE, control.acknowledge),
+        (ATTEND, hard.attend),
+        (STASH, control.stash),
+        (REPLY_FAULT, control.reply_fault),
+        (START, control.start),
+        (STOP, control.stop),
+        (INSPECT, control.inspect),
+        (NEXT_FAULT, control.next_fault),
+        (FAULT_TEXT, control.fault_text),
+        (READ_WORDS, control.read_words),
+        (READ_FAULT, control.read_fault),
+        (INJECT, inject.inject),
+        (REPLACE, control.replace),
+        (MAKE_SAFE, control.hold_outputs),
     ):
         table[trap >> TRAP_SHIFT] = handler
     return table
@@ -110,7 +109,7 @@ def _open_lines(kernel):
     for row in kernel.table:
         is_hard = row[ROW_OPTIONS][4] & HARD
         for _, source, argument, trigger, _ in row[ROW_LINES]:
-            attendant = Attendant(kernel, line) if is_hard else None
+            attendant = hard.Attendant(kernel, line) if is_hard else None
             on_trap = attendant and attendant.on_trap
             made = kernel.port.line(kernel, line, source, argument, trigger, on_trap)
             if attendant:

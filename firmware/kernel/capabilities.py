@@ -39,6 +39,22 @@ def lookup(w, task, trap, right):
     return capability
 
 
+def check_control(w, task, trap):
+    """Raise NoRight unless the handle in `trap` is of the kernel, with the right to control.
+
+    A right to control that is of another service, the supervisor, is for that to judge.
+    """
+    if w[lookup(w, task, trap, MAY_CONTROL) + TARGET] & OFFSET_MASK:
+        raise NoRight("its capability is not the kernel's")
+
+
+def target_of(w, task, trap):
+    """Return the task that a control trap speaks of, 0 if there is none of that number."""
+    check_control(w, task, trap)
+    target = (trap & 0xFF) << RECORD_SHIFT
+    return target if target < w[TASKS_END] else 0
+
+
 def _refusal(w, task, trap, right):
     """Return why there is no capability behind the handle in `trap` for that right."""
     slot = trap >> HANDLE_SHIFT & SLOT_MASK
@@ -96,7 +112,7 @@ def rename(w: ptr32, capability: int):
     w[capability + NAMED] = badge << BADGE_SHIFT | w[target + GENERATION]
 
 
-def reopen(w, frames, task, trap):
+def reopen(kernel, w, task, trap):
     """Ask for the present incarnation behind a handle: OK, or DEAD while there is none."""
     capability = lookup(w, task, trap, RIGHTS_MASK)
     target = w[capability + TARGET] & OFFSET_MASK
@@ -109,7 +125,7 @@ def reopen(w, frames, task, trap):
     return task
 
 
-def mint(w, frames, task, trap):
+def mint(kernel, w, task, trap):
     """Copy a capability within the table: OK with the new handle in `arg`, or FULL.
 
     The operation field has the rights to keep, ALL_RIGHTS for all; with TIMED the first register
@@ -129,7 +145,7 @@ def mint(w, frames, task, trap):
         raise NoRight("mint: rights that the capability has not")
     handle = derive(w, task, parent, rights, badge)
     if handle:
-        frames[task >> RECORD_SHIFT].arg = handle
+        kernel.frames[task >> RECORD_SHIFT].arg = handle
     w[task + RESULT] = OK if handle else FULL
     return task
 
@@ -164,7 +180,7 @@ def derive(w: ptr32, task: int, parent: int, rights: int, badge: int) -> int:
     return generation << HANDLE_GENERATION_SHIFT | slot
 
 
-def delete(w, frames, task, trap):
+def delete(kernel, w, task, trap):
     """Free a slot: OK. What was derived from it is its parent's from now on.
 
     Only a capability from the manifest has no parent to leave it to: it is revoked. With operation
@@ -216,7 +232,7 @@ def recycle(w: ptr32, task: int):
         here += CAPABILITY
 
 
-def revoke(w, frames, task, trap):
+def revoke(kernel, w, task, trap):
     """Take back all that was derived from a capability, which itself stays: OK."""
     capability = lookup(w, task, trap, RIGHTS_MASK)
     revoke_all(w, capability, capability + CAPABILITY)

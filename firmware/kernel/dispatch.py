@@ -122,7 +122,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         elif kind == LEASE_READ or kind == LEASE_WRITE:
             task = lease(w, me, task, trap, base, kernel)
         else:
-            task = int(handlers[kind >> TRAP_SHIFT](words, frames, task, trap))
+            task = int(handlers[kind >> TRAP_SHIFT](kernel, words, task, trap))
         me = ptr32(base + (task << 2))
     if task:
         push_front(w, task)

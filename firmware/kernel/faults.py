@@ -43,7 +43,7 @@ def fault(kernel, task, kind, error, raised=0):
         kernel.reserve = None
     keep(kernel, task, kind)
     is_kept = keep_words(kernel, error, raised)
-    if kernel.trials and kernel.replacements.revert(task):
+    if kernel.trials and kernel.revert(kernel, task):
         return
     end(kernel, task, FAULTED, None if is_kept else error)
     w[particulars + FAULT] = kind

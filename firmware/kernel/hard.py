@@ -19,12 +19,12 @@ kill or a Ctrl-C that is under way when the interrupt comes is meant for what wa
 port lands it before the step, and `Attendant.step` has it struck again after it.
 """
 
-from kernel.abi import ACKNOWLEDGE, ATTEND, MAY_ACKNOWLEDGE, NOTIFY, OK, RECV
-from kernel.capabilities import find
+from kernel.abi import ACKNOWLEDGE, ATTEND, ATTENDING, HARD, MAY_ACKNOWLEDGE, NOTIFY, OK, RECV
+from kernel.capabilities import NoRight, find
 from kernel.irq import account, dismiss
 from kernel.layout import *
 from kernel.limits import TIME_MASK
-from kernel.notifications import leave
+from kernel.notifications import leave, take_bits
 from kernel.outputs import make_safe
 import micropython
 from micropython import const
@@ -130,8 +130,15 @@ class Attendant:
             generator.close()
 
 
-def attend(kernel, task):
-    """Let the lines of `task`, which is ATTENDING, resume it from now on."""
+def attend(kernel, w, task, trap):
+    """Wait for an interrupt at the hard level: what `recv` is to a hard driver."""
+    if not kernel.table[(task >> RECORD_SHIFT) - 1][ROW_OPTIONS][4] & HARD:
+        raise NoRight("attend: the manifest does not say hard = true")
+    if w[task + PENDING]:
+        take_bits(w, task)
+        return task
+    w[task + STATE] = ATTENDING
     for attendant in kernel.attendants:
-        if kernel.words[attendant.line + LINE_OWNER] == task:
+        if w[attendant.line + LINE_OWNER] == task:
             attendant.attend(kernel.generators[task >> RECORD_SHIFT])
+    return 0

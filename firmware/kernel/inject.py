@@ -1,23 +1,35 @@
 """Injected misbehaviour: what stands in for a task's own generator, see `bulkhead.injections`."""
 
 from kernel.abi import *
+from kernel.capabilities import target_of
 from kernel.faults import fault, is_closing
 from kernel.irq import dismiss
 from kernel.layout import *
 from kernel.limits import TIME_MASK
+from kernel.message import BadMessage
 from kernel.tasks import start
 from kernel.timeouts import end_wait
 
 
-def inject(kernel, task, kind):
-    """Make `task` misbehave: OK; UNKNOWN where its state, or `kind`, is none for that; or FULL.
+def inject(kernel, w, task, trap):
+    """Make a task misbehave in the way of that number in `arg`.
+
+    OK; UNKNOWN where its state, or the kind, is none for that; or FULL.
 
     FULL is for later: it ends, is in a step, a module is being loaded, or memory is short.
     What waits for a reply, an interrupt or the next step leaves the present wait alone; all others
     end it, so that they happen at once. KILL_IN_START ends the task and begins its next
     incarnation.
     """
-    w = kernel.words
+    target = target_of(w, task, trap)
+    kind = kernel.frames[task >> RECORD_SHIFT].arg
+    if type(kind) is not int:
+        raise BadMessage("inject: the kind has to be a whole number")
+    w[task + RESULT] = _inject(kernel, w, target, kind) if target else UNKNOWN
+    return task
+
+
+def _inject(kernel, w, task, kind):
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
     if is_closing(w, task) or task == w[OUTER] or kernel.loading:

@@ -14,7 +14,7 @@ from micropython import const
 TASK_BITS = const(0x3FFFFFF)
 
 
-def notify(w, frames, task, trap):
+def notify(kernel, w, task, trap):
     """OR the bits in the first register into the pending word of the target: OK or DEAD."""
     capability = lookup(w, task, trap, MAY_NOTIFY)
     if not is_alive(w, capability):

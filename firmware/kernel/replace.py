@@ -13,8 +13,7 @@ when, and for how long, is the updater's business.
 import sys
 
 from kernel.abi import *
-from kernel.capabilities import NoRight
-from kernel.control import check_control
+from kernel.capabilities import NoRight, target_of
 from kernel.faults import is_closing, withdraw
 from kernel.irq import dismiss
 from kernel.layout import *
@@ -45,127 +44,119 @@ class Trial:
         self.is_busy = False  # while the task makes the steps that exchange its code
 
 
-class Replacements:
-    """The trap REPLACE: the target is its operation, what to do is in the first register."""
+def replace(kernel, w, task, trap):
+    """Be the trap REPLACE: the target is its operation, what to do is in the first register.
 
-    def __init__(self, kernel):
-        self.kernel = kernel
-        self.verbs = (None, self.swap, self.ask, self.take_back, self.settle)
-
-    def handle(self, w, frames, task, trap):
-        """Give OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code."""
-        check_control(w, task, trap)
-        target = (trap & 0xFF) << RECORD_SHIFT
-        verb = w[task + REGISTER_TIMEOUT]
-        if not (RECORD <= target < w[TASKS_END] and 0 <= verb <= SETTLE) or target == task:
-            raise NoRight("replace: there is no such task, or step")
-        frame = frames[task >> RECORD_SHIFT]
-        operand = frame.arg
-        frame.arg = None
-        w[task + RESULT] = DEAD
-        trial = self.kernel.trials.get(target)
-        if verb == LOAD:
-            self.load(task, target, operand)
-        elif trial and trial.is_busy:
-            w[task + RESULT] = FULL
-        elif trial:
-            return self.verbs[verb](task, target, trial, operand)
-        return task
-
-    def load(self, task, target, folder):
-        """Have `task` import the target's modules from `folder`, None for where they are shipped.
-
-        They run as its next step, but may import what the manifest of `target` names.
-        """
-        kernel = self.kernel
-        w = kernel.words
-        entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
-        if not isinstance(entry, str):  # in tests
-            kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
-            w[task + RESULT] = OK
-        elif kernel.loading:
-            w[task + RESULT] = FULL
-        else:
-            number = task >> RECORD_SHIFT
-            loader = loading(kernel, number, target, entry, folder, kernel.generators[number])
-            loader.send(None)
-            kernel.generators[number] = loader
-            kernel.loading = number
-
-    def swap(self, task, target, trial, version):
-        """Put the loaded code in place of the old, whose `version` the new is told.
-
-        A task that neither runs nor is ready to starts with the new code when it next starts.
-        """
-        w = self.kernel.words
-        state = w[target + STATE]
+    Gives OK, UNKNOWN with the reason in `arg`, FULL for later, or DEAD without new code.
+    """
+    target = target_of(w, task, trap)
+    verb = w[task + REGISTER_TIMEOUT]
+    if target in (0, task) or not LOAD <= verb <= SETTLE:
+        raise NoRight("replace: there is no such task, or step")
+    frame = kernel.frames[task >> RECORD_SHIFT]
+    operand = frame.arg
+    frame.arg = None
+    w[task + RESULT] = DEAD
+    trial = kernel.trials.get(target)
+    if verb == LOAD:
+        load(kernel, w, task, target, operand)
+    elif trial:
         w[task + RESULT] = OK
-        if trial.is_swapped:
-            self.kernel.frames[task >> RECORD_SHIFT].arg = "it has been swapped"
-            w[task + RESULT] = UNKNOWN
-        elif state in (DORMANT, FAULTED) or is_closing(w, target):
-            put_in(self.kernel, target, trial, trial.new)
-            trial.is_swapped = trial.has_received = True
-        elif state not in _RESTS and (state != SLEEPING or next_served(w, target)):
+        if trial.is_busy or verb == ASK and not trial.has_received:
             w[task + RESULT] = FULL
-        else:
-            ends = _ENDS | (1 << (SLEEP >> TRAP_SHIFT) if state == SLEEPING else 0)
-            return self._order(task, target, trial, trial.new, ends, (version,))
-        return task
+        elif verb == SWAP:
+            return swap(kernel, w, task, target, trial, operand)
+        elif verb == REVERT:
+            return take_back(kernel, w, task, target, trial)
+        elif verb == SETTLE:  # from now on the code is the task's
+            del kernel.trials[target]
+    return task
 
-    def ask(self, task, _target, trial, _operand):
-        """Tell whether the new code has received for the first time: OK, or FULL not yet."""
-        self.kernel.words[task + RESULT] = OK if trial.has_received else FULL
-        return task
 
-    def take_back(self, task, target, trial, _operand):
-        """Put the old code in place again, with the state it has left: OK, or FULL for later.
+def load(kernel, w, task, target, folder):
+    """Have `task` import the target's modules from `folder`, None for where they are shipped.
 
-        Callers that were received and not answered are told DEAD.
-        """
-        w = self.kernel.words
-        state = w[target + STATE]
+    They run as its next step, but may import what the manifest of `target` names.
+    """
+    entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
+    if not isinstance(entry, str):  # in tests
+        kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
         w[task + RESULT] = OK
-        is_down = state in (DORMANT, FAULTED) or is_closing(w, target)
-        if trial.is_swapped and state == RUNNING and not is_down:
-            w[task + RESULT] = FULL
-            return task
-        del self.kernel.trials[target]
-        if trial.is_swapped and is_down:
-            put_in(self.kernel, target, trial, trial.old)
-        elif trial.is_swapped:
-            make_safe(self.kernel, target)
-            return self._order(task, target, trial, trial.old, _ENDS, None)
+    elif kernel.loading:
+        w[task + RESULT] = FULL
+    else:
+        number = task >> RECORD_SHIFT
+        loader = loading(kernel, number, target, entry, folder, kernel.generators[number])
+        loader.send(None)
+        kernel.generators[number] = loader
+        kernel.loading = number
+
+
+def swap(kernel, w, task, target, trial, version):
+    """Put the loaded code in place of the old, whose `version` the new is told.
+
+    A task that neither runs nor is ready to starts with the new code when it next starts.
+    """
+    state = w[target + STATE]
+    if trial.is_swapped:
+        kernel.frames[task >> RECORD_SHIFT].arg = "it has been swapped"
+        w[task + RESULT] = UNKNOWN
+    elif is_at_end(w, target):
+        put_in(kernel, target, trial, trial.new)
+        trial.is_swapped = trial.has_received = True
+    elif state not in _RESTS and (state != SLEEPING or next_served(w, target)):
+        w[task + RESULT] = FULL
+    else:
+        ends = _ENDS | (1 << (SLEEP >> TRAP_SHIFT) if state == SLEEPING else 0)
+        return order(kernel, w, task, target, trial, trial.new, ends, (version,))
+    return task
+
+
+def take_back(kernel, w, task, target, trial):
+    """Put the old code in place again, with the state it has left: OK, or FULL for later.
+
+    Callers that were received and not answered are told DEAD.
+    """
+    is_down = is_at_end(w, target)
+    if trial.is_swapped and w[target + STATE] == RUNNING and not is_down:
+        w[task + RESULT] = FULL
         return task
+    del kernel.trials[target]
+    if trial.is_swapped and is_down:
+        put_in(kernel, target, trial, trial.old)
+    elif trial.is_swapped:
+        make_safe(kernel, target)
+        return order(kernel, w, task, target, trial, trial.old, _ENDS, None)
+    return task
 
-    def settle(self, task, target, _trial, _operand):
-        """End the trial: from now on the code is the task's."""
-        del self.kernel.trials[target]
-        self.kernel.words[task + RESULT] = OK
-        return task
 
-    def revert(self, target):
-        """Bring the old code back in place of a fault; return whether that was done."""
-        trial = self.kernel.trials.get(target)
-        if trial is None or not trial.is_swapped or trial.has_received:
-            return False
-        del self.kernel.trials[target]
-        try:
-            begin_exchange(self.kernel, target, trial, trial.old, _ENDS, None)
-        except MemoryError:  # it starts later, with the old code
-            put_in(self.kernel, target, trial, trial.old)
-            return False
-        return True
+def is_at_end(w, target):
+    """Tell whether a task is down, or only closes."""
+    return w[target + STATE] in (DORMANT, FAULTED) or is_closing(w, target)
 
-    def _order(self, task, target, trial, code, ends, told):
-        """Have the target exchange its code; let `task` wait for that."""
-        w = self.kernel.words
-        begin_exchange(self.kernel, target, trial, code, ends, told)
-        window = self.kernel.window
-        wait_for(w, window[task:], window[target:], task, target, 0)
-        w[task + STATE] = ORDERING
-        raise_to(w, target, w[task + PRIORITY])
-        return 0
+
+def revert(kernel, target):
+    """Bring the old code back in place of a fault; return whether that was done."""
+    trial = kernel.trials.get(target)
+    if trial is None or not trial.is_swapped or trial.has_received:
+        return False
+    del kernel.trials[target]
+    try:
+        begin_exchange(kernel, target, trial, trial.old, _ENDS, None)
+    except MemoryError:  # it starts later, with the old code
+        put_in(kernel, target, trial, trial.old)
+        return False
+    return True
+
+
+def order(kernel, w, task, target, trial, code, ends, told):
+    """Have the target exchange its code; let `task` wait for that."""
+    begin_exchange(kernel, target, trial, code, ends, told)
+    window = kernel.window
+    wait_for(w, window[task:], window[target:], task, target, 0)
+    w[task + STATE] = ORDERING
+    raise_to(w, target, w[task + PRIORITY])
+    return 0
 
 
 def begin_exchange(kernel, target, trial, code, ends, told):

@@ -56,7 +56,8 @@ class Kernel:
         self.overrun = None
         self.closed = None
         self.guard_supervisor = None
-        self.replacements = None
+        self.replace = None  # loaded where somebody updates, and `revert` with it
+        self.revert = None
 
     def make_reserve(self):
         """Have the heap's reserve again, if there is room for it."""

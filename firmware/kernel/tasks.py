@@ -150,14 +150,6 @@ def closed(kernel, task, error):
         post(w, kernel.supervisor, FAULT_BIT)
 
 
-def try_start(kernel, task):
-    """Start `task`: OK, UNKNOWN if it is 0 or up already, FULL without memory for it."""
-    try:
-        return OK if task and start(kernel, task) else UNKNOWN
-    except MemoryError:
-        return FULL
-
-
 def make_frame(kernel, task):
     """Give an incarnation of `task` its frame, and return it."""
     row = kernel.table[(task >> RECORD_SHIFT) - 1]

@@ -252,7 +252,7 @@ def test_client_that_starts_after_its_server_failed_is_told_at_once(rig):
 
 
 def test_full_heap_in_a_trap_is_a_memory_fault(rig):
-    def without_room(_w, _frames, _task, _trap):
+    def without_room(_kernel, _w, _task, _trap):
         raise MemoryError
 
     def main(task):

@@ -175,7 +175,7 @@ def test_the_kernel_defines_every_name_it_uses() -> None:
     compile(tree, MERGED, "exec")
     names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     assert len(names) == len(set(names))
-    assert {"dispatch", "next_caller", "land", "Port", "Control"} <= set(names)
+    assert {"dispatch", "next_caller", "land", "Port", "Memory"} <= set(names)
     assert not {"call", "reply_recv", "send"} & set(names)  # they are in `dispatch`
     assert not [
         n

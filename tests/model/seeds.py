@@ -306,8 +306,8 @@ _ENDS = (
     _kernel(
         "stash-given-twice",
         "control",
-        "            value = None\n        stashes[number] = admit(value)",
-        "            return task\n        stashes[number] = admit(value)",
+        "        value = None\n    stashes[number] = admit(value)",
+        "        return task\n    stashes[number] = admit(value)",
     ),
 )
 

@@ -201,7 +201,7 @@ class Embedding:
         for index in range(self.items_at, len(w)):
             w[index] = NONE_WORD
         kernel.reserve = None
-        kernel.replacements = self._replace.Replacements(kernel)
+        kernel.replace, kernel.revert = self._replace.replace, self._replace.revert
 
     def _note_places(self) -> None:
         """Be `boot._note_places`: the kernel finds values by their words."""
