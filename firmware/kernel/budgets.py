@@ -42,7 +42,7 @@ def overrun(kernel, task, landed):
     period_ms = w[particulars + PERIOD_MS]
     left_ms = (w[particulars + PERIOD_END_MS] - kernel.port.uptime_ms()) & TIME_MASK
     if period_ms and 0 < left_ms <= period_ms:
-        fault(kernel, task, BUDGET, OverPeriod("the budget of a period is used up"))
+        fault(kernel, task, BUDGET, OverLimit("the budget of a period is used up"))
         return 1
     begin_period(kernel, task, 0)
     return 0
@@ -58,8 +58,8 @@ def close_now(kernel, task):
         kernel.closed(kernel, task, None)
 
 
-class OverPeriod(Exception):
-    """Stands in the last words of a task that took too much in a period."""
+class OverLimit(Exception):
+    """Stands in the last words of a task that took too much in a period, or of the heap."""
 
 
 def begin_period(kernel, task, spent_us):

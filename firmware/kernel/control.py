@@ -8,7 +8,7 @@ from kernel import records, tasks
 from kernel.abi import *
 from kernel.capabilities import NoRight, check_control, lookup, target_of
 from kernel.carried import caller_of
-from kernel.faults import fault, is_closing, stay_down
+from kernel.faults import fault, is_closing
 from kernel.irq import account
 from kernel.layout import *
 from kernel.limits import MESSAGE_BYTES_MAX
@@ -17,8 +17,9 @@ from kernel.outputs import make_safe
 from kernel.ready import push_back
 from kernel.timeouts import arm_ms
 import micropython
+from micropython import const
 
-_NO_TRAP = "no trap: a service yields what a method of `sys` returns"
+_NO_TRAP = const("no trap: a service yields what a method of `sys` returns")
 
 
 def unknown(kernel, w, task, trap):
@@ -151,7 +152,8 @@ def stop(kernel, w, task, trap):
         fault(kernel, target, kind, None)
     elif kind == NO_FAULT:
         w[task + RESULT] = OK
-        stay_down(w, target)
+        at = w[PARTICULARS] + (target >> PARTICULAR_SHIFT) + ENDING
+        w[at] = (w[at] | FOR_GOOD) & (0xFF ^ AGAIN)
     return task
 
 

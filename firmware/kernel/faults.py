@@ -127,12 +127,6 @@ def closing(kernel, number, generator, error):
         write(kernel, number, index, error)
 
 
-def stay_down(w, task):
-    """See that `task`, which closes, is not started again after that."""
-    particulars = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
-    w[particulars + ENDING] = (w[particulars + ENDING] | FOR_GOOD) & (0xFF ^ AGAIN)
-
-
 def is_closing(w, task):
     """Tell whether `task` has ended but for its last step."""
     return w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + ENDING] & LAST_STEP

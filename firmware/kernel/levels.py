@@ -172,6 +172,7 @@ def main_level(kernel):
     port.set_guest(0)
     port.start_tick()
     # Bound once: these are on the way of an interrupt.
+    now = kernel.now
     idle = port.idle
     dispatch_all = run
     memory = kernel.memory
@@ -185,7 +186,11 @@ def main_level(kernel):
                 if queued[0]:  # a program has ended, and left it
                     callbacks.run_one()
                     continue
-                left_us = _idle_us(kernel)
+                left_us = -1
+                if w[DEADLINES]:
+                    left_us = (w[NEXT_DEADLINE] - now()) & TIME_MASK
+                    if left_us >= TIME_HALF:
+                        left_us = 0
                 # Between any two of these, for an interrupt has to wait for each.
                 if w[IRQ_PENDING]:
                     continue
@@ -220,13 +225,3 @@ def lend_main_level(kernel, guest):
     kernel.port.start_tick()
     kernel.port.request()
     kernel.port.callbacks.hold(False)  # last: what waits runs here
-
-
-@micropython.native
-def _idle_us(kernel):
-    """Return how long nothing will be due, in microseconds; -1 for no deadline at all."""
-    w = kernel.words
-    if not w[DEADLINES]:
-        return -1
-    left = (w[NEXT_DEADLINE] - kernel.now()) & TIME_MASK
-    return left if left < TIME_HALF else 0

@@ -15,14 +15,14 @@ dying of a full heap, who holds most of it is faulted before the board is reset.
 from array import array
 
 from kernel.abi import DORMANT, FAULTED, MEMORY
-from kernel.faults import fault
+from kernel.budgets import OverLimit
+from kernel.faults import fault, is_closing
 from kernel.layout import *
 from kernel.limits import *
 import micropython
+from micropython import const
 
-
-class OverQuota(Exception):
-    """Stands in the last words of a service that was charged more than its quota."""
+_GROWN_KB_MAX = const(1023)  # more, by ms, would be no small int
 
 
 class Memory:
@@ -54,10 +54,8 @@ class Memory:
         until_us = (self.next_us - now) & TIME_MASK
         if 0 < until_us < TIME_HALF:
             return left_us if 0 <= left_us < until_us else until_us
-        try:
-            self._sample(now)
-        except MemoryError:  # not even for this: the next that allocates will fault
-            self.next_us = (now + SAMPLE_FIRST_US) & TIME_MASK
+        self.next_us = (now + SAMPLE_FIRST_US) & TIME_MASK  # also if the heap has no room for it
+        self._sample(now)
         return 0
 
     def _sample(self, start):
@@ -66,13 +64,7 @@ class Memory:
         if kernel.reserve is None:
             kernel.make_reserve()
         port.collect()
-        live = port.used_bytes()
-        if self.live_bytes:
-            self._forget_ended()
-            self._charge(live - self.live_bytes)
-        growth = live - self.live_bytes
-        self.live_bytes = live
-        self._look()
+        growth = self._charge(port.used_bytes())
         if abs(growth) >= GROWTH_BYTES:
             self.pause_us = SAMPLE_FIRST_US
         else:
@@ -83,16 +75,57 @@ class Memory:
         self.next_us = (end + self.pause_us) & TIME_MASK
         self._check_quotas()
 
+    def _charge(self, live):
+        """Charge what has grown since the last sample by the processor's time, and return it.
+
+        Of incarnations that have ended since it is taken back first what they were charged.
+        """
+        w = self.kernel.words
+        growth = live - self.live_bytes
+        total = 0
+        for task, particulars in self._tasks():
+            number = task >> RECORD_SHIFT
+            if w[task + GENERATION] != self.generations[number]:
+                growth += w[particulars + USED_BYTES]
+                w[particulars + USED_BYTES] = 0
+            total += (_work(w, task) - self.work[number]) & TIME_MASK
+        growth = min(growth, live)
+        for task, particulars in self._tasks():
+            number = task >> RECORD_SHIFT
+            work = _work(w, task)
+            if self.live_bytes:
+                share = growth * ((work - self.work[number]) & TIME_MASK) // max(total, 1)
+                w[particulars + USED_BYTES] = max(0, w[particulars + USED_BYTES] + share)
+            self.work[number] = work
+            self.generations[number] = w[task + GENERATION]
+        self.seen_steps = _all_steps(w)
+        self.live_bytes = live
+        return growth
+
     def holder(self):
         """Return the task that holds most of a heap that is full, 0 for none; allocates nothing.
 
         What has grown since the last sample counts by the processor's time, as a sample would
-        charge it. The supervisor, which has failed, is none of them.
+        charge it, in KB and ms. The supervisor, which has failed, is none of them.
         """
-        kernel = self.kernel
-        kernel.port.collect()
-        grown = kernel.port.used_bytes() - self.live_bytes
-        return _holder(kernel.words, self.work, max(0, grown))  # type: ignore[arg-type]
+        w = self.kernel.words
+        port = self.kernel.port
+        port.collect()
+        grown = min(max(0, port.used_bytes() - self.live_bytes) >> 10, _GROWN_KB_MAX)
+        found = most = total = 0
+        for share in range(2):  # first all that they did together
+            for task in range(RECORD, w[TASKS_END], RECORD):
+                if w[task + STATE] in (DORMANT, FAULTED) or is_closing(w, task):
+                    continue
+                did = (((_work(w, task) - self.work[task >> RECORD_SHIFT]) & TIME_MASK) >> 10) + 1
+                if share:
+                    used = w[w[PARTICULARS] + (task >> PARTICULAR_SHIFT) + USED_BYTES]
+                    held = (used >> 10) + grown * did // total
+                    if held > most:
+                        most, found = held, task
+                else:
+                    total += did
+        return found
 
     def _tasks(self):
         w = self.kernel.words
@@ -100,40 +133,13 @@ class Memory:
         for task in range(RECORD, w[TASKS_END], RECORD):
             yield task, particulars + (task >> PARTICULAR_SHIFT)
 
-    def _forget_ended(self):
-        """Take back what was charged to incarnations that have ended since the last sample."""
-        w = self.kernel.words
-        for task, particulars in self._tasks():
-            if w[task + GENERATION] != self.generations[task >> RECORD_SHIFT]:
-                self.live_bytes = max(1, self.live_bytes - w[particulars + USED_BYTES])
-                w[particulars + USED_BYTES] = 0
-
-    def _charge(self, growth):
-        """Charge `growth` bytes, negative for less, by the processor's time since the last."""
-        w = self.kernel.words
-        total = 0
-        for task, _ in self._tasks():
-            total += (_work(w, task) - self.work[task >> RECORD_SHIFT]) & TIME_MASK
-        for task, particulars in self._tasks():
-            work = (_work(w, task) - self.work[task >> RECORD_SHIFT]) & TIME_MASK
-            share = growth * work // max(total, 1)
-            w[particulars + USED_BYTES] = max(0, w[particulars + USED_BYTES] + share)
-
-    def _look(self):
-        """Note what the next sample is compared with."""
-        w = self.kernel.words
-        self.seen_steps = _all_steps(w)
-        for task, _ in self._tasks():
-            self.work[task >> RECORD_SHIFT] = _work(w, task)
-            self.generations[task >> RECORD_SHIFT] = w[task + GENERATION]
-
     def _check_quotas(self):
         w = self.kernel.words
         for task, particulars in self._tasks():
             used, quota = w[particulars + USED_BYTES], w[particulars + QUOTA_BYTES]
             if quota and used > quota:
                 text = "charged %d bytes, its quota is %d" % (used, quota)
-                fault(self.kernel, task, MEMORY, OverQuota(text))
+                fault(self.kernel, task, MEMORY, OverLimit(text))
 
 
 @micropython.viper
@@ -144,31 +150,6 @@ def _all_steps(w: ptr32) -> int:
         steps += w[task + STEPS]
         task += RECORD
     return steps & TIME_MASK
-
-
-@micropython.viper
-def _holder(w: ptr32, work: ptr32, grown: int) -> int:
-    """Return the task that is up and holds most, in units of 1 KB; of time, 256 us."""
-    found = most = share = 0
-    total = 1
-    while share < 2:  # first all that they did together
-        task = RECORD
-        while task < w[TASKS_END]:
-            at = w[PARTICULARS] + (task >> PARTICULAR_SHIFT)
-            state = w[task + STATE]
-            if state != DORMANT and state != FAULTED and w[at + ENDING] & LAST_STEP == 0:
-                did = w[task + CPU_US] + w[task + STEPS] - work[task >> RECORD_SHIFT]
-                did = ((did & TIME_MASK) >> 8) + 1
-                if share:
-                    held = (w[at + USED_BYTES] >> 10) + (grown >> 10) * did // total
-                    if held > most:
-                        most = held
-                        found = task
-                else:
-                    total += did
-            task += RECORD
-        share += 1
-    return found
 
 
 def _work(w, task):

@@ -16,16 +16,20 @@ from kernel.capabilities import NoRight
 from kernel.layout import *
 from kernel.limits import FAULTS_KEPT
 from kernel.message import BadMessage, admit
-import micropython
 from micropython import const
 
-# Places in a record that are not filled by `_describe`; the order is that of `abi.FAULT_FORMAT`.
+# Places in a record: the order is that of `abi.FAULT_FORMAT`.
 _KIND = const(1)
+_STATE = const(2)
+_GIVEN = const(3)
+_CLIENT = const(4)
+_PEER = const(5)
+_GENERATION = const(6)
+_UPTIME = const(7)
 # What a kill raises, and a full heap: objects of the interpreter's own.
 _USED_AGAIN = (KeyboardInterrupt, MemoryError)
 # What the kernel raises of a trap's operands: the task itself adds its line, in its last step.
 _REFUSALS = (BadMessage, NoRight)
-_UPTIME = const(7)
 # The interpreter's own classes of exceptions, by name: `dir` takes 100 ms to find them.
 _BUILT_IN = frozenset((
     ArithmeticError, AssertionError, AttributeError, BaseException, EOFError, Exception,
@@ -35,11 +39,11 @@ _BUILT_IN = frozenset((
     ValueError, ZeroDivisionError,
 ))  # fmt: skip
 # What says how an exception is written out.
-_HOOKS = ("__repr__", "__str__")
+_HOOKS = const(("__repr__", "__str__"))
 # What a kill is in the words of the interpreter, and in those of who reads them.
-_KILL = b"KeyboardInterrupt"
-_HELD = b"killed: it held the processor for longer than its budget, without a yield\n"
-_HUNG = b"killed: it was not heard of for longer than its heartbeat_ms\n"
+_KILL = const(b"KeyboardInterrupt")
+_HELD = const(b"killed: it held the processor for longer than its budget, without a yield\n")
+_HUNG = const(b"killed: it was not heard of for longer than its heartbeat_ms\n")
 
 
 def keep(kernel, task, kind):
@@ -51,7 +55,13 @@ def keep(kernel, task, kind):
     kernel.faults[at] = task >> RECORD_SHIFT
     kernel.faults[at + _KIND] = kind
     kernel.faults[at + _UPTIME] = kernel.port.uptime_ms()
-    _describe(kernel.words, kernel.faults, at, task)
+    w = kernel.words
+    client = (w[task + SERVING] & TOKEN_TASK) << RECORD_SHIFT
+    kernel.faults[at + _STATE] = w[task + STATE]
+    kernel.faults[at + _GIVEN] = w[task + RESULT] & 0xFF
+    kernel.faults[at + _CLIENT] = client >> RECORD_SHIFT if w[client + PEER] == task else 0
+    kernel.faults[at + _PEER] = w[task + PEER] >> RECORD_SHIFT
+    kernel.faults[at + _GENERATION] = w[task + GENERATION]
 
 
 def keep_words(kernel, error, raised):
@@ -125,16 +135,6 @@ def write(kernel, number, index, error):
     text = _traceback(kernel, error, index)
     if kernel.faults[FAULT_WORDS * index] == number and type(kernel.fault_words[index]) is bytes:
         kernel.fault_words[index] = text
-
-
-@micropython.viper
-def _describe(w: ptr32, faults: ptr32, at: int, task: int):
-    client = (w[task + SERVING] & TOKEN_TASK) << RECORD_SHIFT
-    faults[at + 2] = w[task + STATE]
-    faults[at + 3] = w[task + RESULT] & 0xFF
-    faults[at + 4] = client >> RECORD_SHIFT if w[client + PEER] == task else 0
-    faults[at + 5] = w[task + PEER] >> RECORD_SHIFT
-    faults[at + 6] = w[task + GENERATION]
 
 
 def words(kernel, number):

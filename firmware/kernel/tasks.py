@@ -54,7 +54,9 @@ def beginning(kernel, number):
     pause_ms = HEAP_PAUSE_MS if task == kernel.supervisor else 0
     while True:
         if isinstance(entry, str):
-            while kernel.loading not in (0, number) and _is_up(w, kernel.loading << RECORD_SHIFT):
+            while kernel.loading not in (0, number):
+                if w[(kernel.loading << RECORD_SHIFT) + STATE] in (DORMANT, FAULTED):
+                    break  # it was dropped as it loaded
                 yield Frame.sleep(kernel.frames[number], 1)
             w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
             kernel.loading = number
@@ -89,11 +91,6 @@ def make_generator(main, frame):
     if type(generator) not in GENERATORS:
         raise TypeError("main(task) must be a generator function or an async def: no yield in it")
     return generator
-
-
-def _is_up(w, task):
-    """Tell whether a task has not failed: one may be dropped as it loads."""
-    return w[task + STATE] != DORMANT and w[task + STATE] != FAULTED
 
 
 def start(kernel, task):
