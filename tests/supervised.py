@@ -10,15 +10,11 @@ from typing import Any
 
 import pytest
 
+from bulkhead.terms import INSPECT_FORMAT
 from bulkhead_host.paths import source_root
 from cases.ports import CasePort
 from cases.rig import Rig
-from kernel.abi import (
-    EXCEPTION,
-    INSPECT_FORMAT,
-    NOTIFIED,
-    OK,
-)
+from kernel.abi import EXCEPTION, NOTIFIED, OK
 from kernel.faults import fault
 from kernel.notifications import post
 

@@ -25,13 +25,13 @@ LINE_BYTES_MAX = const(496)
 # Requests.
 HELLO = const(0x01)  # -> HELLO_IS
 TABLE = const(0x02)  # -> SERVICE for each task, then END
-INJECT = const(0x03)  # in an order: injection u8 (abi.CRASH ...), service name -> STATUS
+INJECT = const(0x03)  # in an order: injection u8 (terms.CRASH ...), service name -> STATUS
 FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT, or STATUS
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
 CONTROL = const(0x06)  # in an order: verb u8 (HOLD ... RESET), service name -> STATUS
-FAULT = const(0x07)  # service name (empty: the board) -> TEXT of abi.FAULT_FORMAT, or STATUS
+FAULT = const(0x07)  # service name (empty: the board) -> TEXT of terms.FAULT_FORMAT, or STATUS
 TRACE = const(0x08)  # position u32 -> TEXT of READ_TRACE's answer, fewer than 31 when caught up
-CAPABILITIES = const(0x09)  # service name -> TEXT of abi.CAPABILITY_FORMAT for each, or STATUS
+CAPABILITIES = const(0x09)  # service name -> TEXT of terms.CAPABILITY_FORMAT for each, or STATUS
 CHALLENGE = const(0x0A)  # nonce of 16 bytes -> CHALLENGE_IS
 UPDATE = const(0x0D)  # in an order: operation u8 of services/updater, data -> TEXT, or STATUS, why
 ORDER = const(0x0B)  # session u8, number u32, MAC of 16 bytes, kind u8, payload -> as the kind's
@@ -46,7 +46,7 @@ READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, ROOM, LOG)
 # Answers.
 
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
-SERVICE = const(0x82)  # abi.INSPECT_FORMAT, restarts u16, name
+SERVICE = const(0x82)  # terms.INSPECT_FORMAT, restarts u16, name
 END = const(0x83)  # END_FORMAT: number of SERVICE frames before it, uptime_ms, losses
 STATUS = const(0x84)  # abi status u8; one that refuses an order has its MAC of 16 bytes behind it
 TEXT = const(0x85)  # a piece of UTF-8, empty after the end

@@ -1,5 +1,8 @@
 """Injected misbehaviour: what stands in for a task's own generator, see `bulkhead.injections`."""
 
+from bulkhead.terms import (
+    CLOCK_JUMP, DROP_REPLY, FLOOD, INTERRUPT_STORM, KILL_IN_START, LOST_INTERRUPT,
+)  # fmt: skip
 from kernel.abi import *
 from kernel.capabilities import target_of
 from kernel.faults import fault, is_closing

@@ -18,7 +18,7 @@ from kernel.limits import FAULTS_KEPT
 from kernel.message import BadMessage, admit
 from micropython import const
 
-# Places in a record: the order is that of `abi.FAULT_FORMAT`.
+# Places in a record: the order is that of `terms.FAULT_FORMAT`.
 _KIND = const(1)
 _STATE = const(2)
 _GIVEN = const(3)

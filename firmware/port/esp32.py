@@ -20,7 +20,8 @@ from array import array
 
 import machine
 import micropython
-from kernel.abi import CRASH_NAMES, FAULT_FORMAT, KILLS_CAUGHT, WATCHDOG_FIRED
+from bulkhead.terms import CRASH_NAMES, FAULT_FORMAT
+from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
     ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
     RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED,
@@ -389,7 +390,7 @@ class Port:
         self.rtc.memory(record)
 
     def crash(self):
-        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None.
+        """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None.
 
         When the watchdog did, that is all that is known: the tick, which could have noted what
         ran, was kept from running.

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from kernel.abi import CRASH_NAMES
+from bulkhead.terms import CRASH_NAMES
 from kernel.outputs import make_all_safe
 
 from port.callbacks import Callbacks
@@ -77,7 +77,7 @@ class HostedPort:
         self.kept = crash_record(self.words, cause, self.uptime_ms())
 
     def crash(self):
-        """Return once what was kept, in the order of `abi.FAULT_FORMAT`, or None."""
+        """Return once what was kept, in the order of `terms.FAULT_FORMAT`, or None."""
         kept = self.kept
         self.kept = None
         return kept

@@ -454,5 +454,5 @@ class Port:
         keep(self.words, cause, self.uptime_ms())  # type: ignore[arg-type]
 
     def crash(self):
-        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""
+        """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None."""
         return take()

@@ -45,7 +45,7 @@ def keep(words, cause: int, uptime_ms: int):
 
 
 def take():
-    """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None.
+    """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None.
 
     When the watchdog ran out before the kernel could say why, that is what the tick saw last.
     """

@@ -267,7 +267,7 @@ class SimPort:
         self.crash_memory[:] = [crash_record(self.kernel.words, cause, self.uptime_ms())]
 
     def crash(self):
-        """Return once what ended the last run, in the order of `abi.FAULT_FORMAT`, or None."""
+        """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None."""
         return self.crash_memory.pop() if self.crash_memory else None
 
     def copy(self, into, at, source, start, count):

@@ -128,7 +128,7 @@ class SoftLine:
 
 
 def crash_record(w, cause, uptime_ms):
-    """Return a cause, and what runs by the kernel's words, in the order of `abi.FAULT_FORMAT`."""
+    """Return a cause, and what runs by the kernel's words, in order of `terms.FAULT_FORMAT`."""
     task = w[RUNNING_TASK]
     doing = (w[task + STATE], w[task + RESULT] & 0xFF, 0, 0, w[task + GENERATION])
     return (task >> RECORD_SHIFT, cause) + doing + (uptime_ms,)

@@ -1,9 +1,9 @@
 """The numbers and the frame format that the host shares with the firmware, from its own files.
 
-`abi.py` and `limits.py` of `firmware/kernel` and `link.py`, `session.py` and `value.py` of
-`firmware/bulkhead` are loaded under private names, with a stand-in for MicroPython's module
-`micropython` that is there only while they load: the packages `kernel` and `bulkhead` stay out of
-`sys.modules` and the source tree out of `sys.path`.
+`abi.py` and `limits.py` of `firmware/kernel` and `link.py`, `session.py`, `terms.py` and
+`value.py` of `firmware/bulkhead` are loaded under private names, with a stand-in for
+MicroPython's module `micropython` that is there only while they load: the packages `kernel` and
+`bulkhead` stay out of `sys.modules` and the source tree out of `sys.path`.
 """
 
 import importlib.util
@@ -54,17 +54,18 @@ def _load(name: str, path: Path) -> Any:
 _abi = _load("abi", source_root() / "firmware" / "kernel" / "abi.py")
 _limits = _load("limits", source_root() / "firmware" / "kernel" / "limits.py")
 _update = _load("updater", source_root() / "services" / "updater" / "api.py")
+_terms = _load("terms", source_root() / "firmware" / "bulkhead" / "terms.py")
 _link = _load("link", source_root() / "firmware" / "bulkhead" / "link.py")
 _value = _load("value", source_root() / "firmware" / "bulkhead" / "value.py")
 _session = _load("session", source_root() / "firmware" / "bulkhead" / "session.py")
 
 # kernel/abi.py
 ABI: int = _abi.ABI
-STATE_NAMES: tuple[str, ...] = _abi.STATE_NAMES
-FAULT_NAMES: tuple[str, ...] = _abi.FAULT_NAMES
-CRASH_NAMES: tuple[str, ...] = _abi.CRASH_NAMES
-TRACE_NAMES: tuple[str, ...] = _abi.TRACE_NAMES
-INJECTION_NAMES: tuple[str, ...] = _abi.INJECTION_NAMES
+STATE_NAMES: tuple[str, ...] = _terms.STATE_NAMES
+FAULT_NAMES: tuple[str, ...] = _terms.FAULT_NAMES
+CRASH_NAMES: tuple[str, ...] = _terms.CRASH_NAMES
+TRACE_NAMES: tuple[str, ...] = _terms.TRACE_NAMES
+INJECTION_NAMES: tuple[str, ...] = _terms.INJECTION_NAMES
 ASYNC: int = _abi.ASYNC
 HARD: int = _abi.HARD
 OK: int = _abi.OK
@@ -76,7 +77,7 @@ DEAD: int = _abi.DEAD
 MAY_CALL: int = _abi.MAY_CALL
 MAY_SEND: int = _abi.MAY_SEND
 MAY_NOTIFY: int = _abi.MAY_NOTIFY
-NO_TASK: int = _abi.NO_TASK
+NO_TASK: int = _terms.NO_TASK
 UPTIME_MS_MODULUS = 1 << 30
 """A board's uptime in milliseconds counts modulo this: 12.4 days."""
 
@@ -189,14 +190,14 @@ Answers: Any = _session.Answers
 HELLO_STRUCT = struct.Struct(_link.HELLO_FORMAT)
 END_STRUCT = struct.Struct(_link.END_FORMAT)
 WATCH_STRUCT = struct.Struct("<HH")
-FAULT_STRUCT = struct.Struct(_abi.FAULT_FORMAT)
-CAPABILITY_STRUCT = struct.Struct(_abi.CAPABILITY_FORMAT)
-TRACE_STRUCT = struct.Struct(_abi.TRACE_FORMAT)
+FAULT_STRUCT = struct.Struct(_terms.FAULT_FORMAT)
+CAPABILITY_STRUCT = struct.Struct(_terms.CAPABILITY_FORMAT)
+TRACE_STRUCT = struct.Struct(_terms.TRACE_FORMAT)
 ROOM_STRUCT = struct.Struct(_link.ROOM_FORMAT)
 POSITION_STRUCT = struct.Struct("<I")
 CALL_STRUCT = struct.Struct(_link.CALL_FORMAT)
 OFFSET_STRUCT = struct.Struct("<H")
-SERVICE_STRUCT = struct.Struct(_abi.INSPECT_FORMAT + "H")
+SERVICE_STRUCT = struct.Struct(_terms.INSPECT_FORMAT + "H")
 """The fixed part of a SERVICE frame: INSPECT's answer and the restarts."""
 
 
@@ -273,7 +274,7 @@ _GATE_NAMES = {NO_SESSION: "NO_SESSION", DENIED: "DENIED", REPLAYED: "REPLAYED"}
 
 def status_name(status: int) -> str:
     """Return the word for a status code that the kernel returns, or the number."""
-    names: tuple[str, ...] = _abi.STATUS_NAMES
+    names: tuple[str, ...] = _terms.STATUS_NAMES
     if status == OK:
         return "OK"
     if status == REFUSED:

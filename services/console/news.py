@@ -6,7 +6,8 @@
 from bulkhead import OK
 from bulkhead.plain import fault_lines
 from bulkhead_system import SERVICES
-from kernel.abi import FAULT_NAMES, FAULT_TEXT_BYTES
+from bulkhead.terms import FAULT_NAMES
+from kernel.abi import FAULT_TEXT_BYTES
 
 from services.logger import api as logger_api
 from services.supervisor import api as supervisor_api

@@ -6,16 +6,18 @@ manifest, says so below, and is answered NO_RIGHT without.
 
 from micropython import const
 
-ROW = const(1)  # arg: task number -> OK, arg: (abi.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
+ROW = const(
+    1
+)  # arg: task number -> OK, arg: (terms.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 #                   Each is given once: takes the right to control
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN, BUSY. Takes the right to control
 FAULT_TEXT = const(4)  # arg: (name, offset) -> OK, arg: bytes of its traceback; UNKNOWN
 CONTROL = const(5)  # arg: (name, HOLD, RELEASE or RESTART of `bulkhead.link`) -> OK; UNKNOWN
 #                    or (BOARD, RESET), in the name of the caller. Takes the right to control
-FAULT = const(6)  # arg: name -> OK, arg: abi.FAULT_FORMAT bytes of its newest fault; UNKNOWN
+FAULT = const(6)  # arg: name -> OK, arg: terms.FAULT_FORMAT bytes of its newest fault; UNKNOWN
 TRACE = const(7)  # arg: position -> OK, arg: records in TRACE_FORMAT after their number
-CAPABILITIES = const(8)  # arg: name -> OK, arg: abi.CAPABILITY_FORMAT bytes of each; UNKNOWN
+CAPABILITIES = const(8)  # arg: name -> OK, arg: terms.CAPABILITY_FORMAT bytes of each; UNKNOWN
 EXCUSE = const(9)  # arg: ms, at most EXCUSE_MS_MAX -> OK: the caller is not hung for so long
 EXCUSE_MS_MAX = const(600_000)  # ten minutes
 

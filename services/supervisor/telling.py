@@ -5,9 +5,8 @@ A task's words are those that `task.inspect` gives: `kernel.layout` says which i
 
 from struct import pack, unpack, unpack_from
 
-from kernel.abi import (
-    CAPABILITY_FORMAT, CLOSING, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK,
-)  # fmt: skip
+from bulkhead.terms import CAPABILITY_FORMAT, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK
+from kernel.abi import CLOSING
 from kernel.layout import (
     BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
     DROPPED, ENDING, FAR_MS, FAULT, FAULT_WORDS, GENERATION, GENERATION_MASK, LAST_STEP,

@@ -11,7 +11,8 @@ from attacks import (
 from attacks import walk as walker
 from cases.ports import CasePort
 from cases.rig import Rig
-from kernel.abi import DROP_OLDEST, FAULT_NAMES, OK
+from bulkhead.terms import FAULT_NAMES
+from kernel.abi import DROP_OLDEST, OK
 from guard.authority import Authority
 from guard.guards import GUARDED, install
 from kernel.limits import TIME_MASK

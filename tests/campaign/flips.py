@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from bulkhead.terms import CRASH_NAMES
 from bulkhead_host.explore.tree import Turns
 from campaign.branches import BranchPort, StepClock
 from cases.chaos import disorder
 from cases.mishaps import WORKERS, System
-from kernel.abi import CRASH_NAMES, READY
+from kernel.abi import READY
 from kernel.layout import (
     BASE,
     CLIENTS,

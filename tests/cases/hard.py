@@ -2,9 +2,10 @@
 
 from bulkhead import NOTIFIED, OK
 from cases.rig import control, idle
+from bulkhead.terms import CRASH
 from kernel.abi import (
-    ATTENDING, BUDGET, CRASH, DEAD, EXCEPTION, FAULTED, INJECTED, LOAD, RECEIVING, RETURNED, STORM,
-    SWAP, SYSCALL, TIMEOUT, UNKNOWN,
+    ATTENDING, BUDGET, DEAD, EXCEPTION, FAULTED, INJECTED, LOAD, RECEIVING, RETURNED, STORM, SWAP,
+    SYSCALL, TIMEOUT, UNKNOWN,
 )  # fmt: skip
 from kernel.layout import LINE, LINE_COUNT, LINE_HARD, LINE_MASKED, QUIET, TASKS_END
 from micropython import const

@@ -9,7 +9,8 @@ import sys
 
 from cases.chaos import disorder
 from cases.mishaps import KINDS, NEEDS, WORKERS
-from kernel.abi import CRASH, DORMANT, FAULTED, PROTOCOL
+from bulkhead.terms import CRASH
+from kernel.abi import DORMANT, FAULTED, PROTOCOL
 from kernel.layout import ARMED
 from kernel.limits import SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US
 

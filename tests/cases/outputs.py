@@ -3,8 +3,9 @@
 from bulkhead import OK
 from cases.ports import HIGH, INPUT_UP, LOW
 from cases.rig import burn_us, control, idle
+from bulkhead.terms import CRASH
 from kernel.abi import (
-    ASK, ATTENDING, BUDGET, CRASH, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, LOAD, MEMORY, RECEIVING,
+    ASK, ATTENDING, BUDGET, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, LOAD, MEMORY, RECEIVING,
     RETURNED, REVERT, STORM, SWAP, SYSCALL,
 )  # fmt: skip
 from kernel.layout import DRIVEN, OUTER, RECORD_SHIFT

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from supervised import House
 
-from kernel.abi import FAULT_NAMES
+from bulkhead.terms import FAULT_NAMES
 
 Main = Callable[[Any], Generator[int, int, None]]
 # What a student cannot know of a fault whose text is the simulator's.

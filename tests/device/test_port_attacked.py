@@ -11,7 +11,7 @@ from bulkhead_host.emulator.repl import execute
 RIG = """
 from cases.ports import CasePort, Port
 from cases.rig import Rig, burn_us
-from kernel.abi import FAULT_NAMES
+from bulkhead.terms import FAULT_NAMES
 from kernel.layout import ARMED, STRUCK
 from kernel import main_level
 import micropython

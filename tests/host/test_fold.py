@@ -366,10 +366,10 @@ def test_texts_become_values_too() -> None:
 
 def test_fold_tree_leaves_out_a_module_of_which_all_is_folded(tmp_path: Path) -> None:
     service = tmp_path / "service.py"
-    service.write_text("from kernel.abi import FAULT_NAMES, OK\nx = FAULT_NAMES[OK]\n")
+    service.write_text("from bulkhead.terms import FAULT_NAMES\nx = FAULT_NAMES[0]\n")
     firmware = source_root() / "firmware"
-    kernel = {f"kernel/{name}.py": firmware / f"kernel/{name}.py" for name in ("abi", "layout")}
-    folded = fold_tree({**kernel, "services/x/service.py": service}, firmware, is_whole=True)
+    shared = {name: firmware / name for name in ("kernel/abi.py", "bulkhead/terms.py")}
+    folded = fold_tree({**shared, "services/x/service.py": service}, firmware, is_whole=True)
     assert list(folded) == ["services/x/service.py"]
     assert b"'EXCEPTION', 'BUDGET'" in folded["services/x/service.py"]
 

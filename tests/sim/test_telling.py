@@ -8,26 +8,23 @@ from typing import Any
 
 import pytest
 
+from bulkhead.terms import CAPABILITY_FORMAT, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK
 from bulkhead_host.paths import source_root
 from cases.ports import CasePort
 from cases.rig import Rig, echo, idle
 from kernel.abi import (
     CALL,
-    CAPABILITY_FORMAT,
     CLOSING,
     EVENT_ENTERED,
     EVENT_STEP,
     EXCEPTION,
-    FAULT_FORMAT,
-    INSPECT_FORMAT,
     KILLS_CAUGHT,
     MAY_ACKNOWLEDGE,
     MAY_CALL,
     MAY_CONTROL,
-    NO_TASK,
     RECEIVING,
     REPLY_RECV,
-)
+)  # fmt: skip
 from kernel.limits import FAULTS_KEPT, TIME_MASK, TRACE_RECORDS
 
 Script = Callable[[Any, int], Generator[int, int, Any]]

@@ -53,7 +53,8 @@ AREAS = {
     ),
     "firmware/modules": ("_onewire", "machine", "micropython.const"),
     "firmware/port": (
-        *("port", "kernel", "bulkhead_outputs", "hard_tick", *MICROPYTHON_MODULES, "uctypes"),
+        *("port", "kernel", "bulkhead.terms", "bulkhead_outputs", "hard_tick"),
+        *(*MICROPYTHON_MODULES, "uctypes"),
         *STANDARD_LIBRARY,
     ),
     "firmware/boot": (

@@ -45,7 +45,7 @@ def describe(explorer: Explorer, state: State) -> str:
     """Return a state in words: who is in which state, with which priority and peer."""
     restore(explorer.world, state)
     world = explorer.world
-    layout, names = world.layout, world.abi.STATE_NAMES
+    layout, names = world.layout, world.tree["bulkhead.terms"].STATE_NAMES
     w = array("i", state[0])
     parts = []
     for task, service in zip(world.tasks, world.services, strict=True):

@@ -396,13 +396,13 @@ def _exhaust(_hand: Hand) -> Iterator[Choice]:
 
 def _inject(hand: Hand) -> Iterator[Choice]:
     """Have a service misbehave in its next step, or its line fire once too often."""
-    abi = hand.abi
+    terms = hand.world.tree["bulkhead.terms"]
     for task, number, name in hand.others():
         if _is_down(hand, task):
             continue
-        for kind in (abi.CRASH, abi.RETURN, abi.BAD_TRAP, abi.INTERRUPT_STORM):
-            label = f"inject {abi.INJECTION_NAMES[kind]} into {name}"
-            word = hand.control() + abi.INJECT + number
+        for kind in (terms.CRASH, terms.RETURN, terms.BAD_TRAP, terms.INTERRUPT_STORM):
+            label = f"inject {terms.INJECTION_NAMES[kind]} into {name}"
+            word = hand.control() + hand.abi.INJECT + number
             yield Choice("inject", label, word, (), kind, expects=returns)
 
 

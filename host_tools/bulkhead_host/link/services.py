@@ -155,7 +155,7 @@ class Capability:
 
 
 def parse_capabilities(payload: bytes) -> tuple[Capability, ...]:
-    """Return what records in `abi.CAPABILITY_FORMAT` say, without free slots."""
+    """Return what records in `terms.CAPABILITY_FORMAT` say, without free slots."""
     whole = len(payload) - len(payload) % abi.CAPABILITY_STRUCT.size
     return tuple(
         Capability(
@@ -205,7 +205,7 @@ def is_another_run(before_ms: int, after_ms: int, passed_ms: float, boot_ms: flo
 
 
 def parse_fault(payload: bytes) -> Fault:
-    """Return what a record in `abi.FAULT_FORMAT` says. Raise `BulkheadError` if it is short."""
+    """Return what a record in `terms.FAULT_FORMAT` says. Raise `BulkheadError` if it is short."""
     fixed, _ = split(payload, abi.FAULT_STRUCT.size)
     task, kind, state, operation, client, peer, generation, uptime_ms = abi.FAULT_STRUCT.unpack(
         fixed

@@ -33,7 +33,7 @@ from bulkhead_host.system.quicken import quicken
 # The modules whose constants are folded, by import name.
 CONSTANT_MODULES = (
     *("kernel.abi", "kernel.layout", "kernel.limits", "kernel.window"),
-    *("port.rp2_chip", "port.rp2_crash"),
+    *("bulkhead.terms", "port.rp2_chip", "port.rp2_crash"),
 )
 # Re-exports constants of `kernel.abi` for services.
 USER_LIBRARY = "bulkhead"

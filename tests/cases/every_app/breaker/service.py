@@ -8,7 +8,8 @@ from struct import unpack_from
 
 from bulkhead import DEAD, OK
 from bulkhead_system import SERVICES
-from kernel.abi import CRASH, DORMANT, FAULTED, LATE_REPLY
+from bulkhead.terms import CRASH, LATE_REPLY
+from kernel.abi import DORMANT, FAULTED
 from kernel.layout import CLIENTS, DROPPED, FAULT_WORDS, GENERATION, RECORD, STATE
 from kernel.limits import FAULTS_KEPT
 from micropython import const
