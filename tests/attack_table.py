@@ -16,6 +16,7 @@ _FILES = (
     "memory",
     "code",
     "callbacks",
+    "endless",
 )
 CONTROLS = {chr(code) for code in (*range(32), *range(0x7F, 0xA0)) if code not in (9, 10, 13)}
 """What no service prints: control characters, C0 and C1, but those that separate."""
@@ -38,13 +39,12 @@ def written() -> dict[str, str]:
 @cache
 def only_on_an_image() -> tuple[str, ...]:
     """Return the attacks that MicroPython's own images do not stop."""
-    tree = ast.parse((Path(__file__).parent / "attacks" / "memory.py").read_text())
-    (value,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ON_AN_IMAGE"
-    )
-    names: tuple[str, ...] = ast.literal_eval(value)
+    folder = Path(__file__).parent / "attacks"
+    names: tuple[str, ...] = ()
+    for file in _FILES:
+        for node in ast.parse((folder / f"{file}.py").read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ON_AN_IMAGE":
+                names += ast.literal_eval(node.value)
     return names
 
 

@@ -9,11 +9,9 @@ ON_AN_IMAGE = (
     "call_what_calls_itself",
     "compare_lists_that_hold_each_other",
     "compare_what_is_gone",
-    "count_without_end",
     "keep_what_a_stream_is_given",
     "look_at_memory_that_was_given_back",
     "make_a_class_of_its_class",
-    "match_without_end",
     "print_into_a_derived_stream",
     "print_what_clears_itself",
     "read_more_than_was_asked",
@@ -416,19 +414,3 @@ def ask_for_a_queue_beyond_memory(_sys):
 
     refused((MemoryError, OverflowError, ValueError), deque, (), 0x40000003)
     raise ValueError("refused")
-
-
-@after
-def count_without_end(_sys):
-    """Never end in one call of C, which counts."""
-    sum(range(1 << 29))
-    reached()
-
-
-@after
-def match_without_end(_sys):
-    """Never end in one call of C, which looks for a pattern."""
-    import re
-
-    re.match("(a|a)*b", "a" * 24)
-    reached()

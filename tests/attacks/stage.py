@@ -6,7 +6,7 @@ import sys
 
 import micropython
 from attacks import (
-    builtins_, callbacks, capabilities, code, corpus, memory, modules, shared, tools,
+    builtins_, callbacks, capabilities, code, corpus, endless, memory, modules, shared, tools,
 )  # fmt: skip
 from attacks import walk as walker
 from cases.ports import CasePort
@@ -17,7 +17,7 @@ from guard.authority import Authority
 from guard.guards import GUARDED, install
 from kernel.limits import TIME_MASK
 
-_FILES = (corpus, capabilities, modules, builtins_, shared, memory, code, callbacks)
+_FILES = (corpus, capabilities, modules, builtins_, shared, memory, endless, code, callbacks)
 READ_LENT, WRITE_LENT = 2, 3  # operations of the victim
 _SETTLED = set()  # what is sealed stays so
 _RUN_MS = 80

@@ -21,6 +21,7 @@ from bulkhead_host.errors import BulkheadError
 from bulkhead_host.files import folder_whole, read_text, write_whole
 from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
+from bulkhead_host.image.endless import ENDLESS_CHANGES
 from bulkhead_host.image.held_pins import HELD_PIN_CHANGES
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
@@ -254,6 +255,7 @@ CHANGES = (
     *SCHEDULER_CHANGES,
     # Code of a program in the midst of C, and C that calls itself.
     *REENTRY_CHANGES,
+    *ENDLESS_CHANGES,
     # What a dead service drove, whoever sets it up.
     *HELD_PIN_CHANGES,
     # A host that opens the port while nobody looks.

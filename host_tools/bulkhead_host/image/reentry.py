@@ -5,27 +5,26 @@ program that runs in the midst of C, as the `__int__` of an index, the `__eq__` 
 `__lt__` of what is sorted, changes the list or dictionary that C is at work on, whose memory C
 knows by an address that is another's by now. C that calls itself, as for two lists that hold each
 other, uses up the stack without asking. And an object is taken for one that it is not: a derived
-one whose built-in part is not there yet, or is beside it. Besides, two loops that had no end but
-in C look for what is pending, as bytecode does, so that they can be preempted and killed.
+one whose built-in part is not there yet, or is beside it.
 
 Where C's own loop goes on with what it had, the change reads it anew, or raises. An index is a
 number: an object whose class has `__int__`, and does not derive from `int`, is a TypeError.
 """
 
 from bulkhead_host.image.change import Change
+from bulkhead_host.image.endless import PENDING, nested
 
 _CHECK = "mp_cstack_check();\n"
-_PENDING = """\
-if (MP_STATE_THREAD(mp_pending_exception) != MP_OBJ_NULL
-            || MP_STATE_VM(sched_state) == MP_SCHED_PENDING) {
-            mp_handle_pending(true);
-        }
-"""
 
 
 def _checked(path: str, before: str) -> Change:
     """Return a change that looks at the stack before C calls itself."""
     return Change(path=path, before=before, after=_CHECK + before)
+
+
+def _looking(path: str, before: str) -> Change:
+    """Return one that looks for what is pending as well: such calls may double at each level."""
+    return Change(path=path, before=before, after=_CHECK + PENDING + before)
 
 
 # --- sizes: of everything that is allocated as so many times another, see `mp_times`
@@ -343,15 +342,20 @@ _COMPILE = """\
 static const char *_compilecode(const char *re, ByteProg *prog, int sizecode)
 {
 """
+_HASH = "            // start hash with pointer to empty tuple"
 _RECURSIONS = (
-    Change(path="py/sequence.c", before=_COMPARE, after=_COMPARE + _CHECK),
-    _checked("py/objdict.c", "            #if MICROPY_PY_COLLECTIONS_ORDEREDDICT\n"
+    Change(
+        path="py/sequence.c", before=_COMPARE,
+        after=_COMPARE + _CHECK + nested("len1", "items1"),
+    ),
+    _looking("py/objdict.c", "            #if MICROPY_PY_COLLECTIONS_ORDEREDDICT\n"
              "            if (MP_UNLIKELY(mp_obj_is_type(lhs_in"),
-    _checked("py/objtuple.c", "            // start hash with pointer to empty tuple"),
-    _checked("py/objset.c", "                // start hash with unique value\n"),
-    _checked("py/objtype.c", "count += instance_count_native_bases(bt, last_native_base);"),
-    _checked("py/objtype.c", "mp_obj_class_lookup(lookup, bt);"),
-    _checked("py/objtype.c", "if (mp_obj_is_subclass_fast(*item, classinfo)) {"),
+    Change(path="py/objtuple.c", before=_HASH,
+           after=_CHECK + nested("self->len", "self->items") + _HASH),
+    _looking("py/objset.c", "                // start hash with unique value\n"),
+    _looking("py/objtype.c", "count += instance_count_native_bases(bt, last_native_base);"),
+    _looking("py/objtype.c", "mp_obj_class_lookup(lookup, bt);"),
+    _looking("py/objtype.c", "if (mp_obj_is_subclass_fast(*item, classinfo)) {"),
     _checked("py/objtype.c", _CALL),
     _checked("py/objtype.c", "    // look for __new__ function\n"),
     Change(
@@ -431,20 +435,7 @@ _OF_TYPES = (
     ),
 )  # fmt: skip
 
-# --- loops that have no end but in C
-
-_NUMBER = "        mp_obj_t o_out = MP_OBJ_NEW_SMALL_INT(o->cur);\n        o->cur += o->step;\n"
-_LOOPS = (
-    Change(path="py/objrange.c", before=_NUMBER, after="        " + _PENDING + _NUMBER),
-    Change(
-        path="lib/re1.5/recursiveloop.c",
-        before="\tre1_5_stack_chk();\n",
-        after="\tre1_5_stack_chk();\n        " + _PENDING,
-    ),
-)
-
 REENTRY_CHANGES = (
     *_OF_SIZES, *_OF_INDICES, *_OF_LISTS, *_OF_TABLES, *_OF_ARRAYS, *_RECURSIONS, *_OF_TYPES,
-    *_LOOPS,
 )  # fmt: skip
 """What `hardening.CHANGES` has among others."""
