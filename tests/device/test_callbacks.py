@@ -130,6 +130,7 @@ def test_services_run_on_top_of_a_callback_that_never_returns(
     boot: Boot, case: str, ends: bool
 ) -> None:
     board = boot(ENDLESS[case] + ("" if ends else GO_ON))
+    board.run_for(ms=100)  # the slowest timer's period: how long the boot takes is another's test
     assert board.pin(GUEST_PIN).edges
     resets = board.chip.reset_count
     assert all_go_on(board)
