@@ -97,10 +97,9 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
         w[ARMED] = ANSWERED
         trap = int(given)
         w[ARMED] = 0
-        start = now
         now = clock[0] & TIME_MASK
+        used = (me[CPU_US] + now - w[NOW]) & TIME_MASK
         w[NOW] = now
-        used = (me[CPU_US] + now - start) & TIME_MASK
         me[CPU_US] = used
         me[STEPS] = (me[STEPS] + 1) & TIME_MASK
         stepped[task >> RECORD_SHIFT] = now

@@ -109,7 +109,7 @@ SHARE_END = const(27)  # until when equals of OUTER, whose slice is used up, run
 STEPPED = const(28)  # offset of a word for each task: us when its last step ended, or WAITED
 TASKS_END = const(29)  # offset after the last record; the lines follow
 LINES_END = const(30)
-NOW = const(31)  # us, as of the last trap
+NOW = const(31)  # us, as of the last trap, plus what has run on top of the step since then
 WAITED = const(0)  # it ended in a wait for messages
 
 # --- a line: one interrupt source --------------------------------------------------------

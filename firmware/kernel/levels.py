@@ -144,8 +144,7 @@ def enter_interrupt_level(kernel):
         if w[particulars + ENDING] & LAST_STEP > closes:  # ended: it has no more than this step
             w[STRUCK] = 1
             remaining = 0
-        w[outer + CPU_US] = (w[outer + CPU_US] + now - end) & TIME_MASK
-    w[NOW] = began
+    w[NOW] = (began + end - now) & TIME_MASK  # what ran on top is not the step's own time
     w[RUNNING_TASK] = outer
     w[SLICE_END] = (end + TIME_SLICE_US) & TIME_MASK if shares else slice_end
     w[STEP_DEADLINE] = (end + remaining) & TIME_MASK
