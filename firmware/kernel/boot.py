@@ -78,7 +78,7 @@ def _handlers():
         (FAULT_TEXT, control.fault_text),
         (READ_WORDS, control.read_words),
         (READ_FAULT, control.read_fault),
-        (INJECT, inject.inject),
+        (INJECT, inject.inject_by_trap),
         (REPLACE, control.replace),
         (MAKE_SAFE, control.hold_outputs),
     ):

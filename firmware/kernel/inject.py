@@ -14,25 +14,25 @@ from kernel.tasks import start
 from kernel.timeouts import end_wait
 
 
-def inject(kernel, w, task, trap):
-    """Make a task misbehave in the way of that number in `arg`.
+def inject_by_trap(kernel, w, task, trap):
+    """Make a task misbehave in the way of that number in `arg`: the result is `inject`'s."""
+    target = target_of(w, task, trap)
+    kind = kernel.frames[task >> RECORD_SHIFT].arg
+    if type(kind) is not int:
+        raise BadMessage("inject: the kind has to be a whole number")
+    w[task + RESULT] = inject(kernel, target, kind) if target else UNKNOWN
+    return task
 
-    OK; UNKNOWN where its state, or the kind, is none for that; or FULL.
+
+def inject(kernel, task, kind):
+    """Make `task` misbehave: OK; UNKNOWN where its state, or `kind`, is none for that; or FULL.
 
     FULL is for later: it ends, is in a step, a module is being loaded, or memory is short.
     What waits for a reply, an interrupt or the next step leaves the present wait alone; all others
     end it, so that they happen at once. KILL_IN_START ends the task and begins its next
     incarnation.
     """
-    target = target_of(w, task, trap)
-    kind = kernel.frames[task >> RECORD_SHIFT].arg
-    if type(kind) is not int:
-        raise BadMessage("inject: the kind has to be a whole number")
-    w[task + RESULT] = _inject(kernel, w, target, kind) if target else UNKNOWN
-    return task
-
-
-def _inject(kernel, w, task, kind):
+    w = kernel.words
     number = task >> RECORD_SHIFT
     state = w[task + STATE]
     if is_closing(w, task) or task == w[OUTER] or kernel.loading:
