@@ -6,9 +6,8 @@ manifest, says so below, and is answered NO_RIGHT without.
 
 from micropython import const
 
-ROW = const(
-    1
-)  # arg: task number -> OK, arg: (terms.INSPECT_FORMAT bytes, restarts, name); UNKNOWN
+ROW = const(1)  # arg: task number -> OK, arg: (bytes, restarts, name); UNKNOWN. The bytes have
+#                 terms.INSPECT_FORMAT
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 #                   Each is given once: takes the right to control
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN, BUSY. Takes the right to control
