@@ -157,8 +157,7 @@ class Authority:
     def whose(self, number, space):
         """Return the task whose authority counts in code with these globals, 0 for nobody's.
 
-        An `api.py` runs in the steps of others, too, and may import no more for that; nor may who
-        has it call a function once it is loaded.
+        An `api.py` runs in the steps of others, too, and may import no more for that.
         """
         number = self._whose(number)
         name = space.get("__name__", "")
@@ -168,8 +167,7 @@ class Authority:
         if package == self._own(number):
             return number
         module = sys.modules.get(name)
-        is_itself = module is not None and module.__dict__ is space
-        if is_itself and name not in self.settled:
+        if module is not None and module.__dict__ is space:  # it is what it says it is
             for other in range(len(self.table), 0, -1):
                 if self.own[other - 1] == package:
                     return other
@@ -182,14 +180,9 @@ class Authority:
         """
         number = self._whose(number)
         if self._is_library(number, space):
-            library = space["__name__"]
-            if library not in self.settled:
-                if name.lstrip("u").partition(".")[0] in _NETWORK:
-                    self._check_covers(number, name)
-                return _LOADING
-            if _is_within(library, name, level):
-                return _LIBRARY
-            # What else it asks for now a service may have it ask: it was given `__import__`.
+            if name.lstrip("u").partition(".")[0] in _NETWORK and not self.covers(number, name):
+                raise ImportError(self.refusal(name))
+            return _LIBRARY if space["__name__"] in self.settled else _LOADING
         # As import statements have them: other objects might give other names the second time.
         # True is MicroPython's own, for a module within a package that it has not found there.
         asked = () if names is None or names is True else names
@@ -202,15 +195,9 @@ class Authority:
             return _WHOLE
         for wanted in asked or ("",):
             full = name + "." + wanted if wanted else name
-            if level or not wanted:
+            if level or not wanted or not self.covers(number, full):
                 raise ImportError(self.refusal(full))
-            self._check_covers(number, full)
         return _PART
-
-    def _check_covers(self, number, name):
-        """Raise if task `number` may not import a name."""
-        if not self.covers(number, name):
-            raise ImportError(self.refusal(name))
 
     def check_builtin(self, number, name):
         """Raise if task `number` may not use a guarded builtin."""
@@ -219,18 +206,14 @@ class Authority:
             raise ImportError("builtin '%s' is not in its service.toml" % name)
 
     def check_globals(self, number, space):
-        """Raise if globals are another's: that has been given a service's `globals` to call.
+        """Raise if globals are a library's: it has been given a service's `globals` to call.
 
         What a library calls by that name is its own (`settle`), but while its text runs for the
         first time, when it calls nothing of a service.
         """
         name = space.get("__name__", "")
-        number = self._whose(number)
-        if name not in self.settled:
-            return
-        is_other = name.startswith("services.") and not self._is_own(number, name)
-        if is_other or self._is_library(number, space):
-            raise ImportError("globals of '%s' are not the service's" % name)
+        if name in self.settled and self._is_library(self._whose(number), space):
+            raise ImportError("globals of '%s' are not the service's" % space["__name__"])
 
     def hand_out(self, number, module, name, names, verdict):
         """Return what an import statement of task `number` gets of a module that it may import.
@@ -419,13 +402,6 @@ class Authority:
 def _is_open(name):
     dot = name.find(".")
     return (name if dot < 0 else name[:dot]) in _OPEN
-
-
-def _is_within(library, name, level):
-    """Tell whether what a library imports is of its own package. Ours ask for nothing later."""
-    if _is_open(library):
-        return False
-    return level != 0 or name.partition(".")[0] == library.partition(".")[0]
 
 
 def _folder_of(entry):

@@ -92,29 +92,6 @@ def test_an_api_imports_in_anothers_step_what_its_own_manifest_names(
     )
 
 
-def test_who_is_loaded_imports_no_more_for_a_service_that_has_it_call_import(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    table = (*_TABLE, ("pump", "services.pump.service"))
-    authority = Authority(table, SERVICE, (("streams",), ("streams", "machine"), ("machine",)))
-    library, api = Spare("streams"), Spare("services.pump.api")
-    for module in (library, api):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    authority.judge(1, "machine", None, 0, library.__dict__)
-    assert authority.whose(1, api.__dict__) == 3
-    authority.settled.update(("streams", "services.pump.api"))
-    authority.judge(1, "streams.parts", None, 0, library.__dict__)
-    authority.judge(1, "parts", True, 1, library.__dict__)
-    authority.judge(2, "machine", None, 0, library.__dict__)
-    for name, names in (("machine", None), ("machine", ("Pin",)), ("os", True), ("io", None)):
-        with pytest.raises(ImportError, match=name):
-            authority.judge(1, name, names, 0, library.__dict__)
-    assert authority.whose(1, api.__dict__) == 0
-    authority.check_globals(3, api.__dict__)
-    with pytest.raises(ImportError, match="not the service's"):
-        authority.check_globals(1, api.__dict__)
-
-
 @pytest.mark.parametrize("module", ("socket", "usocket", "network", "tls", "lwip", "bluetooth"))
 def test_a_library_has_the_network_where_the_manifest_names_it(
     module: str, monkeypatch: pytest.MonkeyPatch
