@@ -473,11 +473,11 @@ def control(task, house, ward, verb):
     state = state_of(task.arg)
     is_down = state in (DORMANT, FAULTED)
     if verb == RELEASE and (is_down or state == CLOSING):
-        was_given_up = ward.rests == DEGRADED
         ward.release(now)
-        for number in ward.fate():
-            if was_given_up and house.wards[number - 1].rests == DEGRADED:
-                house.wards[number - 1].release(now)
+        for number in ward.fate():  # it does not run beside one that is given up, or paused
+            other = house.wards[number - 1]
+            if other.is_due or other.rests == DEGRADED:
+                other.release(now)
     elif verb == HOLD and ward.number != task.badge():
         if not is_down and (yield task.stop(task.cap("kernel"), ward.number)) != OK:
             return UNKNOWN

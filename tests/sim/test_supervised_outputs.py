@@ -112,6 +112,27 @@ def test_a_hard_driver_that_is_held_in_the_pause_is_started_when_it_is_released(
     assert house.port.pins.level(POWER) == 1
 
 
+@pytest.mark.parametrize("faults", [2, 3], ids=["pause", "given up"])
+def test_what_is_released_does_not_run_beside_one_of_its_group_that_is_down(
+    house: House, faults: int
+) -> None:
+    add_stop(house)
+    pins = house.port.pins
+    house.run(10)
+    house.order(0, "stop", HOLD)
+    house.wake()
+    house.run(10)
+    for _ in range(faults):
+        house.fail("motor")
+        house.run(10)
+    house.run(150 if faults == 3 else 0)
+    assert (pins.level(HEAT), pins.level(POWER)) == (0, 0)
+    house.order(0, "stop", RELEASE)
+    house.wake()
+    house.run(20)
+    assert (pins.level(HEAT), pins.level(POWER)) == (1, 1)
+
+
 def test_an_ordered_reset_makes_outputs_safe_whatever_the_order_was_given_with() -> None:
     rig = Rig(CasePort())
 
