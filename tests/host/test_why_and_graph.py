@@ -84,6 +84,13 @@ def test_outputs_that_are_safe_are_told_with_since_when_and_how_long() -> None:
     assert wait.text.endswith("; its outputs are safe since 0.250 s, for 0.750 s")
 
 
+def test_a_service_that_never_failed_was_given_up_for_another_of_its_group() -> None:
+    motor = replace(service("motor", "degraded"), fault="EXCEPTION")
+    mine, group = table(motor, service("stop", "degraded")), "another of its group"
+    for name, who in (("motor", f"it, or {group},"), ("stop", group)):
+        assert why(mine, name)[0].text.startswith(f"was given up: {who} failed too often; ")
+
+
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(UsageError) as caught:
         why(table(service("blink", "running")), "blnk")

@@ -22,8 +22,8 @@ _PLAIN = {
     "ordering": "waits until another service has exchanged its code",
     "attending": "waits for its interrupt, at the hard level",
     "held": "is held: it was stopped on purpose, and waits to be released",
-    "degraded": "was given up: it failed too often; release it to start it again",
 }
+_GIVEN_UP = "was given up: {who} failed too often; release it to start it again"
 _FOR_A_PEER = {
     "calling": "has called {peer}, which has not received the call yet",
     "served": "has called {peer}, which has received the call and owes the answer",
@@ -108,6 +108,9 @@ def _state(service: Service, table: Table) -> str:
         return f"has failed ({service.fault}) and waits to be started again"
     if service.state == "dormant":
         return "was not started yet, or was stopped and waits to be started again"
+    if service.state == "degraded":
+        others = "another of its group"
+        return _GIVEN_UP.format(who=f"it, or {others}," if service.fault else others)
     return _PLAIN.get(service.state, f"is {service.state}")
 
 

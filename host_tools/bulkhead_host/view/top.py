@@ -289,11 +289,10 @@ def _cells(service: Service, percent: float | None) -> dict[str, str]:
 
 
 def _facts(service: Service) -> list[str]:
-    state = "held or down" if service.state in STOPPED_STATES else service.state
     waits = f", waits for {service.waits_for}" if service.waits_for else ""
     safe = f", outputs {safe_text(service)}" if service.safe_since_ms is not None else ""
     return [
-        f"{service.name}: {state}{waits}{safe}, generation {service.generation}, "
+        f"{service.name}: {service.state}{waits}{safe}, generation {service.generation}, "
         f"{service.steps} steps, {service.clients} clients, {service.queue} queued, "
         f"{service.dropped} dropped",
     ]

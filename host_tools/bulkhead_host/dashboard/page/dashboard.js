@@ -175,10 +175,14 @@ function showWaits(services) {
 
 function showOutputs(found) {
   const safe = found.services.filter((one) => one.safe_since_ms !== null);
-  list("outputs", safe.map((one) => {
-    const passed = duration(Math.max(found.uptime_ms - one.safe_since_ms, 0));
-    return `${one.name}: ${one.state}, safe for ${passed}`;
-  }), "none: each is its service's own");
+  list("outputs", safe.map((one) => `${one.name}: ${one.state}, ${safeText(one, found)}`),
+    "none: each is its service's own");
+}
+
+// The time that the board's log has, and how long that is ago.
+function safeText(service, found) {
+  const passed = duration(Math.max(found.uptime_ms - service.safe_since_ms, 0));
+  return `safe since ${(service.safe_since_ms / 1000).toFixed(3)} s, for ${passed}`;
 }
 
 function list(id, texts, nothing) {
@@ -206,8 +210,9 @@ function showService() {
   byId("service-name").textContent = opened;
   if (!service) return;
   const waits = service.waits_for ? `, waits for ${service.waits_for}` : "";
+  const safe = service.safe_since_ms === null ? "" : `, outputs ${safeText(service, table)}`;
   byId("service-text").textContent =
-    `${service.state}${waits}. Priority ${service.priority}, generation ${service.generation}, ` +
+    `${service.state}${waits}${safe}. Priority ${service.priority}, generation ${service.generation}, ` +
     `${service.restarts} restarts, ${service.steps} steps, ${service.clients} clients, ` +
     `${service.queue} queued, ${service.dropped} dropped.`;
 }
