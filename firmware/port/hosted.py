@@ -33,9 +33,13 @@ class HostedPort:
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
+    def now(self):
+        """Return the time in microseconds modulo 2**30."""
+        return self.clock[0]
+
     def uptime_ms(self):
         """Return the milliseconds that the clock has counted, modulo 2^30 us."""
-        return self.clock[0] // 1000
+        return self.now() // 1000
 
     def collect(self):
         """Collect garbage."""

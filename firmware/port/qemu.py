@@ -1,13 +1,13 @@
 """MicroPython's qemu port: the kernel on other instruction sets, Thumb-2 and RV32.
 
 It is for the kernel's cases, the attacks and counts of instructions, and runs no application. The
-timer interrupt and the kill are C (`qemu/hard_tick`), for the port has no `machine.Timer` and no
-interrupt character. What it lacks beside a board:
+timer interrupt, the kill and `time` are C (`qemu/hard_tick`), for the port has no `machine.Timer`,
+no interrupt character and no clock. What it lacks beside a board:
 
 - No hardware interrupts but the tick: lines are fired by software, and no line is hard by itself.
 - No pins, buses, files, flash and watchdog; `panic` ends the emulator, and nothing is kept.
 - No console service: no `select`, no `sys.stdin.buffer`, so no outlet. A Ctrl-C is no interrupt.
-- No `asyncio`, and `time` in Python (`qemu/time.py`).
+- No `asyncio`; of `time` what `qemu/hard_tick/time.c` has.
 - One limit of the stack for all, MicroPython's own, instead of a share for each.
 - A kill comes up to a tick late, the clock is exact to 20 us between two looks at it.
 """
@@ -40,7 +40,6 @@ class Port(HostedPort):
     def __init__(self):
         super().__init__(hard_tick.clock, machine.reset)
         micropython.alloc_emergency_exception_buf(100)
-        __import__("time")  # a frozen module: sealed where it is there before services begin
         self.request = self.tick = None
         self.make_safe = make_safe
 

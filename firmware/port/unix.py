@@ -80,10 +80,6 @@ class Port(HostedPort):
         self.enter = enter
         self.words = kernel.words
 
-    def now(self):
-        """Return the time in microseconds modulo 2**30."""
-        return self.clock[0]
-
     def uptime_ms(self):
         """Return the milliseconds that the clock has counted, modulo 2^30."""
         return (self.uptime_us // 1000) & TIME_MASK

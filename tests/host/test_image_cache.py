@@ -28,3 +28,10 @@ def test_an_entry_that_another_run_may_hold_stays(tmp_path: Path) -> None:
         entry(tmp_path, f"new{number}", age_s=IN_USE_S / 2)
     keep_newest(tmp_path, 1)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_link_to_what_is_gone_is_an_entry_like_others(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    entry(tmp_path, "old", age_s=2 * IN_USE_S)
+    keep_newest(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

@@ -1,12 +1,15 @@
 """The processors that QEMU emulates: how they are started, and what they stand for."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from bulkhead_host.image.qemu import INSTRUCTION_NS, PROCESSORS
 from bulkhead_host.qualify import counts
+from bulkhead_host.qualify.processors import PROGRAMS, frozen_files
 from bulkhead_host.system.boards import board_named
+from bulkhead_host.system.imports import GENERATED, imports
 
 
 def test_an_instruction_takes_the_time_that_counts_are_made_of() -> None:
@@ -31,3 +34,13 @@ def test_a_processor_that_there_is_not_exits_2_with_those_there_are(
     said = capsys.readouterr().err
     assert "no processor pdp11" in said
     assert "cortex-m3" in said.partition("try: ")[2]
+
+
+def test_benchmarks_that_count_have_what_they_import() -> None:
+    files = {path: source for path, source in frozen_files().items() if path.startswith("bench/")}
+    assert {f"bench/{name}.py" for name in PROGRAMS} <= files.keys()
+    for source in files.values():
+        for one in imports(ast.parse(source)):
+            package, _, rest = one.name.partition(".")
+            assert package not in GENERATED  # there is no system, and no board
+            assert package != "bench" or f"bench/{rest.partition('.')[0]}.py" in files

@@ -28,7 +28,7 @@ from bulkhead_host.system.examine import load_system
 SIMULATOR = "firmware/port/sim.py"
 CPYTHON = "firmware/port/cpython"
 PORTS = "firmware/port"
-_QEMU = ("qemu", "qemu/time")  # no stubs know what its C has
+_QEMU = ("qemu", "qemu/stores")  # no stubs know what its C has
 EXAMPLES = "services/examples"
 APPLICATION_BOARD = "pico"
 HOST_FOLDERS = (

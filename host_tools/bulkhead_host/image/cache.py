@@ -80,7 +80,7 @@ def keep_newest(folder: Path, count: int) -> None:
     What was used within `IN_USE_S` stays too: another run may hold its path and open it yet.
     """
     now_s = time.time()
-    entries = [(entry.stat().st_mtime, entry) for entry in folder.iterdir()]
+    entries = [(entry.lstat().st_mtime, entry) for entry in folder.iterdir()]
     entries.sort(key=lambda found: found[0], reverse=True)
     for used_s, entry in entries[count:]:
         if now_s - used_s > IN_USE_S:

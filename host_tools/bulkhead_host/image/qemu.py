@@ -3,17 +3,20 @@
 It comes from the sources that images come from, with the same changes, and from Debian's compilers
 and QEMU. `firmware/port/qemu` has the timer interrupt that it lacks, in C.
 
-    cache/qemu/PROCESSOR-KEY/    the copy of the sources, objects, firmware.elf
+    cache/qemu/PROCESSOR-KEY/    the copy of the sources, objects; a build folder
+    cache/processors/KEY/        firmware.elf, by all that is in it: another checkout's is another
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead_host.files import read_text, write_text, write_whole
+from bulkhead_host.files import folder_whole, read_text, write_text, write_whole
 from bulkhead_host.image.cache import Progress, digest, digest_files, keep_newest, locked, quiet
+from bulkhead_host.image.change import Change
 from bulkhead_host.image.frozen import frozen_lines, mended
 from bulkhead_host.image.hardening import CHANGES, hardened
 from bulkhead_host.image.mpy import compile_modules
@@ -38,6 +41,7 @@ INSTRUCTION_NS = 8
 """What an instruction takes of the emulated time: 2 to the power of 3, as QEMU counts them."""
 
 _FOLDERS_KEPT = 6
+_MADE_KEPT = 12
 _RISCV = "riscv64-unknown-elf-gcc"
 _ARM_PACKAGES: Packages = {
     "gcc-arm-none-eabi": has_program(COMPILER),
@@ -59,7 +63,7 @@ class Processor:
 
     `micropython_board` is the folder in MicroPython's `ports/qemu/boards`; `architecture` the
     native code that mpy-cross emits; `settings` are of the port's Makefile; `emulator` is the
-    command without the firmware.
+    command without the firmware; `changes` are made in MicroPython beside an image's.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Processor:
     packages: Packages
     settings: Mapping[str, str]
     emulator: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
 
     def command(self, elf: Path) -> list[str]:
         """Return what emulates a firmware with its serial line on standard input and output.
@@ -88,6 +93,33 @@ _MPS2 = "-DHARD_TICK_COUNTER=0x40028018 -DHARD_TICK_MHZ=25 -DHARD_TICK_SYSTICK_M
 # The compiler has a library for rv32imac, and looks for none by a name with Zicsr. Frozen code is
 # data between functions, of odd lengths, which the linker cannot relax around.
 _RV32 = {"RV32_ARCH": "rv32imac", "AFLAGS": "-mabi=ilp32 -march=rv32imac_zicsr -mno-relax"}
+# On the chips that the kernel runs on the address of memory is a small int, which takes none of
+# the heap. QEMU's `virt` has its memory from 2 to the power of 31 on: machine code passes pointers
+# there as negative small ints, which are the address of nothing else.
+_POINTER = "            // we return just the value of the pointer as an integer\n"
+_ADDRESS = "                // assume obj is an integer that represents an address\n"
+_RV32_CHANGES = (
+    Change(
+        path="py/nativeglue.c",
+        before=_POINTER,
+        after="""\
+            if ((val >> 30) == 2) {
+                return MP_OBJ_NEW_SMALL_INT((mp_int_t)(val + 0x40000000));
+            }
+"""
+        + _POINTER,
+    ),
+    Change(
+        path="py/nativeglue.c",
+        before=_ADDRESS,
+        after="""\
+                if (mp_obj_is_small_int(obj) && MP_OBJ_SMALL_INT_VALUE(obj) < 0) {
+                    return (mp_uint_t)MP_OBJ_SMALL_INT_VALUE(obj) - 0x40000000;
+                }
+"""
+        + _ADDRESS,
+    ),
+)
 PROCESSORS = {
     processor.name: processor
     for processor in (
@@ -108,6 +140,7 @@ PROCESSORS = {
             packages=_RISCV_PACKAGES,
             settings=_RV32,
             emulator=("qemu-system-riscv32", "-machine", "virt", "-bios", "none"),
+            changes=_RV32_CHANGES,
         ),
     )
 }
@@ -126,20 +159,26 @@ def build_firmware(
         tree = _sources(processor, cache, progress)
         version = run([processor.compiler, "--version"]).partition("\n")[0]
         settings = repr((processor.settings, processor.micropython_board, HEAP_BYTES))
-        base = digest(tree.key, version, settings, repr(CHANGES), digest_files(_own()))
+        base = digest(tree.key, version, settings, repr(_changes(processor)), digest_files(_own()))
         folder = cache / "qemu" / f"{processor.name}-{base[:12]}"
         contents = merge(files)
         key = digest(base, processor.architecture, own_source(), digest_files(contents))
-        made, elf = folder / "made", folder / "build" / "firmware.elf"
-        if elf.exists() and made.exists() and read_text(made) == key:
-            os.utime(folder)
-            return elf
-        made.unlink(missing_ok=True)
-        progress(f"compiling MicroPython for {processor.name}")
-        _build(processor, contents, tree, folder)
-        write_text(made, key)
-        keep_newest(folder.parent, _FOLDERS_KEPT)
-        return elf
+        made = cache / "processors" / key[:16]
+        if made.exists():
+            os.utime(made)
+        else:
+            progress(f"compiling MicroPython for {processor.name}")
+            elf = _build(processor, contents, tree, folder)
+            with folder_whole(made) as fresh:
+                shutil.copyfile(elf, fresh / elf.name)
+            with locked(cache / "qemu.lock", progress):  # those of all processors are there
+                keep_newest(made.parent, _MADE_KEPT)
+                keep_newest(folder.parent, _FOLDERS_KEPT)
+        return made / "firmware.elf"
+
+
+def _changes(processor: Processor) -> tuple[Change, ...]:
+    return (*CHANGES, *processor.changes)
 
 
 def _sources(processor: Processor, cache: Path, progress: Progress) -> SourceTree:
@@ -154,9 +193,10 @@ def _sources(processor: Processor, cache: Path, progress: Progress) -> SourceTre
 
 def _build(
     processor: Processor, contents: Mapping[str, bytes], tree: SourceTree, folder: Path
-) -> None:
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    micropython = hardened(tree.micropython, folder / "micropython", changes=CHANGES)
+    os.utime(folder)
+    micropython = hardened(tree.micropython, folder / "micropython", changes=_changes(processor))
     mpy_cross = mpy_cross_program()
     modules = compile_modules(contents, processor.architecture, mpy_cross)
     for path, module in modules.items():
@@ -184,6 +224,7 @@ def _build(
         environment = tree.recipe.environment()
         run_logged([*make, target], environment=environment, log=folder / "build.log")
         write_whole(frozen, mended(read_text(frozen)).encode())  # make leaves what is newer alone
+    return folder / "build" / "firmware.elf"
 
 
 def _own() -> dict[str, bytes]:

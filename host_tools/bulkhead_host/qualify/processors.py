@@ -3,6 +3,7 @@
 The line to one is QEMU's own input and output.
 """
 
+import ast
 import os
 import select
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from bulkhead_host.files import read_text
 from bulkhead_host.image.cache import Progress, quiet
 from bulkhead_host.image.qemu import Processor, build_firmware
 from bulkhead_host.link.raw_repl import RawRepl
@@ -18,9 +20,10 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.qualify.cases import ON_UNIX
 from bulkhead_host.qualify.image import cases_files
 from bulkhead_host.system.fold import fold_tree
+from bulkhead_host.system.imports import imports
 
-PROGRAMS = ("__init__", "report", "stage", "calls", "sends", "leases", "switches")
-"""The benchmarks that count on processors, and what they import."""
+PROGRAMS = ("calls", "sends", "leases", "switches")
+"""The benchmarks that count on processors."""
 
 _CHUNK = 4096
 
@@ -69,7 +72,7 @@ class Stand:
     def __init__(self, processor: Processor, *, progress: Progress = quiet) -> None:
         """Build the firmware, where the cache has none; raise `BulkheadError`."""
         self.processor = processor
-        self._elf = build_firmware(processor, _files(), progress=progress)
+        self._elf = build_firmware(processor, frozen_files(), progress=progress)
         self._emulated: EmulatedProcessor | None = None
 
     def __enter__(self) -> Self:
@@ -93,10 +96,19 @@ class Stand:
             self._emulated = None
 
 
-def _files() -> dict[str, bytes]:
-    """Return what is frozen in: cases, attacks and benchmarks, and what the port has no C for."""
+def frozen_files() -> dict[str, bytes]:
+    """Return what is frozen in: cases, attacks, and benchmarks with all that they import."""
     firmware = source_root() / "firmware"
-    more = {f"bench/{name}.py": firmware / "bench" / f"{name}.py" for name in PROGRAMS}
-    more["time.py"] = firmware / "port" / "qemu" / "time.py"
+    more = {
+        "bench/__init__.py": firmware / "bench" / "__init__.py",
+        "bench/stores.py": firmware / "port" / "qemu" / "stores.py",  # a board's are of its pins
+    }
+    left = [f"bench.{name}" for name in PROGRAMS]
+    while left:
+        path = f"{left.pop().replace('.', '/')}.py"
+        if path not in more:
+            more[path] = firmware / path
+            found = imports(ast.parse(read_text(more[path])))
+            left += [one.name.rpartition(".")[0] for one in found if one.name.startswith("bench.")]
     port = b"from port.qemu import Port\n"
     return {**cases_files("qemu", ON_UNIX), **fold_tree(more, firmware), "bulkhead_port.py": port}

@@ -22,8 +22,9 @@
 #include "py/objarray.h"
 #include "py/runtime.h"
 
+#include "hard_tick.h"
+
 #define STEP_US (20)
-#define TIME_MASK (0x3fffffff)
 #define ROOM_BYTES (4096) // of stack for the handler, beyond what was interrupted may use
 
 static uint32_t clock_us;
@@ -128,11 +129,15 @@ static void start_steps(void) {
 
 #endif
 
-static mp_obj_t hard_tick_now(void) {
+uint32_t hard_tick_us(void) {
     mp_uint_t before = MICROPY_BEGIN_ATOMIC_SECTION();
     take_time();
     MICROPY_END_ATOMIC_SECTION(before);
-    return MP_OBJ_NEW_SMALL_INT(clock_us & TIME_MASK);
+    return clock_us & TIME_MASK;
+}
+
+static mp_obj_t hard_tick_now(void) {
+    return MP_OBJ_NEW_SMALL_INT(hard_tick_us());
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(hard_tick_now_obj, hard_tick_now);
 
