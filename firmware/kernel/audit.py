@@ -9,9 +9,7 @@ Finds no more than what a sound kernel never does: the explorer looks in each st
 """
 
 import micropython
-from kernel.abi import (
-    ATTENDING, CALLING, DISORDER, DORMANT, FAULTED, ORDERING, RECEIVING, SENDING, SERVED, SLEEPING,
-)  # fmt: skip
+from kernel.abi import *
 from kernel.layout import *
 from kernel.limits import AUDIT_US, IDLE_PRIORITY, TIME_HALF, TIME_MASK
 from micropython import const

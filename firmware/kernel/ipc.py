@@ -89,15 +89,7 @@ def take(
 
 @micropython.viper
 def receive(
-    w: ptr32,
-    me: ptr32,
-    task: int,
-    trap: int,
-    base: int,
-    place: int,
-    key: int,
-    items: int,
-    frames,
+    w: ptr32, me: ptr32, task: int, trap: int, base: int, place: int, key: int, items: int, frames
 ) -> int:
     """Take what waits, or wait: notifications, then callers by importance, then the mailbox."""
     here = task

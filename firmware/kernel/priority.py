@@ -115,25 +115,18 @@ def is_in_circle(w: ptr32, task: int) -> int:
 
 @micropython.viper
 def restore_circle(w: ptr32, task: int):
-    """Give all of a circle of waits the priority of its most important, or of who waits for it."""
-    best = w[task + BASE]
-    before = task
+    """Give all of a circle of waits their own priority, then what those who wait for them lend.
+
+    Each of them waits, so none is in a ready queue.
+    """
+    here = task
     while True:
-        member = w[before + PEER]
-        if w[member + BASE] < best:
-            best = w[member + BASE]
-        here = RECORD
-        end = w[TASKS_END]
-        while here < end:
-            if here != before and w[here + PEER] == member and w[here + PRIORITY] < best:
-                best = w[here + PRIORITY]
-            here += RECORD
-        before = member
-        if member == task:
+        base = w[here + BASE]
+        set_priority(w, here, base)
+        here = w[here + PEER]
+        if here == task:
             break
-    while True:
-        if w[task + PRIORITY] != best:
-            set_priority(w, task, best)
-        task = w[task + PEER]
-        if task == before:
-            return
+    waiter = RECORD
+    while waiter < w[TASKS_END]:
+        raise_to(w, w[waiter + PEER], w[waiter + PRIORITY])
+        waiter += RECORD

@@ -8,10 +8,7 @@ from kernel.budgets import begin_period
 from kernel.capabilities import renew
 from kernel.faults import fault
 from kernel.layout import *
-from kernel.limits import (
-    HEAP_PAUSE_MS, HEAP_PAUSE_MS_MAX, LOAD_BUDGET_US, SUPERVISOR_FAULTS_MAX, SUPERVISOR_WINDOW_US,
-    TIME_MASK,
-)  # fmt: skip
+from kernel.limits import *
 from kernel.notifications import post
 from kernel.outputs import make_safe, release_outputs
 from kernel.ready import push_back
