@@ -23,15 +23,15 @@ import micropython
 from bulkhead.terms import CRASH_NAMES, FAULT_FORMAT
 from kernel.abi import KILLS_CAUGHT, WATCHDOG_FIRED
 from kernel.layout import (
-    ARMED, DEADLINES, GENERATION, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
-    RECORD_SHIFT, RESULT, RUNNING_TASK, SCHEDULED, SLICE_END, STATE, STEP_DEADLINE, STOPPED,
-    STRUCK,
+    ARMED, DEADLINES, IRQ_PENDING, NEXT_DEADLINE, OUTER, PRIORITY, PROMPT, READY_BITS,
+    RUNNING_TASK, SCHEDULED, SLICE_END, STEP_DEADLINE, STOPPED, STRUCK,
 )  # fmt: skip
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 from kernel.outputs import make_all_safe, make_safe
 from micropython import const
 
 from port.callbacks import Callbacks
+from port.crash_memory import pack_crash
 from port.esp32_outputs import hold, outputs, release
 from port.outlet import Outlet
 from port.memory import copy, length
@@ -376,16 +376,8 @@ class Port:
 
     def keep_crash(self, cause):
         """Keep the cause of a reset that will come, and what runs now. Allocates nothing."""
-        w = self.words
-        task = w[RUNNING_TASK]
-        number, generation = task >> RECORD_SHIFT, w[task + GENERATION]
-        state, operation = w[task + STATE], w[task + RESULT] & 0xFF
         record = self.record
-        uptime_ms = self.uptime_ms()
-        struct.pack_into(
-            FAULT_FORMAT, record, len(_MARK),
-            number, cause, state, operation, 0, 0, generation, uptime_ms,
-        )  # fmt: skip
+        pack_crash(record, len(_MARK), self.words, cause, self.uptime_ms())
         record[-1] = sum(self.summed) & 0xFF
         self.rtc.memory(record)
 

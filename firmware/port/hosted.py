@@ -7,8 +7,9 @@ from bulkhead.terms import CRASH_NAMES
 from kernel.outputs import make_all_safe
 
 from port.callbacks import Callbacks
+from port.crash_memory import CrashMemory
 from port.memory import copy, length
-from port.soft import SoftPins, crash_record
+from port.soft import SoftPins
 
 
 class HostedPort:
@@ -29,7 +30,7 @@ class HostedPort:
         self.kernel = self.words = None
         self.console = self.outlet = None
         self.guest = 0
-        self.kept = None
+        self.crash_memory = CrashMemory()
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
 
@@ -78,10 +79,8 @@ class HostedPort:
 
     def keep_crash(self, cause):
         """Keep what ran when the board had to be reset. The process's own memory has to do."""
-        self.kept = crash_record(self.words, cause, self.uptime_ms())
+        self.crash_memory.keep(self.words, cause, self.uptime_ms())
 
     def crash(self):
         """Return once what was kept, in the order of `terms.FAULT_FORMAT`, or None."""
-        kept = self.kept
-        self.kept = None
-        return kept
+        return self.crash_memory.take()

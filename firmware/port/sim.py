@@ -29,7 +29,8 @@ from kernel.outputs import make_all_safe, make_safe
 from kernel.limits import STRIKE_AGAIN_US, STRIKES_MAX, TICK_US, TIME_HALF, TIME_MASK
 
 from port.callbacks import Callbacks
-from port.soft import SoftLine, SoftPins, crash_record
+from port.crash_memory import CrashMemory
+from port.soft import SoftLine, SoftPins
 
 US_PER_BYTECODE = 1
 # What collecting and counting take on a Pico, where little lives.
@@ -97,7 +98,7 @@ class SimPort:
     shares = None
     callbacks = Callbacks()
 
-    def __init__(self, *, seed=0, chance=0.0, crash_memory=None):
+    def __init__(self, *, seed=0, chance=0.0):
         self.clock = Clock()
         self.random = random.Random(seed)
         self.chance = chance
@@ -112,7 +113,7 @@ class SimPort:
         self.outlet = SimOutlet(self)
         self.pins = pins = SoftPins()
         self.outputs, self.hold, self.release = pins.outputs, pins.hold, pins.release
-        self.crash_memory = [] if crash_memory is None else crash_memory
+        self.crash_memory = CrashMemory()
         self.was_reset = False
         self.live_bytes = 50_000
         self.garbage_bytes = 0
@@ -263,12 +264,12 @@ class SimPort:
             raise SystemExit(f"the board was reset, cause {cause}")
 
     def keep_crash(self, cause):
-        """Keep why the run ends, and what ran, for the next port over the same `crash_memory`."""
-        self.crash_memory[:] = [crash_record(self.kernel.words, cause, self.uptime_ms())]
+        """Keep why the run ends, and what ran, until it is asked for."""
+        self.crash_memory.keep(self.kernel.words, cause, self.uptime_ms())
 
     def crash(self):
         """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None."""
-        return self.crash_memory.pop() if self.crash_memory else None
+        return self.crash_memory.take()
 
     def copy(self, into, at, source, start, count):
         """Copy bytes from one buffer to another."""

@@ -7,9 +7,8 @@ import micropython
 from kernel.abi import NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    ARMED, FIRED, GENERATION, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
-    LINE_MASKED, LINE_OWNER, LINE_STEP_AT, RECORD_SHIFT, REGISTER_BITS, RESULT, RUNNING_TASK,
-    SCHEDULED, STATE,
+    ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
+    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
 )  # fmt: skip
 
 
@@ -125,13 +124,6 @@ class SoftLine:
         w[ARMED] = armed
         if landed:
             self.port.strike()
-
-
-def crash_record(w, cause, uptime_ms):
-    """Return a cause, and what runs by the kernel's words, in order of `terms.FAULT_FORMAT`."""
-    task = w[RUNNING_TASK]
-    doing = (w[task + STATE], w[task + RESULT] & 0xFF, 0, 0, w[task + GENERATION])
-    return (task >> RECORD_SHIFT, cause) + doing + (uptime_ms,)
 
 
 def _nothing():

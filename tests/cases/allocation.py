@@ -2,8 +2,9 @@
 
 import gc
 
+import micropython
 from bulkhead import OK
-from kernel.abi import FAIL, READABLE, WRITABLE
+from kernel.abi import FAIL, KILLS_CAUGHT, READABLE, WRITABLE
 
 _TIMES = 20
 _ROUNDS = 5
@@ -153,3 +154,17 @@ def test_grant_and_delete_allocate_nothing(rig):
         peer="server",
         right="call,grant",
     )
+
+
+def test_what_ends_the_board_is_kept_where_the_heap_is_locked(rig):
+    def main(task):
+        micropython.heap_lock()  # as in the tick's interrupt, which may give up
+        try:
+            rig.port.keep_crash(KILLS_CAUGHT)
+        finally:
+            micropython.heap_unlock()
+        yield task.recv()
+
+    rig.add("culprit", main)
+    rig.run(5)
+    rig.expect(rig.port.crash()[:2], (1, KILLS_CAUGHT))

@@ -118,7 +118,7 @@ def crash_survives_a_reset_once():
 
 def damaged_crash_is_none():
     run((), lambda kernel: lambda task: stop(kernel(), task))
-    machine.MEMORY[0] = b"BULK" + bytes(13)
+    machine.RTC().memory(b"BULK" + bytes(13))
     expect(Port().crash(), None)
 
 

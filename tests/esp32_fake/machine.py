@@ -13,7 +13,8 @@ WDT_RESET = 3
 PWRON_RESET = 1
 DONE = []  # what the port did to the chip
 CAUSE = [PWRON_RESET]
-MEMORY = [b""]
+MEMORY = bytearray(2048)  # its first KEPT[0] bytes are set
+KEPT = [0]
 
 
 class Timer:
@@ -109,8 +110,11 @@ class RTC:
     def memory(self, data=None):
         """Return the memory, or set it."""
         if data is not None:
-            MEMORY[0] = bytes(data)
-        return MEMORY[0]
+            KEPT[0] = len(data)
+            for at in range(len(data)):  # the chip's copies in C: the heap may be locked
+                MEMORY[at] = data[at]
+            return None
+        return bytes(MEMORY[: KEPT[0]])
 
 
 def reset():

@@ -84,7 +84,7 @@ def test_what_waits_in_vain_resets_the_board(at: int, bit: int) -> None:
     assert is_in_order(rig.kernel.words, 5)
     with pytest.raises(SystemExit):
         rig.run(3_000)
-    number, cause, *_ = rig.port.crash_memory[0]
+    number, cause, *_ = rig.port.crash()
     assert (number, cause) == (0, DISORDER)
 
 
@@ -92,7 +92,7 @@ def test_a_sound_kernel_is_looked_at_and_goes_on() -> None:
     rig = system()
     rig.run(60_000)
     assert rig.kernel.audited > 50_000_000
-    assert not rig.port.crash_memory
+    assert rig.port.crash() is None
 
 
 def test_nothing_is_read_outside_of_the_words_whatever_they_are() -> None:
