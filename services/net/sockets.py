@@ -172,8 +172,9 @@ class Socket:
             return EMPTY, 0
         try:
             count = getattr(self.raw, way)(buffer)
-        except (OSError, ValueError) as error:  # of TLS a certificate that is not right
-            if error.args[0] == EAGAIN:
+        except (OSError, ValueError, MemoryError) as error:
+            # TLS has ValueError of a certificate that is not right, MemoryError of a full heap.
+            if error.args[:1] == (EAGAIN,):
                 return EMPTY, 0
             self.is_lost = True
             return ENDED, 0
@@ -222,16 +223,19 @@ class Table:
                 self._secure(one)
 
     def _secure(self, one):
-        """Encrypt a connection; the handshake is made by what is read and written first."""
-        from services.net.secure import context, wrap
+        """Encrypt a connection; the handshake is made by what is read and written first.
 
+        Where the heap has no room for that, this connection is lost, and no other.
+        """
         host, one.tls_host = one.tls_host, ""
         self.poller.unregister(one.raw)
         try:
+            from services.net.secure import context, wrap
+
             if self.context is None:
                 self.context = context(self.ca)
             one.keep(wrap(self.context, one.raw, host))
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             one.is_lost = True
         self.watch(one)
 

@@ -17,14 +17,16 @@ from bulkhead_host import abi
 
 CASES = Path(__file__).parents[1] / "cases"
 NAME = "localhost"
-FETCH, ENDED = 3, 2
+FETCH, HOARD, ENDED = 3, 5, 2
+COMMENT = "nsComment=" + 12_000 * "x"  # net reads a certificate in one piece
+SPARED_KB = 10
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Make a certificate of a name that is signed by itself; return it and its key."""
     made = folder / f"{name}.pem", folder / f"{name}.key"
     kind = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    names = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
+    names = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-addext", COMMENT)
     files = ("-out", str(made[0]), "-keyout", str(made[1]))
     subprocess.run(["openssl", "req", *kind, *names, *files], check=True, capture_output=True)
     return made
@@ -90,6 +92,10 @@ class Board(NetworkBoard):
         assert isinstance(answer, tuple)
         return answer[0], answer[1]
 
+    def hoard(self, spared_kb: int) -> None:
+        """Have the client take the heap but for so many KB; with 0 give all back."""
+        assert self.client.call("prober", HOARD, spared_kb, timeout_ms=20_000)[0] == abi.OK
+
     def close(self) -> None:
         super().close()
         self.server.listener.close()
@@ -100,6 +106,14 @@ def board(micropython: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     found = Board(micropython, tmp_path_factory.mktemp("tls"))
     yield found
     found.close()
+
+
+def test_a_heap_that_is_too_full_ends_the_connection_alone(board: Board) -> None:
+    board.hoard(SPARED_KB)
+    found = board.fetch(NAME)
+    board.hoard(0)
+    assert found == (ENDED, b"")
+    assert board.generation("net") == 1
 
 
 def test_a_client_that_knows_nothing_of_it_is_encrypted(board: Board) -> None:

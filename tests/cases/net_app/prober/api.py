@@ -8,3 +8,4 @@ RELAY = const(1)
 NOTES = const(2)  # -> OK, arg: the bits that came since
 FETCH = const(3)  # arg: (host, port, data) -> OK, arg: (status, all that came)
 CRASH = const(4)
+HOARD = const(5)  # arg: how many KB of the heap it leaves, or 0: it gives all back

@@ -4,13 +4,14 @@ from bulkhead import NOTIFIED, OK, REFUSED
 from kernel.abi import READABLE, WRITABLE
 
 from services.net.api import READ, WRITE, Stream
-from services.prober.api import CRASH, FETCH, NOTES, RELAY
+from services.prober.api import CRASH, FETCH, HOARD, NOTES, RELAY
 
 
 def main(task):
     """Serve `api`."""
     net = task.cap("net")
     notes = 0
+    kept = [None]
     while True:
         operation = yield task.recv()
         arg, token = task.arg, task.caller()
@@ -26,7 +27,21 @@ def main(task):
             status, value, notes = OK, notes, 0
         elif operation == FETCH:
             status, value = OK, (yield from fetch(task, net, *arg))
+        elif operation == HOARD:
+            status, kept[0] = OK, hoard(arg) if arg else None
         yield task.reply_to(token, status, value)
+
+
+def hoard(spared_kb):
+    """Return what has taken the heap but for so many KB, in pieces of one."""
+    hoarded = spared = None
+    for _ in range(spared_kb):
+        spared = spared, bytearray(1024)
+    try:
+        while True:
+            hoarded = hoarded, bytearray(1024)
+    except MemoryError:
+        return hoarded
 
 
 def unpacked(arg):
