@@ -123,6 +123,12 @@ def program(seed):
     code = []
     low, any5 = lambda: draw.randrange(4), lambda: draw.randrange(32)
     base = lambda: draw.randrange(4, 8)
+    high = lambda: draw.choice((0, 1, 2, 3, 8, 9, 10, 11, 12, 14, 15))
+    wide = lambda: draw.choice((
+        (0xF3BF, 0x8F40 | draw.randrange(3) << 4),
+        (0xF3EF, 0x8000 | low() << 8 | draw.choice((0, 5, 16))),
+        (0xF380 | low(), 0x8810),
+    ))
     kinds = (
         lambda: 0x6000 | draw.randrange(4) << 11 | any5() << 6 | base() << 3 | low(),
         lambda: 0x8000 | draw.choice((0, 0x800)) | any5() << 6 | base() << 3 | low(),
@@ -137,8 +143,21 @@ def program(seed):
         lambda: 0xBC00 | draw.randrange(1, 16),
         lambda: 0x2300 | draw.randrange(64),
         lambda: 0xC000 | draw.choice((0, 0x800)) | draw.choice((4, 5)) << 8 | draw.randrange(16),
+        lambda: draw.randrange(3) << 11 | any5() << 6 | low() << 3 | low(),
+        lambda: 0x1800 | draw.randrange(4) << 9 | low() << 6 | low() << 3 | low(),
+        lambda: 0x4000 | draw.randrange(16) << 6 | low() << 3 | low(),
+        lambda: 0x4000 | draw.randrange(16) << 6 | low() << 3 | low(),
+        lambda: draw.choice((0x4400, 0x4500, 0x4600)) | high() << 3 | 0x80 | draw.randrange(5),
+        lambda: draw.choice((0x4400, 0x4500, 0x4600)) | high() << 3 | low(),
+        lambda: draw.choice((0xA000, 0xA800)) | low() << 8 | draw.randrange(256),
+        lambda: 0xB000 | draw.randrange(16) | draw.choice((0, 0x80)),
+        lambda: 0xB200 | draw.randrange(4) << 6 | low() << 3 | low(),
+        lambda: 0xBA00 | draw.choice((0, 1, 3)) << 6 | low() << 3 | low(),
+        lambda: draw.choice((0xB672, 0xB662, 0xBF00, 0xBF40)),
+        lambda: 0xE000 | draw.randrange(1, 3),
     )
-    code += [draw.choice(kinds)() for _ in range(400)]
+    for _ in range(400):
+        code += wide() if draw.random() < 0.04 else (draw.choice(kinds)(),)
     # bl to a push {lr}, pop {pc}; blx r3 to another; then stay here
     code += [0xF000, 0xF804, 0x4B03, 0x4798, 0xE7FE, 0x46C0, 0xB50F, 0xBD0F, 0xBE00]
     at = len(code)

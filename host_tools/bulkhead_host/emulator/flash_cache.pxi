@@ -67,28 +67,52 @@ cdef int read_stall(FlashCache cache, unsigned int address) noexcept:
     return MISS_CYCLES
 
 
-cdef int load_stall(
-    FlashCache cache, CortexM0Core core, unsigned int opcode, unsigned int at
+cdef unsigned int instruction_stall(FlashCache cache, const thumb *state) noexcept:
+    """Return the cycles that the core will wait for the flash as it executes an instruction."""
+    cdef unsigned int at = state.r[PC] & 0xFFFFFFFEU
+    cdef const unsigned char *place = thumb_readable(state, at, 2)
+    cdef unsigned int opcode, stall
+    if place == NULL:
+        return 0
+    opcode = thumb_half(place)
+    stall = fetch_stall(cache, at) + load_stall(cache, state, opcode, at)
+    if opcode >> 11 >= 0b11101:  # of two halves
+        stall += fetch_stall(cache, at + 2)
+    return stall
+
+
+cdef unsigned int load_stall(
+    FlashCache cache, const thumb *state, unsigned int opcode, unsigned int at
 ) noexcept:
-    """Return the cycles that the core will wait for the flash as it executes a load."""
+    """Return the cycles that it waits for what a load loads."""
     cdef unsigned int kind = opcode >> 11
     cdef unsigned int address, i
-    cdef int cycles = 0
+    cdef unsigned int cycles = 0
     if kind == 0b01001:
         address = ((at + 4) & 0xFFFFFFFCU) + ((opcode & 0xFF) << 2)
     elif kind == 0b01101:
-        address = by_immediate(core, opcode, 2)
+        address = by_immediate(state, opcode, 2)
     elif kind == 0b10001:
-        address = by_immediate(core, opcode, 1)
+        address = by_immediate(state, opcode, 1)
     elif kind == 0b01111:
-        address = by_immediate(core, opcode, 0)
+        address = by_immediate(state, opcode, 0)
     elif 0b0101011 <= opcode >> 9 <= 0b0101111:
-        address = by_register(core, opcode)
+        address = by_register(state, opcode)
     elif kind == 0b11001:
-        address = core.registers[(opcode >> 8) & 7]
-        for i in range(ones(opcode & 0xFF)):
+        address = state.r[(opcode >> 8) & 7]
+        for i in range(thumb_ones(opcode & 0xFF)):
             cycles += read_stall(cache, address + WORD * i)
         return cycles
     else:
         return 0
     return read_stall(cache, address)
+
+
+cdef inline unsigned int by_immediate(
+    const thumb *state, unsigned int opcode, int shift
+) noexcept:
+    return state.r[(opcode >> 3) & 7] + (((opcode >> 6) & 0x1F) << shift)
+
+
+cdef inline unsigned int by_register(const thumb *state, unsigned int opcode) noexcept:
+    return state.r[(opcode >> 3) & 7] + state.r[(opcode >> 6) & 7]

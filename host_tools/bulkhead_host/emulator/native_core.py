@@ -40,7 +40,7 @@ _PASSES = ("No space left on device", "Disk quota exceeded", "File too large", "
 _QUICK = Path(__file__).with_name("quick_core.pyx")
 _QUICK_PARTS = (
     _QUICK,
-    *(_QUICK.with_name(f"{n}.pxi") for n in ("flash_cache", "quick_registers")),
+    *map(_QUICK.with_name, ("flash_cache.pxi", "quick_registers.pxi", "thumb.h")),
 )
 
 
@@ -146,8 +146,8 @@ def _build(*, compiler: str, sources: list[Path], folder: Path) -> None:
                 if failure:
                     return failure
             target = output / f"{source.stem}{_SUFFIX}"
-            include = f"-I{sysconfig.get_path('include')}"
-            return _run([compiler, *_FLAGS, include, str(source), "-o", str(target)])
+            include = (f"-I{sysconfig.get_path('include')}", f"-I{_QUICK.parent}")
+            return _run([compiler, *_FLAGS, *include, str(source), "-o", str(target)])
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             failures = [text for text in pool.map(compile_one, [quick, *sources]) if text]

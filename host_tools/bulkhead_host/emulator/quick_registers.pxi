@@ -37,6 +37,33 @@ cdef class Divider:
     cdef public unsigned int csr
 
 
+cdef int quick_register(CortexM0Core core, const thumb *state) except -1:
+    """Load or store a word of one of these registers; return the cycles, 0 for all else."""
+    cdef unsigned int at = state.r[PC] & 0xFFFFFFFEU
+    cdef const unsigned char *place = thumb_readable(state, at, 2)
+    cdef unsigned int opcode, address
+    cdef bint is_load
+    cdef int cycles
+    if place == NULL:
+        return 0
+    opcode = thumb_half(place)
+    if opcode >> 12 == 0b0110:
+        is_load = (opcode >> 11) & 1
+        address = by_immediate(state, opcode, 2)
+    elif opcode >> 9 == 0b0101000 or opcode >> 9 == 0b0101100:
+        is_load = (opcode >> 11) & 1
+        address = by_register(state, opcode)
+    else:
+        return 0
+    if is_load:
+        cycles = load_register(core, address, opcode & 7)
+    else:
+        cycles = store_register(core, address, state.r[opcode & 7])
+    if cycles:
+        state.r[PC] = at + 2
+    return cycles
+
+
 cdef int load_register(CortexM0Core core, unsigned int address, unsigned int rt) except -1:
     """Load a word that is one of these registers; return the cycles, 0 for any other."""
     cdef Divider divider
