@@ -108,14 +108,15 @@ def test_both_cores_give_the_same_result_to_the_cycle(tmp_path: Path) -> None:
 
 
 # Where the program below has its data: RAM twice, flash, the boot ROM, USB's RAM, the timer, and
-# of the SIO which core this is, and the divider.
+# of the SIO which core this is, the divider and spin locks.
 RANDOM_PROGRAMS = """
 import hashlib, random, struct
 from bulkhead_host.emulator.chip import Chip, ResetCause
 from bulkhead_host.emulator import chip as module
 module.can_boot = lambda flash: True
 BASES = (
-    0x20000400, 0x20041C00, 0x10000000, 0x00000000, 0x50100000, 0x40054000, 0xD0000000, 0xD0000050
+    0x20000400, 0x20041C00, 0x10000000, 0x00000000, 0x50100000, 0x40054000, 0xD0000000, 0xD0000050,
+    0xD0000100,
 )
 
 def program(seed):
@@ -132,7 +133,7 @@ def program(seed):
     kinds = (
         lambda: 0x6000 | draw.randrange(4) << 11 | any5() << 6 | base() << 3 | low(),
         lambda: 0x8000 | draw.choice((0, 0x800)) | any5() << 6 | base() << 3 | low(),
-        lambda: 0x5000 | draw.randrange(8) << 9 | base() << 3 | 3 << 6 | low(),
+        lambda: 0x5000 | draw.randrange(8) << 9 | base() << 3 | draw.choice((1, 3)) << 6 | low(),
         lambda: 0x4800 | low() << 8 | any5(),
         lambda: 0x9000 | draw.choice((0, 0x800)) | low() << 8 | any5(),
         lambda: 0xD000 | draw.randrange(14) << 8 | draw.randrange(1, 3),

@@ -17,21 +17,21 @@ from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
 
 from bulkhead_host.emulator.pio_switch import PioSwitch
-from bulkhead_host.emulator.sio import divide_in_c
+from bulkhead_host.emulator.sio import have_registers_in_c
 from bulkhead_host.emulator.unkind import FlashTimes, empty_when_told
 from bulkhead_host.errors import BulkheadError
 
 try:
     from rp2040py.native._quick_core import (  # type: ignore[import-not-found]
         Batch,
-        Divider,
         FlashCache,
+        SioRegisters,
         execute_batch,
     )
 except ImportError:
     from bulkhead_host.emulator.batch import Batch, execute_batch
 
-    Divider = FlashCache = None
+    SioRegisters = FlashCache = None
 
 CYCLE_NS = 8
 """Length of a cycle: the emulator always runs at 125 MHz, whatever `machine.freq()` says."""
@@ -102,8 +102,8 @@ class Chip:
         self.mcu = RP2040(self.clock)
         self.mcu.logger = _Silent()
         self.mcu.load_bootrom(BOOTROM_B1)
-        if Divider is not None:
-            divide_in_c(self.mcu, Divider())
+        if SioRegisters is not None:
+            have_registers_in_c(self.mcu, SioRegisters())
         self.on_reset: list[Callable[[ResetCause], None]] = []
         self.on_bootloader: list[Callable[[], None]] = []
         self.on_flash_write: FlashHook | None = None

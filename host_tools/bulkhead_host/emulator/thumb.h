@@ -133,7 +133,7 @@ static inline void thumb_process(struct thumb *m, uint32_t op, uint32_t *rdn, ui
 }
 
 /* Load `size` bytes to a register; return whether an address of its size is one of memory. */
-static inline int thumb_load(const struct thumb *m, uint32_t address, uint32_t size, uint32_t *rt)
+__attribute__((always_inline)) static inline int thumb_load(const struct thumb *m, uint32_t address, uint32_t size, uint32_t *rt)
 {
     const uint8_t *place = address & (size - 1) ? NULL : thumb_readable(m, address, size);
     uint32_t word = 0;
@@ -144,7 +144,7 @@ static inline int thumb_load(const struct thumb *m, uint32_t address, uint32_t s
     return 1;
 }
 
-static inline int thumb_store(const struct thumb *m, uint32_t address, uint32_t size, uint32_t word)
+__attribute__((always_inline)) static inline int thumb_store(const struct thumb *m, uint32_t address, uint32_t size, uint32_t word)
 {
     uint8_t *place = address & (size - 1) ? NULL : thumb_writable(m, address, size);
     if (place == NULL)
