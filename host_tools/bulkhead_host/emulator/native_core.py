@@ -1,11 +1,11 @@
-"""Makes the emulator ten times faster where a C compiler is at hand.
+"""Makes the emulator thirty times faster where a C compiler is at hand.
 
 The wheels of rp2040py are built for CPython's stable interface, in which each call between its
 Cython classes looks up a Python attribute first: several for every emulated instruction. A wheel
 brings its C sources along. Compiled for the Python that is running, the same sources do these
 calls directly, with the same result to the cycle: four to five times faster. Beside them stands
-`quick_core.pyx`, of this package: a loop without Python objects, worth as much again. Without a
-compiler, or Python's headers, the wheel's own modules serve.
+`quick_core.pyx`, of this package: a loop without Python objects, worth more than as much again.
+Without a compiler, or Python's headers, the wheel's own modules serve.
 
 The build takes about 20 s, once for each Python and version of rp2040py, and lives in the cache
 folder. `BULKHEAD_EMULATOR_CORE=wheel` switches it off.
