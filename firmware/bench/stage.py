@@ -3,6 +3,7 @@
 import gc
 
 from bulkhead_port import Port
+from guard.audit import Audit
 from kernel.abi import MAY_CALL, MAY_CONTROL, MAY_SEND
 from kernel.boot import build
 from kernel.layout import ARMED, STOPPED
@@ -67,6 +68,7 @@ class Stage:
         gc.collect()
         self.is_finished = False
         self.kernel = build(table, Port())
+        self.kernel.look = Audit(self.kernel).look
         main_level(self.kernel)
         self.kernel.words[ARMED] = 0
         self.kernel.port.stop_tick()

@@ -18,6 +18,7 @@ path = sys.path[:]
 if str(sys.modules["kernel"].__path__).startswith(".frozen"):
     sys.path[:] = [".frozen"]
 
+from guard.audit import Audit
 from guard.authority import Authority
 from guard.guards import install
 from kernel.boot import build
@@ -34,6 +35,7 @@ try:
         print("bulkhead: an update is not used:", refusal)
     port = Port(prompt)
     kernel = build(SERVICES, port, WORDS)
+    kernel.look = Audit(kernel).look
     sys.path[:] = path
     authority = Authority(SERVICES, COMMON, MODULES)
     authority.acting = kernel.acting

@@ -1,1 +1,1 @@
-"""What services may import, and what they get of it: they reach what their manifests name."""
+"""What services may import, and what they get of it; and a look at the kernel's own words."""

@@ -13,7 +13,6 @@ resumed.
 
 from bulkhead import BadOperand
 from kernel.abi import BUDGET, EVENT_OVERRAN, EXCEPTION, INJECTED, MEMORY, RETURNED, SYSCALL
-from kernel.audit import look
 from kernel.budgets import close_now
 from kernel.dispatch import dispatch
 from kernel.faults import fault, is_closing
@@ -175,6 +174,7 @@ def main_level(kernel):
     idle = port.idle
     dispatch_all = run
     memory = kernel.memory
+    look = kernel.look
     queued = callbacks.queued
     while True:
         try:
@@ -196,7 +196,8 @@ def main_level(kernel):
                 left_us = memory.idle_us(left_us)
                 if w[IRQ_PENDING] or not left_us:
                     continue
-                look(kernel, left_us)
+                if look:
+                    look(left_us)
                 if not w[IRQ_PENDING]:
                     idle(left_us)
             break

@@ -43,7 +43,7 @@ class Kernel:
         self.trials = {}  # new code on trial, by task: see `replace`
         self.reserve = None
         self.memory = None  # set by `boot`
-        self.audited = 0  # us: when the kernel looked at its words last
+        self.look = None  # what looks at the words before the board sleeps: see `guard.audit`
         self.crash = port.crash()
         if self.crash:
             for index, value in enumerate(self.crash):

@@ -8,6 +8,7 @@ generator function of its frame.
 import struct
 
 from bulkhead import OK
+from guard.audit import Audit
 from kernel import records
 from kernel.abi import (
     ASYNC,
@@ -82,6 +83,8 @@ class Rig:
     def start(self):
         """Build the kernel, with every service ready (of several, only the supervisor)."""
         self.kernel = build(tuple(self.rows), self.port)
+        self.audit = Audit(self.kernel)
+        self.kernel.look = self.audit.look
         return self.kernel
 
     def run(self, milliseconds):

@@ -46,7 +46,17 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 AREAS = {
     "firmware/kernel": ("kernel", "bulkhead", "plan.words.lay_out", *KERNEL_MODULES),
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
-    "firmware/guard": ("guard", "kernel.layout", "builtins", "micropython", "sys"),
+    "firmware/guard": (
+        *(
+            "guard",
+            "kernel.abi",
+            "kernel.layout",
+            "kernel.limits",
+            "builtins",
+            "micropython",
+            "sys",
+        ),
+    ),
     "firmware/bulkhead": (
         *("asyncio", "bulkhead", "kernel.abi", "micropython", *PLAIN_MODULES),
         "services.net.api",  # whose sockets asyncio's streams are
@@ -64,7 +74,7 @@ AREAS = {
         *PLAIN_MODULES,
     ),
     "firmware/bench": (
-        *("bench", "kernel", "port", "bulkhead", "services.*.api", *GENERATED),
+        *("bench", "kernel", "port", "guard", "bulkhead", "services.*.api", *GENERATED),
         *("bulkhead_boot", "bulkhead_port"),
         *("asyncio", "gc", "os", "sys", *MICROPYTHON_MODULES, *PLAIN_MODULES),
     ),

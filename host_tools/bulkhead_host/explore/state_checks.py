@@ -57,7 +57,7 @@ class StateChecks:
 
     def _audit(self) -> None:
         """Check that the kernel's own look at its words finds nothing, since nothing is wrong."""
-        if not self.world.tree["kernel.audit"].is_in_order(self.w, len(self.world.tasks)):
+        if not self.world.tree["guard.audit"].is_in_order(self.w, len(self.world.tasks)):
             self._say("the kernel takes its words for out of order")
 
     def _say(self, text: str) -> None:

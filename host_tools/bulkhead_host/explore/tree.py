@@ -24,7 +24,7 @@ from bulkhead_host.explore.stand_ins import Violation
 TURNS_MAX = 5_000
 """Of all loops of the kernel in one step; no step of a world takes 50."""
 
-_PACKAGES = ("kernel", "port", "plan", "bulkhead", "micropython")
+_PACKAGES = ("kernel", "port", "plan", "guard", "bulkhead", "micropython")
 _CASTS = ("ptr8", "ptr16", "ptr32", "uint")
 # What others take their numbers from is changed before they do.
 _FIRST = ("kernel.abi", "kernel.layout", "kernel.limits")
@@ -50,6 +50,7 @@ class Tree:
                 _set(constants, [name for name in sys.modules if name not in _FIRST])
                 importlib.import_module("port.soft")
                 importlib.import_module("plan.words")
+                importlib.import_module("guard.audit")
         finally:
             self.modules = _take_out()
             sys.modules.update(hidden)

@@ -1,4 +1,4 @@
-"""The kernel's look at its own words, before the board sleeps: a bit that has flipped shows here.
+"""A look at the kernel's words, before the board sleeps: a bit that has flipped shows here.
 
 Where the main level idles, each task waits for something that can come, or is down. What the
 kernel would else wait for in vain for ever, a task in no queue, a wait without an end, a caller
@@ -9,8 +9,14 @@ Finds no more than what a sound kernel never does: the explorer looks in each st
 """
 
 import micropython
-from kernel.abi import *
-from kernel.layout import *
+from kernel.abi import (
+    ATTENDING, CALLING, DISORDER, DORMANT, FAULTED, ORDERING, RECEIVING, SENDING, SERVED, SLEEPING,
+)  # fmt: skip
+from kernel.layout import (
+    BASE, CLIENTS, DEADLINE, DEADLINES, FLOOR, GENERATION, GENERATION_MASK, MAIL_COUNT, NEXT,
+    NEXT_DEADLINE, NOW, OUTER, PEER, PENDING, PRIORITY, READY_BITS, RECORD, RECORD_SHIFT,
+    RUNNING_TASK, SENDERS, STATE, STRUCK, TASKS_END, TIMED_WAIT,
+)  # fmt: skip
 from kernel.limits import AUDIT_US, IDLE_PRIORITY, TIME_HALF, TIME_MASK
 from micropython import const
 
@@ -105,17 +111,25 @@ def _serves(w: ptr32, task: int, end: int) -> int:
     return 1 if calling == 0 else 0
 
 
-@micropython.native
-def look(kernel, left_us):
-    """Reset the board if its kernel's words are not in order. It is to idle for `left_us`.
+class Audit:
+    """Looks at the words of a kernel, and knows when it did last."""
 
-    -1 stands for no limit. Takes some 10 us a task, not oftener than every AUDIT_US.
-    """
-    now = kernel.now()
-    if 0 <= left_us < AUDIT_US and (now - kernel.audited) & TIME_MASK < AUDIT_US:
-        return
-    kernel.audited = now
-    w = kernel.words
-    if not is_in_order(w, len(kernel.table)):
-        w[RUNNING_TASK] = 0
-        kernel.port.panic(DISORDER)
+    def __init__(self, kernel):
+        self.kernel = kernel
+        self.looked = 0  # us
+
+    @micropython.native
+    def look(self, left_us):
+        """Reset the board if the kernel's words are not in order. It is to idle for `left_us`.
+
+        -1 stands for no limit. Takes some 10 us a task, not oftener than every AUDIT_US.
+        """
+        kernel = self.kernel
+        now = kernel.now()
+        if 0 <= left_us < AUDIT_US and (now - self.looked) & TIME_MASK < AUDIT_US:
+            return
+        self.looked = now
+        w = kernel.words
+        if not is_in_order(w, len(kernel.table)):
+            w[RUNNING_TASK] = 0
+            kernel.port.panic(DISORDER)
