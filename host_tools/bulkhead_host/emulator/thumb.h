@@ -13,6 +13,7 @@
 #define FLASH_AT 0x10000000u
 #define RAM_AT 0x20000000u
 #define HIGHEST 0x80000000u
+#define ALWAYS __attribute__((always_inline)) static inline
 
 /* What a program sees of a core and its memories. `r` is the core's own, the rest are copies. */
 struct thumb {
@@ -133,7 +134,7 @@ static inline void thumb_process(struct thumb *m, uint32_t op, uint32_t *rdn, ui
 }
 
 /* Load `size` bytes to a register; return whether an address of its size is one of memory. */
-__attribute__((always_inline)) static inline int thumb_load(const struct thumb *m, uint32_t address, uint32_t size, uint32_t *rt)
+ALWAYS int thumb_load(const struct thumb *m, uint32_t address, uint32_t size, uint32_t *rt)
 {
     const uint8_t *place = address & (size - 1) ? NULL : thumb_readable(m, address, size);
     uint32_t word = 0;
@@ -144,7 +145,7 @@ __attribute__((always_inline)) static inline int thumb_load(const struct thumb *
     return 1;
 }
 
-__attribute__((always_inline)) static inline int thumb_store(const struct thumb *m, uint32_t address, uint32_t size, uint32_t word)
+ALWAYS int thumb_store(const struct thumb *m, uint32_t address, uint32_t size, uint32_t word)
 {
     uint8_t *place = address & (size - 1) ? NULL : thumb_writable(m, address, size);
     if (place == NULL)
