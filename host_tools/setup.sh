@@ -88,7 +88,9 @@ sed -n "/'win32'/d; s/^\([a-z0-9-]*==[^ ;]*\).*/\1/p" "$lock" | tr '\n' ' ' | fo
     sed 's/^/       /' >&2
 echo >&2
 pip="$venv/bin/python -m pip --quiet --no-input --disable-pip-version-check"
-$pip install --require-hashes -r "$lock" || fail \
+# The lock names all that there is to resolve, and Python compiles what it imports: pip need not do
+# either, which saves a third of its time.
+$pip install --no-deps --no-compile --require-hashes -r "$lock" || fail \
     "pip could not install the packages; its own words are above" \
     "check the network and pip's index (pip config list), then make again"
 # The stubs of a second board have the file names of the first's: they get a folder of their own.
