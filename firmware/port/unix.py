@@ -32,6 +32,9 @@ from port.soft import SoftLine
 # Long enough for the signal of the last strike to have come, on a busy machine too: one that comes
 # after the kill it was meant for would be an operator's.
 _STRIKE_AGAIN_US = const(150_000)
+# For so long a kill waits for an entry to the interrupt level: code without branches puts that
+# off, and a signal ends it all the same.
+_ENTRY_US = const(20_000)
 _PAD_MS = const(300)
 # A signal that has been sent is taken within microseconds.
 _PAD_BRANCHES = const(20_000)
@@ -233,24 +236,40 @@ class Port(HostedPort):
             if self.interrupts_guest and w[ARMED]:
                 self._interrupt_guest()
                 seen = time.ticks_us()
+            task = w[RUNNING_TASK]
+            steps = w[task + STEPS]
+            late_us = (now - w[STEP_DEADLINE]) & TIME_MASK
+            if w[ARMED] and task and late_us < TIME_HALF:
+                # A kill would be lost in an entry to the interrupt level: that comes first.
+                enters = w[SCHEDULED] and not (w[OUTER] or self.guest)
+                if not enters or late_us >= _ENTRY_US:
+                    self._judge(task, steps, now)
+                continue
             if w[DEADLINES] and (now - w[NEXT_DEADLINE]) & TIME_HALF == 0:
                 self.request()
-            task = w[RUNNING_TASK]
             if w[ARMED] and not w[OUTER] and w[READY_BITS] & (1 << w[task + PRIORITY]):
                 if (now - w[SLICE_END]) & TIME_HALF == 0:
                     self.request()
-            steps = w[task + STEPS]
-            if w[ARMED] and task and (now - w[STEP_DEADLINE]) & TIME_HALF == 0:
-                # Unlike an interrupt this thread runs beside the step it judges. Whoever ends a
-                # step looks at STRUCK after that: so count first, then see that it still runs.
-                struck = w[STRUCK]
-                w[STRUCK] = struck + 1
-                if struck:
-                    make_safe(self.kernel, task)  # it will end, but does as it likes before
-                if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
-                    w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
-                    if w[STRUCK] > STRIKES_MAX:
-                        self.panic(KILLS_CAUGHT)
-                    self.strike()
-                else:
-                    w[STRUCK] = struck
+
+    def _judge(self, task, steps, now):
+        """Strike a step that is over its budget, unless it ends meanwhile.
+
+        Unlike an interrupt this thread runs beside the step it judges. Whoever ends a step looks
+        at STRUCK after that, and `pad` waits for what has been asked for. So ask first, and count;
+        then see that the step still runs, once both processors see what the other has written.
+        """
+        w = self.words
+        struck = w[STRUCK]
+        self.sent += 1
+        w[STRUCK] = struck + 1
+        if struck:
+            make_safe(self.kernel, task)  # it will end, but does as it likes before
+        time.sleep_us(0)
+        if w[ARMED] and w[RUNNING_TASK] == task and w[task + STEPS] == steps:
+            w[STEP_DEADLINE] = (now + _STRIKE_AGAIN_US) & TIME_MASK
+            if w[STRUCK] > STRIKES_MAX:
+                self.panic(KILLS_CAUGHT)
+            self.striker.write(b"\n")
+        else:
+            w[STRUCK] = struck
+            self.sent -= 1
