@@ -91,7 +91,7 @@ def dispatch(w: ptr32, me: ptr32, task: int, kernel):
             return
         me[STATE] = RUNNING
         w[RUNNING_TASK] = task
-        w[STEP_DEADLINE] = (now + me[BUDGET_US]) & TIME_MASK
+        w[STEP_DEADLINE] = (clock[0] + me[BUDGET_US]) & TIME_MASK
         w[ARMED] = RESUMED
         given = resume(generators[task >> RECORD_SHIFT], me[RESULT])
         w[ARMED] = ANSWERED
