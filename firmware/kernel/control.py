@@ -163,6 +163,7 @@ def hold_outputs(kernel, w, task, trap):
     w[task + RESULT] = UNKNOWN
     if target and w[target + STATE] not in (DORMANT, FAULTED):
         make_safe(kernel, target)
+        w[w[PARTICULARS] + (target >> PARTICULAR_SHIFT) + ENDING] |= KEPT_SAFE
         w[task + RESULT] = OK
     return task
 

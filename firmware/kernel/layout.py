@@ -71,6 +71,7 @@ UNREPORTED = const(1)  # until the supervisor has taken the fault
 LAST_STEP = const(2)  # one step is to come, or under way, in which it closes
 AGAIN = const(4)  # after it the task starts again
 FOR_GOOD = const(8)  # after it the task is dormant, and not faulted
+KEPT_SAFE = const(16)  # its outputs are held until it starts anew, though it goes on
 # of task 0: where values are kept, see `window`
 ARG_KEY = const(0)
 ARG_PLACE = const(1)

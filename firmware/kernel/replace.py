@@ -179,6 +179,13 @@ def begin_exchange(kernel, target, trial, code, ends, told):
     push_back(w, target)
 
 
+def give_outputs(kernel, target):
+    """Give a task its outputs, but those that are held until it starts anew."""
+    w = kernel.words
+    if not w[w[PARTICULARS] + (target >> PARTICULAR_SHIFT) + ENDING] & KEPT_SAFE:
+        release_outputs(kernel, target)
+
+
 def rest(w, target):
     """Return the trap that has `target` wait as it does, for what is left of its time."""
     state = w[target + STATE]
@@ -220,7 +227,7 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
             old = None
             trial.is_busy = False
             answer_orders(kernel, target, UNKNOWN, reason)
-            release_outputs(kernel, target)  # they are held where it caught a kill
+            give_outputs(kernel, target)  # they are held where it caught a kill
             yield resting
         if not told or trial.handed is None:
             answer_served(w, target)
@@ -238,7 +245,7 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
             if told is None:
                 make_safe(kernel, target)  # it has failed: whatever that did to its outputs
         make_frame(kernel, target).handed = trial.handed
-        release_outputs(kernel, target)  # they are held after code that has failed
+        give_outputs(kernel, target)  # they are held after code that has failed
         begun = trying(kernel, number, code[0], trial, ends)
         begun.send(None)
         for register in range(REGISTERS, REGISTERS_END):

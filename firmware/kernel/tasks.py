@@ -112,6 +112,7 @@ def start(kernel, task):
         kernel.acting[:] = 0, 0
     kernel.generators[number] = begun = beginning(kernel, number)
     begun.send(None)
+    w[particulars + ENDING] &= 0xFF ^ KEPT_SAFE
     release_outputs(kernel, task)
     note_event(kernel, EVENT_STARTED, task, 0)
     make_ready(w, task)

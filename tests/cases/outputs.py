@@ -378,6 +378,27 @@ def test_outputs_that_code_drives_which_does_not_start_are_safe(rig):
     rig.expect((rig.state("driver"), levels(rig), since(rig)), (RECEIVING, SAFE, DRIVEN))
 
 
+def test_outputs_that_are_held_until_the_next_start_stay_safe_through_updates(rig):
+    def new(task):
+        task.carry_over(Kept())
+        yield task.recv()
+
+    def script(task, kernel):
+        yield task.make_safe(kernel, 1)
+        yield task.replace(kernel, 1, LOAD, new)
+        for verb in SWAP, REVERT:
+            rig.log.append((yield task.replace(kernel, 1, verb, 1)))
+            yield task.sleep(5)
+            rig.log.append((levels(rig), since(rig) != DRIVEN))
+        yield task.stop(kernel, 1)
+        yield task.start(kernel, 1)
+        yield task.sleep(5)
+
+    updated(rig, script)
+    rig.expect(rig.log, [OK, (SAFE, True), OK, (SAFE, True)])
+    rig.expect((levels(rig), since(rig)), (DRIVEN_LEVELS, DRIVEN))
+
+
 def hard_driver(rig, error, kind, rate):
     """Have a hard driver raise, or its line storm; see its outputs as that interrupt returns."""
 
