@@ -239,6 +239,7 @@ def adopt(task, house):
     kernel = task.cap("kernel")
     now = house.now()
     rests = task.arg if (yield task.unstash()) == OK else bytes(len(SERVICES))
+    fallen = []
     for ward in house.wards:
         yield task.inspect(kernel, ward.number)
         state = state_of(task.arg)
@@ -248,8 +249,12 @@ def adopt(task, house):
                 ward.renew(now)
         elif state == FAULTED:
             ward.is_due = ward.wants(kind_of(task.arg))
+        if state in (FAULTED, CLOSING):
+            fallen.append(ward)
         if rests[ward.number - 1]:
             ward.rest(rests[ward.number - 1])
+    for ward in [one for one in fallen if one.is_due]:  # what falls along may have been left alone
+        yield from share_fate(task, house, ward)
     yield task.stash(rests)
 
 

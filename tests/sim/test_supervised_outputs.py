@@ -9,7 +9,7 @@ from supervised import House
 from bulkhead.link import HOLD, RELEASE
 from cases.ports import CasePort
 from cases.rig import Rig, control, idle
-from kernel.abi import ATTENDING, DEGRADED, HELD, ORDERED
+from kernel.abi import ATTENDING, DEGRADED, HELD, MEMORY, ORDERED
 
 
 @pytest.fixture
@@ -89,6 +89,25 @@ def test_a_hard_driver_is_started_anew_also_by_the_supervisors_next_incarnation(
     assert len(house.times("stop")) == 3
     assert house.rig.state("stop") == ATTENDING
     assert (house.port.pins.level(HEAT), house.port.pins.level(POWER)) == (1, 1)
+
+
+def test_what_fell_before_the_supervisor_acted_takes_its_group_along(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = house.module.Ward
+    failed = ward.failed
+
+    def fails(*_arguments: object) -> int:
+        monkeypatch.setattr(ward, "failed", failed)
+        raise MemoryError
+
+    add_stop(house)
+    house.run(10)
+    monkeypatch.setattr(ward, "failed", fails)
+    house.fail("motor")
+    house.run(20)
+    assert house.rig.fault("supervisor") == MEMORY
+    assert len(house.times("stop")) == 2
 
 
 def test_a_hard_driver_that_is_held_in_the_pause_is_started_when_it_is_released(
