@@ -26,20 +26,27 @@ sys.stdin.read()
 """
 
 
-def test_a_process_ends_with_a_parent_that_was_killed() -> None:
-    reader, writer = os.pipe()
+def kill_once_it_says(line: str, program: str, *words: str, end: int, **environment: str) -> None:
+    """Run a Python program, with an open file beside, and kill it when it has printed a line."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(writer)],
-        pass_fds=[writer],
+        [sys.executable, "-c", program, *words],
+        pass_fds=[end],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=end,
         text=True,
+        env={**os.environ, **environment},
     )
-    os.close(writer)
+    os.close(end)
     with parent:
         assert parent.stdout is not None
-        assert parent.stdout.readline() == "started\n"
+        assert parent.stdout.readline() == line
         parent.send_signal(signal.SIGKILL)
+
+
+def test_a_process_ends_with_a_parent_that_was_killed() -> None:
+    reader, writer = os.pipe()
+    kill_once_it_says("started\n", _PARENT, str(writer), end=writer)
     with os.fdopen(reader, "rb") as end:
         assert end.read() == b""  # nobody has the other end any more: the child has ended
 
@@ -54,18 +61,7 @@ def test_a_process_does_not_begin_where_its_parent_was_killed_before() -> None:
 def test_what_a_readme_leaves_running_ends_with_a_test_that_was_killed() -> None:
     """It has the reader's standard error, whose other end is told when all have ended."""
     reader, writer = os.pipe()
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _READER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=writer,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-    os.close(writer)
-    with parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == "['up']\n"
-        parent.send_signal(signal.SIGKILL)
+    tests = str(Path(__file__).parents[1])
+    kill_once_it_says("['up']\n", _READER, end=writer, PYTHONPATH=tests)
     with os.fdopen(reader, "rb") as end:
         assert end.read() == b""
