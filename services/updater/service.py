@@ -33,6 +33,9 @@ _PROBATION_MS = const(5000)
 _TRIES = const(500)
 _LENT_MAX = const(360)
 _SELF = "updater"
+# Of a row of `bulkhead_system.SERVICES`, and of its policy: who falls with it.
+_POLICY = const(7)
+_FATE = const(8)
 
 
 class Update:
@@ -258,10 +261,15 @@ def take_back(task, number):
     if status == FULL:  # it runs on and on: it starts afresh
         yield task.stop(kernel, number, HEARTBEAT)
         status = yield task.replace(kernel, number, REVERT)
-    if status == OK:
+    if status == OK and not is_grouped(SERVICES[number - 1]):  # a group starts as a whole
         yield task.inspect(kernel, number)
         if closes(task.arg) or word(task.arg, STATE) == FAULTED:
             yield task.start(kernel, number)
+
+
+def is_grouped(row):
+    """Tell whether the supervisor starts others along with the service of a row."""
+    return row[_POLICY][_FATE]
 
 
 def word(words, index):

@@ -24,6 +24,7 @@ APPLICATION = Path(__file__).parents[1] / "cases" / "outputs_app"
 KEY = bytes(range(32))
 MOTOR = Path(__file__).parents[2] / "services" / "examples" / "motor"
 LAMP = 22
+STOPPER, PARTNER = 16, 17  # a group
 MUSHROOM, KEY_SWITCH, POWER = 15, 14, 16
 CYCLES_IN_MS = 1_000_000 // CYCLE_NS
 PROBATION_MS = 150
@@ -133,6 +134,22 @@ def test_an_output_is_safe_from_the_end_of_new_code_that_fails(
     assert running.pin(LAMP).level == 0
     client.call("lamp", 1, 1)  # by the old code, which is back
     assert running.pin(LAMP).level == 1
+
+
+def test_a_group_starts_whole_after_an_update_of_one_that_is_taken_back(
+    running: EmulatedBoard, client: Client, tmp_path: Path
+) -> None:
+    code = (HEAD + BAD_CODE["crashes on probation"]).replace("22", str(PARTNER))
+    code = code.replace("PWM, ", "")  # its stores stay as they are
+    with pytest.raises(UpdateTakenBack, match="failed 3 times"):
+        send_update(client, [bundle(tmp_path, "partner", code)], probation_ms=PROBATION_MS)
+    running.run_for(ms=500)
+    stopper, partner = (
+        next(edge for edge in reversed(running.pin(pin).edges) if edge.level)
+        for pin in (STOPPER, PARTNER)
+    )
+    assert abs(stopper.cycle - partner.cycle) < 10 * CYCLES_IN_MS
+    assert running.pin(PARTNER).level == running.pin(STOPPER).level == 1
 
 
 @pytest.mark.parametrize("loads", [True, False])
