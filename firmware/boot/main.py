@@ -41,9 +41,9 @@ try:
     authority.acting = kernel.acting
     install(kernel.words, authority, port.outlet, port.shares)
     del build, COMMON, WORDS, sys.modules["bulkhead_boot"]
-    for once in ("boot", "window"):  # they take 2 KB, and have run
-        delattr(sys.modules["kernel"], once)
-        del sys.modules["kernel." + once]
+    for package, once in (("kernel", "boot"), ("port", "places")):  # they have run: 2 KB
+        delattr(sys.modules[package], once)
+        del sys.modules[package + "." + once]
     for name in tuple(sys.modules):
         authority.settle(name)
     if not authority.seals:

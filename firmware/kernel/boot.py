@@ -1,6 +1,6 @@
 """Put a kernel together from a system table and a port, and start its supervisor.
 
-What is here runs once: `boot/main.py` lets go of the module, and of `window`.
+What is here runs once: `boot/main.py` lets go of the module, and of `port.places`.
 """
 
 import sys
@@ -16,7 +16,7 @@ from kernel.memory import Memory
 from kernel.outputs import make_safe
 from kernel.state import Kernel
 from kernel.tasks import closed, guard_supervisor, start
-from kernel.window import locate, locate_items
+from port.places import note_places
 
 
 def build(table, port, words=None):
@@ -37,7 +37,8 @@ def build(table, port, words=None):
         make_safe(kernel, (index + 1) << RECORD_SHIFT)
     _make_mailboxes(kernel)
     _open_lines(kernel)
-    _note_places(kernel)
+    kernel.words[kernel.words[LINES_END] + STACK] = port.stack
+    note_places(kernel.words, Frame(None, {}), kernel.frames[0])
     kernel.overrun = overrun
     kernel.closed = closed
     kernel.memory = Memory(kernel)
@@ -117,15 +118,3 @@ def _open_lines(kernel):
                 kernel.attendants.append(attendant)
             kernel.line_sources.append(made)
             line += LINE
-
-
-def _note_places(kernel):
-    """Note where this MicroPython keeps a task's values."""
-    w = kernel.words
-    w[w[LINES_END] + STACK] = kernel.port.stack
-    spots = w[PARTICULARS]
-    w[spots + ARG_KEY], w[spots + ARG_PLACE] = locate(Frame(None, {}), "arg")
-    w[spots + BUFFER_KEY], w[spots + BUFFER_PLACE] = locate(Frame(None, {}), "buffer")
-    if w[spots + BUFFER_KEY]:
-        w[spots + BYTEARRAY], w[spots + BYTES] = id(bytearray), id(bytes)
-    w[spots + MAIL_ITEMS] = locate_items(kernel.frames[0])

@@ -15,9 +15,6 @@ is `type, kind of items, length, address` and bytes are `type, hash, length, add
 (`py/objarray.h`, `py/objstr.h`).
 """
 
-import sys
-
-import micropython
 from micropython import const
 
 # Words of an instance, and of a pair.
@@ -32,42 +29,3 @@ DATA = const(3)
 
 IMMEDIATE = const(3)
 NOTHING = const(1)  # the small int 0
-
-_SIZE_AT = const(8)  # bytes
-_TABLE_AT = const(12)
-_ITEMS_AT = const(12)
-
-
-@micropython.viper
-def peek(address: int) -> int:
-    """Return the word at an address."""
-    return ptr32(address)[0]
-
-
-def is_known():
-    """Return whether this machine keeps things as described above."""
-    return sys.implementation.name == "micropython" and sys.maxsize >> 31 == 0
-
-
-def locate(frame, name):
-    """Return (name word, offset in the table in bytes) of an attribute, or zeros."""
-    if is_known():
-        mark = bytearray(1)
-        setattr(frame, name, mark)
-        table = peek(id(frame) + _TABLE_AT)
-        for place in range(0, 8 * peek(id(frame) + _SIZE_AT), 8):
-            if peek(table + place + 4) == id(mark):
-                return peek(table + place), place
-    return 0, 0
-
-
-def locate_items(values):
-    """Return the address of a list's items, 0 where nobody can tell."""
-    if is_known() and values:
-        values[0] = mark = bytearray(1)
-        items = peek(id(values) + _ITEMS_AT)
-        found = peek(items) == id(mark)
-        values[0] = None
-        if found:
-            return items
-    return 0

@@ -147,9 +147,9 @@ def test_a_constant_that_nobody_reads_goes() -> None:
 
 
 def test_a_name_is_not_that_of_a_module_below_the_package() -> None:
-    module = running(a="def window():\n    return 4\ndef f():\n    return window()\n")
+    module = running(a="def boot():\n    return 4\ndef f():\n    return boot()\n")
     assert module.f() == 4
-    assert not hasattr(module, "window")
+    assert not hasattr(module, "boot")
 
 
 def test_a_wrong_import_is_refused() -> None:

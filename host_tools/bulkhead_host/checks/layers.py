@@ -44,7 +44,9 @@ HOST_LIBRARIES = (
 STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
-    "firmware/kernel": ("kernel", "bulkhead", "plan.words.lay_out", *KERNEL_MODULES),
+    "firmware/kernel": (
+        *("kernel", "bulkhead", "port.places.note_places", "plan.words.lay_out", *KERNEL_MODULES),
+    ),
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": (
         *(

@@ -113,9 +113,7 @@ class Embedding:
 
     def _replace_functions(self) -> None:
         tree = self.tree
-        boot, levels, tasks = tree["kernel.boot"], tree["kernel.levels"], tree["kernel.tasks"]
-        boot.locate = lambda _frame, _name: (0, 0)
-        boot.locate_items = lambda _values: 0
+        levels, tasks = tree["kernel.levels"], tree["kernel.tasks"]
         tasks.Frame = cell_frame(tasks.Frame, self.cells, self.abi.RECV, self._arg_place)
         boot_frame = tasks.Frame
 
@@ -204,7 +202,7 @@ class Embedding:
         kernel.replace, kernel.revert = self._replace.replace, self._replace.revert
 
     def _note_places(self) -> None:
-        """Be `boot._note_places`: the kernel finds values by their words."""
+        """Be `port.places.note_places`: the kernel finds values by their words."""
         layout, w = self.layout, self.words
         spots = w[layout.PARTICULARS]
         w[spots + layout.ARG_KEY] = _ARG_KEY

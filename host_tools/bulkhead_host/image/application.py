@@ -119,11 +119,12 @@ def port_modules(port: str, *, chip: str = "") -> dict[str, Path]:
     """Return the modules of a port: path on the board to source.
 
     A chip that has a file of registers, `CHIP_chip.py`, has it in the place of the port's own.
-    The others are `PORT.py`, `PORT_*.py`, and what these import of the modules that ports share.
+    The others are `PORT.py`, `PORT_*.py`, what these import of the modules that ports share, and
+    `places.py`, which the kernel's boot imports.
     """
     folder = source_root() / "firmware" / "port"
     own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
-    waiting = [folder / "__init__.py", *own]
+    waiting = [folder / "__init__.py", folder / "places.py", *own]
     found: dict[str, Path] = {}
     while waiting:
         file = waiting.pop()

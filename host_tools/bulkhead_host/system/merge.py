@@ -23,12 +23,12 @@ from bulkhead_host.system.scopes import Renamer, keywords_of, loaded_names, sour
 MERGED = "kernel/__init__.py"
 _PACKAGE = "kernel"
 _FOLDERS = ("kernel/", "port/", "guard/")
-# `guards`: a service finds its globals. `boot`, `window` and `rp2_found` are let go of.
+# `guards`: a service finds its globals. `boot`, `places` and `rp2_found` are let go of.
 _APART = {
     *("kernel/__init__.py", "kernel/abi.py", "kernel/layout.py", "kernel/limits.py"),
-    *("kernel/boot.py", "kernel/replace.py", "kernel/window.py"),
+    *("kernel/boot.py", "kernel/replace.py"),
     *("guard/__init__.py", "guard/guards.py"),
-    *("port/__init__.py", "port/rp2_found.py", "port/rp2_outputs.py"),
+    *("port/__init__.py", "port/places.py", "port/rp2_found.py", "port/rp2_outputs.py"),
     *("port/rp2_prompt.py", "port/rp2_sources.py"),
 }
 # Compiled without line numbers: their lines may move.
