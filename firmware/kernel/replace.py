@@ -10,8 +10,6 @@ nobody else is told. SETTLE ends the trial; before, REVERT takes the new code ba
 when, and for how long, is the updater's business.
 """
 
-import sys
-
 from kernel.abi import *
 from kernel.capabilities import NoRight, target_of
 from kernel.faults import is_closing, withdraw
@@ -26,6 +24,7 @@ from kernel.records import is_plain
 from kernel.tasks import make_frame, make_generator
 from kernel.timeouts import end_wait, wait_for
 from kernel.trace import note_event
+from port.modules import Modules
 
 _ENDS = 1 << (RECV >> TRAP_SHIFT) | 1 << (REPLY_RECV >> TRAP_SHIFT) | 1 << (ATTEND >> TRAP_SHIFT)
 _RESTS = (RECEIVING, ATTENDING)
@@ -33,11 +32,12 @@ _REASON_MAX = 200
 
 
 class Trial:
-    """New code of one task, and the old. Code is (main, modules by name, folder)."""
+    """New code of one task, and the old. Code is `port.modules`'s, or in tests (main,)."""
 
-    def __init__(self, old, new):
+    def __init__(self, old, new, modules=None):
         self.old = old
         self.new = new
+        self.modules = modules
         self.handed = None
         self.is_swapped = False
         self.has_received = False
@@ -80,7 +80,7 @@ def load(kernel, w, task, target, folder):
     """
     entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
     if not isinstance(entry, str):  # in tests
-        kernel.trials[target] = Trial((entry, {}, None), (folder, {}, None))
+        kernel.trials[target] = Trial((entry,), (folder,))
         w[task + RESULT] = OK
     elif kernel.loading:
         w[task + RESULT] = FULL
@@ -102,7 +102,7 @@ def swap(kernel, w, task, target, trial, version):
         kernel.frames[task >> RECORD_SHIFT].arg = "it has been swapped"
         w[task + RESULT] = UNKNOWN
     elif is_at_end(w, target):
-        put_in(kernel, target, trial, trial.new)
+        put_in(trial, trial.new)
         trial.is_swapped = trial.has_received = True
     elif state not in _RESTS and (state != SLEEPING or next_served(w, target)):
         w[task + RESULT] = FULL
@@ -123,7 +123,7 @@ def take_back(kernel, w, task, target, trial):
         return task
     del kernel.trials[target]
     if trial.is_swapped and is_down:
-        put_in(kernel, target, trial, trial.old)
+        put_in(trial, trial.old)
     elif trial.is_swapped:
         make_safe(kernel, target)
         return order(kernel, w, task, target, trial, trial.old, _ENDS, None)
@@ -144,7 +144,7 @@ def revert(kernel, target):
     try:
         begin_exchange(kernel, target, trial, trial.old, _ENDS, None)
     except MemoryError:  # it starts later, with the old code
-        put_in(kernel, target, trial, trial.old)
+        put_in(trial, trial.old)
         return False
     return True
 
@@ -232,7 +232,7 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
         if not told or trial.handed is None:
             answer_served(w, target)
         trial.is_swapped = True
-        put_in(kernel, target, trial, code)
+        put_in(trial, code)
         closer, old = old, None
         if closer is not None:
             error = None
@@ -304,54 +304,45 @@ def loading(kernel, number, target, entry, folder, generator):
     """Be the step of a task in which it loads new code for another, then leave it to itself."""
     task = number << RECORD_SHIFT
     w = kernel.words
-    result = None
+    modules = error = None
+    is_over = False
     try:
         yield
-        result = _load(kernel, number, target, entry, folder)
-    finally:
-        kernel.loading = 0
-        kernel.acting[:] = 0, 0
-        if kernel.held_ms[target >> RECORD_SHIFT] != DRIVEN:
-            make_safe(kernel, target)  # whatever its modules did to its outputs
-        if result is None:  # it is ended: so is what is left of it
-            generator.close()
-    kernel.frames[number].arg = result[:_REASON_MAX] or None
-    w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
-    kernel.generators[number] = generator
-    try:
-        trap = generator.send(UNKNOWN if result else OK)
-    except StopIteration:
-        return
-    yield trap
-
-
-def _load(kernel, number, target, entry, folder):
-    """Import the modules of an entry from a folder, and put it on trial; return why not, or ""."""
-    task = number << RECORD_SHIFT
-    package = entry.rpartition(".")[0]
-    if package not in sys.modules:
-        __import__(package)
-    old = take_out(package, {}, folder or shipped_folder(package))
-    kernel.acting[:] = number, target >> RECORD_SHIFT
-    error = None
-    try:
-        w = kernel.words
+        kernel.acting[:] = number, target >> RECORD_SHIFT
+        modules = Modules(entry, folder)
         w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
         try:
             __import__(entry)
         except (Exception, KeyboardInterrupt) as raised:
             error = raised
         after_own(kernel, task, error)
+        is_over = True
     finally:
-        new = take_out(package, old[1], old[2])
+        if modules:
+            modules.end()
+        kernel.loading = 0
+        kernel.acting[:] = 0, 0
+        if kernel.held_ms[target >> RECORD_SHIFT] != DRIVEN:
+            make_safe(kernel, target)  # whatever its modules did to its outputs
+        if not is_over:  # it is ended: so is what is left of it
+            generator.close()
+    reason = None
     if isinstance(error, KeyboardInterrupt):
-        return "it takes too long to load"
-    if error is not None:
-        return in_words(error)
-    if new[0] is None:
-        return "it has no main"
-    kernel.trials[target] = Trial(old, new)
-    return ""
+        reason = "it takes too long to load"
+    elif error is not None:
+        reason = in_words(error)[:_REASON_MAX]
+    elif modules.new[0] is None:
+        reason = "it has no main"
+    else:
+        kernel.trials[target] = Trial(modules.old, modules.new, modules)
+    kernel.frames[number].arg = reason
+    w[STEP_DEADLINE] = (kernel.now() + w[task + BUDGET_US]) & TIME_MASK
+    kernel.generators[number] = generator
+    try:
+        trap = generator.send(UNKNOWN if reason else OK)
+    except StopIteration:
+        return
+    yield trap
 
 
 def answer_orders(kernel, target, status, reason):
@@ -371,15 +362,10 @@ def answer_served(w, target):
         client = next_served(w, target)
 
 
-def put_in(kernel, target, trial, code):
-    """Let what is imported from now on be this code."""
-    entry = kernel.table[(target >> RECORD_SHIFT) - 1][ROW_ENTRY]
-    if isinstance(entry, str):
-        for modules in (trial.old[1], trial.new[1]):
-            for name in modules:
-                sys.modules.pop(name, None)
-        sys.modules.update(code[1])
-        sys.modules[entry.rpartition(".")[0]].__path__ = code[2]
+def put_in(trial, code):
+    """Let what is imported from now on be this code; in tests it is no module."""
+    if trial.modules:
+        trial.modules.put_in(code)
 
 
 def trying(kernel, number, main, trial, ends):
@@ -411,23 +397,3 @@ def next_served(w, target):
         if w[client + PEER] == target and w[client + STATE] == SERVED:
             return client
     return 0
-
-
-def shipped_folder(package):
-    """Return where a service's modules are that the image has."""
-    above, _, name = package.rpartition(".")
-    return "%s/%s" % (sys.modules[above].__path__, name)
-
-
-def take_out(package, modules, folder):
-    """Put modules and folder in place of a package's present code, which is returned."""
-    main = getattr(sys.modules.get(package + ".service"), "main", None)
-    whole = sys.modules[package]
-    below = package + "."
-    present = {name: sys.modules[name] for name in sys.modules if name.startswith(below)}
-    for name in present:
-        sys.modules.pop(name)
-    sys.modules.update(modules)
-    before = whole.__path__
-    whole.__path__ = folder
-    return main, present, before

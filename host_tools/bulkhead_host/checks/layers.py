@@ -45,7 +45,8 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 
 AREAS = {
     "firmware/kernel": (
-        *("kernel", "bulkhead", "port.places.note_places", "plan.words.lay_out", *KERNEL_MODULES),
+        *("kernel", "bulkhead", *KERNEL_MODULES),
+        *("plan.words.lay_out", "port.modules.Modules", "port.places.note_places"),
     ),
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": (

@@ -95,7 +95,7 @@ def _exchange(world: Embedding, number: int, kind: tuple[Any, ...]) -> Any:
     trial.is_busy = True
     trial.is_swapped = trial.is_swapped or not is_attached
     old = world.puppets[number] if has_old else None
-    code: Any = (world.puppets[number], {}, None)
+    code: Any = (world.puppets[number],)
     generator = world.begin_exchange(world.kernel, task, trial, code, ends, old, resting, told)
     generator.send(None)
     return generator

@@ -452,7 +452,7 @@ class Embedding:
 
     def make_trial(self, number: int, *, is_attached: bool = True) -> Any:
         """Return a trial of new code of a service, for which the old and the new are the same."""
-        code: Any = (self.puppets[number], {}, None) if is_attached else None
+        code: Any = (self.puppets[number],) if is_attached else None
         return self._replace.Trial(code, code)
 
 

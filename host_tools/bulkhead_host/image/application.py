@@ -120,11 +120,11 @@ def port_modules(port: str, *, chip: str = "") -> dict[str, Path]:
 
     A chip that has a file of registers, `CHIP_chip.py`, has it in the place of the port's own.
     The others are `PORT.py`, `PORT_*.py`, what these import of the modules that ports share, and
-    `places.py`, which the kernel's boot imports.
+    those that the kernel imports.
     """
     folder = source_root() / "firmware" / "port"
     own = (folder / f"{port}.py", *sorted(folder.glob(f"{port}_*.py")))
-    waiting = [folder / "__init__.py", folder / "places.py", *own]
+    waiting = [folder / "__init__.py", folder / "modules.py", folder / "places.py", *own]
     found: dict[str, Path] = {}
     while waiting:
         file = waiting.pop()

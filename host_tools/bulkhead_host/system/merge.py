@@ -28,7 +28,13 @@ _APART = {
     *("kernel/__init__.py", "kernel/abi.py", "kernel/layout.py", "kernel/limits.py"),
     *("kernel/boot.py", "kernel/replace.py"),
     *("guard/__init__.py", "guard/guards.py"),
-    *("port/__init__.py", "port/places.py", "port/rp2_found.py", "port/rp2_outputs.py"),
+    *(
+        "port/__init__.py",
+        "port/modules.py",
+        "port/places.py",
+        "port/rp2_found.py",
+        "port/rp2_outputs.py",
+    ),
     *("port/rp2_prompt.py", "port/rp2_sources.py"),
 }
 # Compiled without line numbers: their lines may move.
