@@ -19,6 +19,7 @@ from kernel.layout import *
 from kernel.limits import LEASE_BYTES_MAX
 from kernel.message import BadMessage
 from kernel.window import ARG, DATA, IMMEDIATE, KIND, LENGTH, NAME, TABLE
+from port.memory import copy_words
 import micropython
 from micropython import const
 
@@ -189,35 +190,3 @@ def shared_bytes(own, lent, offset, reads, length):
     if count < 0:
         raise BadMessage("a lease is copied to or from a bytearray, memoryview, array or bytes")
     return max(0, min(count, window_bytes(lent, not reads, length) - offset, LEASE_BYTES_MAX))
-
-
-@micropython.viper
-def copy_words(to: ptr32, of: ptr32, end: int):
-    """Copy from word to word, and then by bytes, until `to` reaches the address `end`."""
-    while int(to) <= end - 64:
-        to[0] = of[0]
-        to[1] = of[1]
-        to[2] = of[2]
-        to[3] = of[3]
-        to[4] = of[4]
-        to[5] = of[5]
-        to[6] = of[6]
-        to[7] = of[7]
-        to[8] = of[8]
-        to[9] = of[9]
-        to[10] = of[10]
-        to[11] = of[11]
-        to[12] = of[12]
-        to[13] = of[13]
-        to[14] = of[14]
-        to[15] = of[15]
-        to = ptr32(int(to) + 64)
-        of = ptr32(int(of) + 64)
-    while int(to) <= end - 4:
-        to[0] = of[0]
-        to = ptr32(int(to) + 4)
-        of = ptr32(int(of) + 4)
-    while int(to) < end:
-        ptr8(to)[0] = ptr8(of)[0]
-        to = ptr32(int(to) + 1)
-        of = ptr32(int(of) + 1)

@@ -46,7 +46,8 @@ STANDARD_LIBRARY = tuple(sorted(sys.stdlib_module_names))
 AREAS = {
     "firmware/kernel": (
         *("kernel", "bulkhead", *KERNEL_MODULES),
-        *("plan.words.lay_out", "port.modules.Modules", "port.places.note_places"),
+        *("plan.words.lay_out", "port.memory.copy_words", "port.modules.Modules"),
+        "port.places.note_places",
     ),
     "firmware/plan": ("array", "kernel.abi", "kernel.layout", "kernel.limits"),
     "firmware/guard": (
