@@ -47,9 +47,12 @@ _IDLE_WITH_TICK_MS = const(12)
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _KEY = b"\x03"
 
-# After which garbage is collected. MicroPython would wait until the heap is full; what lives on
-# would then lie all over it, and leave no piece that holds a file's buffer or a service's state.
+# After which garbage is collected, until it is known how much of the heap is free: then it is half
+# of that. MicroPython would wait until the heap is full; what lives on would then lie all over it,
+# and leave no piece that holds a file's buffer or a service's state.
 _COLLECT_BYTES = const(98_304)
+_LEAST_BYTES = const(4_096)  # of a heap that is nearly full
+_RAM_BYTES = const(532_480)  # as much as any of these chips has
 
 _KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
@@ -189,8 +192,14 @@ class Port:
         gc.collect()
 
     def used_bytes(self):
-        """Return the bytes of heap in use, garbage included."""
-        return gc.mem_alloc()
+        """Return the bytes of RAM that are not free heap, garbage included.
+
+        From then on garbage is collected whenever half of what is free has been allocated: so the
+        other half stays in one piece.
+        """
+        free = gc.mem_free()
+        gc.threshold(max(free // 2, _LEAST_BYTES))
+        return _RAM_BYTES - free
 
     def stall(self, us):
         """Let so much time go by."""
