@@ -154,8 +154,7 @@ class House:
         self.orders.append((0, ROW, number))
         self.wake()
         self.run(20)
-        row, _, _ = self.answers.pop()[1]
-        state = struct.unpack(INSPECT_FORMAT, row)[STATE]
+        state = struct.unpack_from(INSPECT_FORMAT, self.answers.pop()[1])[STATE]
         assert isinstance(state, int)
         return state
 

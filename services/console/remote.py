@@ -12,6 +12,7 @@ import json
 import time
 from binascii import hexlify
 from os import urandom
+from struct import unpack_from
 
 from bulkhead import DEAD, OK
 from bulkhead import link
@@ -167,7 +168,7 @@ def status_text(task, name, boot):
     for number, row in enumerate(SERVICES, 1):
         status = yield task.call(task.cap("supervisor"), supervisor_api.ROW, number)
         if status == OK:
-            faults += max(task.arg[1], 0)
+            faults += unpack_from("<H", task.arg, supervisor_api.RESTARTS_AT)[0]
         version = yield from version_of(task, row[0])
         if version:
             versions[row[0]] = version

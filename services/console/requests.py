@@ -222,9 +222,7 @@ def send_table(task, line, sequence):
         if status != OK:
             yield task.reopen(supervisor)
             return
-        row, restarts, name = task.arg
-        payload = row + struct.pack("<H", max(restarts, 0)) + name.encode()
-        data += framed(line, link.SERVICE, sequence, payload)
+        data += framed(line, link.SERVICE, sequence, task.arg)
         if len(data) >= _TABLE_BYTES:
             yield from line.write(task, data)
             data = b""

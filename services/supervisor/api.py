@@ -6,8 +6,9 @@ manifest, says so below, and is answered NO_RIGHT without.
 
 from micropython import const
 
-ROW = const(1)  # arg: task number -> OK, arg: (bytes, restarts, name); UNKNOWN. The bytes have
-#                 terms.INSPECT_FORMAT
+ROW = const(1)  # arg: task number -> OK, arg: bytes: terms.INSPECT_FORMAT, then how often it was
+#                 started again, as u16 at RESTARTS_AT, and its name; UNKNOWN
+RESTARTS_AT = const(32)  # bytes into what ROW answers
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 #                   Each is given once: takes the right to control
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN, BUSY. Takes the right to control

@@ -60,9 +60,6 @@ _NEWS_MS = const(2)  # from a fault to telling of it: what is started again goes
 _FAR_MS = const(3_600_000)  # nothing is due
 _EVENTS_MAX = const(16)
 
-# Where two fields of INSPECT_FORMAT are in its bytes.
-_STATE = const(1)
-_STATE_AND_GENERATION = "<xB6xH"
 _EVENT = "<IBBHi"  # (ms, task number, kind, generation, delay in ms)
 
 _CPU_US_MASK = const(0x3FFFFFFF)
@@ -384,7 +381,8 @@ def answer(task, house, operation):
             yield task.reply(UNKNOWN)
             return
         yield task.inspect(task.cap("kernel"), request)
-        yield task.reply(OK, told(house.wards[request - 1], row(request, task.arg)))
+        ward = house.wards[request - 1]
+        yield task.reply(OK, row(request, task.arg, ward.rests, ward.name))
     elif operation == EXCUSE and is_number(request, EXCUSE_MS_MAX):
         if 0 < task.badge() <= len(house.wards):
             house.wards[task.badge() - 1].excused_ms = house.now() + request
@@ -454,15 +452,6 @@ def is_pair(value, most):
     if type(value) is not tuple or len(value) != 2:
         return False
     return type(value[0]) is str and is_number(value[1], most)
-
-
-def told(ward, row):
-    """Return what ROW answers: the state is the supervisor's own word for what rests."""
-    state, generation = unpack_from(_STATE_AND_GENERATION, row)
-    is_down = state in (DORMANT, FAULTED)
-    if is_down and ward.rests:
-        row = row[:_STATE] + bytes((ward.rests,)) + row[_STATE + 1 :]
-    return row, max(generation - 2 if is_down else generation - 1, 0), ward.name
 
 
 def control(task, house, ward, verb):

@@ -6,7 +6,7 @@ A task's words are those that `task.inspect` gives: `kernel.layout` says which i
 from struct import pack, unpack, unpack_from
 
 from bulkhead.terms import CAPABILITY_FORMAT, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK
-from kernel.abi import CLOSING
+from kernel.abi import CLOSING, DORMANT, FAULTED
 from kernel.layout import (
     BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
     DROPPED, ENDING, FAR_MS, FAULT, FAULT_WORDS, GENERATION, GENERATION_MASK, LAST_STEP,
@@ -18,6 +18,8 @@ from kernel.limits import FAULTS_KEPT, MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK, 
 from micropython import const
 
 _TASK = "<41i"
+_ROW = INSPECT_FORMAT + "H"
+_DROPPED_MAX = const(65535)
 _FAULT = "<8i"
 _CAPABILITY = "<4i"
 _CAPABILITY_BYTES = const(16)
@@ -41,33 +43,47 @@ def kind_of(words):
     return word(words, RECORD + FAULT)
 
 
-def row(number, words):
-    """Return a task's state in INSPECT_FORMAT."""
+def row(number, words, rests, name):
+    """Return what ROW answers of a task: INSPECT_FORMAT, how often it was started again, its name.
+
+    `rests` is the supervisor's own word for one that is down, 0 if there is none. A monitor asks
+    for each row each second: what takes a look or a call less is here.
+    """
     w = unpack(_TASK, words)
-    return pack(
-        INSPECT_FORMAT,
+    state = w[STATE]
+    restarts = w[GENERATION] - 1
+    if w[RECORD + ENDING] & LAST_STEP:
+        state = CLOSING
+    elif state == DORMANT or state == FAULTED:
+        restarts -= 1
+        state = rests or state
+    dropped = w[RECORD + DROPPED]
+    data = pack(
+        _ROW,
         number,
-        state_of(words),
+        state,
         w[BASE],
         w[PRIORITY],
         w[RECORD + FAULT],
-        min(w[CLIENTS], 255),
-        min(w[MAIL_COUNT], 255),
+        w[CLIENTS],
+        w[MAIL_COUNT],
         w[GENERATION],
-        _wait_s(w),
+        _wait_s(w) if w[TIMED_WAIT] else 0,
         w[CPU_US],
         w[STEPS],
-        min(w[RECORD + DROPPED], 65535),
+        dropped if dropped < _DROPPED_MAX else _DROPPED_MAX,
         w[PEER] >> RECORD_SHIFT,
         w[RECORD + USED_BYTES],
         w[SAFE_SINCE],
+        restarts if restarts > 0 else 0,
     )
+    return data + name.encode()
 
 
 def _wait_s(w):
-    """Return the seconds until a task's wait ends, rounded up, 0 without a deadline."""
+    """Return the seconds until a task's wait, which has a deadline, ends, rounded up."""
     left_us = (w[DEADLINE] - w[NOW]) & TIME_MASK
-    if not w[TIMED_WAIT] or left_us & TIME_HALF:
+    if left_us & TIME_HALF:
         return 0
     left_ms = (left_us + 999) // 1000 + w[FAR_MS]
     return min((left_ms + 999) // 1000, 65535)

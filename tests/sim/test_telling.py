@@ -18,6 +18,7 @@ from kernel.abi import (
     EVENT_ENTERED,
     EVENT_STEP,
     EXCEPTION,
+    HELD,
     KILLS_CAUGHT,
     MAY_ACKNOWLEDGE,
     MAY_CALL,
@@ -57,10 +58,32 @@ def asked(rig: Rig, script: Script, after_ms: int = 10) -> Any:
 def row_of(rig: Rig, telling: Any, number: int = 1) -> tuple[int, ...]:
     def script(task: Any, kernel: int) -> Generator[int, int, bytes]:
         yield task.inspect(kernel, number)
-        packed: bytes = telling.row(number, task.arg)
+        packed: bytes = telling.row(number, task.arg, 0, "")
         return packed
 
-    return struct.unpack(INSPECT_FORMAT, asked(rig, script))
+    return struct.unpack_from(INSPECT_FORMAT, asked(rig, script))
+
+
+def test_row_ends_in_how_often_it_was_started_again_and_its_name(rig: Rig, telling: Any) -> None:
+    def script(task: Any, kernel: int) -> Generator[int, int, tuple[bytes, ...]]:
+        rows = []
+        for _ in range(3):
+            yield task.inspect(kernel, 1)
+            rows.append(telling.row(1, task.arg, 0, "idle"))
+            yield task.stop(kernel, 1)
+            yield task.inspect(kernel, 1)
+            rows.append(telling.row(1, task.arg, HELD, "idle"))
+            yield task.start(kernel, 1)
+            yield task.sleep(1)
+        return tuple(rows)
+
+    rig.add("idle", idle, priority=2)
+    rows = asked(rig, script)
+    at = importlib.import_module("services.supervisor.api").RESTARTS_AT
+    assert [row[at:] for row in rows] == [
+        struct.pack("<H", restarts) + b"idle" for restarts in (0, 0, 1, 1, 2, 2)
+    ]
+    assert [row[1] for row in rows] == [RECEIVING, HELD] * 3
 
 
 @pytest.mark.parametrize(
