@@ -5,7 +5,6 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 
 import sys
 
-import micropython
 from kernel.layout import ROW_ENTRY, ROW_NAME
 from guard.seal import can_seal, is_sealed, seal_module
 from micropython import const
@@ -30,12 +29,13 @@ _NETWORK = ("network", "socket", "lwip", "tls", "ssl", "bluetooth")
 _KNOWN_MAX = 16
 _OPEN_MAX = 64
 _KEPT_BYTES = 64
+_LOADS_MAX = const(16)  # notes on who loads what: those of loads that have failed go then
 
-# What `judge` says. From _LIBRARY on the importer has the module as it is.
-_LOADING = const(3)  # the importer is a library whose own text runs for the first time
-_LIBRARY = const(2)
+# What `judge` says.
+_LOADING = const(2)  # the importer is a library that is being loaded: it has the module as it is
 _WHOLE = const(1)  # the task may have all names of it
 _PART = const(0)
+_LOADED = const(-1)
 # What `_judged` says.
 _ALL = const(2)
 _ONE = const(1)
@@ -70,10 +70,11 @@ class Authority:
         self.acting = (0, 0)
         self.seals = can_seal()
         self.settled = set()
+        # The task that loads a module, 0 for others; then _LOADED until it is settled.
+        self.loaders = {}
         self.substitutes = {}
         self.guarded = None
-        self.loaded = 0
-        self.importing = self.finding = self.naming = None  # the guard's
+        self.importing = self.finding = self.naming = self.running = None  # the guard's
 
     def _sort(self, entries):
         """Put the entries of the list where they are looked for: once, the board boots."""
@@ -154,10 +155,50 @@ class Authority:
             return "'%s' is no service's: its callbacks are no steps. Name a [[line]]" % name
         return "import of '%s' is not in its service.toml" % name
 
-    def whose(self, number, space):
+    def full_name(self, name, level, space):
+        """Return the name of what is imported by a relative one, as MicroPython makes it."""
+        if type(name) is not str or type(level) is not int:
+            raise TypeError("a module's name is a str, its level an int")
+        package = space.get("__name__", "")
+        for _ in range(level - 1 if "__path__" in space else level):
+            package = package.rpartition(".")[0]
+        return package + "." + name if name and package else package
+
+    def expect(self, number, name):
+        """Return the modules that an import loads; note that task `number` does, 0 for others.
+
+        Once they are loaded, `have` takes what was returned.
+        """
+        loaders = self.loaders
+        if len(loaders) > _LOADS_MAX:
+            for other in tuple(loaders):
+                if other not in sys.modules:
+                    loaders.pop(other)
+        missing = []
+        while type(name) is str and name and name not in sys.modules:
+            missing.append(name)
+            loaders[name] = number
+            name = name.rpartition(".")[0]
+        return missing
+
+    def have(self, missing):
+        """Note that modules have been loaded."""
+        for name in missing:
+            self.loaders[name] = _LOADED
+
+    def loading(self, number, text):
+        """Return `text`, the globals of the innermost text that runs, if task `number` loads that.
+
+        None if it does not: its step may have come on top of another's, or of a guest, which
+        loads a module; then it has their `locals`.
+        """
+        return text if self.loaders.get(text.get("__name__")) == number else None
+
+    def whose(self, number, space, text):
         """Return the task whose authority counts in code with these globals, 0 for nobody's.
 
-        An `api.py` runs in the steps of others, too, and may import no more for that.
+        An `api.py` runs in the steps of others, too, and may import no more for that; nor may who
+        calls a function of it, once it is loaded. `text` is what `loading` has returned.
         """
         number = self._whose(number)
         name = space.get("__name__", "")
@@ -167,26 +208,32 @@ class Authority:
         if package == self._own(number):
             return number
         module = sys.modules.get(name)
-        if module is not None and module.__dict__ is space:  # it is what it says it is
+        if text is space and module is not None and module.__dict__ is space:  # it is itself
             for other in range(len(self.table), 0, -1):
                 if self.own[other - 1] == package:
                     return other
         return 0
 
-    def judge(self, number, name, names, level, space):
+    def judge(self, number, name, names, level, space, text):
         """Return what task `number` may have of a module; raise if nothing.
 
-        `name`, `names` and `level` are those of `__import__`; `space` are the importer's globals.
+        `name`, the full one, `names` and `level` are those of `__import__`; `space` are the
+        importer's globals, and `text` is what `loading` has returned.
         """
         number = self._whose(number)
+        if type(name) is not str or type(level) is not int:
+            raise TypeError("a module's name is a str, its level an int")
         if self._is_library(number, space):
-            if name.lstrip("u").partition(".")[0] in _NETWORK and not self.covers(number, name):
-                raise ImportError(self.refusal(name))
-            return _LIBRARY if space["__name__"] in self.settled else _LOADING
+            if text is space:
+                if name.lstrip("u").partition(".")[0] in _NETWORK:
+                    self._check_covers(number, name)
+                return _LOADING
+            # What it asks for now a service may have it ask: it was given `__import__`.
+            level = 0
         # As import statements have them: other objects might give other names the second time.
         # True is MicroPython's own, for a module within a package that it has not found there.
         asked = () if names is None or names is True else names
-        if type(name) is not str or type(asked) is not tuple:
+        if type(asked) is not tuple:
             raise TypeError("a module's name is a str")
         for wanted in asked:
             if type(wanted) is not str:
@@ -195,31 +242,42 @@ class Authority:
             return _WHOLE
         for wanted in asked or ("",):
             full = name + "." + wanted if wanted else name
-            if level or not wanted or not self.covers(number, full):
+            if level or not wanted:
                 raise ImportError(self.refusal(full))
+            self._check_covers(number, full)
         return _PART
+
+    def _check_covers(self, number, name):
+        """Raise if task `number` may not import a name."""
+        if not self.covers(number, name):
+            raise ImportError(self.refusal(name))
 
     def check_builtin(self, number, name):
         """Raise if task `number` may not use a guarded builtin."""
         number = self._whose(number)
-        if "builtins." + name not in self.modules[number - 1]:
+        if "builtins." + name not in self._listed(number):
             raise ImportError("builtin '%s' is not in its service.toml" % name)
 
-    def check_globals(self, number, space):
-        """Raise if globals are a library's: it has been given a service's `globals` to call.
+    def check_globals(self, number, space, text):
+        """Raise if globals are another's: that has been given a service's `globals` to call.
 
         What a library calls by that name is its own (`settle`), but while its text runs for the
-        first time, when it calls nothing of a service.
+        first time, when it calls nothing of a service. `text` is what `loading` has returned.
         """
+        if text is space:
+            return
         name = space.get("__name__", "")
-        if name in self.settled and self._is_library(self._whose(number), space):
-            raise ImportError("globals of '%s' are not the service's" % space["__name__"])
+        number = self._whose(number)
+        is_other = name.startswith("services.") and not self._is_own(number, name)
+        if is_other or self._is_library(number, space):
+            raise ImportError("globals of '%s' are not the service's" % name)
 
-    def hand_out(self, number, module, name, names, verdict):
+    def hand_out(self, number, module, name, names, verdict, step=0):
         """Return what an import statement of task `number` gets of a module that it may import.
 
         That is a module that MicroPython has built in, or the names that are asked for, or
-        something that finds them: never a module that has others within it.
+        something that finds them: never a module that has others within it. `step` is the task
+        that runs, where `number` is the one that counts.
         """
         number = self._whose(number)
         space = module.__dict__
@@ -235,7 +293,7 @@ class Authority:
         if names is True:
             return self._whole(number, module, name)
         if names:
-            return self._names(number, module, name, names)
+            return self._names(number, module, name, names, step)
         found = self._whole(number, sys.modules.get(name, module), name)
         while "." in name:
             name, _, last = name.rpartition(".")
@@ -248,7 +306,7 @@ class Authority:
         return found
 
     def settle(self, name):
-        """Settle a module, and those on the way to it, once they are loaded.
+        """Settle a module, and those on the way to it, but such as are being loaded.
 
         A library calls the builtin `globals` from then on, where services call the guard's. What
         tasks share is sealed.
@@ -256,7 +314,7 @@ class Authority:
         settled = self.settled
         while name and name not in settled:
             module = sys.modules.get(name)
-            if module is not None:
+            if module is not None and self.loaders.get(name, _LOADED) == _LOADED:
                 if "__file__" in module.__dict__:
                     if not _is_open(name) and "globals" not in module.__dict__:
                         setattr(module, "globals", self.naming)  # noqa: B010
@@ -265,15 +323,20 @@ class Authority:
                 settled.add(name)  # at last: who settles it may be killed before
             name = name.rpartition(".")[0]
 
-    @micropython.native
-    def settle_libraries(self):
-        """Settle what libraries have loaded themselves, when none of them is being loaded."""
-        if len(sys.modules) != self.loaded:
-            settled = self.settled
-            for name in tuple(sys.modules):
-                if name not in settled and not name.startswith("services."):
-                    self.settle(name)
-            self.loaded = len(sys.modules)
+    def settle_libraries(self, own=0, outer=0):
+        """Settle what libraries, or guests, have loaded.
+
+        Tasks `own` and `outer`, and guests, may be loading modules. Others were killed between a
+        module's end and the note of it.
+        """
+        loaders = self.loaders
+        for name in tuple(loaders):
+            by = loaders.get(name, 0)
+            if by > 0 and by not in (own, outer) and name in sys.modules:
+                by = loaders[name] = _LOADED
+            if by == _LOADED:
+                self.settle(name)
+                loaders.pop(name, None)
 
     def is_shared(self, name):
         """Tell whether a module is for more than one task to import, or is what runs them all."""
@@ -284,7 +347,7 @@ class Authority:
             return True
         return sum([head in modules for modules in self.modules]) > 1
 
-    def _names(self, number, module, name, names):
+    def _names(self, number, module, name, names, step):
         if names[0] == "*":
             raise ImportError("import of '%s.*': name what is to be imported" % name)
         given = Names()
@@ -297,7 +360,10 @@ class Authority:
                 value = getattr(module, wanted, _MODULE)
             if value is _MODULE or type(value) is _MODULE:
                 if not is_replaced and not hasattr(module, wanted):
-                    self.importing(name + "." + wanted)  # MicroPython does this after `__import__`
+                    # MicroPython does this after `__import__`.
+                    missing = self.expect(step, name + "." + wanted)
+                    self.importing(name + "." + wanted)
+                    self.have(missing)
                     self.settle(name + "." + wanted)
                 try:
                     value = self.find(number, module, name, wanted)

@@ -3,14 +3,14 @@
 MicroPython calls `builtins.__import__` for every import statement, and what is assigned there
 takes its place. The guards are closures, compiled, for three reasons: what they hold cannot be
 read from outside, they run in the globals of whoever imports (a relative import is found by
-them), and they let the kernel, the port and the guest through in a few microseconds.
+them), and they soon let the kernel, the port and the guest through.
 
 Where functions have `__globals__` a service reads this module's through a guard. They are the
 functions below, which give nothing to who may not import `builtins`.
 """
 
 import micropython
-from kernel.layout import ARMED, RECORD_SHIFT, RUNNING_TASK, STACK_HARD, STACK_WORDS
+from kernel.layout import ARMED, OUTER, RECORD_SHIFT, RUNNING_TASK, STACK_HARD, STACK_WORDS
 from micropython import const
 
 GUARDED = ("compile", "eval", "exec", "execfile", "help", "input", "locals", "open")
@@ -37,28 +37,42 @@ def install(words, authority, outlet=None, shares=None):
     settle_libraries = authority.settle_libraries
     hand_out = authority.hand_out
     caller = authority.naming = globals
+    running = authority.running = locals
+    loading = authority.loading
+    expect = authority.expect
+    have = authority.have
+    full_name = authority.full_name
+    modules = importing("sys").modules
 
-    # Not one global name is in it: that would make `globals` its own, and not the caller's.
+    # Not one global name is in it, nor a `try`: that would make `globals` its own, and not the
+    # caller's. MicroPython's `locals` are the globals of the text that was begun last and has not
+    # ended, in a function too.
     @micropython.native
     def guard(name, space=None, local=None, names=None, level=0):
         number = words[RUNNING_TASK] >> RECORD_SHIFT
-        if number == 0 or words[ARMED] == 0:
-            return importing(name, space, local, names, level)
+        is_free = number == 0 or words[ARMED] == 0
         space_of = caller()
-        number = whose(number, space_of)
-        verdict = judge(number, name, names, level, space_of)
+        full = full_name(name, level, space_of) if level else name
+        if not is_free:
+            text = loading(number, running())
+            by = whose(number, space_of, text)
+            verdict = judge(by, full, names, level, space_of, text)
+        missing = None if full in modules else expect(number, full)
         module = importing(name, space, local, names, level)
-        if verdict != 3:
-            settle(name)
-            settle_libraries()
-        return module if verdict >= 2 else hand_out(number, module, name, names, verdict)
+        if missing:
+            have(missing)
+        if is_free:
+            return module
+        settle_libraries(number if text else 0, words[OUTER] >> RECORD_SHIFT)
+        settle(full)
+        return module if verdict == 2 else hand_out(by, module, full, names, verdict, number)
 
     for name in GUARDED:
         if hasattr(builtins, name):
             setattr(builtins, name, guarded(words, authority, name, getattr(builtins, name)))
     say = outlet.say if outlet else None
     setattr(builtins, "print", printing(words, print, say))  # noqa: B010
-    setattr(builtins, "globals", naming(words, authority, caller))  # noqa: B010
+    setattr(builtins, "globals", naming(words, authority))  # noqa: B010
     setattr(builtins, "__import__", guard)  # noqa: B010
     space = globals()
     if "micropython" in space:  # the decorators' name: the compiler alone looks at it
@@ -85,29 +99,36 @@ def registering(words, hard):
 
 
 def guarded(words, authority, name, builtin):
-    """Return what takes the place of a builtin."""
+    """Return what takes the place of a builtin. Its code is in the caller's globals, too."""
     check = authority.check_builtin
+    whose = authority.whose
+    loading = authority.loading
+    caller = authority.naming
+    running = authority.running
 
     @micropython.native
     def guard_builtin(*operands, **named):
         number = words[RUNNING_TASK] >> RECORD_SHIFT
         if number and words[ARMED]:
-            check(number, name)
+            check(whose(number, caller(), loading(number, running())), name)
         return builtin(*operands, **named)
 
     return guard_builtin
 
 
-def naming(words, authority, builtin):
+def naming(words, authority):
     """Return what takes the place of `globals`: a library that calls it back gives nothing."""
+    builtin = authority.naming
+    running = authority.running
     check = authority.check_globals
+    loading = authority.loading
 
     @micropython.native
     def guard_globals():
         space = builtin()
         number = words[RUNNING_TASK] >> RECORD_SHIFT
         if number and words[ARMED]:
-            check(number, space)
+            check(number, space, loading(number, running()))
         return space
 
     return guard_globals

@@ -390,6 +390,37 @@ def write_a_built_in_modules_dictionary(_sys):
     reached()
 
 
+def have_a_library_import(task):
+    """Have a function of the library call `__import__`."""
+    from bulkhead.replay import Replay
+
+    found = yield from Replay(task).run(__import__, "os")
+    found.listdir()
+    reached()
+
+
+def have_a_library_import_of_its_package(task):
+    """Have a function of the library call `__import__`, by a relative name."""
+    from bulkhead.replay import Replay
+
+    yield from Replay(task).run(__import__, "injections", None, None, ("stand_in",), 1)
+    reached()
+
+
+def have_a_library_import_as_it_iterates(task):
+    """Have a function of the library iterate over what calls `__import__`."""
+    from bulkhead.replay import Replay
+
+    replay = Replay(task)
+    found = []
+    replay.parts = map(found.append, map(__import__, ("os",)))
+    try:
+        yield from replay.run(repr)
+    except AttributeError:
+        found[0].listdir()
+        reached()
+
+
 @after
 def load_the_api_of_nobody(_sys):
     """Import an api that does not exist, and one that is the kernel's."""

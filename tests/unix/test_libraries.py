@@ -55,6 +55,35 @@ def add():
 def again():
     return library.later()
 """
+_LATE = """
+import os
+from asyncio import Event  # which asyncio, that has been loaded, loads now
+
+TABLE = {"folder": os.getcwd()}
+
+
+def ask(name):
+    return __import__(name)
+"""
+_API = """
+import gc
+
+collect = gc.collect
+
+
+try:
+    compiled = eval("1")
+except ImportError as error:
+    compiled = error.args[0]
+
+
+def call(function, *operands):
+    return function(*operands)
+
+
+def compute(text):
+    return eval(text)
+"""
 _RECEIVES = "yield task.recv()\n"
 _SCRIPT = """
 import sys
@@ -69,9 +98,9 @@ rig.add("one", "services.one.service", budget_ms=500, asynchronous=IS_ASYNC)
 rig.add("two", "services.two.service", budget_ms=500)
 kernel = rig.start()
 common = ("bulkhead", "kernel.abi", "services.*.api", "time")
-modules = ["asyncio", "bulkhead.loop", "library", "other", "struct", "json"]
-modules += ["ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes"]
-authority = Authority(kernel.table, common, (modules, ("library",)))
+modules = ["asyncio", "bulkhead.loop", "library", "late", "other", "struct", "json"]
+modules += ["builtins.eval", "ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes"]
+authority = Authority(kernel.table, common, (modules, ("library", "late", "gc")))
 authority.acting = kernel.acting
 install(kernel.words, authority)
 for name in tuple(sys.modules):
@@ -95,6 +124,8 @@ def serve(tmp_path: Path, micropython: Path, folded_firmware: Path) -> Service:
         "library/__init__.py": _LIBRARY,
         "library/part.py": _PART,
         "other.py": _OTHER,
+        "late.py": _LATE,
+        "services/two/api.py": _API,
         "services/two/service.py": "import library\n\n\ndef main(task):\n    yield task.recv()\n",
     }
 
@@ -158,6 +189,62 @@ def test_a_library_that_is_given_globals_to_call_gets_nothing(serve: Service) ->
     assert len(said[at:-2]) == 8
     assert not {"reached"} & set(said), "\n".join(said)
     assert said[-2:] == ["True", "fault 0 "]
+
+
+def test_who_is_given_import_to_call_gets_what_the_service_may_have(serve: Service) -> None:
+    said = serve("""
+        import late, library
+        from services.two.api import call
+        print(late.ask("struct").calcsize("i"), library.call(lambda: __import__("json").dumps(1)))
+        for step in (
+            lambda: late.ask("os"),
+            lambda: list(map(late.ask, ("gc",))),
+            lambda: call(__import__, "gc"),
+            lambda: call(__import__, "os"),
+            lambda: call(globals),
+            lambda: library.call(lambda: call(__import__, "gc")),
+        ):
+            try:
+                step()
+                print("reached")
+            except ImportError as error:
+                print(error)
+    """)
+    refused = "import of '%s' is not in its service.toml"
+    assert said == [
+        "4 1",
+        *(refused % name for name in ("os", "gc", "gc", "os")),
+        "globals of 'services.two.api' are not the service's",
+        refused % "gc",
+        "fault 0 ",
+    ]
+
+
+def test_a_builtin_counts_for_whose_code_calls_it(serve: Service) -> None:
+    said = serve("""
+        from services.two.api import call, compiled, compute
+        print(eval("2"), compiled)
+        for step in (lambda: compute("3"), lambda: call(eval, "4")):
+            try:
+                print(step())
+            except ImportError as error:
+                print(error)
+    """)
+    refused = "builtin 'eval' is not in its service.toml"
+    assert said == [f"2 {refused}", refused, refused, "fault 0 "]
+
+
+def test_a_library_is_sealed_when_it_is_loaded_and_not_before(serve: Service) -> None:
+    said = serve("""
+        import asyncio, late
+        print(late.Event.__name__, len(late.TABLE))
+        try:
+            late.TABLE["folder"] = None
+            print("reached")
+        except TypeError:
+            print("sealed")
+    """)
+    assert said == ["Event 1", "sealed", "fault 0 "]
 
 
 def test_what_cannot_change_is_found_once_and_what_can_each_time(serve: Service) -> None:
