@@ -55,6 +55,8 @@ _COMMON = (
     "-rp2.Flash",
     "-_rp2.Flash",
     "-sys.modules",
+    "random",
+    "-random.seed",
     "-bulkhead.session",
     "-bulkhead.loop",
     "-bulkhead.streams",

@@ -69,6 +69,26 @@ def test_a_service_is_told_its_own_configuration_alone() -> None:
         assert authority.find(number, system, "bulkhead_system", "CONFIG") == expected
 
 
+def test_what_others_depend_on_is_for_whose_manifest_names_it() -> None:
+    system = Spare("bulkhead_system", GUEST=("main.py", "secret"), SERVICES=_TABLE)
+    chance = ModuleType("random")
+    chance.__dict__.update(seed=len, getrandbits=abs)
+    modules = ("random.seed", "bulkhead_system.GUEST")
+    authority = Authority(_TABLE, SERVICE, ((), modules))
+    for module, given, withheld in (
+        (system, "SERVICES", "GUEST"),
+        (chance, "getrandbits", "seed"),
+    ):
+        name = module.__name__
+        for number in (1, 2):
+            assert authority.hand_out(number, module, name, (given,), 1).__dict__[given]
+        assert authority.hand_out(2, module, name, (withheld,), 1).__dict__[withheld]
+        with pytest.raises(ImportError, match=withheld):
+            authority.hand_out(1, module, name, (withheld,), 1)
+        with pytest.raises(AttributeError, match=withheld):
+            authority.find(1, module, name, withheld)
+
+
 def test_an_api_imports_in_anothers_step_what_its_own_manifest_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
