@@ -182,8 +182,9 @@ class Authority:
         return missing
 
     def have(self, missing):
-        """Note that modules have been loaded."""
+        """Note that modules have been loaded: an update loads those of a service again."""
         for name in missing:
+            self.settled.discard(name)
             self.loaders[name] = _LOADED
 
     def loading(self, number, text):

@@ -69,6 +69,7 @@ _API = """
 import gc
 
 collect = gc.collect
+TABLE = {"one": 1}
 
 
 try:
@@ -99,7 +100,8 @@ rig.add("two", "services.two.service", budget_ms=500)
 kernel = rig.start()
 common = ("bulkhead", "kernel.abi", "services.*.api", "time")
 modules = ["asyncio", "bulkhead.loop", "library", "late", "other", "struct", "json"]
-modules += ["builtins.eval", "ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes"]
+modules += ["builtins.eval", "sys.modules"]
+modules += ["ustruct", "uarray", "umachine", "uio", "uos", "usys", "uctypes"]
 authority = Authority(kernel.table, common, (modules, ("library", "late", "gc")))
 authority.acting = kernel.acting
 install(kernel.words, authority)
@@ -245,6 +247,21 @@ def test_a_library_is_sealed_when_it_is_loaded_and_not_before(serve: Service) ->
             print("sealed")
     """)
     assert said == ["Event 1", "sealed", "fault 0 "]
+
+
+def test_an_api_that_is_loaded_again_as_by_an_update_is_sealed_again(serve: Service) -> None:
+    said = serve("""
+        from sys import modules
+        for _ in range(2):
+            from services.two.api import TABLE
+            try:
+                TABLE["one"] = 2
+                print("reached")
+            except TypeError:
+                print("sealed")
+            modules.pop("services.two.api")
+    """)
+    assert said == ["sealed", "sealed", "fault 0 "]
 
 
 def test_what_cannot_change_is_found_once_and_what_can_each_time(serve: Service) -> None:
