@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from unix_fleet import UnixFleet
 
 from bulkhead_host.errors import BulkheadError
 from bulkhead_host.fleet.hub import Hub
+from bulkhead_host.fleet.presence import SAID
 from bulkhead_host.image.changes import Targets, prepare
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.updater import begin_update, send_update, state
@@ -22,7 +22,7 @@ MOMENTS = int(os.environ.get("BULKHEAD_CUTS", "2"))
 BOARD = "garden"
 PROBATION_MS = 100
 TIMEOUT_S = 30.0
-SHORT_S = 0.5
+SHORT_S = 0.5  # for who has no power, or no broker, to give no answer
 
 
 class Board:
@@ -33,6 +33,7 @@ class Board:
         self.fleet = UnixFleet(micropython, folder, [BOARD], port=self.broker.port)
         self.wet = 41
         self.version = 1
+        self.boot = ""
         self.wait_for_it()
 
     def hub(self) -> Hub:
@@ -40,19 +41,19 @@ class Board:
         return Hub(f"mqtt://127.0.0.1:{self.broker.port}", key=KEY, timeout_s=TIMEOUT_S)
 
     def wait_for_it(self) -> None:
-        """Return when it answers."""
+        """Return when the broker has it from the board that it is there."""
         hub = self.hub()
-        wait_until(lambda: self.answers(hub))
+        wait_until(lambda: hub.presences([BOARD])[0].state == SAID)
+        self.boot = hub.presences([BOARD])[0].boot
         hub.close()
 
-    def answers(self, hub: Hub) -> bool:
-        """Tell whether it answers now."""
-        try:
-            with hub.client(BOARD) as client, client.waiting(SHORT_S):
-                client.hello()
-        except BulkheadError:
-            return False
-        return True
+    def boot_anew(self) -> None:
+        """Begin what had its power cut, and return when it has said so."""
+        self.fleet.boards[BOARD].start()
+        hub = self.hub()
+        wait_until(lambda: hub.presences([BOARD])[0].boot not in ("", self.boot))
+        hub.close()
+        self.wait_for_it()
 
     def change(self) -> None:
         """Write the next version."""
@@ -126,17 +127,19 @@ def test_a_cut_at_any_moment_leaves_the_old_code_or_the_new(
 
         with suppress(BulkheadError), client.waiting(SHORT_S):
             trial = begin_update(client, bundles, probation_ms=PROBATION_MS, progress=cut_within)
-            time.sleep(share * PROBATION_MS / 1000)
+            until_ms = client.hello().uptime_ms + share * PROBATION_MS
+            while client.hello().uptime_ms < until_ms:
+                pass
             cut(board, hub)
             while not trial.has_ended():
                 client.listen(0.02)
     cut(board, hub)  # so it is too where the board was too slow for this host
     hub.close()
     if cut is _power:
-        board.fleet.boards[BOARD].start()
+        board.boot_anew()
     elif cut is _broker:
         board.broker.restart()
-    board.wait_for_it()
+        board.wait_for_it()
     again = board.hub()
     with again.client(BOARD) as client:
         wait_until(lambda: board.call(client, "soil") in (old, board.wet))

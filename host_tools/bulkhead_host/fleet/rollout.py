@@ -8,6 +8,7 @@ broker too, signed, so that going back later knows whom an earlier run has chang
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from bulkhead_host import abi
 from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.fleet.files import Check, Rollout
 from bulkhead_host.fleet.hub import Hub
+from bulkhead_host.fleet.presence import GONE
 from bulkhead_host.image.changes import application_for, bundles, changed, listed_on
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.services import Hello, Table, gained_ms
@@ -27,6 +29,7 @@ AWAY = "away"
 BACK = "back"
 GOOD = frozenset({UPDATED, CURRENT})
 
+_GONE_S = 1.0
 _CHECK_TRIES = 3  # of a call that is not answered: the line may have lost it, or a board is busy
 
 
@@ -141,7 +144,7 @@ def _update(run: _Run, board: str, befores: dict[str, _Before]) -> Outcome:
     outcome = Outcome(board=board, state=CURRENT, services=earlier)
     try:
         with run.hub.client(board) as client:
-            hello = client.hello()
+            hello = _hello(run, client, board)
             sent = run.code.for_board(client, hello)
             if sent:
                 names = tuple(dict.fromkeys((*earlier, *(bundle.name for bundle in sent))))
@@ -154,6 +157,13 @@ def _update(run: _Run, board: str, befores: dict[str, _Before]) -> Outcome:
     except BulkheadError as error:
         outcome = replace(outcome, state=FAILED, detail=error.cause)
     return replace(outcome, seconds=round(time.monotonic() - began_s, 3))
+
+
+def _hello(run: _Run, client: Client, board: str) -> Hello:
+    """Return who answers. Of whom the broker says that it is gone nobody expects much."""
+    (presence,) = run.hub.presences([board])
+    with client.waiting(_GONE_S) if presence.state == GONE else nullcontext():
+        return client.hello()
 
 
 def _judged(run: _Run, outcome: Outcome, before: _Before) -> Outcome:
