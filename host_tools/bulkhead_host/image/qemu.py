@@ -98,6 +98,16 @@ _RV32 = {"RV32_ARCH": "rv32imac", "AFLAGS": "-mabi=ilp32 -march=rv32imac_zicsr -
 # there as negative small ints, which are the address of nothing else.
 _POINTER = "            // we return just the value of the pointer as an integer\n"
 _ADDRESS = "                // assume obj is an integer that represents an address\n"
+# The queue of callbacks keeps what it has called, a kernel of an earlier case with all that its
+# services had: cases of one file share a heap, and are to find it empty.
+_TAKEN = """\
+        MP_STATE_VM(sched_idx) = IDX_MASK(MP_STATE_VM(sched_idx) + 1);
+        --MP_STATE_VM(sched_len);
+        program_called_back"""
+_FORGOTTEN = """\
+        MP_STATE_VM(sched_queue)[MP_STATE_VM(sched_idx)].arg = mp_const_none;
+"""
+_QUEUE_CHANGES = (Change(path="py/scheduler.c", before=_TAKEN, after=_FORGOTTEN + _TAKEN),)
 _RV32_CHANGES = (
     Change(
         path="py/nativeglue.c",
@@ -178,7 +188,7 @@ def build_firmware(
 
 
 def _changes(processor: Processor) -> tuple[Change, ...]:
-    return (*CHANGES, *processor.changes)
+    return (*CHANGES, *_QUEUE_CHANGES, *processor.changes)
 
 
 def _sources(processor: Processor, cache: Path, progress: Progress) -> SourceTree:

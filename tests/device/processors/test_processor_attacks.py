@@ -6,6 +6,8 @@ from attack_table import CONTROLS, Arena
 from bulkhead_host.qualify.attacks import Attack, listed, outcomes
 from bulkhead_host.qualify.processors import Stand
 
+# A frame of C is larger on RV32: its recursion ends before its budget does.
+_ELSE = {("rv32imc", "match_without_end"): "stopped EXCEPTION unharmed"}
 _ATTACK_S = 60  # of the wall, which no attack needs
 
 
@@ -16,8 +18,9 @@ def arena(stand: Stand) -> Arena:
 
 
 @pytest.mark.parametrize("attack", listed(), ids=lambda attack: attack.name)
-def test_attack(attack: Attack, arena: Arena) -> None:
+def test_attack(attack: Attack, arena: Arena, stand: Stand) -> None:
     said = arena.said(attack.name)
     found = outcomes(said).get(attack.name)
-    assert found == attack.outcome, said.partition(f"attack {attack.name}: ")[2][:2000] or said
+    expected = _ELSE.get((stand.processor.name, attack.name), attack.outcome)
+    assert found == expected, said.partition(f"attack {attack.name}: ")[2][:2000] or said
     assert not set(said) & CONTROLS
