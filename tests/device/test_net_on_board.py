@@ -23,6 +23,8 @@ OPEN, READ, WRITE, WAIT, CLOSE, STATUS, UP, RESOLVE, TIME = 1, 4, 5, 6, 7, 8, 9,
 READABLE, WRITABLE = 1, 2
 ENDED, NOT_ALLOWED, NO_ANSWER = 2, 4, 7
 TIMES = 20
+MANY = 800  # 0.35 s of the line, where net may hold the processor for 0.05
+KEPT = 32  # of them in the prober's answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +62,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         shipped.read_text().replace('time_server = ""', 'time_server = "10.0.2.2"')
     )
     prober = application / "prober" / "service.toml"
-    names = '["gateway:1801", "10.0.2.2:1801", "gateway:1802", "nowhere:1801"]'
+    names = '["gateway:1801", "10.0.2.2:1801", "10.0.2.2:1803", "gateway:1802", "nowhere:1801"]'
     text = prober.read_text().replace('["127.0.0.1:1801", "127.0.0.1:1802"]', names)
     prober.write_text(text)
     image = build(BuildOptions(application=application, output=application / "net.uf2")).path
     with EmulatedBoard(image=image, seed=0) as board:
-        network = Network(board, tcp={1801: loud(TIMES)}, reaches_host=False)
+        network = Network(board, tcp={1801: loud(TIMES), 1803: loud(MANY)}, reaches_host=False)
         log: list[str] = []
         client = Client(BoardTransport(board), on_output=log.append)
         client.listen(1.0)
@@ -92,6 +94,13 @@ def test_a_stream_fetches_by_address_and_by_name(desk: Desk, host: str) -> None:
 def test_nobody_at_the_port_and_no_such_name_end_the_connection(desk: Desk) -> None:
     assert desk.fetch("gateway", 1802) == (ENDED, b"")
     assert desk.fetch("nowhere") == (ENDED, b"")
+
+
+def test_a_stream_as_fast_as_the_line_takes_net_no_longer_than_it_may(desk: Desk) -> None:
+    assert desk.fetch("10.0.2.2", 1803) == (ENDED, b"HELLO" * KEPT)
+    net = desk.client.table().named("net")
+    assert net is not None
+    assert net.generation == 1
 
 
 def test_a_cut_delays(desk: Desk) -> None:

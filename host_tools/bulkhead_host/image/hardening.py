@@ -281,6 +281,35 @@ _WITHOUT_CALLBACK = """\
 """
 _PPP = "extmod/network_ppp_lwip.c"
 _NOTHING = "    return;\n"
+# A UART's read waits for as many bytes as it is asked for while they come: PPP's poll did not
+# return before the peer made a pause, and a stream had who called it killed for its budget.
+_WHILE_IT_COMES = """\
+    while (stream != mp_const_none) {
+        uint8_t buf[256];
+        int err;
+        mp_uint_t len = mp_stream_rw(stream, buf, sizeof(buf), &err, 0);
+        if (len == 0) {
+            break;
+        }
+"""
+_WHAT_HAS_COME = """\
+    mp_int_t left = stream == mp_const_none ? 0 : INT_MAX;
+    mp_obj_t any[2] = {MP_OBJ_NULL, MP_OBJ_NULL};
+    if (left) {
+        mp_load_method_maybe(stream, MP_QSTR_any, any);
+    }
+    if (any[0] != MP_OBJ_NULL) {
+        left = mp_obj_get_int(mp_call_method_n_kw(0, 0, any));
+    }
+    while (left > 0) {
+        uint8_t buf[256];
+        int err;
+        mp_uint_t len = mp_stream_rw(stream, buf, MIN(sizeof(buf), (size_t)left), &err, 0);
+        if (len == 0) {
+            break;
+        }
+        left -= len;
+"""
 CHANGES_OF = {
     "lwip": (
         Change(path="ports/rp2/mpnetworkport.c", before=_LINK_UP, after=_LINK_THERE),
@@ -291,6 +320,7 @@ CHANGES_OF = {
         ),
         Change(path=_PPP, before=_WITH_CALLBACK, after=_WITH_CALLBACK + _NOTHING),
         Change(path=_PPP, before=_WITHOUT_CALLBACK, after=_WITHOUT_CALLBACK + _NOTHING),
+        Change(path=_PPP, before=_WHILE_IT_COMES, after=_WHAT_HAS_COME),
     )
 }
 """What is changed where MicroPython is built with a library."""

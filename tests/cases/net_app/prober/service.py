@@ -2,9 +2,12 @@
 
 from bulkhead import NOTIFIED, OK, REFUSED
 from kernel.abi import READABLE, WRITABLE
+from micropython import const
 
 from services.net.api import READ, WRITE, Stream
 from services.prober.api import CRASH, FETCH, HOARD, NOTES, RELAY
+
+_KEPT_BYTES = const(160)
 
 
 def main(task):
@@ -71,7 +74,7 @@ def relay(task, net, operation, arg):
 
 
 def fetch(task, net, host, port, data):
-    """Connect, write, and read to the end."""
+    """Connect, write, and read to the end; the last that came is kept."""
     stream = Stream(task, net)
     status = yield from stream.connect(host, port)
     got = b""
@@ -80,6 +83,6 @@ def fetch(task, net, host, port, data):
     buffer = bytearray(64)
     while status == OK:
         status = yield from stream.read(buffer)
-        got += buffer[: stream.count]
+        got = (got + buffer[: stream.count])[-_KEPT_BYTES:]
     yield from stream.close()
     return status, got
