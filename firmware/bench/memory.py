@@ -40,13 +40,15 @@ def measure_kernel():
     from port.rp2 import Port
 
     code = in_use()
+    from guard.audit import Audit
     from kernel.boot import build
 
     kernel = build(SERVICES, Port(), WORDS)
+    kernel.look = Audit(kernel).look
     del build
-    for once in ("boot", "window"):  # as `boot/main.py` does
-        delattr(sys.modules["kernel"], once)
-        del sys.modules["kernel." + once]
+    for package, once in (("kernel", "boot"), ("port", "places")):  # as `boot/main.py` does
+        delattr(sys.modules[package], once)
+        del sys.modules[package + "." + once]
     after = in_use()
     for line in kernel.line_sources:
         kernel.port.mask(line)
