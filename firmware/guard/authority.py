@@ -5,6 +5,7 @@ They are those of `make check`, on the same list (`bulkhead_host/system/imports.
 
 import sys
 
+import micropython
 from kernel.layout import ROW_ENTRY, ROW_NAME
 from guard.seal import can_seal, is_sealed, seal_module
 from micropython import const
@@ -72,8 +73,9 @@ class Authority:
         self.settled = set()
         # The task that loads a module, 0 for others; then _LOADED until it is settled.
         self.loaders = {}
+        self.built_in = set()
         self.substitutes = {}
-        self.guarded = None
+        self.guarded = self.vetted = None
         self.importing = self.finding = self.naming = self.running = None  # the guard's
 
     def _sort(self, entries):
@@ -164,6 +166,7 @@ class Authority:
             package = package.rpartition(".")[0]
         return package + "." + name if name and package else package
 
+    @micropython.native
     def expect(self, number, name):
         """Return the modules that an import loads; note that task `number` does, 0 for others.
 
@@ -181,12 +184,19 @@ class Authority:
             name = name.rpartition(".")[0]
         return missing
 
+    @micropython.native
     def have(self, missing):
         """Note that modules have been loaded: an update loads those of a service again."""
         for name in missing:
-            self.settled.discard(name)
-            self.loaders[name] = _LOADED
+            if name in sys.modules:
+                self.settled.discard(name)
+                self.loaders[name] = _LOADED
+            else:
+                self.loaders.pop(name, None)
+                if len(self.built_in) < _OPEN_MAX and "." not in name:
+                    self.built_in.add(name)
 
+    @micropython.native
     def loading(self, number, text):
         """Return `text`, the globals of the innermost text that runs, if task `number` loads that.
 
@@ -265,9 +275,9 @@ class Authority:
         What a library calls by that name is its own (`settle`), but while its text runs for the
         first time, when it calls nothing of a service. `text` is what `loading` has returned.
         """
-        if text is space:
-            return
         name = space.get("__name__", "")
+        if text is space or self.loaders.get(name) == _LOADED:
+            return
         number = self._whose(number)
         is_other = name.startswith("services.") and not self._is_own(number, name)
         if is_other or self._is_library(number, space):
@@ -324,6 +334,7 @@ class Authority:
                 settled.add(name)  # at last: who settles it may be killed before
             name = name.rpartition(".")[0]
 
+    @micropython.native
     def settle_libraries(self, own=0, outer=0):
         """Settle what libraries, or guests, have loaded.
 
@@ -443,14 +454,20 @@ class Authority:
 
     def _is_guarded(self, value, home):
         """Tell whether a value is of another module that reaches more than Python objects."""
+        if value is self.vetted:  # a part of asyncio's is asked for by asyncio, and by a service
+            return False
         if self.guarded is None:
             self._load_guarded()
+        is_everybodys = True
         for name, module in self.guarded:
             if module is home or name == "_" + home.__name__:  # `rp2` is made of `_rp2`
+                is_everybodys = False
                 continue
             for known in module.__dict__.values():
                 if known is value and type(value) not in (int, str, tuple):
                     return True
+        if is_everybodys:
+            self.vetted = value
         return False
 
     def _whose(self, number):

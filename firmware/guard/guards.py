@@ -43,6 +43,7 @@ def install(words, authority, outlet=None, shares=None):
     have = authority.have
     full_name = authority.full_name
     modules = importing("sys").modules
+    built_in = authority.built_in
 
     # Not one global name is in it, nor a `try`: that would make `globals` its own, and not the
     # caller's. MicroPython's `locals` are the globals of the text that was begun last and has not
@@ -57,15 +58,17 @@ def install(words, authority, outlet=None, shares=None):
             text = loading(number, running())
             by = whose(number, space_of, text)
             verdict = judge(by, full, names, level, space_of, text)
-        missing = None if full in modules else expect(number, full)
+        missing = None if full in modules or full in built_in else expect(number, full)
         module = importing(name, space, local, names, level)
         if missing:
             have(missing)
         if is_free:
             return module
+        if verdict == 2:
+            return module
         settle_libraries(number if text else 0, words[OUTER] >> RECORD_SHIFT)
         settle(full)
-        return module if verdict == 2 else hand_out(by, module, full, names, verdict, number)
+        return hand_out(by, module, full, names, verdict, number)
 
     for name in GUARDED:
         if hasattr(builtins, name):
