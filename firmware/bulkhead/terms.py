@@ -17,7 +17,7 @@ FAULT_NAMES = (
 CRASH_NAMES = (
     "ended the run", "died too often", "caught every kill", "ran when the watchdog fired",
     "failed too often", "made no progress", "took the order of a person",
-    "found its words out of order",
+    "found its words out of order", "made the processor fault",
 )  # fmt: skip
 TRACE_NAMES = ("step", "entered", "interrupt", "fault", "started", "overran")
 STATUS_NAMES = ("TIMEOUT", "DEAD", "NOTIFIED", "FULL", "UNKNOWN")

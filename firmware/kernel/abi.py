@@ -133,6 +133,7 @@ GIVEN_UP = const(4)
 NO_PROGRESS = const(5)
 ORDERED = const(6)
 DISORDER = const(7)
+PROCESSOR_FAULT = const(8)
 
 # Full mailbox policies.
 FAIL = const(0)

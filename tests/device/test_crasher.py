@@ -8,6 +8,8 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.emulator import EmulatedBoard
 
 TIMEOUT, DEAD, OK = 192, 193, 0
+HANGS_MS = 400  # `stuck` has hung for 100 ms by then, and the watchdog ends that after 300
+HARD_FAULT = 3  # the exception's number (ARMv6-M Architecture Reference Manual, B1.5.2)
 APPLICATION = Path(__file__).parents[1] / "cases" / "crash_app"
 
 
@@ -60,3 +62,18 @@ def test_service_that_only_the_watchdog_ends_is_named_at_the_next_boot(tmp_path:
     with EmulatedBoard(image=image) as board:
         said = board.run_until(b"when the watchdog fired", timeout_ms=3000)
         assert b"the board was reset: stuck ran when the watchdog fired" in said
+
+
+def test_a_fault_of_the_processor_resets_the_board_at_once_and_who_ran_is_named(
+    tmp_path: Path,
+) -> None:
+    image = tmp_path / "watchdog.uf2"
+    build(BuildOptions(application=APPLICATION.parent / "watchdog_app", output=image))
+    with EmulatedBoard(image=image) as board:
+        board.run_for(ms=HANGS_MS)
+        resets = board.chip.reset_count
+        board.chip.mcu.core.exception_entry(HARD_FAULT)
+        board.run_for(ms=0.01)
+        assert board.chip.reset_count == resets + 1
+        said = board.run_until(b"made the processor fault", timeout_ms=3000)
+        assert b"the board was reset: stuck made the processor fault" in said

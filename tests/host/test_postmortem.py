@@ -17,6 +17,7 @@ READY = abi.STATE_NAMES.index("ready")
         (abi.SUPERVISOR_DIED, "died too often", "failed too often"),
         (abi.KILLS_CAUGHT, "caught every kill", "except:"),
         (abi.WATCHDOG_FIRED, "ran when the watchdog fired", "long C call"),
+        (abi.PROCESSOR_FAULT, "made the processor fault", "an address that is none"),
         (abi.GIVEN_UP, "failed too often", "on_giving_up"),
         (abi.ORDERED, "took the order of a person", "nothing is wrong"),
         (abi.NO_PROGRESS, "made no progress", "timeout_ms"),

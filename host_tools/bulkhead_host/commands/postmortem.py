@@ -27,6 +27,8 @@ _ADVICE = {
     "timeout_ms: see what it waited for",
     abi.DISORDER: "a word of the kernel had changed by itself: look for code that writes to "
     "memory by address, and at the power supply",
+    abi.PROCESSOR_FAULT: "what ran used an address that is none: look for viper code, "
+    "`machine.mem32` and native code in it",
     abi.ORDERED: "whoever has the board's key has asked for the reset: nothing is wrong",
 }
 

@@ -23,6 +23,7 @@ from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.endless import ENDLESS_CHANGES
 from bulkhead_host.image.held_pins import HELD_PIN_CHANGES
+from bulkhead_host.image.processor_faults import PROCESSOR_FAULT_CHANGES
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
 from bulkhead_host.image.usb_events import USB_EVENT_CHANGES
@@ -258,6 +259,7 @@ CHANGES = (
     *ENDLESS_CHANGES,
     # What a dead service drove, whoever sets it up.
     *HELD_PIN_CHANGES,
+    *PROCESSOR_FAULT_CHANGES,
     # A host that opens the port while nobody looks.
     *USB_EVENT_CHANGES,
 )
