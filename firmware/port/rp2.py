@@ -84,6 +84,7 @@ class Port:
     hold = staticmethod(hold)
     release = staticmethod(release)
     uptime_ms = staticmethod(time.ticks_ms)  # since reset, modulo 2^30: a method would take longer
+    allow_interrupts = staticmethod(machine.enable_irq)
     clock = TIMERAWL
 
     def __init__(self, prompt=None):
@@ -339,8 +340,10 @@ class Port:
     def back_to_guest(self):
         """End the interrupt level above a guest: interrupt the guest if a Ctrl-C was for it.
 
-        At the prompt the REPL has said what a Ctrl-C is: a key, or the end of a program.
+        At the prompt the REPL has said what a Ctrl-C is: a key, or the end of a program. What a
+        step did to the interrupts ends with the level.
         """
+        self.allow_interrupts(0)
         if self.words[STOPPED]:
             self.words[STOPPED] = 0
             if self.guest != PROMPT:
@@ -365,8 +368,10 @@ class Port:
     def idle(self, limit_us):
         """Sleep until an interrupt, console input, or for `limit_us` (-1: without limit).
 
-        Who called looks what is due: no line that fires meanwhile has to ask for that.
+        Who called looks what is due: no line that fires meanwhile has to ask for that. A service
+        whose step has ended with interrupts off, by an exception say, leaves nobody deaf.
         """
+        self.allow_interrupts(0)
         w = self.words
         wake = self.wakes
         places = self.places

@@ -1,8 +1,8 @@
 """What ended the last run of an RP2040: kept in the watchdog's scratch registers.
 
 They survive every reset but power-on (RP2040 datasheet 4.7.6). Word 0 says what words 1 to 3 hold:
-a crash, with a check in its low half, or, while it is RUNS, what the tick saw last, in 2 and 3, and
-in 1 whether the processor has had a fault: the image's handler writes it (`processor_faults.py`).
+a crash, with a check in its low half, or, while it is RUNS, what the tick saw last, in 2 and 3,
+and in 1 whether the processor has had a fault, by the image's handler (`processor_faults.py`).
 The boot ROM has its own use for the others, and for 0 and 1 too: the way to its USB bootloader
 (`reset_to_usb_boot`, 2.8.3) leaves what that is to do in 0 and 1, then its vector in 4 to 7, and
 waits 10 ms for the watchdog, with interrupts on. So the tick leaves all but 2 and 3 alone, and
@@ -49,8 +49,8 @@ def keep(words, cause: int, uptime_ms: int):
 def take():
     """Return once what ended the last run, in the order of `terms.FAULT_FORMAT`, or None.
 
-    When the watchdog ran out, or the processor had a fault, before the kernel could say why, that is
-    what the tick saw last.
+    When the watchdog ran out, or the processor had a fault, before the kernel could say why, that
+    is what the tick saw last.
     """
     head, who, doing, uptime_ms = [machine.mem32[SCRATCH + 4 * n] for n in range(4)]
     machine.mem32[SCRATCH] = RUNS

@@ -6,8 +6,8 @@ hardware watchdog's end, seconds later. This one resets the chip as `machine.res
 is an input until `boot.py` makes it safe. In the kernel's record of who ran (`port/rp2_crash.py`)
 it says that this was no reset by order.
 
-The handler is in RAM, for the flash may not be readable then, and begins its stack anew, for what
-the stack pointer was may be the fault. (RP2040 datasheet, 4.7: watchdog, and 2.13: what it resets.)
+The handler is in RAM, for the flash may not be readable then, and begins its stack anew, for the
+stack pointer may be the fault. (RP2040 datasheet, 4.7: the watchdog, and 2.13: what it resets.)
 """
 
 from bulkhead_host.image.change import Change
