@@ -7,7 +7,13 @@ import errno
 import importlib
 import io
 import json
+import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -56,8 +62,27 @@ COMMANDS = {
 
 
 _INTERRUPTED = 130  # as a shell tells it
+_UNREAD = 141  # so too: what reads the output has gone
 _MORE_ROOM = "make room on that disk, or name a place on another"
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WAYS_OUT = {errno.ENOSPC: _MORE_ROOM, errno.EDQUOT: _MORE_ROOM}
+
+
+class _Unread(Exception):
+    """What reads the output has gone."""
+
+
+@contextmanager
+def _as_unread() -> Iterator[None]:
+    """Raise `_Unread` for a pipe that breaks, which click and rich turn into exit code 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _Unread from error
+    except SystemExit as end:  # rich's
+        if isinstance(end.__context__, BrokenPipeError):
+            raise _Unread from end
+        raise
 
 
 class LazyGroup(click.Group):
@@ -75,9 +100,16 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Read the command line, and print what it asks for by itself."""
+        with _as_unread():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; what it returns is no exit code, and is dropped."""
-        super().invoke(ctx)
+        with _as_unread():
+            super().invoke(ctx)
+            sys.stdout.flush()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -108,12 +140,23 @@ def group(verbosity: int | None) -> None:
     """Build, flash, watch and fault-inject boards that run Bulkhead.
 
     Exit codes: 0 good, 1 failed, 2 usage, 3 no or several devices, 4 busy or not permitted,
-    5 timeout, 6 exception on the device, 130 ended by Ctrl-C before it was done. Data goes to
-    standard output, all else to standard error; colour only to a terminal, and not where NO_COLOR
-    is set.
+    5 timeout, 6 exception on the device, 130 ended by Ctrl-C before it was done, 141 ended because
+    what reads its output had gone. Data goes to standard output, all else to standard error;
+    colour only to a terminal, and not where NO_COLOR is set.
     """
     if verbosity is not None:
         choose(Verbosity(verbosity))
+
+
+def _stand_in() -> None:
+    """Take nothing for each standard stream that is closed, as under `>&-`: Python has None there.
+
+    The null device gets the descriptor that is missing, so that no port comes to be standard
+    output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _speak_utf8() -> None:
@@ -123,29 +166,55 @@ def _speak_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors=errors)
 
 
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere, where the end of Python would try it again."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
+
+
 def main() -> None:
     """Run the command line and exit with the code of `errors`.
 
     A command that ends with another code than 0 and has told why raises `click.exceptions.Exit`.
     """
+    _stand_in()
     _speak_utf8()
     try:
-        sys.exit(group(standalone_mode=False))  # click returns the code of an Exit it has caught
+        sys.exit(_run())
+    except (_Unread, BrokenPipeError):
+        _drop_output()
+        sys.exit(_UNREAD)
+
+
+def _run() -> int:
+    """Run the command line, tell of an error, and return the exit code."""
+    try:
+        code: int = group(standalone_mode=False)  # click returns the code of an Exit it has caught
+        return code
     except BulkheadError as error:
         click.echo(f"bulkhead: {error.cause}", err=True)
         if error.next_step:
             click.echo(f"  try: {error.next_step}", err=True)
         tell_origin()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"bulkhead: {place}{error.strerror or error}", err=True)
-        click.echo(f"  try: {_WAYS_OUT.get(error.errno or 0, 'bulkhead doctor')}", err=True)
+        click.echo(f"  try: {_way_out(error)}", err=True)
         tell_origin()
-        sys.exit(DeviceBusy.exit_code if isinstance(error, PermissionError) else 1)
+        return DeviceBusy.exit_code if isinstance(error, PermissionError) else 1
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
-        sys.exit(_INTERRUPTED)
+        return _INTERRUPTED
+
+
+def _way_out(error: OSError) -> str:
+    """Return what to do about an error of the system: of a file, see who may do what there."""
+    if error.errno in _FORBIDDEN and error.filename:
+        folder = Path(os.fsdecode(error.filename)).absolute().parent
+        return f"see who may write there: ls -ld {shlex.quote(str(folder))}"
+    return _WAYS_OUT.get(error.errno or 0, "bulkhead doctor")

@@ -8,8 +8,8 @@
     +-- DeviceTimeout        5  the board did not answer in time
     +-- DeviceException      6  the program on the board raised
 
-Exit code 0 is success, 130 the end by Ctrl-C of what was not done. `cli.main` is the only place
-that turns one into the other.
+Exit code 0 is success, 130 the end by Ctrl-C of what was not done, and 141 the end because what
+reads the output had gone. `cli.main` is the only place that turns one into the other.
 """
 
 

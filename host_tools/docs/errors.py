@@ -14,7 +14,11 @@ from docs.tables import code, table
 _PACKAGE = "host_tools/bulkhead_host"
 # What reports a problem, and the place of its text among the arguments.
 _REPORTING = {"problem": 1, "add": 2}
-_OTHERS = ((0, "it did what it was asked"), (130, "Ctrl-C ended it before it was done"))
+_OTHERS = (
+    (0, "it did what it was asked"),
+    (130, "Ctrl-C ended it before it was done"),
+    (141, "what reads its output had gone, as `head` does"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from bulkhead_host import errors
-from bulkhead_host.cli import COMMANDS, main
+from bulkhead_host.cli import COMMANDS, _way_out, main
 
 _BULKHEAD = Path(sys.executable).parent / "bulkhead"
 
@@ -114,7 +114,24 @@ def test_a_cache_that_cannot_be_made_is_named_with_a_next_step() -> None:
     assert lines == ["bulkhead: /dev/null/cache: Not a directory", "  try: bulkhead doctor"]
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    line = f"{_BULKHEAD} doctor --json | true"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("arguments", ["doctor", "doctor --json", "--help", "nothing 2>&1"])
+def test_a_reader_that_leaves_early_ends_a_command_with_one_code(arguments: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = f"{_BULKHEAD} {arguments}"
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(["sh", "-c", line], stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_that_is_closed_changes_no_exit_code(closed: str) -> None:
+    for arguments, code in (("doctor", 0), ("ps --port /dev/nowhere", 3), ("nothing", 2)):
+        line = f"{_BULKHEAD} {arguments} {closed}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_a_folder_that_is_closed_is_named_with_what_tells_who_may() -> None:
+    assert _way_out(PermissionError(errno.EACCES, "no", "/a b/c")).endswith("ls -ld '/a b'")
+    assert _way_out(OSError(errno.EROFS, "no", "/a/c")).endswith("ls -ld /a")
