@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from bulkhead_host.commands.inject import inject
-from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
+from bulkhead_host.errors import BulkheadError, DeviceTimeout
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.services import Hello, Service, Table
 from bulkhead_host.view.services import STOPPED_STATES, changes
@@ -58,7 +58,7 @@ class Kernel:
 
     def service(self, name: str) -> Service:
         """Return one service as it is now. Raise `UsageError` that lists what there is."""
-        return _named(self.services(), name)
+        return self.services().find(name)
 
     def fault_text(self, name: str) -> str:
         """Return the traceback of a service's newest fault; empty when none is kept."""
@@ -93,16 +93,16 @@ class Kernel:
         """Wait until `condition` holds for the service `name`, and return it."""
         table = self.services()
         start_ms = table.uptime_ms
-        while not condition(_named(table, name)):
+        while not condition(table.find(name)):
             if table.uptime_ms - start_ms >= timeout_ms:
                 raise DeviceTimeout(
-                    f"not within {timeout_ms:g} ms: the last seen was {_named(table, name)}"
+                    f"not within {timeout_ms:g} ms: the last seen was {table.find(name)}"
                 )
             self.client.listen(_POLL_S)
             table = self.services()
             if table.uptime_ms < start_ms:
                 raise BulkheadError("the board was reset while a test waited")
-        return _named(table, name)
+        return table.find(name)
 
     def expect(self, pattern: str | re.Pattern[str], *, timeout_ms: float = 1000) -> re.Match[str]:
         """Wait for a line of the log in which a regular expression is found; return the match.
@@ -127,14 +127,6 @@ class Kernel:
         missing = set(before.names) - set(after.names)
         assert not touched, "\n".join(touched)
         assert not missing, f"services that are gone: {', '.join(sorted(missing))}"
-
-
-def _named(table: Table, name: str) -> Service:
-    service = table.named(name)
-    if service is None:
-        known = ", ".join(table.names)
-        raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
-    return service
 
 
 def _subject(line: str) -> str:

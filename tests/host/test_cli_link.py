@@ -120,7 +120,7 @@ def test_fault_shows_what_is_kept_and_the_whole_traceback(desk: Desk) -> None:
     done = bulkhead("fault", "led", port=desk.port)
     first, *rest = done.stdout.splitlines()
     assert first == (
-        "led faulted: EXCEPTION at 1.500 s, generation 2; "
+        "led faulted: EXCEPTION at 1.500 s, generation 2, and the log names the next; "
         "it was running, its last trap gave operation 3, serving blink"
     )
     assert (len(rest), rest[-1]) == (62, "ValueError: why")

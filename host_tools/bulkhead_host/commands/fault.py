@@ -8,7 +8,6 @@ import click
 
 from bulkhead_host import abi
 from bulkhead_host.commands.options import connected, dump_option, port_option
-from bulkhead_host.errors import UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.dump import Dump, load_dump
 from bulkhead_host.link.services import Fault, Table
@@ -25,7 +24,8 @@ def fault(client: Client, name: str) -> tuple[Fault | None, str, Table]:
     """
     client.hello()
     table = client.table()
-    _check_name(name, table)
+    if name != BOARD:
+        table.find(name)
     try:
         return client.fault(name), client.fault_text(name), table
     except NoSuchTarget:
@@ -34,22 +34,18 @@ def fault(client: Client, name: str) -> tuple[Fault | None, str, Table]:
 
 def dumped_fault(dump: Dump, name: str) -> tuple[Fault | None, str, Table]:
     """Return the same from a dump."""
-    _check_name(name, dump.table)
+    if name != BOARD:
+        dump.table.find(name)
     kept = dump.faults.get(name)
     return (kept.record, kept.text, dump.table) if kept else (None, "", dump.table)
 
 
-def _check_name(name: str, table: Table) -> None:
-    if name != BOARD and table.named(name) is None:
-        known = ", ".join(table.names)
-        raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
-
-
 def summary(found: Fault, name: str, table: Table) -> str:
     """Return a fault in words: what, when, what the service was doing, and for whom."""
-    when = f"at {found.uptime_ms / 1000:.3f} s, generation {found.generation}"
+    at = f"at {found.uptime_ms / 1000:.3f} s"
     if name == BOARD:
         causes = abi.CRASH_NAMES
+        when = f"{at}, generation {found.generation}"
         cause = causes[found.kind] if found.kind < len(causes) else f"cause {found.kind}"
         return f"the board was reset: {_name(found.task, table) or 'the kernel'} {cause}, {when}"
     kinds = abi.FAULT_NAMES
@@ -59,6 +55,7 @@ def summary(found: Fault, name: str, table: Table) -> str:
     peer = _name(found.peer, table)
     served = f", serving {client}" if client else ""
     waited = f", waiting for {peer}" if peer else ""
+    when = f"{at}, generation {found.generation}, and the log names the next"
     return f"{name} faulted: {kind} {when}; {doing}{served}{waited}"
 
 

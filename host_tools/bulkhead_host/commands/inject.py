@@ -11,7 +11,7 @@ from bulkhead_host.campaign.noise import noise
 from bulkhead_host.commands.options import connected, port_option
 from bulkhead_host.errors import BulkheadError, DeviceTimeout, UsageError
 from bulkhead_host.link.client import Client, NoSuchTarget, NotNow
-from bulkhead_host.link.services import Service, Table
+from bulkhead_host.link.services import Service
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.link.updater import KILL_S_MAX, UpdateTakenBack, kill_in_update
 from bulkhead_host.view.services import STOPPED_STATES
@@ -63,7 +63,7 @@ def inject(client: Client, kind: str, target: str | None = None) -> str:
 
 
 def _inject(client: Client, kind: str, target: str) -> str:
-    before = _named(client.table(), target)
+    before = client.table().find(target)
     if kind == KILL_IN_UPDATE:
         return _killed_in_update(client, before)
     try:
@@ -81,7 +81,7 @@ def _order(client: Client, kind: str, target: str) -> None:
     except NotNow:
         raise
     except NoSuchTarget:
-        state = _named(client.table(), target).state
+        state = client.table().find(target).state
         when = "now" if state in STOPPED_STATES else "in that way"
         raise BulkheadError(
             f"{target} cannot be made to fail {when}: it is {state}",
@@ -98,21 +98,13 @@ def _killed_in_update(client: Client, before: Service) -> str:
         outcome = "the new code was kept"
     except UpdateTakenBack as error:
         outcome = error.cause
-    after = _named(client.table(), name)
+    after = client.table().find(name)
     if after.generation == before.generation and outcome.endswith("kept"):
         raise BulkheadError(f"{name} was updated, and not killed", "try it again")
     return (
         f"killed {name} while new code was put in its place: {outcome}; "
         f"generation {before.generation} -> {after.generation}"
     )
-
-
-def _named(table: Table, target: str) -> Service:
-    service = table.named(target)
-    if service is None:
-        known = ", ".join(table.names)
-        raise UsageError(f"the board has no service {target!r}", f"one of: {known}")
-    return service
 
 
 def _has_failed_since(client: Client, before: Service) -> bool:

@@ -1,16 +1,18 @@
 """`bulkhead why`: what a service waits for, and what that one waits for, to the end."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from bulkhead_host.commands.options import connected, dump_option, port_option
-from bulkhead_host.errors import UsageError
+from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.facts import facts_line, read_facts
+from bulkhead_host.link.log import parse_line
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.view.services import safe_text, seconds
 
@@ -30,6 +32,9 @@ _FOR_A_PEER = {
     "sending": "waits for room in the mailbox of {peer}",
 }
 
+NOT_AGAIN = "not started again"
+"""How the supervisor's line of a fault ends that it does nothing about (services/console)."""
+
 _LOOKS = 4
 
 
@@ -43,15 +48,14 @@ class Wait:
     text: str
 
 
-def why(table: Table, name: str) -> list[Wait]:
+def why(table: Table, name: str, log: Sequence[str] = ()) -> list[Wait]:
     """Return the chain of waits that begins with the service `name`.
 
+    `log` are the lines that the board keeps: they have what is done about a fault.
     It ends with a service that waits for no other, or where it goes in a circle. Raises
     `UsageError` that lists what there is when the name is unknown.
     """
-    if table.named(name) is None:
-        known = ", ".join(table.names)
-        raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
+    table.find(name)
     chain: list[Wait] = []
     next_name: str | None = name
     while next_name is not None:
@@ -67,16 +71,16 @@ def why(table: Table, name: str) -> list[Wait]:
                 service=service.name,
                 state=service.state,
                 waits_for=peer,
-                text=explain(service, table),
+                text=explain(service, table, log),
             )
         )
         next_name = peer
     return chain
 
 
-def explain(service: Service, table: Table) -> str:
+def explain(service: Service, table: Table, log: Sequence[str] = ()) -> str:
     """Return in words what one service waits for, and who waits for it."""
-    text = _state(service, table)
+    text = _state(service, table, log)
     if service.safe_since_ms is not None:
         passed_ms = max(table.uptime_ms - service.safe_since_ms, 0)
         text += f"; its outputs are {safe_text(service)}, for {seconds(passed_ms)} s"
@@ -92,7 +96,7 @@ def explain(service: Service, table: Table) -> str:
     return text
 
 
-def _state(service: Service, table: Table) -> str:
+def _state(service: Service, table: Table, log: Sequence[str]) -> str:
     if service.state in _FOR_A_PEER:
         return _FOR_A_PEER[service.state].format(peer=service.waits_for)
     if service.state == "ready":
@@ -105,13 +109,28 @@ def _state(service: Service, table: Table) -> str:
         ]
         return f"is ready, behind {', '.join(ahead)}" if ahead else "is ready, and is next to run"
     if service.state == "faulted":
-        return f"has failed ({service.fault}) and waits to be started again"
+        return f"has failed ({service.fault}){_what_follows(service, log)}"
     if service.state == "dormant":
         return "was not started yet, or was stopped and waits to be started again"
     if service.state == "degraded":
         others = "another of its group"
         return _GIVEN_UP.format(who=f"it, or {others}," if service.fault else others)
     return _PLAIN.get(service.state, f"is {service.state}")
+
+
+def _what_follows(service: Service, log: Sequence[str]) -> str:
+    """Return what the supervisor does about a fault, as its newest line about it says."""
+    begin = f"{service.name} faulted: "
+    records = (parse_line(line) for line in reversed(log))
+    newest = next(
+        (one.text for one in records if one and one.is_about(service.name) and begin in one.text),
+        "",
+    )
+    if newest.endswith(NOT_AGAIN):
+        return f" and is {NOT_AGAIN}, as its manifest says"
+    if newest:
+        return " and waits to be started again"
+    return " and waits to be started again, if its manifest has it started again"
 
 
 def _settled(client: Client, name: str) -> Table:
@@ -126,6 +145,14 @@ def _settled(client: Client, name: str) -> Table:
             break
         table = client.table()
     return table
+
+
+def _kept(client: Client) -> Sequence[str]:
+    """Return the lines that a board keeps: none where it has no logger, or that is down."""
+    try:
+        return client.kept_log()
+    except BulkheadError:
+        return ()
 
 
 @click.command(
@@ -145,12 +172,14 @@ def command(name: str, wants_json: bool, port: str, dump_file: Path | None) -> N
     if dump_file is not None:
         dump = load_dump(dump_file)
         table, facts = dump.table, dump.facts
+        lines: Sequence[str] = dump.log
     else:
         with connected(port) as client:
             client.hello()
             table = _settled(client, name)
             facts = read_facts(client, table)
-    chain = why(table, name)
+            lines = _kept(client) if any(one.state == "faulted" for one in table.services) else ()
+    chain = why(table, name, lines)
     if wants_json:
         click.echo(json.dumps([asdict(wait) for wait in chain], indent=1))
         return

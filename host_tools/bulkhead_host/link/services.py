@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulkhead_host import abi
-from bulkhead_host.errors import BulkheadError
+from bulkhead_host.errors import BulkheadError, UsageError
 from bulkhead_host.link.frames import Frame
 
 _APART_MS = 3_600_000
@@ -87,6 +87,14 @@ class Table:
     def named(self, name: str) -> Service | None:
         """Return the service of that name, or None."""
         return next((service for service in self.services if service.name == name), None)
+
+    def find(self, name: str) -> Service:
+        """Return the service of that name; raise `UsageError` that lists what there is."""
+        service = self.named(name)
+        if service is None:
+            known = ", ".join(self.names)
+            raise UsageError(f"the board has no service {name!r}", f"one of: {known}")
+        return service
 
     @property
     def names(self) -> list[str]:
