@@ -145,6 +145,19 @@ def test_the_command_prints_file_line_and_reason_and_exits_1(folder: Path) -> No
     ]
 
 
+def test_a_manifest_that_is_no_toml_is_of_a_service_that_counts(folder: Path) -> None:
+    write(folder, {"till/service.toml": "[service\n"})
+    result = CliRunner().invoke(command, [str(folder)])
+    assert result.stdout.splitlines()[-1].startswith("shop: 5 services, for pico: ")
+
+
+def test_what_a_manifest_says_is_shown_as_it_stands_there(folder: Path) -> None:
+    line = 'priority = "\u0130\u0131\u00e7\\u009b\\n"'
+    write(folder, {"till/service.toml": manifest("till", line)})
+    result = CliRunner().invoke(command, [str(folder)])
+    assert 'is "\u0130\u0131\u00e7\\x9b\\n", and must' in result.stdout
+
+
 def test_the_command_prints_json(folder: Path) -> None:
     write(folder, {"till/service.toml": manifest("till", "priority = 9")})
     result = CliRunner().invoke(command, [str(folder), "--json"])

@@ -52,6 +52,11 @@ def test_pin_that_is_listed_and_not_said_to_be_safe_is_an_error_with_the_line_to
     )
 
 
+def test_nothing_more_is_said_of_a_pin_that_the_board_has_not(tmp_path: Path) -> None:
+    (row,) = found(tmp_path, MACHINE + 'pins = ["gp61"]\n')
+    assert row[1] == "board pico has no pin gp61"
+
+
 @pytest.mark.parametrize("state", ["low", "input", "keep"])
 def test_pin_of_which_something_is_said_is_right(tmp_path: Path, state: str) -> None:
     manifest = MACHINE + f'pins = ["gp2"]\n[safe]\ngp2 = "{state}"\n'

@@ -84,5 +84,6 @@ def _print(found: Examined, folder: Path) -> None:
     verdict = ", ".join(words) or "nothing wrong"
     name = found.application.name if found.application else str(folder)
     where = f", for {found.board.name}" if found.board else ""
-    services = len(found.application.services) if found.application else 0
-    out.print(f"{name}: {services} services{where}: {verdict}", soft_wrap=True, markup=False)
+    application = found.application
+    started = len(application.services) + len(application.missing) if application else 0
+    out.print(f"{name}: {started} services{where}: {verdict}", soft_wrap=True, markup=False)

@@ -29,7 +29,8 @@ class Fields:
         """Report a value that is not what it must be."""
         name = self._name(key)
         if key in self.values:
-            given = json.dumps(self.values[key], default=str)
+            text = json.dumps(self.values[key], default=str, ensure_ascii=False)
+            given = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
             self.problem(key, f"{name} is {given}, and must be {expected}")
         else:
             self.problem(key, f"{name} is missing, and must be {expected}")

@@ -40,6 +40,8 @@ def safe_problems(application: Application, board: Board | None) -> Iterator[Fou
 
 def _unsaid(service: Service, board: Board | None) -> Iterator[Found]:
     for pin in service.driven_pins:
+        if board is not None and board.place(pin) is None:
+            continue  # that there is none is told already
         found = board and board.pins.get(board.names.get(pin, pin))
         is_driven = can_drive(service) or any(line.tx == pin for line in service.lines)
         if is_driven and not service.safe_state(pin) and not (found and found.is_input_only):
