@@ -128,6 +128,31 @@ def test_what_the_kernel_says_of_a_call_is_an_error(
         call(Client(FakeLine(board)), interface, interface.named("TOGGLE"))
 
 
+def test_a_call_of_a_held_service_says_that_it_is() -> None:
+    board = FakeBoard(answers={("led", 2): (abi.TIMEOUT, None)})
+    (led,) = [one for one in board.services if one.name == "led"]
+    led.state = abi.STATE_NAMES.index("held")
+    interface = load_interface("led", [SHIPPED])
+    with pytest.raises(DeviceTimeout, match="led is held"):
+        call(Client(FakeLine(board)), interface, interface.named("TOGGLE"))
+
+
+def test_a_name_that_nothing_is_known_of_lists_the_services_of_the_application(
+    tmp_path: Path,
+) -> None:
+    for name, text in (("relay/api.py", "GET = const(1)\n"), ("b/service.toml", "")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "twin" / "service.toml").write_text('[service]\ncode = "relay"\n')
+    with pytest.raises(UsageError) as caught:
+        load_interface("rely", [tmp_path, SHIPPED])
+    assert caught.value.next_step.startswith("one of: relay, twin; ")
+    with pytest.raises(UsageError) as caught:
+        load_interface("rely", [SHIPPED])
+    assert "--app" in caught.value.next_step
+
+
 def test_call_prints_the_answer(desk: Desk) -> None:
     desk.board.answers = {("thermometer", 1): (abi.OK, 2705)}
     done = bulkhead("call", "thermometer.READ", port=desk.port)

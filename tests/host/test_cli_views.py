@@ -56,6 +56,20 @@ def test_devs_asks_the_ports_that_are_named(desk: Desk) -> None:
     assert "blink crasher" in row
 
 
+def test_devs_asks_the_port_that_the_environment_names(desk: Desk) -> None:
+    done = bulkhead("devs", BULKHEAD_PORT=desk.port)
+    assert desk.port in done.stdout
+    assert "blink crasher" in done.stdout
+
+
+def test_what_is_no_serial_port_leads_to_the_list_of_them(tmp_path: Path) -> None:
+    done = bulkhead("ps", port=str(tmp_path))
+    assert (done.returncode, done.stderr.splitlines()[1]) == (
+        2,
+        "  try: see which there are: bulkhead devs",
+    )
+
+
 def test_devs_json_is_for_programs_and_says_what_is_wrong(desk: Desk) -> None:
     desk.board.is_deaf = True
     (found,) = json.loads(bulkhead("devs", "--json", desk.port).stdout)
@@ -181,6 +195,18 @@ def test_log_prints_the_last_lines_that_the_board_keeps(
     done = bulkhead("log", *options, port=desk.port)
     assert (done.returncode, done.stdout.splitlines()) == (0, shown)
     assert [frame.kind for frame in desk.board.requests] == [abi.LOG] * 4
+
+
+@pytest.mark.parametrize("of_a_dump", [False, True])
+def test_log_of_an_unknown_service_lists_what_there_is(
+    desk: Desk, dump_file: Path, of_a_dump: bool
+) -> None:
+    place = ("--dump", str(dump_file)) if of_a_dump else ("--port", desk.port)
+    done = bulkhead("log", "--service", "blnk", "--last", "3", *place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no service 'blnk'" in done.stderr
+    assert "thermometer, blink" in done.stderr
+    assert bulkhead("log", "--service", "blink", "--last", "3", *place).returncode == 0
 
 
 def test_log_says_how_many_lines_there_can_be(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from bulkhead_host.link.client import Client, NoSuchTarget
 from bulkhead_host.link.frames import Frame
 from bulkhead_host.link.requests import ATTEMPTS
 from bulkhead_host.link.services import Hello, Losses, Table, parse_table
-from bulkhead_host.link.updater import list_code
+from bulkhead_host.link.updater import UpdateTakenBack, list_code, update_to_itself
 
 RECEIVING = abi.STATE_NAMES.index("receiving")
 
@@ -239,6 +239,26 @@ def test_an_answer_on_code_that_makes_no_sense_is_refused(answer: bytes) -> None
 def test_an_answer_on_code_is_free_of_control_characters() -> None:
     (listed,) = list_code(Answering(b"3 a\x1bb a 2"), ["updater", "blink"])
     assert (listed.name, listed.version, listed.code, listed.before) == ("blink", 3, "a?b", 2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "named"), [("blink did not start: OSError", "blink"), ("no room", "SERVICE")]
+)
+def test_an_update_that_is_taken_back_names_the_service_to_look_at(
+    reason: str, named: str
+) -> None:
+    class Failing(FakeBoard):
+        """Its updater takes all back."""
+
+        def _update(self, frame: Frame) -> bytes:
+            failed = abi.UPDATE_STATE_STRUCT.pack(abi.UPDATE_PHASES.index("failed"), 0)
+            data = failed + reason.encode() if frame.payload[0] == abi.UPDATE_STATE else b""
+            return self._line(abi.TEXT, frame.sequence, data)
+
+    client = Client(FakeLine(Failing()), key=bytes(32))
+    with pytest.raises(UpdateTakenBack) as caught:
+        update_to_itself(client, ["blink"])
+    assert caught.value.next_step == f"bulkhead fault {named} shows a traceback"
 
 
 def test_output_between_frames_goes_to_the_callback_in_order() -> None:

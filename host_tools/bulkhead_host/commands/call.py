@@ -41,6 +41,13 @@ def call(
         ) from None
     words = f"{name}.{operation.name}"
     if status == abi.TIMEOUT:
+        service = client.table().named(name)
+        if service is not None and service.state == "held":
+            raise DeviceTimeout(
+                f"{words} was not answered within {timeout_ms} ms: {name} is held, as it was "
+                "stopped on purpose",
+                "release it, and call again: bulkhead top, key h",
+            )
         raise DeviceTimeout(
             f"{words} was not answered within {timeout_ms} ms: whether it was done is not known",
             f"bulkhead why {name}, or give it longer: --timeout-ms",

@@ -1,7 +1,7 @@
 """`bulkhead log`: print the log of a board."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,7 @@ from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.follow import Connect, await_return
 from bulkhead_host.link.log import LEVELS, LogFilter, parse_line
 from bulkhead_host.link.ports import find_address, find_again, open_address
+from bulkhead_host.link.services import Table
 from bulkhead_host.link.transport import LinkLost
 from bulkhead_host.messages import teller
 from bulkhead_host.view.monitor import log_text
@@ -121,7 +122,10 @@ def command(
             show(line)
 
     if dump_file is not None:
-        lines = [line for line in load_dump(dump_file).log if wanted.wants(line)]
+        dump = load_dump(dump_file)
+        lines = [line for line in dump.log if wanted.wants(line)]
+        if not lines:
+            _find(wanted.services, dump.table)
         for line in lines[-last:] if isinstance(last, int) else lines:
             show(line)
         return
@@ -129,7 +133,10 @@ def command(
     if isinstance(last, int):
         transport = open_address(address)
         try:
-            lines = kept(Client(transport), wanted, last)
+            client = Client(transport)
+            lines = kept(client, wanted, last)
+            if not lines and wanted.services:
+                _find(wanted.services, client.table())
         finally:
             transport.close()
         for line in lines:
@@ -145,6 +152,12 @@ def command(
             reconnect=lambda: open_address(find_again(address)),
             notice=teller("bulkhead"),
         )
+
+
+def _find(services: Sequence[str], table: Table) -> None:
+    """Raise `UsageError` that lists what there is when the board has none of such a name."""
+    for name in services:
+        table.find(name)
 
 
 def _printer(*, wants_json: bool) -> Callable[[str], None]:

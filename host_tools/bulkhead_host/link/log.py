@@ -46,7 +46,7 @@ class LogFilter:
     """Tells of each line whether it is wanted: from any of `services`, at least of `level`."""
 
     def __init__(self, *, services: tuple[str, ...] = (), level: str = LEVELS[0]) -> None:
-        self._services = services
+        self.services = services
         self._levels = LEVELS[LEVELS.index(level) :]
         self._wants_last = not services and level == LEVELS[0]
 
@@ -54,6 +54,6 @@ class LogFilter:
         """Take the next line."""
         record = parse_line(line)
         if record is not None:
-            is_from = not self._services or any(map(record.is_about, self._services))
+            is_from = not self.services or any(map(record.is_about, self.services))
             self._wants_last = is_from and record.level in self._levels
         return self._wants_last

@@ -213,7 +213,7 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
         return _no_url(url, error, reason)
     if number in _NOT_THERE or os.name == "nt":
         return DeviceNotFound(f"nothing answers at {url}: {reason}", NO_BOARD)
-    return UsageError(f"{url} is no serial port", "see which there are: mpremote devs")
+    return UsageError(f"{url} is no serial port", "see which there are: bulkhead devs")
 
 
 def _no_url(url: str, error: Exception, reason: object) -> BulkheadError:

@@ -73,14 +73,21 @@ class Trial:
             self._on_phase(phase)
             self._seen = phase
         if phase == _FAILED:
-            raise UpdateTakenBack(
-                f"the old code is back: {reason}", "bulkhead fault SERVICE shows a traceback"
-            )
+            hint = f"bulkhead fault {self._named_in(reason)} shows a traceback"
+            raise UpdateTakenBack(f"the old code is back: {reason}", hint)
         if phase != KEPT and self._is_overdue():
             raise DeviceTimeout(
                 "the board does not say how the update ended", "bulkhead update --list"
             )
         return phase == KEPT
+
+    def _named_in(self, reason: str) -> str:
+        """Return the service that a reason begins with, as most do."""
+        with suppress(BulkheadError):
+            for name in self._client.table().names:
+                if reason.startswith(f"{name} "):
+                    return name
+        return "SERVICE"
 
     def _is_overdue(self) -> bool:
         """Tell whether the board has had its time, and ask its clock where the line's has."""

@@ -75,10 +75,18 @@ def load_interface(service: str, folders: list[Path]) -> Interface:
         if code and code != service:
             found = load_interface(code, folders)
             return replace(found, service=service)
-    raise UsageError(
-        f"there is no {service}/api.py, which says what {service} does",
-        "name the application's folder: --app FOLDER",
-    )
+    own = folders[:-1]  # without those that ship
+    hint = "name the application's folder: --app FOLDER"
+    if own:
+        hint = f"one of: {', '.join(_callable_in(own))}; or one that ships: bulkhead call led"
+    raise UsageError(f"there is no {service}/api.py, which says what {service} does", hint)
+
+
+def _callable_in(folders: list[Path]) -> list[str]:
+    """Return the services in folders that an `api.py` tells of: their own, or their code's."""
+    offered = {path.parent.name for folder in folders for path in folder.glob("*/api.py")}
+    manifests = [path for folder in folders for path in folder.glob("*/service.toml")]
+    return sorted(offered | {path.parent.name for path in manifests if _code_of(path)})
 
 
 def _code_of(manifest: Path) -> str:
