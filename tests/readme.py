@@ -101,6 +101,7 @@ def differences(shown: list[str], seen: list[str]) -> list[str]:
 
 def _shape(line: str) -> str:
     line = re.sub(r"\d+\.\d{3}\b", "TIME", line)
+    line = re.sub(r"\b\d+ bytes\b", "N bytes", line)
     line = re.sub(rf"\b({_STATES})\b", "STATE", line)
     return " ".join(line.split())
 
