@@ -172,6 +172,7 @@ UPDATE_LIST: int = _update.LIST
 UPDATE_ROLLBACK: int = _update.ROLLBACK
 UPDATE_AGAIN: int = _update.AGAIN
 UPDATE_BUSY: int = _update.BUSY
+UPDATE_HELD: int = _update.HELD
 UPDATE_PHASES: tuple[str, ...] = _update.PHASE_NAMES
 UPDATE_STATE_STRUCT = struct.Struct(_update.STATE_FORMAT)
 

@@ -5,22 +5,28 @@ COMMIT has the kernel load it beside the old code, put it in place where each se
 `recv`, and waits until each has received for the first time. Then the new code is on probation:
 whoever crashes too often brings the old code of all back. Only after that is the record written
 that makes it the code of the next boot, so a reset, for whatever reason, brings the old back too.
+
+Nothing is recorded that has not run: what is down has the supervisor start it, with the new code,
+as the probation begins, and what is held is not updated.
 """
 
 import time
 from struct import unpack, unpack_from
 
 from bulkhead import DEAD, FULL, NOTIFIED, OK, REFUSED, TIMEOUT
+from bulkhead.link import RELEASE
 from bulkhead_key import KEY
 from bulkhead_slots import BadHead, folder, read_record, write_record
 from bulkhead_system import IMAGE, SERVICES
 from kernel.abi import (
-    ASK, DORMANT, FAULTED, HEARTBEAT, LOAD, REVERT, SETTLE, SWAP,
+    ASK, ATTENDING, CLOSING, DORMANT, FAULTED, HEARTBEAT, HELD, LOAD, RECEIVING, RETURNED,
+    REVERT, SETTLE, SLEEPING, SWAP,
 )  # fmt: skip
-from kernel.layout import ENDING, GENERATION, LAST_STEP, RECORD, STATE
+from kernel.layout import ENDING, FAULT, GENERATION, LAST_STEP, RECORD, STATE
 from micropython import const
 
 from services.logger import api as logger_api
+from services.supervisor import api as supervisor_api
 from services.updater import api
 from services.updater.orders import ENOSPC, Order, Present, listed
 
@@ -33,9 +39,14 @@ _PROBATION_MS = const(5000)
 _TRIES = const(500)
 _LENT_MAX = const(360)
 _SELF = "updater"
-# Of a row of `bulkhead_system.SERVICES`, and of its policy: who falls with it.
+# Of a row of `bulkhead_system.SERVICES`, and of its policy: when it is started again, and who
+# falls with it.
 _POLICY = const(7)
+_RESTART = const(0)
 _FATE = const(8)
+_ORDERING = (api.ADD, api.COMMIT, api.ROLLBACK, api.AGAIN)
+# What a service does that has got through its beginning.
+_SERVING = (RECEIVING, SLEEPING, ATTENDING)
 
 
 class Update:
@@ -99,7 +110,10 @@ def attend(task, update, for_ms):
             status = yield task.lease_read(0, data)
             data = memoryview(data)[: task.count() if status == OK else 0]
             status, value = answer(update, operation, data)
-            if status == api.REFUSED_BY:
+            if status == OK and operation in _ORDERING:
+                value = yield from why_not(task, update)
+                status = api.HELD if value else OK
+            if status in (api.REFUSED_BY, api.HELD):
                 update.refused += 1
             yield task.reply(status, value)
         if for_ms is None:
@@ -167,10 +181,41 @@ def change(update, operation, data):
         raise ValueError
 
 
+def why_not(task, update):
+    """Refuse an update of what is held, which would not run; return why, or None."""
+    for order in update.orders[-1:] if update.phase == api.TAKING else update.orders:
+        if (yield from is_held(task, order)):
+            update.fail("%s is held: its new code would not run" % order.name)
+            update.orders = []
+            return update.reason
+    return None
+
+
+def is_held(task, order):
+    """Ask the supervisor whether a service is held; one that closes shows that after it has."""
+    for _ in range(_TRIES):
+        status = yield from ask(task, supervisor_api.ROW, order.number)
+        if status != OK or task.arg[1] != CLOSING:
+            break
+        yield task.sleep(1)
+    return status == OK and task.arg[1] == HELD
+
+
+def ask(task, operation, value):
+    """Call the supervisor, in whatever incarnation it is; return the status."""
+    supervisor = task.cap("supervisor")
+    status = yield task.call(supervisor, operation, value)
+    if status == DEAD:
+        yield task.reopen(supervisor)
+        status = yield task.call(supervisor, operation, value)
+    return status
+
+
 def start_all(task, update):
-    """Load all new code, then put each in place; return why that failed."""
+    """Load all new code, put each in place, start what is down; return why that failed."""
     kernel = task.cap("kernel")
     for order in update.orders:
+        yield from look(task, order)
         place = folder(order.name, order.slot)
         waited_ms = 0
         while True:
@@ -182,11 +227,9 @@ def start_all(task, update):
             return "%s does not load: %s" % (order.name, task.arg or "another does")
         yield from attend(task, update, 2)  # what waited meanwhile goes on before the swap
     for order in update.orders:
-        yield task.inspect(kernel, order.number)
-        order.was_down = is_down(task.arg)
-        order.generation = word(task.arg, GENERATION)
         waited_ms = 0
         while True:
+            yield from look(task, order)
             status = yield task.replace(kernel, order.number, SWAP, order.old_version)
             if status != FULL or waited_ms > _REST_MS:
                 break
@@ -204,7 +247,35 @@ def start_all(task, update):
         if status != OK:
             why = "it failed" if status == DEAD else "it did not come to a recv"
             return "%s did not start: %s" % (order.name, why)
+    for order in update.orders:
+        if order.was_down:
+            why = yield from start(task, update, order)
+            if why:
+                return "%s did not start: %s" % (order.name, why)
     return None
+
+
+def look(task, order):
+    """Note how a service is before it gets its new code."""
+    yield task.inspect(task.cap("kernel"), order.number)
+    order.was_down = is_down(task.arg) or closes(task.arg)
+    order.generation = word(task.arg, GENERATION)
+
+
+def start(task, update, order):
+    """Have the supervisor start what was down, with the new code; return why it does not run."""
+    if (yield from is_held(task, order)):
+        return "it is held"
+    yield from ask(task, supervisor_api.CONTROL, (order.name, RELEASE))
+    waited_ms = 0
+    while waited_ms <= _START_MS:
+        yield task.inspect(task.cap("kernel"), order.number)
+        if word(task.arg, GENERATION) != order.generation:
+            return None if has_done(order, task.arg) else "it failed"
+        if word(task.arg, STATE) in _SERVING:
+            return None
+        waited_ms += yield from pause(task, update, waited_ms)
+    return "it did not come to a recv"
 
 
 def pause(task, update, waited_ms):
@@ -226,7 +297,7 @@ def prove_all(task, update):
             crashes = word(task.arg, GENERATION) - order.generation & 0xFFFF
             if crashes > _CRASHES_MAX:
                 return "%s failed %d times" % (order.name, crashes)
-            if left_ms <= 0 and is_down(task.arg) and not order.was_down:
+            if left_ms <= 0 and is_down(task.arg) and not has_done(order, task.arg):
                 return "%s is down" % order.name
         if left_ms <= 0:
             break
@@ -247,11 +318,14 @@ def prove_all(task, update):
 def take_back_all(task, update):
     """Put the old code of every service of the update in place again."""
     for order in update.orders:
-        yield from take_back(task, order.number)
+        yield from take_back(task, order.number, order.was_down)
 
 
-def take_back(task, number):
-    """Put the old code of one service in place again, if it has new code on trial."""
+def take_back(task, number, was_down=False):
+    """Put the old code of one service in place again, if it has new code on trial.
+
+    Unless it `was_down` before, it is started.
+    """
     kernel = task.cap("kernel")
     for _ in range(_TRIES):
         status = yield task.replace(kernel, number, REVERT)
@@ -261,7 +335,8 @@ def take_back(task, number):
     if status == FULL:  # it runs on and on: it starts afresh
         yield task.stop(kernel, number, HEARTBEAT)
         status = yield task.replace(kernel, number, REVERT)
-    if status == OK and not is_grouped(SERVICES[number - 1]):  # a group starts as a whole
+    is_whole = is_grouped(SERVICES[number - 1])  # a group starts as a whole
+    if status == OK and not was_down and not is_whole:
         yield task.inspect(kernel, number)
         if closes(task.arg) or word(task.arg, STATE) == FAULTED:
             yield task.start(kernel, number)
@@ -285,6 +360,17 @@ def closes(words):
 def is_down(words):
     """Tell whether a task has ended, and made its last step."""
     return word(words, STATE) in (DORMANT, FAULTED) and not closes(words)
+
+
+def has_done(order, words):
+    """Tell whether what was down has run its new code to the end, where it may end."""
+    ended = may_end(SERVICES[order.number - 1]) and word(words, RECORD + FAULT) == RETURNED
+    return order.was_down and ended
+
+
+def may_end(row):
+    """Tell whether a service, by its row, is left alone when its `main` has returned."""
+    return row[_POLICY][_RESTART] != "permanent"
 
 
 def flash_says(error):

@@ -156,16 +156,18 @@ def test_a_group_starts_whole_after_an_update_of_one_that_is_taken_back(
 def test_modules_that_drive_as_they_load_leave_what_a_service_that_is_down_had(
     running: EmulatedBoard, client: Client, tmp_path: Path, *, loads: bool
 ) -> None:
-    client.control("lamp", "hold")
+    for pause_ms in (0, 50, 100, 200, 400):  # before a restart: 800 after the last
+        client.inject("lamp", "crash")
+        running.run_for(ms=pause_ms + 20)
+    client.inject("lamp", "crash")
     fails = "" if loads else "1 // 0\n"
     end = "def main(task):\n    yield task.recv()\n"
     code = HEAD + "PIN = Pin(22, Pin.OUT, value=1)\n" + fails + end
-    update = bundle(tmp_path, "lamp", code)
-    if loads:
-        send_update(client, [update], probation_ms=PROBATION_MS)
-    else:
-        with pytest.raises(UpdateTakenBack, match="ZeroDivisionError"):
-            send_update(client, [update], probation_ms=PROBATION_MS)
+    updates = [bundle(tmp_path, "lamp", code)]
+    if loads:  # beside another that does not: what loads and is kept would be started
+        updates.append(bundle(tmp_path / "other", "partner", "1 // 0\n" + end))
+    with pytest.raises(UpdateTakenBack, match="ZeroDivisionError"):
+        send_update(client, updates, probation_ms=PROBATION_MS)
     assert running.pin(LAMP).level == 0
 
 

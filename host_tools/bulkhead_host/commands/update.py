@@ -73,6 +73,7 @@ manifest says is flashed with the image.
 The board checks the signature, takes no version lower than it has without --older, keeps the
 messages and the state that a service hands over, and puts the old code back when the new does not
 start, or fails often in its probation. A reset in that time brings the old code back, too.
+A service that is down is started with its new code; one that is held is not updated.
 """
 
 

@@ -336,6 +336,8 @@ def _text(raw: bytes) -> str:
 
 def refusal(status: int, why: str) -> tuple[str, str]:
     """Return cause and next step of a refusal of the updater, `why` in its own words."""
+    if status == abi.UPDATE_HELD:
+        return f"the board refused: {why}", "release it first: h in bulkhead top"
     if why:
         return f"the board refused: {why}", "bulkhead update --list shows what it has"
     if status == abi.UPDATE_BUSY:
