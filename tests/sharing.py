@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Each test of this file stands alone and takes seconds, so they fill up what is left at the end.
-_APART = "tests/model/test_worlds.py"
+# Each test of these files stands alone and takes seconds: they fill up what is left at the end.
+_APART = ("tests/model/test_worlds.py", "tests/model/test_kill_protocol.py")
 
 
 class LongFirst(LoadFileScheduling):

@@ -68,18 +68,20 @@ def test_a_machine_without_apt_is_shown_the_official_image(bare: Path) -> None:
 def test_stale_package_lists_are_fetched_and_the_installation_tried_again(bare: Path) -> None:
     """As on a fresh container. What is missing before is there after: the compiler's stand-in."""
     monitor = bare / "calls"
+    words = bare / "words"
     gcc = f'printf "#!/bin/sh\\necho /lib/found\\n" > {bare}/arm-none-eabi-gcc'
     mend = f"{gcc}; /bin/chmod +x {bare}/*; : > {bare}/cmake; : > {bare}/ninja"
     program(
         bare,
         "apt-get",
-        f'echo "$1" >> {monitor}\n'
+        f'echo "$1" >> {monitor}; echo "$*" >> {words}\n'
         f'if [ "$1" = update ]; then : > {bare}/updated; exit 0; fi\n'
         f"[ -e {bare}/updated ] || exit 100\n{mend}; /bin/chmod +x {bare}/cmake {bare}/ninja",
     )
     said: list[str] = []
     toolchain(progress=said.append)
     assert monitor.read_text().split() == ["install", "update", "install"]
+    assert "DPkg::Lock::Timeout=" in words.read_text()  # another apt is waited for
     assert said == [f"installing with apt: {', '.join(tools.PACKAGES)}"]
 
 

@@ -12,6 +12,8 @@ from bulkhead_host.image.process import ProgramFailed, run
 Packages = Mapping[str, Callable[[], bool]]
 """Each package, and how to tell that what it is needed for is there."""
 
+_LOCK_S = 600  # how long apt waits for another apt
+
 
 @dataclass(frozen=True, kw_only=True)
 class Purpose:
@@ -80,13 +82,14 @@ def install_missing(
 
 def _install(command: list[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Another may be installing something, such as another test: apt would give up at once.
+    install = [*command, "-o", f"DPkg::Lock::Timeout={_LOCK_S}"]
     try:
         try:
-            run(command, environment=environment)
+            run(install, environment=environment)
         except ProgramFailed:  # the machine's package lists may be missing or out of date
-            update = command[: command.index("install")]
-            run([*update, "update"], environment=environment)
-            run(command, environment=environment)
+            run([*command[: command.index("install")], "update"], environment=environment)
+            run(install, environment=environment)
     except ProgramFailed as error:
         raise BulkheadError(f"apt: {error.last_line}", " ".join(command)) from error
 
