@@ -414,3 +414,24 @@ def test_a_line_that_is_to_be_driven_when_its_service_ends_is_a_warning(
     rows = found(tmp_path, f'{line}[safe]\ngp3 = "{state}"\n', top='[resistors]\ngp3 = "up"\n')
     text = f"pin gp3 is a line's input, and an output, {state}, when one ends"
     assert [row[:2] for row in rows if "line's" in row[1]] == [(True, text)] * is_wrong
+
+
+@pytest.mark.parametrize("word", ["disable_irq", "lightsleep", "deepsleep"])
+def test_who_may_stop_the_board_while_outputs_are_driven_is_warned_of(
+    tmp_path: Path, word: str
+) -> None:
+    manifest = f'modules = ["machine", "machine.{word}"]\npins = ["gp2", "gp3"]\n'
+    (row,) = found(tmp_path, manifest + '[safe]\ngp2 = "low"\ngp3 = "low"\n')
+    assert row[0] is True
+    assert row[1].endswith("meanwhile nobody sees to the safe state of gp2 of one, nor of 1 more")
+    assert (row[2], row[3]) == ("service.toml", 4)
+    assert row[4].startswith(f"leave machine.{word} out")
+
+
+@pytest.mark.parametrize("safe", ["", 'pins = ["gp2"]\n[safe]\ngp2 = "keep"\n'])
+def test_who_may_stop_a_board_without_outputs_is_not_warned_of(tmp_path: Path, safe: str) -> None:
+    assert not [
+        text
+        for text in texts(found(tmp_path, f'modules = ["machine.disable_irq"]\n{safe}'))
+        if "interrupts off" in text
+    ]

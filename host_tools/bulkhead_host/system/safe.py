@@ -15,6 +15,13 @@ DRIVING = ("machine", "rp2", "esp32", "neopixel")
 """Modules by which a service drives pins."""
 HARMLESS = ("machine.ADC", "machine.Timer", "machine.WDT", "machine.RTC", "machine.TouchPad")
 
+_STANDS_STILL = {
+    "machine.disable_irq": "turn interrupts off",
+    "machine.lightsleep": "put the board to sleep",
+    "machine.deepsleep": "put the board to sleep",
+}
+"""What stops all that would make outputs safe, a hard driver too, as long as it lasts."""
+
 _OF_PULL = {"low": "down", "high": "up", "input up": "up", "input down": "down"}
 """The pull that keeps a pin at its safe level before the kernel has seen to it."""
 
@@ -36,6 +43,25 @@ def safe_problems(application: Application, board: Board | None) -> Iterator[Fou
                 text = f"pin {pin} keeps its level when {service.name} ends, which is {what}"
                 hint = f'say what is safe: {pin} = "low" under [safe]'
                 yield service, _key(service, pin), text, hint, True
+    yield from _standing_still(application)
+
+
+def _standing_still(application: Application) -> Iterator[Found]:
+    """Yield who may stop the whole board while outputs are driven, their own or another's."""
+    driven = [
+        f"{pin} of {service.name}"
+        for service in application.services
+        for pin in service.driven_pins
+        if service.safe_state(pin) not in ("", KEEP)
+    ]
+    for service in application.services if driven else ():
+        for index, module in enumerate(service.modules):
+            if module in _STANDS_STILL:
+                others = f", nor of {len(driven) - 1} more" if driven[1:] else ""
+                text = f"{service.name} may {_STANDS_STILL[module]}: meanwhile nobody sees to "
+                text += f"the safe state of {driven[0]}{others}"
+                hint = f"leave {module} out, or have no loop and no wait between it and its end"
+                yield service, ("service", "modules", index), text, hint, True
 
 
 def _unsaid(service: Service, board: Board | None) -> Iterator[Found]:
