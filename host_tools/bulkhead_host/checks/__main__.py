@@ -1,8 +1,10 @@
 """`make check`: run every check on the source tree; one line a check, then what it found."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bulkhead_host.checks.data import check_applications, check_boards
@@ -38,18 +40,29 @@ def checks(root: Path) -> dict[str, Callable[[], list[Problem]]]:
     }
 
 
+def _timed(name: str) -> tuple[list[Problem], float]:
+    """Run a check of this tree; return what it found, and the seconds it took."""
+    begin = time.monotonic()
+    return checks(source_root())[name](), time.monotonic() - begin
+
+
+def _shown(name: str, problems: list[Problem], seconds: float) -> int:
+    """Print a check's line, and what it found; return how much that is."""
+    verdict = f"{len(problems)} wrong" if problems else "ok"
+    print(f"check: {name:<13} {verdict:<13} {seconds:5.1f} s", flush=True)
+    for problem in problems:
+        print(f"  {problem.from_here()}", flush=True)
+    return len(problems)
+
+
 def main() -> int:
     """Print what is wrong with the tree and return the exit code: 0 when nothing is."""
     root = source_root()
-    failed = 0
-    for name, check in checks(root).items():
-        begin = time.monotonic()
-        problems = check()
-        verdict = f"{len(problems)} wrong" if problems else "ok"
-        print(f"check: {name:<13} {verdict:<13} {time.monotonic() - begin:5.1f} s", flush=True)
-        for problem in problems:
-            print(f"  {problem.from_here()}", flush=True)
-        failed += len(problems)
+    names = list(checks(root))
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        # What takes longest begins first, so that all cores have work to the end.
+        running = {name: pool.submit(_timed, name) for name in reversed(names)}
+        failed = sum(_shown(name, *running[name].result()) for name in names)
     print(f"check: {len(unusual_sizes(root))} functions and modules are longer than usual")
     return 1 if failed else 0
 
