@@ -80,10 +80,13 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         is_long = any(one in name for one in long)
         return is_long != wants_long or any(one in name for one in faults)
 
-    left_out = [item for item in items if is_left_out(item.nodeid)]
+    left_out: list[pytest.Item] = []
+    stays: list[pytest.Item] = []
+    for item in items:
+        (left_out if is_left_out(item.nodeid) else stays).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        items[:] = stays
 
 
 def ring(path: Path) -> str:

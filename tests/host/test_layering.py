@@ -28,10 +28,6 @@ def _found(problems: list[Problem]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def test_every_file_keeps_to_its_layer() -> None:
-    assert _found(check_layers(source_root())) == []
-
-
 @pytest.mark.parametrize(
     ("file", "line"),
     [
