@@ -3,12 +3,15 @@
 An error names the file that was to be read or written: the system names none when a disk is full.
 """
 
+import errno
 import os
+import select
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from bulkhead_host.errors import UsageError
 
@@ -22,6 +25,21 @@ class NotText(UsageError):
     def __init__(self, path: Path, line: int) -> None:
         super().__init__(f"{path}:{line}: {NOT_TEXT}", SAVE_AS_TEXT)
         self.line = line
+
+
+def check_reader(stream: TextIO) -> None:
+    """Raise `BrokenPipeError` where a stream is a pipe that nobody reads any more.
+
+    Who writes a line now and then would hear of it with the next line alone.
+    """
+    if not hasattr(select, "poll"):  # a system without: Windows
+        return
+    looking, events = select.poll(), 0
+    with suppress(OSError, ValueError):  # it is no file, or is closed
+        looking.register(stream.fileno(), 0)
+        events = max((found for _, found in looking.poll(0)), default=0)
+    if events & select.POLLERR:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def read_text(path: Path) -> str:

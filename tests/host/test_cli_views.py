@@ -197,12 +197,13 @@ def test_log_prints_the_last_lines_that_the_board_keeps(
     assert [frame.kind for frame in desk.board.requests] == [abi.LOG] * 4
 
 
+@pytest.mark.parametrize("options", [("--last", "3"), ("--for", "1"), ("-f",), ()])
 @pytest.mark.parametrize("of_a_dump", [False, True])
 def test_log_of_an_unknown_service_lists_what_there_is(
-    desk: Desk, dump_file: Path, of_a_dump: bool
+    desk: Desk, dump_file: Path, of_a_dump: bool, options: tuple[str, ...]
 ) -> None:
     place = ("--dump", str(dump_file)) if of_a_dump else ("--port", desk.port)
-    done = bulkhead("log", "--service", "blnk", "--last", "3", *place)
+    done = bulkhead("log", "--service", "blnk", *options, *place)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no service 'blnk'" in done.stderr
     assert "thermometer, blink" in done.stderr
@@ -225,6 +226,17 @@ def test_log_follows_and_sends_nothing(desk: Desk) -> None:
         following.send_signal(signal.SIGINT)
         assert following.wait(WAIT_S) == 0
     assert desk.board.received == b""
+
+
+def test_log_ends_where_nobody_reads_it_though_the_board_says_nothing(desk: Desk) -> None:
+    desk.board.chatter = f"{LOG[0]}\r\n".encode()
+    with started([PROGRAM, "log", "-f", "--port", desk.port]) as following:
+        assert following.stdout is not None
+        following.stdout.readline()
+        desk.board.chatter = b""
+        following.stdout.close()
+        assert following.wait(WAIT_S) == 141
+        following.stdout = None
 
 
 def test_log_without_follow_ends_when_nothing_comes() -> None:

@@ -1,6 +1,7 @@
 """`bulkhead log`: print the log of a board."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -9,7 +10,8 @@ from pathlib import Path
 import click
 
 from bulkhead_host.commands.options import dump_option, for_option, port_option
-from bulkhead_host.errors import DeviceBusy
+from bulkhead_host.errors import DeviceBusy, DeviceTimeout
+from bulkhead_host.files import check_reader
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.follow import Connect, await_return
@@ -38,17 +40,23 @@ def log(  # noqa: PLR0913  (most by keyword)
     for_s: float | None = None,
     reconnect: Connect | None = None,
     notice: Callable[[str], None] = lambda text: None,
+    begin: Callable[[Client], None] = lambda client: None,
+    attend: Callable[[], None] = lambda: None,
 ) -> None:
-    """Give each line of output to `show`; nothing is sent to the board.
+    """Give each line of output to `show`; nothing is sent to the board, but by `begin`.
 
     That ends after `for_s` of the line's clock, or when nothing comes for `QUIET_S` unless
-    `is_following`; then a line that is lost is waited for.
+    `is_following`; then a line that is lost is waited for. `begin` is called once, first, and
+    `attend` each second.
     """
     transport = connect()
     until_s = None if for_s is None else transport.clock_s() + for_s
     while True:
         try:
-            _listen(Client(transport, on_output=show), until_s, is_following=is_following)
+            client = Client(transport, on_output=show)
+            begin(client)
+            begin = _begun
+            _listen(client, until_s, attend, is_following=is_following)
             return
         except (LinkLost, DeviceBusy) as error:
             if not is_following:
@@ -63,9 +71,16 @@ def log(  # noqa: PLR0913  (most by keyword)
         notice(f"{transport.name} is back")
 
 
-def _listen(client: Client, until_s: float | None, *, is_following: bool) -> None:
+def _begun(_client: Client) -> None:
+    """Do nothing: what was to be done first is done."""
+
+
+def _listen(
+    client: Client, until_s: float | None, attend: Callable[[], None], *, is_following: bool
+) -> None:
     clock_s = client.transport.clock_s
     while until_s is None or clock_s() < until_s:
+        attend()
         left_s = _LISTEN_S if until_s is None else until_s - clock_s()
         if is_following:
             client.listen(min(left_s, _LISTEN_S))
@@ -151,7 +166,16 @@ def command(
             for_s=for_s,
             reconnect=lambda: open_address(find_again(address)),
             notice=teller("bulkhead"),
+            begin=lambda client: _find_on(client, wanted.services),
+            attend=lambda: check_reader(sys.stdout),
         )
+
+
+def _find_on(client: Client, services: Sequence[str]) -> None:
+    """Raise `UsageError` where a board that answers has no service of such a name."""
+    if services:
+        with suppress(DeviceTimeout):  # a program, or the prompt, has it: what it says is shown
+            _find(services, client.table())
 
 
 def _find(services: Sequence[str], table: Table) -> None:
