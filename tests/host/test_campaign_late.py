@@ -84,6 +84,23 @@ def test_an_occasion_that_comes_as_the_trial_ends_is_judged(
     assert board.controls == []
 
 
+def test_a_client_whose_fault_is_lost_to_the_trace_is_found_when_it_is_back() -> None:
+    board = Waiting()
+    line_, judged = judge_of(board, "protocol-error")
+
+    def end() -> None:
+        board.end(BLINK, "PROTOCOL")
+        mark = board.trace.pop(-2)
+        for _ in range(70):  # more than the ring holds
+            board.note(LED, abi.EVENT_STEP, 0)
+        board.trace.append((10_000 * (len(board.trace) + 1), mark[1]))
+
+    line_.after(0.1, end)
+    line_.after(0.6, lambda: board.start(BLINK))
+    result = judged(0)
+    assert (result.violations, result.victim, result.fault) == ((), "blink", "PROTOCOL")
+
+
 def test_an_occasion_that_comes_late_and_is_not_mended_violates() -> None:
     board = Waiting()
     line_, judged = judge_of(board, "protocol-error")

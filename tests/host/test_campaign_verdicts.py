@@ -185,6 +185,49 @@ def test_others_that_are_touched_violate_where_that_is_asked() -> None:
         assert result.violations == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "fault", "times", "holds"),
+    [
+        ("clock-jump", "BUDGET", 1, True),
+        ("clock-jump", "BUDGET", 2, False),
+        ("clock-jump", "EXCEPTION", 1, False),
+        ("link-noise", "BUDGET", 1, False),
+        ("memory-full", "MEMORY", 1, True),
+        ("memory-full", "BUDGET", 1, False),
+        ("leak", "MEMORY", 1, True),
+        ("crash", "MEMORY", 1, False),
+    ],
+)
+def test_who_finds_nothing_left_of_what_all_share_may_fail_once(
+    kind: str, fault: str, times: int, *, holds: bool
+) -> None:
+    class Sharing(TracedBoard):
+        """What its blink does not do for itself is done to all."""
+
+        def _inject(self, name: str, kind: int) -> int:
+            if name != "blink":
+                return abi.OK
+            status = super()._inject(name, kind)
+            if abi.INJECTION_NAMES[kind] in ("memory-full", "leak"):
+                self.services[BLINK - 1].fault = abi.FAULT_NAMES.index("MEMORY")
+            return status
+
+    board = Sharing()
+    line_ = FakeLine(board)
+
+    def end() -> None:
+        board.services[3].generation += times
+        board.services[3].fault = abi.FAULT_NAMES.index(fault)
+
+    line_.after(0.1, end)
+    target = "board" if kind in ("clock-jump", "link-noise") else "blink"
+    plan = replace(PLAN, faults=(FaultKind(kind=kind, targets=(target,)),))
+    bench = Bench(client=Client(line_), application=APPLICATION, description=BOARD)
+    result = Judge(bench, plan).judge(planned(plan, 0))
+    told = () if holds else (f"led was touched: generation +{times}, {fault}",)
+    assert result.violations == told
+
+
 def test_a_service_that_is_started_twice_violates() -> None:
     board = TracedBoard()
 

@@ -53,7 +53,9 @@ def _started_again(trial: Trial, after: Table) -> Iterator[str]:
 def _generations(trial: Trial, after: Table) -> Iterator[str]:
     """See that the victim was started as it has to be, its group with it, and nobody else."""
     kind = trial.kind
-    mates = fates(trial.bench.application).get(trial.victim or "", ())
+    together = fates(trial.bench.application)
+    mates = together.get(trial.victim or "", ())
+    spilt = _spilt(trial, after)
     for old in trial.before.table.services:
         now = after.named(old.name)
         times = generation(now) - old.generation
@@ -62,9 +64,23 @@ def _generations(trial: Trial, after: Table) -> Iterator[str]:
         elif old.name in mates and times <= kind.starts:
             if times == 0 and old.state not in DOWN and not trial.skipped:
                 yield f"{old.name} was not started again with {trial.victim}, as its group says"
+        elif times == 1 and spilt & {old.name, *together.get(old.name, ())}:
+            continue
         elif trial.invariants.others_untouched and times:
             fault = now.fault if now is not None else "gone"
             yield f"{old.name} was touched: generation +{times}, {fault}"
+
+
+def _spilt(trial: Trial, after: Table) -> set[str]:
+    """Return who has failed for want of what the fault takes from all."""
+    return {
+        old.name
+        for old in trial.before.table.services
+        if (now := after.named(old.name)) is not None
+        and now.generation > old.generation
+        and trial.kind.spills
+        and now.fault == trial.kind.spills
+    }
 
 
 def _victims(trial: Trial, now: Service | None, times: int) -> Iterator[str]:

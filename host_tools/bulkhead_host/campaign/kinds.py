@@ -43,7 +43,8 @@ class Kind:
     `fits` is None for a fault of the board itself. `faults` are the kinds of fault that it may be
     taken for, `starts` how often the service then starts, `words` what its last words must hold.
     One that `waits` happens with the target's next reply or step, and leaves a mark in the trace.
-    `is_emulated` says that it takes the emulated board.
+    `is_emulated` says that it takes the emulated board. Others may take `spills` for it once, the
+    kind of fault of who finds nothing left of what all share: the heap, or the processor's time.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Kind:
     words: str = ""
     waits: bool = False
     is_emulated: bool = False
+    spills: str = ""
 
     @property
     def where(self) -> str:
@@ -154,6 +156,11 @@ def _fault(
     return Kind(name=name, meaning=meaning, faults=faults, fits=fits, words=words, starts=starts)
 
 
+def _of_the_heap(name: str, meaning: str) -> Kind:
+    faults = "MEMORY", "BUDGET"
+    return Kind(name=name, meaning=meaning, faults=faults, fits=_any, spills="MEMORY")
+
+
 def _outside(
     name: str, meaning: str, ends: Ends, fits: Fits | None, *, is_emulated: bool = True
 ) -> Kind:
@@ -174,8 +181,8 @@ _ALL = (
     _fault("spin-in-c", "run for ever inside long C calls", "BUDGET"),
     _fault("catch-kill", "run for ever, and catch the kill for it", "BUDGET"),
     _fault(HANG, "sleep for ever", "HEARTBEAT", fits=_with_heartbeat),
-    _fault("leak", "allocate memory without end", "MEMORY", "BUDGET"),
-    _fault("memory-full", "fill the heap to the last block", "MEMORY", "BUDGET"),
+    _of_the_heap("leak", "allocate memory without end"),
+    _of_the_heap("memory-full", "fill the heap to the last block"),
     _fault("forged-handle", "use a handle it never got", "SYSCALL", words="NoRight"),
     _fault("stale-handle", "use a handle it gave up", "SYSCALL", fits=_holding, words="NoRight"),
     _fault(
@@ -236,10 +243,12 @@ _ALL = (
         is_emulated=False,
     ),
     _outside("lost-interrupt", "an edge on its pin that no interrupt tells", Ends.NOBODY, _button),
-    _outside(
-        *("clock-jump", "the processor stands still for 1 s, or up to 5 s while it idles"),
-        *(Ends.NOBODY, None),
-        is_emulated=False,
+    Kind(
+        name="clock-jump",
+        meaning="the processor stands still for 1 s, or up to 5 s while it idles",
+        ends=Ends.NOBODY,
+        fits=None,
+        spills="BUDGET",  # of whose step is under way
     ),
     _outside("reset", "the reset button, or its order", Ends.BOARD, None, is_emulated=False),
     _outside("power-cut", "power off and on", Ends.BOARD, None),

@@ -256,11 +256,25 @@ class Trial:
         return next(kills, 0)
 
     def _faulted(self) -> int:
-        """Return the task that was faulted as the kind says, 0 for none."""
+        """Return the task that was faulted as the kind says, 0 for none.
+
+        Where the record of that is lost the table tells, once whoever is down has been started.
+        """
         if self.kind.ends is Ends.NOBODY:
             return 0
+        begun_s = self.clock_s()
         self.bench.client.listen(_LOOK_S)
         self.watch.look()
+        while not (found := self._seen_faulted()) and self.watch.lost:
+            is_over = self.clock_s() > begun_s + self.invariants.recovered_within_ms / 1000
+            if is_over or not self._is_one_down():
+                return self._seen_faulted()
+            self._pause(begun_s)
+            self.watch.look()
+        return found
+
+    def _seen_faulted(self) -> int:
+        """Return that as far as the watch has seen."""
         wants_target = self.kind.ends is Ends.PERHAPS
         for _, number, fault in self.watch.faults():
             if fault in self.kind.faults and (number == self.task) == wants_target:
