@@ -3,8 +3,9 @@
 It has no hardware interrupts; lines of source `console` and `test` are fired by software. The
 kill is the SIGINT that a Ctrl-C at a terminal would be; MicroPython cannot send itself one, so a
 shell that reads a fifo does, and says so in another. The clock is a word that the tick thread
-keeps, exact to a tick: each of its rounds is a tick at most, and while a step runs it counts the
-processor's time, so that a busy machine makes this board slow and does not use up a budget.
+keeps, exact to a tick: each of its rounds counts as what it slept, and while a step runs it counts
+the processor's time, so that a busy machine makes this board slow and does not use up a budget. A
+board that idles has few and long rounds: hundreds of them fit on a machine.
 """
 
 import _thread
@@ -40,6 +41,11 @@ _PAD_MS = const(300)
 _PAD_BRANCHES = const(20_000)
 # A step that sleeps uses no processor: this share of the wall's time counts all the same.
 _ASLEEP_SHARE = const(8)
+# How long the tick's rounds are while the board idles: a part of what it has to wait, and no more
+# than a step that input has begun may run without a tick.
+_REST_SHARE = const(4)
+_REST_TICK_US = const(20_000)
+_REST_US = const(200_000)  # without limit
 
 # The shell ends, and removes the fifos, when this process ends and so closes its side.
 _STRIKER = (
@@ -72,6 +78,7 @@ class Port(HostedPort):
         self.enter = None
         self.ticking = False
         self.has_thread = False
+        self.round_us = TICK_US
         self.interrupts_guest = False
         self.lines = []
         self.input = select.poll()
@@ -126,13 +133,20 @@ class Port(HostedPort):
         """Sleep until a line fires, console input waits, or for `limit_us` (-1: without limit)."""
         console = self.console
         start = self.now()
-        while not self.words[IRQ_PENDING]:
-            if limit_us >= 0 and (self.now() - start) & TIME_MASK >= limit_us:
-                return
-            if console is None or console.masked:
-                time.sleep_us(TICK_US)
-            elif self.input.poll(TICK_US // 1000):
-                console.fire()
+        try:
+            while not self.words[IRQ_PENDING]:
+                left_us = _REST_US
+                if limit_us >= 0:
+                    left_us = min(left_us, limit_us - ((self.now() - start) & TIME_MASK))
+                    if left_us <= 0:
+                        return
+                self.round_us = max(TICK_US, min(left_us // _REST_SHARE, _REST_TICK_US))
+                if console is None or console.masked:
+                    time.sleep_us(left_us)
+                elif self.input.poll(max(1, left_us // 1000)):
+                    console.fire()
+        finally:
+            self.round_us = TICK_US
 
     def line(self, kernel, offset, source, _argument, _trigger, on_trap=None):
         """Return the interrupt source of a manifest line, masked."""
@@ -216,7 +230,8 @@ class Port(HostedPort):
         seen = time.ticks_us()
         worked = time.ticks_cpu()
         while True:
-            time.sleep_us(TICK_US)
+            round_us = self.round_us
+            time.sleep_us(round_us)
             while self.landed != self.sent:
                 self.landed += self.struck.readinto(self.answer)
             before, worked_before = seen, worked
@@ -227,7 +242,7 @@ class Port(HostedPort):
             if w[ARMED] and w[RUNNING_TASK]:
                 worked_us = time.ticks_diff(worked, worked_before)
                 gone_us = max(worked_us, gone_us // _ASLEEP_SHARE)
-            gone_us = min(gone_us, TICK_US)
+            gone_us = min(gone_us, round_us)
             self.uptime_us += gone_us
             now = (clock[0] + gone_us) & TIME_MASK
             clock[0] = now

@@ -184,6 +184,22 @@ def test_all_boards_are_seen_and_asked(field: Field) -> None:
     assert field.has(41)
 
 
+def test_a_board_that_idles_leaves_the_processor_to_others(field: Field) -> None:
+    board = NAMES[-1]
+    with field.hub.client(board) as client:
+        began_ms, before = client.hello().uptime_ms, _wakings(field, board)
+        client.listen(2.0)
+        gone_ms, wakings = client.hello().uptime_ms - began_ms, _wakings(field, board) - before
+    assert 0 < wakings < gone_ms, (wakings, gone_ms)
+
+
+def _wakings(field: Field, board: str) -> int:
+    """Return how often the threads of a board have gone to sleep so far."""
+    threads = Path(f"/proc/{field.fleet.boards[board].process.pid}/task").iterdir()
+    told = [(thread / "status").read_text() for thread in threads]
+    return sum(int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0]) for text in told)
+
+
 def test_a_bad_version_is_stopped_in_its_first_wave_and_taken_back(field: Field) -> None:
     field.fleet.change("WET = 41", "WET = 43", version=2)
     report = field.run(value=42)
