@@ -90,6 +90,15 @@ def messages_of(path: Path, kinds: set[str]) -> Iterator[Message]:
         for node in ast.walk(function):
             if isinstance(node, ast.Call):
                 yield from _message(node, texts, kinds)
+                yield from _finding(node, texts)
+
+
+def _finding(call: ast.Call, texts: dict[str, str]) -> Iterator[Message]:
+    """Yield what a reader of code finds: its text and its next step have names there."""
+    if isinstance(call.func, ast.Name) and call.func.id == "Finding":
+        given = {one.arg: _text(one.value, texts) for one in call.keywords}
+        if given.get("text", "").strip(". "):
+            yield Message(kind="check", cause=given["text"], next_step=given.get("next_step", ""))
 
 
 def _message(call: ast.Call, texts: dict[str, str], kinds: set[str]) -> Iterator[Message]:

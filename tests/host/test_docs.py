@@ -147,6 +147,12 @@ def test_errors_are_told_with_what_varies_as_dots(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_read_in_code_is_told_among_the_errors() -> None:
+    told = {one.cause for one in errors.messages() if one.kind == "check"}
+    assert "... allocates, which a hard step must not" in told
+    assert "...: MicroPython on ... lacks it" in told
+
+
 def test_a_link_that_leads_nowhere_is_an_error() -> None:
     root = source_root()
     places = site_places(root)

@@ -3,46 +3,12 @@
 from pathlib import Path
 
 import pytest
-from wrong_applications import MARK, START, SYSTEM, manifest, write
+from wrong_applications import MARK, SYSTEM, manifest, write
+from wrong_code import HEAD, wrong
 
 from bulkhead_host.commands.check import check
 from bulkhead_host.paths import source_root
-from bulkhead_host.system.examine import load_system
 
-HEAD = """\
-import time
-
-from bulkhead import OK, TIMEOUT
-from bulkhead.asking import ask
-from services.led.api import SET, STATE, TOGGLE
-from services.logger.api import INFO
-
-
-def helper(task, value):
-    yield task.sleep(value)
-    return value
-
-
-class Light:
-    def __init__(self, task):
-        self.task = task
-        self.spare = Lamp()
-
-    def blink(self, count):
-        yield self.task.sleep(count)
-
-
-class Lamp:
-    def fade(self, task):
-        yield task.sleep(1)
-
-
-def main(task):
-    led, logger = task.cap("led"), task.cap("logger")
-    light = Light(task)
-    lamp = Lamp()
-    while True:
-"""
 # The line that is wrong, and what is said of it.
 LINES = {
     "yield forgotten": ('task.send(logger, INFO, "up")', "the yield is missing"),
@@ -93,7 +59,6 @@ LINES = {
     "a type's callback": ("machine.UART.irq(led, print)", "irq: a callback runs outside"),
     "a socket's callback": ("led.setsockopt(1, 20, print)", "option 20: a socket's callback"),
 }
-MODULES = '["machine", "machine.lightsleep", "_thread"]'
 IMPORTS = {
     "name that an api has not": ("from services.led.api import BLINK", "has no BLINK"),
     "name that the library has not": ("from bulkhead.asking import asks", "has no asks"),
@@ -104,25 +69,6 @@ IMPORTS = {
     "a scheduled call": ("from micropython import schedule", "micropython.schedule: its callback"),
     "the terminal": ("from os import dupterm", "os.dupterm: its callback runs outside"),
 }
-
-
-def wrong(folder: Path, body: str, *, head: str = HEAD) -> list[str]:
-    """Return what is said of the line with the mark in the service `till`, and nothing else is."""
-    text = head + body
-    if "machine" in body:
-        text = "import machine\n" + text
-    uses = 'led = ["call"]\nlogger = ["send"]'
-    system = SYSTEM.replace(START, START)
-    files = {
-        "system.toml": system,
-        "till/service.toml": manifest("till", f"modules = {MODULES}", uses=uses),
-        "till/service.py": text,
-    }
-    problems = check(write(folder, files)).problems
-    marked = [n for n, row in enumerate(text.splitlines(), 1) if MARK in row]
-    assert [problem.line for problem in problems] == marked, "\n".join(map(str, problems))
-    assert load_system(folder)  # a service that fails harms itself alone: it is built all the same
-    return [problem.text for problem in problems]
 
 
 @pytest.fixture

@@ -13,24 +13,39 @@ from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.callbacks import wrong_callbacks
 from bulkhead_host.system.reading.calls import wrong_calls
 from bulkhead_host.system.reading.ends import wrong_ends
+from bulkhead_host.system.reading.formats import wrong_formats
+from bulkhead_host.system.reading.handover import wrong_handovers
 from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
+from bulkhead_host.system.reading.lacking import wrong_lacking
+from bulkhead_host.system.reading.loops import wrong_loops
 from bulkhead_host.system.reading.names import wrong_names
+from bulkhead_host.system.reading.objects import wrong_objects
 from bulkhead_host.system.reading.pins import early_pins, lost_buses, wrong_pins
 from bulkhead_host.system.reading.replies import wrong_replies
+from bulkhead_host.system.reading.sleeps import wrong_sleeps
 from bulkhead_host.system.reading.source import Finding, Source, read_sources
-from bulkhead_host.system.reading.statuses import wrong_statuses
+from bulkhead_host.system.reading.statuses import wrong_statuses, wrong_truths
 from bulkhead_host.system.reading.times import wrong_times
 from bulkhead_host.system.reading.values import wrong_values
 from bulkhead_host.system.reading.waits import wrong_waits
+from bulkhead_host.system.reading.yields import wrong_yields
 
 READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_waits,
+    wrong_yields,
     wrong_names,
+    wrong_lacking,
     wrong_calls,
+    wrong_objects,
     wrong_values,
     wrong_replies,
+    wrong_handovers,
     wrong_statuses,
+    wrong_truths,
+    wrong_formats,
     wrong_times,
+    wrong_sleeps,
+    wrong_loops,
     wrong_hard_steps,
     wrong_pins,
     early_pins,

@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bulkhead_host.system.reading.source import (
     Function,
@@ -11,10 +12,12 @@ from bulkhead_host.system.reading.source import (
     inside,
     is_frame,
     is_generator,
+    parameters,
 )
 from bulkhead_host.system.tree import walk
 
 _ASK = ("bulkhead.asking", "ask")
+_FUNCTIONS_KEPT = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ def called(source: Source, call: ast.AST | None, within: ast.AST) -> Called | No
                 function=function, bound=0, makes_traps=has_frame and is_generator(function)
             )
         case ast.Call(func=ast.Attribute(value=owner, attr=name)):
-            made = _class_of(source, owner, within)
+            made = class_of(source, owner, within)
             method = _method(made, name) if made is not None else None
             if made is not None and method is not None:
                 has_frame = bool(source.frame_of(method) or source.kept_frame(made))
@@ -48,32 +51,64 @@ def called(source: Source, call: ast.AST | None, within: ast.AST) -> Called | No
 
 def objects(source: Source, function: ast.AST) -> dict[str, str]:
     """Return the names that a function binds once, to an object of a class, with the class."""
-    made: dict[str, str] = {}
-    for node in inside(function):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
-                made[name] = kind
-    stores = Counter(
-        node.id
-        for node in inside(function)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
+    once = bound_once(function)
     return {
-        name: kind for name, kind in made.items() if stores[name] == 1 and kind in source.classes
+        name: kind.id
+        for name, kind in once.items()
+        if isinstance(kind, ast.Name) and kind.id in source.classes
     }
 
 
-def _class_of(source: Source, owner: ast.expr, within: ast.AST) -> ast.ClassDef | None:
+@lru_cache(maxsize=_FUNCTIONS_KEPT)
+def values_once(function: ast.AST) -> Mapping[str, ast.expr]:
+    """Return the names that a function binds once, by an assignment of their own, with the value.
+
+    A parameter has another value before: it is none of them.
+    """
+    found: dict[str, ast.expr] = {}
+    stores: Counter[str] = Counter(parameters(function) if isinstance(function, Function) else ())
+    for node in inside(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = value
+            case ast.Name(id=name, ctx=ast.Store()):
+                stores[name] += 1
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                stores.update(names)
+    return {name: value for name, value in found.items() if stores[name] == 1}
+
+
+def bound_once(function: ast.AST) -> Mapping[str, ast.expr]:
+    """Return the names that a function binds once, to what a call gives, with what is called."""
+    once = values_once(function)
+    return {name: one.func for name, one in once.items() if isinstance(one, ast.Call)}
+
+
+@lru_cache(maxsize=_FUNCTIONS_KEPT)
+def locals_of(function: ast.AST) -> frozenset[str]:
+    """Return the names that a function binds itself: its parameters, and what it stores."""
+    if not isinstance(function, Function):
+        return frozenset()
+    taken = function.args
+    given = (*taken.posonlyargs, *taken.args, *taken.kwonlyargs, taken.vararg, taken.kwarg)
+    stores = (node for node in inside(function) if isinstance(node, ast.Name))
+    stored = {node.id for node in stores if isinstance(node.ctx, ast.Store)}
+    return frozenset(stored | {each.arg for each in given if each is not None})
+
+
+def class_of(source: Source, owner: ast.expr, within: ast.AST) -> ast.ClassDef | None:
     """Return the class of the object that a method is called on, None where it is not known."""
     own = source.owners.get(within) if isinstance(within, Function) else None
     receiver = ""
     if isinstance(within, Function) and own is not None and within.args.args:
-        receiver = within.args.args[0].arg
+        receiver = "" if _is_static(within) else within.args.args[0].arg
     match owner:
         case ast.Name(id=name) if receiver and name == receiver:
             return own
         case ast.Name(id=name):
-            kinds = objects(source, source.tree) | objects(source, within)
+            kinds = objects(source, within)
+            if name not in locals_of(within):
+                kinds = objects(source, source.tree)
             return source.classes.get(kinds.get(name, ""))
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if own is not None:
             if name == receiver:
@@ -81,6 +116,14 @@ def _class_of(source: Source, owner: ast.expr, within: ast.AST) -> ast.ClassDef 
     return None
 
 
+def _is_static(function: Function) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id == "staticmethod"
+        for each in function.decorator_list
+    )
+
+
+@lru_cache(maxsize=_FUNCTIONS_KEPT)
 def _kept(owner: ast.ClassDef) -> Mapping[str, str]:
     """Return the attributes that a class binds once, to a new object, with that one's class."""
     found: dict[str, str] = {}

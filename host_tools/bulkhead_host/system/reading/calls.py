@@ -14,9 +14,11 @@ from bulkhead_host.system.reading.source import (
     frame_methods,
     inside,
     is_frame,
+    trap_of,
 )
 from bulkhead_host.system.tree import walk
 
+_OF_LINES = ("acknowledge", "hand_over", "write")
 _REACHING = ("ask", "call", "call_lending", "call_granting", "send")
 
 
@@ -33,6 +35,8 @@ def wrong_calls(source: Source) -> Iterator[Finding]:
                 target = _target(source, given, handles, frame)
                 if target is not None:
                     yield from _wrong_operation(source, node, given, target)
+            if isinstance(node, ast.Call) and trap_of(node, frame) in _OF_LINES and node.args:
+                yield from _no_line(source, node, handles, frame)
     yield from _unnamed(source)
     yield from _unnotified(source)
 
@@ -124,6 +128,22 @@ def _target(
     return source.services.get(uses.get(name, ""))
 
 
+def _no_line(
+    source: Source, call: ast.Call, handles: dict[str, str], frame: str
+) -> Iterator[Finding]:
+    """Find a capability of another service where that of an interrupt line belongs."""
+    handle = call.args[0]
+    name = handles.get(handle.id, "") if isinstance(handle, ast.Name) else ""
+    name = name or capability(handle, frame)
+    lines = [line.name for line in source.service.lines]
+    if name in {use.handle for use in source.service.uses} - set(lines):
+        yield Finding(
+            line=call.lineno,
+            text=f"{name} is a service, and {trap_of(call, frame)} takes an interrupt line",
+            next_step=f'{frame}.cap("{lines[0]}")' if lines else "a [[line]] in service.toml",
+        )
+
+
 def interface_of(service: Service) -> Interface | None:
     """Return what a service's `api.py` offers, None where it says of no operation what it does."""
     try:
@@ -182,19 +202,20 @@ def _unnotified(source: Source) -> Iterator[Finding]:
     packages = {one.package: one for one in source.services.values()}
     for node in walk(source.tree):
         given = node.args if isinstance(node, ast.Call) else []
-        for each in given:
+        for at, each in enumerate(given):
             if not isinstance(each, ast.Name) or each.id not in source.imported:
                 continue
             module, original = source.imported[each.id]
             target = packages.get(module.split(".")[1])
             interface = interface_of(target) if target else None
-            words = (
-                [one.words for one in interface.operations if one.name == original]
-                if (interface)
-                else []
-            )
-            if target is None or not any("notifies the caller" in text for text in words):
+            asked = [
+                one
+                for one in (interface.operations if interface else ())
+                if one.name == original and "notifies the caller" in one.words
+            ]
+            if target is None or not asked:
                 continue
+            yield from _no_bits(source, given[at + 1 :], asked[0])
             rights = [use.rights for use in target.uses if use.target == name]
             if not any(right & RIGHTS["notify"] for right in rights):
                 yield Finding(
@@ -202,6 +223,20 @@ def _unnotified(source: Source) -> Iterator[Finding]:
                     text=f"{target.name} has no right to notify {name}, as {original} asks it to",
                     next_step=f'{name} = ["notify"] under [uses] of {target.name}',
                 )
+
+
+def _no_bits(source: Source, given: list[ast.expr], operation: Operation) -> Iterator[Finding]:
+    """Find a service that is asked to notify its caller by no bit at all."""
+    names = operation.parameters or ()
+    match given:
+        case [ast.Tuple(elts=values), *_] if len(values) == len(names):
+            for name, value in zip(names, values, strict=True):
+                if name == "bits" and source.value(value) == (True, 0):
+                    yield Finding(
+                        line=value.lineno,
+                        text=f"{operation.name} by no bit: bits() cannot say why it notifies",
+                        next_step="bits are 1, 2, 4, 8, up to 1 << 25",
+                    )
 
 
 def _unnamed(source: Source) -> Iterator[Finding]:

@@ -3,16 +3,23 @@
 import ast
 from collections.abc import Iterator
 
-from bulkhead_host.system.reading.source import Finding, Function, Source, inside, trap_of
+from bulkhead_host.system.reading.allocating import allocations
+from bulkhead_host.system.reading.called import called
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Function,
+    Source,
+    inside,
+    is_generator,
+    trap_of,
+)
 from bulkhead_host.system.tree import walk
 
 _ALLOWED = ("recv", "attend", "notify", "acknowledge")
-_ALLOCATE = (
-    *(ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp),
-    *(ast.GeneratorExp, ast.Lambda),
-)
-_MAKERS = ("bytearray", "bytes", "dict", "float", "list", "print", "range", "set", "str", "tuple")
+_SLEEPS_US = {"sleep": 1_000_000, "sleep_ms": 1000, "sleep_us": 1}
+_PULSE_US = 100
 _ACKNOWLEDGE = ("acknowledge", "hand_over")
+Found = Iterator[Finding]
 
 
 def wrong_hard_steps(source: Source) -> Iterator[Finding]:
@@ -21,7 +28,7 @@ def wrong_hard_steps(source: Source) -> Iterator[Finding]:
         for loop in inside(function):
             if isinstance(loop, ast.While) and _receives(loop, frame):
                 if source.service.hard:
-                    yield from _wrong_steps(loop, frame)
+                    yield from _wrong_steps(source, loop, function, frame)
                 yield from _unacknowledged(source, loop, frame)
 
 
@@ -29,60 +36,71 @@ def _receives(loop: ast.While, frame: str) -> bool:
     return any(trap_of(node, frame) in ("recv", "attend") for node in inside(loop))
 
 
-def _wrong_steps(loop: ast.While, frame: str) -> Iterator[Finding]:
-    for node in inside(loop):
-        trap = trap_of(node, frame)
-        line = getattr(node, "lineno", loop.lineno)
-        if trap and trap not in _ALLOWED:
-            yield Finding(
-                line=line,
-                text=f"a hard step cannot {trap}: it runs in the hardware interrupt",
-                next_step="notify a service that does it",
-            )
-        elif isinstance(node, ast.While | ast.For):
-            yield Finding(
-                line=line,
-                text="a loop in a hard step: everything stands still until it ends",
-                next_step="do one thing at each interrupt",
-                is_warning=isinstance(node, ast.For),
-            )
-        elif isinstance(node, _ALLOCATE) or any(
-            makes(node) for makes in (_makes_text, _makes_float, _makes)
-        ):
-            yield Finding(
-                line=line,
-                text=f"{ast.unparse(node)} allocates, which a hard step must not",
-                next_step="make it before the loop, and use it there",
-            )
+def _wrong_steps(source: Source, loop: ast.While, within: Function, frame: str) -> Found:
+    yield from _wrong_in(source, loop.body, frame)
+    seen: set[Function] = set()
+    calls = [(node, within) for node in inside(loop)]
+    for node, scope in calls:  # which grows
+        found = called(source, node, scope)
+        if found is None or found.function in seen:
+            continue
+        seen.add(found.function)
+        if is_generator(found.function):
+            line = getattr(node, "lineno", loop.lineno)
+            yield _allocating(node, line)
+        elif found.function in source.tree.body or found.function in source.owners:
+            yield from _wrong_in(source, found.function.body, frame)
+            calls += [(each, found.function) for each in inside(found.function)]
 
 
-def _makes_text(node: ast.AST) -> bool:
+def _wrong_in(source: Source, block: list[ast.stmt], frame: str) -> Found:
+    """Find what no statement of a hard step, or of what it calls, may do."""
+    for statement in block:
+        for node in (statement, *inside(statement)):
+            trap = trap_of(node, frame)
+            line = getattr(node, "lineno", statement.lineno)
+            if trap and trap not in _ALLOWED:
+                yield Finding(
+                    line=line,
+                    text=f"a hard step cannot {trap}: it runs in the hardware interrupt",
+                    next_step="notify a service that does it",
+                )
+            elif isinstance(node, ast.While | ast.For):
+                yield Finding(
+                    line=line,
+                    text="a loop in a hard step: everything stands still until it ends",
+                    next_step="do one thing at each interrupt",
+                    is_warning=isinstance(node, ast.For),
+                )
+            elif us := _sleeps_us(source, node):
+                yield Finding(
+                    line=line,
+                    text=f"a hard step sleeps {us:g} us: everything stands still until it ends",
+                    next_step="notify a service that waits",
+                )
+        for node in allocations(source, statement):
+            yield _allocating(node, getattr(node, "lineno", statement.lineno))
+
+
+def _allocating(node: ast.AST, line: int) -> Finding:
+    return Finding(
+        line=line,
+        text=f"{ast.unparse(node).splitlines()[0]} allocates, which a hard step must not",
+        next_step="make it before the loop, and use it there",
+    )
+
+
+def _sleeps_us(source: Source, node: ast.AST) -> float:
+    """Return how long a call sleeps, 0 where it is no sleep or as short as a pulse."""
     match node:
-        case ast.BinOp(left=ast.Constant(value=str() | bytes()), op=ast.Mod() | ast.Add()):
-            return True
-    return False
-
-
-def _makes_float(node: ast.AST) -> bool:
-    """Tell whether an operation gives a float, which is an object on the heap."""
-    match node:
-        case ast.BinOp(op=ast.Div()):
-            return True
-        case ast.BinOp(left=left, right=right):
-            return any(
-                isinstance(one, ast.Constant) and isinstance(one.value, float)
-                for one in (left, right)
-            )
-    return False
-
-
-def _makes(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Name(id=name)):
-            return name in _MAKERS
-        case ast.Call(func=ast.Attribute(attr="format")):
-            return True
-    return False
+        case (
+            ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr=name), args=[length])
+            | ast.Call(func=ast.Name(id=name), args=[length])
+        ) if name in _SLEEPS_US:
+            is_known, value = source.value(length)
+            us = value * _SLEEPS_US[name] if isinstance(value, int | float) else 0
+            return us if is_known and us > _PULSE_US else 0
+    return 0
 
 
 def _unacknowledged(source: Source, loop: ast.While, frame: str) -> Iterator[Finding]:

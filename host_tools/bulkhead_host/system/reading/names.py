@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from pyflakes import messages
 from pyflakes.checker import Checker
 
-from bulkhead_host.system.reading.source import Finding, Source, frame_attributes, inside
+from bulkhead_host.system.reading.called import with_kept_frames
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Source,
+    frame_attributes,
+    inside,
+    is_frame,
+)
 from bulkhead_host.system.tree import walk
 
 # MicroPython's machine-word dialect, and what a module may be asked for.
@@ -22,11 +29,11 @@ def wrong_names(source: Source) -> Iterator[Finding]:
         if isinstance(message, _WRONG) and not is_other:
             yield Finding(line=message.lineno, text=message.message % message.message_args)
     yield from _wrong_imports(source)
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         for node in inside(function):
             match node:
-                case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Load()):
-                    if name == frame and attribute not in frame_attributes():
+                case ast.Attribute(value=owner, attr=attribute, ctx=ast.Load()):
+                    if is_frame(owner, frame) and attribute not in frame_attributes():
                         yield Finding(
                             line=node.lineno,
                             text=f"the frame has no {attribute}",

@@ -5,10 +5,11 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bulkhead_host import abi
 from bulkhead_host.paths import source_root
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.frames import FRAME_NAMES
@@ -23,6 +24,9 @@ NO_TRAPS = frozenset(
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _T = TypeVar("_T", ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Constant = int | float | str | bytes | None
+_OWN_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_INSIDES_KEPT = 4096
+_STATUSES = ("OK", "TIMEOUT", "DEAD", "REFUSED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +82,16 @@ class Source:
 
     @cached_property
     def library(self) -> dict[str, tuple[str, str]]:
-        """Names that are imported from modules of `bulkhead`: the module, and the name there."""
-        return self._imported_from("bulkhead.")
+        """Names that are imported from `bulkhead` or a module of it: that, and the name there."""
+        return self._imported_from("bulkhead")
 
     @cached_property
     def constants(self) -> dict[str, Constant]:
         """The values of names that are bound once, to a constant, in this file or an api."""
         found = dict(_constants_of(self.tree))
+        for name, (module, original) in self.library.items():
+            if module == "bulkhead" and original in _STATUSES:
+                found[name] = getattr(abi, original)
         for name, (module, original) in self.imported.items():
             other = self._module(module)
             if other is not None and original in _constants_of(other):
@@ -128,16 +135,47 @@ class Source:
 
     def frame_of(self, function: Function) -> str:
         """Return what a function calls its frame, the empty string where it has none."""
-        names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
-        if function.name == "main" and self.is_main and names:
-            return names[0]  # whatever it is called
-        return next((name for name in names if name in FRAME_NAMES), "")
+        return self._named_frame(function) or self._handed_frames.get(function, "")
 
     def with_frames(self) -> Iterator[tuple[Function, str]]:
         """Yield the functions that have a frame, and what they call it."""
         for node in walk(self.tree):
             if isinstance(node, Function) and self.frame_of(node):
                 yield node, self.frame_of(node)
+
+    def _named_frame(self, function: Function) -> str:
+        names = parameters(function)
+        if function.name == "main" and self.is_main and names:
+            return names[0]  # whatever it is called
+        return next((name for name in names if name in FRAME_NAMES), "")
+
+    @cached_property
+    def _handed_frames(self) -> dict[Function, str]:
+        """Functions with a frame of another name, which a call or a function around gives them."""
+        found: dict[Function, str] = {}
+        functions = (node for node in walk(self.tree) if isinstance(node, Function))
+        known = [(one, self._named_frame(one)) for one in functions]
+        known = [(one, frame) for one, frame in known if frame]
+        for function, frame in known:  # which grows
+            for other, name in self._given_by(function, frame):
+                if other not in found and not self._named_frame(other):
+                    found[other] = name
+                    known.append((other, name))
+        return found
+
+    def _given_by(self, function: Function, frame: str) -> Iterator[tuple[Function, str]]:
+        """Yield the functions that get the frame from one, and what they call it."""
+        for node in inside(function):
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    if frame not in parameters(node):
+                        yield node, frame
+                case ast.Call(func=ast.Name(id=name), args=given) if given:
+                    other = self.functions.get(name)
+                    names = parameters(other) if other else []
+                    for parameter, one in zip(names, given, strict=False):
+                        if other and isinstance(one, ast.Name) and one.id == frame:
+                            yield other, parameter
 
     def _imported_from(self, start: str) -> dict[str, tuple[str, str]]:
         return {
@@ -184,12 +222,22 @@ def parsed(file: Path) -> ast.Module | None:
         return None
 
 
-def inside(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what is below a node and not in a function or class of its own there."""
+def parameters(function: Function) -> list[str]:
+    """Return the names of the parameters that a call gives by place."""
+    return [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+
+
+@lru_cache(maxsize=_INSIDES_KEPT)
+def inside(node: ast.AST) -> tuple[ast.AST, ...]:
+    """Return what is below a node and not in a function or class of its own there."""
+    return tuple(_inside(node))
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         yield child
-        if not isinstance(child, Function | ast.Lambda | ast.ClassDef):
-            yield from inside(child)
+        if not isinstance(child, _OWN_SCOPES):
+            yield from _inside(child)
 
 
 def is_frame(node: ast.AST, frame: str) -> bool:
@@ -309,6 +357,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Constant]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,

@@ -1,16 +1,13 @@
-"""Times that do not go together: sleeps, budgets, heartbeats, loops without an end."""
+"""Times that do not go together: waits and heartbeats, long methods and budgets."""
 
 import ast
 from collections.abc import Iterator
 
 from bulkhead_host import abi
-from bulkhead_host.files import read_text
 from bulkhead_host.system.reading.source import Finding, Source, inside, trap_of
 from bulkhead_host.system.tree import walk
 
-_SLEEPS = {"sleep": 1000.0, "sleep_ms": 1.0, "sleep_us": 0.001}
 _CALLS = {"call": 3, "call_lending": 5, "call_granting": 4}
-_STOPS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Break, ast.Return, ast.Raise)
 _DOES_NOTHING = ("lightsleep", "deepsleep")
 # Methods that are one step for long, with the module that has them and the least milliseconds:
 # the drivers of `firmware/modules` tell why.
@@ -21,10 +18,6 @@ def wrong_times(source: Source) -> Iterator[Finding]:
     """Find what holds the processor, or a wait that outlasts the heartbeat."""
     for node in walk(source.tree):
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr=name), args=[length]):
-                yield from _sleep(source, node.lineno, name, length)
-            case ast.Call(func=ast.Name(id=name), args=[length]) if name in _SLEEPS:
-                yield from _sleep(source, node.lineno, name, length)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="machine"), attr=name)):
                 yield from _idle(node.lineno, name)
             case ast.ImportFrom(module="machine", names=names):
@@ -32,8 +25,6 @@ def wrong_times(source: Source) -> Iterator[Finding]:
                     yield from _idle(node.lineno, one.name)
             case ast.Call(func=ast.Attribute(attr=name), args=[]) if name in _LONG:
                 yield from _long(source, node.lineno, name)
-            case ast.While():
-                yield from _endless(node)
             case ast.Call(func=ast.Name(id="print")):
                 yield Finding(
                     line=node.lineno,
@@ -53,22 +44,6 @@ def _idle(line: int, name: str) -> Iterator[Finding]:
         )
 
 
-def _sleep(source: Source, line: int, name: str, length: ast.expr) -> Iterator[Finding]:
-    is_known, value = source.value(length)
-    if source.file.name != "service.py" and _keeps_time(source):
-        return
-    if name not in _SLEEPS or not is_known or not isinstance(value, int | float):
-        return
-    ms = value * _SLEEPS[name]
-    if ms >= source.service.budget_ms:
-        yield Finding(
-            line=line,
-            text=f"time.{name} holds the processor for {ms:g} ms, and a step of "
-            f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
-            next_step=f"yield task.sleep({ms:g})",
-        )
-
-
 def _long(source: Source, line: int, name: str) -> Iterator[Finding]:
     module, ms = _LONG[name]
     if module in source.service.modules and source.service.budget_ms <= ms:
@@ -77,35 +52,6 @@ def _long(source: Source, line: int, name: str) -> Iterator[Finding]:
             text=f"{name}() of {module} takes {ms} ms or more, and a step of "
             f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
             next_step=f"a budget_ms above {ms}",
-        )
-
-
-def _keeps_time(source: Source) -> bool:
-    """Tell whether the service has a file's `time` kept: `bus.keep_time(module)`."""
-    main = source.service.folder / "service.py"
-    if not main.is_file():
-        return False
-    return any(
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "keep_time"
-        and isinstance(node.args[0] if node.args else None, ast.Name)
-        and ast.unparse(node.args[0]) == source.file.stem
-        for node in ast.walk(ast.parse(read_text(main)))
-    )
-
-
-def _endless(loop: ast.While) -> Iterator[Finding]:
-    """Find a loop that nothing in it ends, and one that only waits for something to change."""
-    if any(isinstance(node, _STOPS) for node in inside(loop)):
-        return
-    is_for_ever = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
-    is_empty = all(isinstance(one, ast.Pass | ast.Continue) for one in loop.body)
-    if is_for_ever or is_empty:
-        yield Finding(
-            line=loop.lineno,
-            text="this loop holds the processor until the service is killed",
-            next_step="wait in it: yield task.sleep(1), or let an interrupt tell it",
         )
 
 

@@ -34,6 +34,8 @@ def wrong_values(source: Source) -> Iterator[Finding]:
     for function, frame in with_kept_frames(source):
         known = objects(source, function)
         for node in inside(function):
+            if isinstance(node, ast.Expr):
+                yield from _wrong_bits(source, node, frame)
             if isinstance(node, ast.Call):
                 yield from _wrong_order(source, *arguments(source, node, frame))
             trap = trap_of(node, frame)
@@ -43,6 +45,7 @@ def wrong_values(source: Source) -> Iterator[Finding]:
                 yield from _wrong_message(source, message, trap)
                 yield from _wrong_object(message, known)
                 yield from _wrong_handle(given.get("handle"), frame, trap)
+                yield from _wrong_times(source, given, trap)
     if source.file.name == "api.py":
         yield from _wrong_numbers(source)
     yield from _wrong_keys(source)
@@ -98,6 +101,34 @@ def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Fi
                 line=handle.lineno,
                 text=f"{trap} takes a handle, not the name '{name}'",
                 next_step=f'{frame}.cap("{name}")',
+            )
+
+
+def _wrong_times(source: Source, given: Mapping[str, ast.expr], trap: str) -> Iterator[Finding]:
+    """Find waits that are over at once, since they are negative."""
+    for name in ("milliseconds", "timeout_ms"):
+        _, value = source.value(given.get(name))
+        if isinstance(value, int | float) and value < 0:
+            yield Finding(
+                line=given[name].lineno,
+                text=f"{trap} waits {value} ms: a negative time is over at once, as 0 is",
+                next_step="leave it out: it waits for as long as it takes"
+                if trap in ("recv", "reply_recv")
+                else "milliseconds above 0",
+            )
+
+
+def _wrong_bits(source: Source, statement: ast.Expr, frame: str) -> Iterator[Finding]:
+    """Find a notification that says nothing. One whose status is looked at asks who is there."""
+    match statement.value:
+        case (
+            ast.Yield(value=ast.Call(args=[_, bits]) as call)
+            | ast.Await(value=ast.Call(args=[_, bits]) as call)
+        ) if trap_of(call, frame) == "notify" and source.value(bits) == (True, 0):
+            yield Finding(
+                line=bits.lineno,
+                text="notify of no bit wakes the other, and bits() cannot say why",
+                next_step="bits are 1, 2, 4, 8, up to 1 << 25",
             )
 
 

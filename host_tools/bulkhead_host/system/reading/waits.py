@@ -11,6 +11,8 @@ from bulkhead_host.system.reading.source import (
     frame_methods,
     inside,
     is_frame,
+    is_generator,
+    parameters,
     trap_of,
 )
 
@@ -18,6 +20,11 @@ from bulkhead_host.system.reading.source import (
 _HANDED_ON = (ast.Await, ast.Call, ast.Lambda, ast.Return, ast.Yield, ast.YieldFrom, ast.keyword)
 # What only chooses, `yield (a if b else c)`, or takes what a generator gives.
 _CHOOSING = (ast.IfExp, ast.For, ast.comprehension, ast.Starred)
+# Functions of the language that make something else of what they are given.
+_CONSUMING = (
+    *("abs", "bool", "bytes", "float", "int", "len", "list", "max", "min", "print", "range"),
+    *("repr", "round", "set", "sorted", "str", "sum", "tuple"),
+)
 
 # What is a value of its own as it is written.
 _WRITTEN = (
@@ -50,6 +57,16 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
                         text=f"{ast.unparse(call.func)} is a generator, and yield gives it away "
                         "unrun",
                         next_step=f"yield from {ast.unparse(call)}",
+                    )
+                case (
+                    ast.Yield(value=ast.Name(id=name))
+                    | ast.Await(value=ast.Name(id=name))
+                    | ast.YieldFrom(value=ast.Name(id=name))
+                ) if name in source.functions and not _is_bound(name, function):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"{name} is not called: the parentheses are missing",
+                        next_step=f"{ast.unparse(node).strip('()')}({frame}, ...)",
                     )
                 case (
                     ast.Yield(value=ast.Attribute() as named)
@@ -100,8 +117,16 @@ def _is_uncalled(named: ast.Attribute, frame: str) -> bool:
     return is_frame(named.value, frame) and named.attr in frame_methods()
 
 
+def _is_bound(name: str, function: Function) -> bool:
+    """Tell whether a function has a variable, or a parameter, of a name."""
+    return name in parameters(function) or any(
+        isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+        for node in inside(function)
+    )
+
+
 def _dropped(source: Source, function: Function, frame: str, word: str) -> Iterator[Finding]:
-    for call in _unhanded(function):
+    for call in (*_unhanded(function), *_consumed(function, frame)):
         if trap := trap_of(call, frame):
             yield Finding(
                 line=call.lineno,
@@ -129,6 +154,25 @@ def _unhanded(node: ast.AST) -> Iterator[ast.Call]:
             yield from _unhanded(child)
         else:
             yield from (call for value in ast.iter_child_nodes(child) for call in _unhanded(value))
+
+
+def _consumed(function: Function, frame: str) -> Iterator[ast.Call]:
+    """Yield the calls whose value is an operand, or is given back by what is run itself."""
+    is_run = is_generator(function)
+    for node in inside(function):
+        given: list[ast.expr | None] = []
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in _CONSUMING:
+                given = [*node.args]
+            case ast.Call(func=ast.Attribute(attr="append" | "format" | "write")):
+                given = [*node.args]
+            case ast.Call() if trap_of(node, frame):
+                given = [*node.args, *(each.value for each in node.keywords)]
+            case ast.Return(value=value) if is_run:
+                given = [value]
+            case ast.For(iter=value) if trap_of(value, frame):
+                given = [value]
+        yield from (each for each in given if isinstance(each, ast.Call))
 
 
 def _is_helper(source: Source, call: ast.Call, within: Function) -> bool:
