@@ -6,7 +6,7 @@ from bulkhead import Frame
 from kernel.abi import *
 from kernel.budgets import begin_period
 from kernel.capabilities import renew
-from kernel.faults import fault
+from kernel.faults import fault, is_closing
 from kernel.layout import *
 from kernel.limits import *
 from kernel.notifications import post
@@ -40,7 +40,8 @@ def beginning(kernel, number):
     A generator in the place of the service's own, so that a module whose top level raises or
     spins is a fault of its task like any other. While another loads, below this on the one stack
     there is, it waits: two would not find enough of it. The supervisor waits as well where the
-    heap is full, longer each time: whoever has filled it runs meanwhile, and fails or lets it go.
+    heap is full, longer each time: whoever has filled it runs meanwhile, and fails or lets it go;
+    one that was ended in the midst of the step below has to go on to its end for that.
     """
     yield  # a generator must be started with None: `start` does
     own = kernel.generators[number]
@@ -49,6 +50,8 @@ def beginning(kernel, number):
     w = kernel.words
     task = number << RECORD_SHIFT
     pause_ms = HEAP_PAUSE_MS if task == kernel.supervisor else 0
+    if pause_ms and kernel.reserve is None and w[OUTER] and is_closing(w, w[OUTER]):
+        yield Frame.sleep(kernel.frames[number], pause_ms)
     while True:
         if isinstance(entry, str):
             while kernel.loading not in (0, number):
@@ -133,13 +136,17 @@ def closed(kernel, task, error):
     make_safe(kernel, task)  # whatever its last step did to its outputs
     if not ending & FOR_GOOD and isinstance(error, KeyboardInterrupt):
         keep_late(kernel, task, error)
+    if kernel.supervisor and w[kernel.supervisor + STATE] == FAULTED and task != kernel.supervisor:
+        if not is_closing(w, kernel.supervisor):
+            _start_supervisor(kernel)
     if not ending & AGAIN:
         return
     try:
         start(kernel, task)
     except MemoryError:
         if task == kernel.supervisor:
-            kernel.port.panic(SUPERVISOR_DIED)
+            _start_supervisor(kernel)
+            return
         w[particulars + FAULT] = MEMORY
         w[particulars + ENDING] |= UNREPORTED
         post(w, kernel.supervisor, FAULT_BIT)
@@ -223,12 +230,24 @@ def guard_supervisor(kernel, kind):
             most *= 2
     if kernel.supervisor_faults > most:
         kernel.port.panic(SUPERVISOR_DIED)
+    _start_supervisor(kernel)
+
+
+def _start_supervisor(kernel):
+    """Start the supervisor, once there is room for it.
+
+    Where the holder of the heap is preempted, what it holds is free when its step has ended:
+    `closed` calls this again then.
+    """
+    w = kernel.words
     while True:
         try:
             start(kernel, kernel.supervisor)
             return
         except MemoryError:
-            if guest or not _drop_holder(kernel):
+            if kernel.port.guest == 0 and w[OUTER] and is_closing(w, w[OUTER]):
+                return
+            if kernel.port.guest or not _drop_holder(kernel):
                 kernel.port.panic(SUPERVISOR_DIED)
                 return
 

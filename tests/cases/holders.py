@@ -4,6 +4,7 @@ import gc
 
 from bulkhead import NOTIFIED
 from cases.heap import hoard
+from cases.rig import burn_us
 from kernel.abi import MEMORY
 
 _LONG_MS = 20_000  # more than it takes to fill the heap
@@ -11,7 +12,16 @@ _LONG_MS = 20_000  # more than it takes to fill the heap
 
 def test_supervisor_that_dies_of_a_full_heap_has_its_holder_faulted(rig):
     """It would else die too often, and the board be reset."""
+    _fill_up(rig, then_us=0)
 
+
+def test_holder_that_is_in_the_midst_of_its_step_ends_before_the_supervisor_starts(rig):
+    """What it holds is free no earlier, so until then there is no room for a start."""
+    _fill_up(rig, then_us=2_000_000)
+
+
+def _fill_up(rig, then_us):
+    """Have a service fill the heap and compute, and the supervisor die of that."""
     starts = []
 
     def hoarder(task):
@@ -20,6 +30,7 @@ def test_supervisor_that_dies_of_a_full_heap_has_its_holder_faulted(rig):
         yield task.sleep(5)
         if len(starts) == 1:
             hoard(kept)
+            burn_us(rig, then_us)
         yield task.recv()
 
     def supervisor(task):
