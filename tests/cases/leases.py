@@ -7,8 +7,11 @@ from kernel.abi import BLOCK, READABLE, SYSCALL, WRITABLE
 from kernel.limits import LEASE_BYTES_MAX
 
 
-def lend(rig, server, buffer, rights, *, timeout_ms=None, client_end=None):
-    """Let a client lend `buffer` to `server` with one call, whose status is logged last."""
+def lend(rig, server, buffer, rights, *, timeout_ms=None, client_end=None, most_ms=40):
+    """Let a client lend `buffer` to `server` with one call, whose status is logged last.
+
+    It takes `most_ms`, unless somebody finishes the run.
+    """
 
     def client(task):
         status = yield task.call_lending(task.cap("server"), 1, buffer, rights, None, timeout_ms)
@@ -18,7 +21,7 @@ def lend(rig, server, buffer, rights, *, timeout_ms=None, client_end=None):
 
     rig.add("server", server)
     rig.add("client", client, uses="server:call")
-    rig.run(40)
+    rig.run(most_ms)
 
 
 def reading(rig, offset, into):
@@ -161,12 +164,14 @@ def test_lease_is_dead_after_the_timeout(rig):
 
     def server(task):
         yield task.recv()
-        yield task.sleep(10)
+        while not rig.log:  # of two that are due at once the server would go first
+            yield task.sleep(1)
         rig.log.append((yield task.lease_write(0, b"xx")))
         rig.log.append((yield task.reply(OK)))
+        rig.finish()
         yield task.recv()
 
-    lend(rig, server, data, WRITABLE, timeout_ms=3)
+    lend(rig, server, data, WRITABLE, timeout_ms=3, most_ms=10_000)
     rig.expect((rig.log, bytes(data)), ([TIMEOUT, DEAD, OK], b"hello"))
 
 

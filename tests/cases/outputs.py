@@ -2,7 +2,7 @@
 
 from bulkhead import OK
 from cases.ports import HIGH, INPUT_UP, LOW
-from cases.rig import burn_us, control, idle
+from cases.rig import burn_us, control, controlled, idle
 from bulkhead.terms import CRASH
 from kernel.abi import (
     ASK, ATTENDING, BUDGET, DORMANT, EXCEPTION, FAULTED, HEARTBEAT, LOAD, MEMORY, RECEIVING,
@@ -243,7 +243,7 @@ def test_time_since_outputs_are_safe_is_that_of_the_end(rig):
         yield task.sleep(5)
         rig.log.append(since(rig))
 
-    control(rig, script, ("driver", driver(rig), {"outputs": OUTPUTS}))
+    controlled(rig, script, ("driver", driver(rig), {"outputs": OUTPUTS}))
     rig.expect(rig.log[1] == rig.log[2] != DRIVEN, True)
     rig.expect(rig.port.uptime_ms() - rig.log[2] >= 4, True)
 

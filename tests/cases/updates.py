@@ -37,8 +37,11 @@ def counter(by):
     return main
 
 
-def with_updater(rig, code, script, *clients, **options):
-    """Run `script(task, kernel)` beside a server, number 1, and its clients."""
+def with_updater(rig, code, script, *clients, most_ms=120, **options):
+    """Run `script(task, kernel)` beside a server, number 1, and its clients.
+
+    It takes `most_ms`, unless somebody finishes the run.
+    """
 
     def updater(task):
         yield task.sleep(5)
@@ -49,7 +52,7 @@ def with_updater(rig, code, script, *clients, **options):
     for index, client in enumerate(clients):
         rig.add("client%d" % index, client, priority=4, uses="server:call,send")
     rig.add("updater", updater, priority=1, uses="kernel:control")
-    rig.run(120)
+    rig.run(most_ms)
     rig.expect(rig.fault("updater"), 0)
 
 
@@ -74,14 +77,17 @@ def test_new_code_takes_over_state_and_handles(rig):
             yield task.sleep(1)
         yield from put(rig, task, kernel, counter(100))
         rig.log.append((yield task.replace(kernel, 1, ASK)))
-        yield task.sleep(1)
-        rig.log.append((yield task.replace(kernel, 1, ASK)))
+        while (yield task.replace(kernel, 1, ASK)) == FULL:  # until it has begun
+            yield task.sleep(1)
         rig.log.append((yield task.replace(kernel, 1, SETTLE)))
         rig.log.append((yield task.replace(kernel, 1, ASK)))
+        while len(rig.notes) < 4:
+            yield task.sleep(1)
+        rig.finish()
 
     rig.notes.clear()
-    with_updater(rig, counter(1), script, client)
-    rig.expect(rig.log, [OK, OK, FULL, OK, OK, DEAD])
+    with_updater(rig, counter(1), script, client, most_ms=10_000)
+    rig.expect(rig.log, [OK, OK, FULL, OK, DEAD])
     rig.expect(rig.notes, [1, 2, 102, 202])
     rig.expect((rig.generation("server"), rig.state("server")), (1, RECEIVING))
 
