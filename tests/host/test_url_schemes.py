@@ -178,6 +178,27 @@ def test_a_server_that_speaks_another_protocol_is_told() -> None:
         with pytest.raises(BulkheadError, match="does not seem to support") as caught:
             open_serial(f"rfc2217://127.0.0.1:{port}?timeout=0.2")
         assert "\n" not in caught.value.cause
+        assert "nothing answers" not in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("url", "way_out"),
+    [
+        ("socket://127.0.0.1:1", "bulkhead sim --tcp"),
+        ("rfc2217://127.0.0.1:1", "RFC 2217"),
+        ("serve://token@127.0.0.1:1", "bulkhead serve"),
+    ],
+)
+def test_what_serves_a_url_is_named_where_nothing_answers(url: str, way_out: str) -> None:
+    with pytest.raises(BulkheadError, match="nothing answers") as caught:
+        open_serial(url)
+    assert way_out in caught.value.next_step
+
+
+def test_a_spy_whose_disk_is_full_says_so(desk: Desk) -> None:
+    done = bulkhead("ps", port=f"spy://{desk.port}?file=/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bulkhead: No space left on device\n")
 
 
 def test_a_pseudo_terminal_is_open_for_one_program_through_any_url() -> None:

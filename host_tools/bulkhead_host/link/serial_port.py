@@ -41,10 +41,14 @@ _SERIAL_GROUP = "dialout"
 _READ_SIZE = 4096
 _WRITE_TIMEOUT_S = 2.0
 _POLL_S = 0.01  # of a port that the system cannot wait for
-_NO_SERVER = "start what serves it, such as bulkhead sim --tcp 8266"
-_NETWORKS = ("socket", "rfc2217", "serve")
+_SERVERS = {
+    "socket": "start what serves it, such as bulkhead sim --tcp 8266",
+    "rfc2217": "start a server that speaks RFC 2217; one of plain bytes is socket://HOST:PORT",
+    "serve": "start it, and take the URL that it prints: bulkhead serve",
+}
 _TOKEN = re.compile(r"(?<=^serve://)[^@]*@", re.IGNORECASE)  # which nobody is to read in a message
 _SPY_RAW = re.compile(r"spy://.*[?&]raw\b", re.IGNORECASE)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO})
 # What pyserial raises where a URL is not what its scheme takes; OSError where nothing answers.
 _REFUSALS = (
@@ -105,7 +109,7 @@ class SerialTransport:
             else:
                 return b""
         except (OSError, ValueError) as error:  # pyserial's own errors are OSErrors
-            raise self._lost() from error
+            raise self._lost(error) from error
         self._has_heard = self._has_heard or bool(data)
         return data
 
@@ -119,7 +123,7 @@ class SerialTransport:
                 f"reset it: mpremote connect {self._name} reset",
             ) from error
         except (OSError, ValueError) as error:
-            raise self._lost() from error
+            raise self._lost(error) from error
 
     def clock_s(self) -> float:
         """Return the computer's monotonic clock."""
@@ -145,7 +149,9 @@ class SerialTransport:
             if time.monotonic() >= deadline_s:
                 return b""
 
-    def _lost(self) -> BulkheadError:
+    def _lost(self, error: Exception) -> Exception:
+        if isinstance(error, OSError) and error.errno in _FULL:  # what spy:// writes to
+            return OSError(error.errno, error.strerror)
         if "://" in self._name and not self._has_heard:
             return DeviceBusy(
                 f"{self._name} hung up at once: another program may be using it",
@@ -218,8 +224,9 @@ def _why_not(url: str, error: Exception) -> BulkheadError:
 
 def _no_url(url: str, error: Exception, reason: object) -> BulkheadError:
     scheme = url.partition("://")[0].lower()
-    if scheme in _NETWORKS and isinstance(error, OSError):
-        return DeviceNotFound(f"nothing answers at {url}: {reason}", _NO_SERVER)
+    if scheme in _SERVERS and isinstance(error, OSError):
+        cause = "nothing answers at {}: {}" if _system_error(error) else "{} cannot be opened: {}"
+        return DeviceNotFound(cause.format(url, reason), _SERVERS[scheme])
     form = _URL_FORMS.get(scheme, f"one of: {', '.join(_URL_FORMS.values())}")
     kind = DeviceNotFound if isinstance(error, OSError) else UsageError
     return kind(f"{url} cannot be opened: {reason}", f"give {form}")
