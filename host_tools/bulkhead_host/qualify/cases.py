@@ -9,7 +9,8 @@ CASES = programs_root() / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets"),
     *("records", "stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
-    *("capabilities", "slots", "grants", "leases", "closed", "updates", "exports", "chaos"),
+    *("capabilities", "slots", "grants", "leases", "closed", "updates", "exports", "handing_over"),
+    "chaos",
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")
