@@ -46,7 +46,8 @@ class FakeService:
         effective = self.priority if self.effective_priority is None else self.effective_priority
         head = (task, self.state, self.priority, effective, self.fault, self.clients, 0)
         tail = (self.wait_s, self.cpu_us, 10 * task, 0, self.peer, 0, self.held, self.restarts)
-        return abi.SERVICE_STRUCT.pack(*head, self.generation, *tail) + self.name.encode()
+        row = abi.SERVICE_STRUCT.pack(*head, self.generation, *tail) + self.name.encode()
+        return bytes([len(row) + 1]) + row
 
 
 def default_services() -> list[FakeService]:

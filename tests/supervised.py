@@ -21,11 +21,10 @@ from kernel.notifications import post
 Main = Callable[[Any], Generator[int, int, None]]
 
 # services/supervisor/api.py
-ROW, EVENT, INJECT, CONTROL, EXCUSE = 1, 2, 3, 5, 9
+ROWS, EVENT, INJECT, CONTROL, EXCUSE = 1, 2, 3, 5, 9
 NO_RIGHT = 3
 STARVED = 0x80
 LOST = 0x81
-STATE = 1  # field of INSPECT_FORMAT
 _PERIOD_MS = 1 << 30  # of MicroPython's ticks on a 32-bit board
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -151,12 +150,11 @@ class House:
 
     def told_state(self, number: int) -> int:
         """Return the state that the supervisor tells of a service."""
-        self.orders.append((0, ROW, number))
+        self.orders.append((0, ROWS, number))
         self.wake()
         self.run(20)
-        state = struct.unpack_from(INSPECT_FORMAT, self.answers.pop()[1])[STATE]
-        assert isinstance(state, int)
-        return state
+        row = self.answers.pop()[1]
+        return int(struct.unpack_from(INSPECT_FORMAT, row, 1)[1])
 
 
 def failing(task: Any) -> Generator[int, int, None]:

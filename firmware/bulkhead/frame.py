@@ -339,14 +339,14 @@ class Frame:
         return _control("reset_board", kernel, task) + (STOP + TIMED)
 
     def inspect(self, kernel, task):
-        """Get a task's words into `arg`, as bytes: 4 a word, little endian: OK or UNKNOWN.
+        """Get a task's words into `arg`, as a memoryview of a copy: OK or UNKNOWN.
 
         They are those of its record and what follows there, see `kernel/layout.py`.
         """
         return _control("inspect", kernel, task) + INSPECT
 
     def read_words(self, kernel, offset, count):
-        """Get `count` of the kernel's words into `arg`, as bytes: OK, UNKNOWN beyond the last."""
+        """Get `count` of the kernel's words into `arg`, in that way: OK, UNKNOWN beyond all."""
         self.registers[0] = _number("read_words: offset", offset, _NUMBER_MAX)
         count = _number("read_words: count", count, _WORDS_MAX)
         return _reach("read_words", kernel) + count + READ_WORDS

@@ -24,7 +24,7 @@ LINE_BYTES_MAX = const(496)
 
 # Requests.
 HELLO = const(0x01)  # -> HELLO_IS
-TABLE = const(0x02)  # -> SERVICE for each task, then END
+TABLE = const(0x02)  # -> SERVICE ..., all tasks in their order, then END
 INJECT = const(0x03)  # in an order: injection u8 (terms.CRASH ...), service name -> STATUS
 FAULT_TEXT = const(0x04)  # offset u16, service name (empty: the board) -> TEXT, or STATUS
 WATCH = const(0x05)  # interval_ms u16, for_ms u16 -> SERVICE ..., END now and every interval
@@ -46,8 +46,8 @@ READING = (TABLE, FAULT_TEXT, WATCH, FAULT, TRACE, CAPABILITIES, ROOM, LOG)
 # Answers.
 
 HELLO_IS = const(0x81)  # HELLO_FORMAT, then version, board and application, each ended by NUL
-SERVICE = const(0x82)  # terms.INSPECT_FORMAT, restarts u16, name
-END = const(0x83)  # END_FORMAT: number of SERVICE frames before it, uptime_ms, losses
+SERVICE = const(0x82)  # rows of the table, as the supervisor's ROWS answers them
+END = const(0x83)  # END_FORMAT: number of rows before it, uptime_ms, losses
 STATUS = const(0x84)  # abi status u8; one that refuses an order has its MAC of 16 bytes behind it
 TEXT = const(0x85)  # a piece of UTF-8, empty after the end
 CHALLENGE_IS = const(0x86)  # session.CHALLENGE_FORMAT
@@ -62,7 +62,7 @@ RESET = const(3)  # without a name: reset the board, once STATUS has gone out
 CONTROL_NAMES = ("hold", "release", "restart", "reset")
 
 HELLO_FORMAT = "<BBIB4s"  # abi, services, uptime_ms; access, and the key's mark, of `session`
-# Services, uptime_ms; since the console began, each modulo 2**16: frames that came damaged, orders
+# Rows, uptime_ms; since the console began, each modulo 2**16: frames that came damaged, orders
 # refused, orders that came again or of an ended session, and bytes that the host did not take.
 END_FORMAT = "<BIHHHH"
 CALL_FORMAT = "<HB"  # timeout_ms, operation

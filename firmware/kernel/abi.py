@@ -6,7 +6,7 @@ it. `ABI` names the set; the link's HELLO carries it.
 
 from micropython import const
 
-ABI = const(4)
+ABI = const(5)
 
 # Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-25. A handle is a slot of
 # the task's table and the slot's generation; it is handed out already shifted, so that a frame

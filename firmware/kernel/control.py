@@ -169,26 +169,26 @@ def hold_outputs(kernel, w, task, trap):
 
 
 def inspect(kernel, w, task, trap):
-    """Give a task's words as bytes, in the order that `layout` tells at SAFE_SINCE."""
-    window = kernel.window
+    """Give a copy of a task's words, in the order that `layout` tells at SAFE_SINCE."""
     target = target_of(w, task, trap)
     words = None
     if target:
         number = target >> RECORD_SHIFT
         particulars = w[PARTICULARS] + (target >> PARTICULAR_SHIFT)
-        words = bytes(window[target : target + FRAME]) + bytes(window[NOW : NOW + 1])
-        words += bytes(window[particulars : particulars + PARTICULAR_WORDS])
-        words += bytes(memoryview(kernel.held_ms)[number : number + 1])
-    return _give(kernel, w, task, words)
+        words = w[target : target + RECORD]
+        words[FRAME] = w[NOW]
+        words.extend(w[particulars : particulars + PARTICULAR_WORDS])
+        words.append(kernel.held_ms[number])
+    return _give(kernel, w, task, words and memoryview(words))
 
 
 def read_words(kernel, w, task, trap):
-    """Give as many words as the operation says, from the offset in the register on."""
+    """Give a copy of as many words as the operation says, from that in the register on."""
     check_control(w, task, trap)
     start = w[task + REGISTER_TIMEOUT]
     end = start + (trap & 0xFF)
     is_inside = 0 <= start and end <= len(w)
-    return _give(kernel, w, task, bytes(kernel.window[start:end]) if is_inside else None)
+    return _give(kernel, w, task, memoryview(w[start:end]) if is_inside else None)
 
 
 def read_fault(kernel, w, task, trap):
@@ -208,7 +208,7 @@ def fault_text(kernel, w, task, trap):
 
 
 def _give(kernel, w, task, words):
-    """Give `task` what it asked for, as bytes: OK; UNKNOWN for None, and leave its `arg`."""
+    """Give `task` what it asked for: OK; UNKNOWN for None, and leave its `arg`."""
     w[task + RESULT] = UNKNOWN
     if words is not None:
         kernel.frames[task >> RECORD_SHIFT].arg = words

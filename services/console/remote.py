@@ -165,10 +165,12 @@ def status_text(task, name, boot):
     """Return the text, its MAC over all before it."""
     faults = 0
     versions = {}
-    for number, row in enumerate(SERVICES, 1):
-        status = yield task.call(task.cap("supervisor"), supervisor_api.ROW, number)
-        if status == OK:
-            faults += unpack_from("<H", task.arg, supervisor_api.RESTARTS_AT)[0]
+    number = 1
+    while (yield task.call(task.cap("supervisor"), supervisor_api.ROWS, number)) == OK:
+        for at in supervisor_api.row_places(task.arg):
+            faults += unpack_from("<H", task.arg, at + supervisor_api.RESTARTS_AT)[0]
+            number += 1
+    for row in SERVICES:
         version = yield from version_of(task, row[0])
         if version:
             versions[row[0]] = version

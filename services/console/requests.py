@@ -20,7 +20,6 @@ try:
 except ImportError:  # a process was not reset
     reset_cause = int  # type: ignore[assignment]
 
-_TABLE_BYTES = const(160)  # frames of a table that are written at once: the line takes 256
 _LINE = "input"
 _CALL_BYTES = const(3)
 _PATIENCE_MS = const(1000)
@@ -188,16 +187,11 @@ def answer_update(task, line, sequence, payload):
 
 
 def send(task, line, kind, sequence, payload):
-    """Send an answer."""
-    yield from line.write(task, framed(line, kind, sequence, payload))
-
-
-def framed(line, kind, sequence, payload):
-    """Return the frame of an answer: one to an order is sealed."""
+    """Send an answer: one to an order is sealed."""
     if line.answers:
         payload = line.answers.sealed(bytes((kind,)) + payload)
         kind = link.ANSWER
-    return link.encode(kind, sequence, payload)
+    yield from line.write(task, link.encode(kind, sequence, payload))
 
 
 def text(name):
@@ -214,20 +208,18 @@ def send_status(task, line, sequence, status):
 
 
 def send_table(task, line, sequence):
-    """Send a SERVICE frame for each task, and END: some at once, as the line takes them."""
+    """Send the rows of all tasks in SERVICE frames, and END."""
     supervisor = task.cap("supervisor")
-    data = b""
-    for number in range(1, len(SERVICES) + 1):
-        status = yield task.call(supervisor, supervisor_api.ROW, number)
+    number = 1
+    while number <= len(SERVICES):
+        status = yield task.call(supervisor, supervisor_api.ROWS, number)
         if status != OK:
             yield task.reopen(supervisor)
             return
-        data += framed(line, link.SERVICE, sequence, task.arg)
-        if len(data) >= _TABLE_BYTES:
-            yield from line.write(task, data)
-            data = b""
+        number += len(supervisor_api.row_places(task.arg))
+        yield from send(task, line, link.SERVICE, sequence, task.arg)
     gate = line.gate
     losses = (line.damaged, gate.refused, gate.replayed, line.lost)
     counts = [count & 0xFFFF for count in losses]
     end = struct.pack(link.END_FORMAT, len(SERVICES), time.ticks_ms(), *counts)
-    yield from line.write(task, data + framed(line, link.END, sequence, end))
+    yield from send(task, line, link.END, sequence, end)

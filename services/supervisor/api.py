@@ -6,9 +6,8 @@ manifest, says so below, and is answered NO_RIGHT without.
 
 from micropython import const
 
-ROW = const(1)  # arg: task number -> OK, arg: bytes: terms.INSPECT_FORMAT, then how often it was
-#                 started again, as u16 at RESTARTS_AT, and its name; UNKNOWN
-RESTARTS_AT = const(32)  # bytes into what ROW answers
+ROWS = const(1)  # arg: task number -> OK, arg: bytes: rows from that task on, as many as they
+#                  hold; UNKNOWN
 EVENT = const(2)  # -> OK, arg: (ms since boot, name, fault kind, generation, delay_ms); EMPTY
 #                   Each is given once: takes the right to control
 INJECT = const(3)  # arg: (name, injection) -> OK; UNKNOWN, BUSY. Takes the right to control
@@ -32,6 +31,11 @@ LOST = const(0x81)
 STAYS_DOWN = const(-1)  # the manifest wants none
 GIVEN_UP = const(-2)  # it was restarted too often
 
+# A row: its length as a byte, which counts, too; terms.INSPECT_FORMAT; how often the task was
+# started again, as u16; its name.
+STATE_AT = const(2)  # bytes into a row
+RESTARTS_AT = const(33)
+
 UNKNOWN = const(1)  # no service has that name or number
 EMPTY = const(2)  # there is no event
 NO_RIGHT = const(3)  # the caller has no right to control
@@ -42,3 +46,13 @@ BOARD = ""
 
 # Notified to the console when EVENT has something to give.
 EVENTS_BIT = const(2)
+
+
+def row_places(rows):
+    """Return where each row begins in what ROWS has answered."""
+    places = []
+    at = 0
+    while at < len(rows):
+        places.append(at)
+        at += rows[at]
+    return places

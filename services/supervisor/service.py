@@ -37,8 +37,8 @@ from services.supervisor.api import (
     FAULT_TEXT,
     INJECT,
     NO_RIGHT,
-    ROW,
     LOST,
+    ROWS,
     STARVED,
     STAYS_DOWN,
     TRACE,
@@ -48,7 +48,7 @@ from services.supervisor.shares import (
     LOOK_MS, WAITING, above, controllers, spent, state_of_last,
 )  # fmt: skip
 from services.supervisor.telling import (
-    capabilities, crash_piece, fault, kind_of, row, state_of, trace, word,
+    capabilities, crash_piece, fault, kind_of, rows, state_of, trace,
 )  # fmt: skip
 from services.supervisor.wards import Ward
 
@@ -242,7 +242,7 @@ def adopt(task, house):
         state = state_of(task.arg)
         if state not in (DORMANT, FAULTED, CLOSING):
             ward.started(now)
-            if word(task.arg, SAFE_SINCE):  # it was to be started anew
+            if task.arg[SAFE_SINCE]:  # it was to be started anew
                 ward.renew(now)
         elif state == FAULTED:
             ward.is_due = ward.wants(kind_of(task.arg))
@@ -265,15 +265,15 @@ def stop_hung(task, house, now):
     kernel = task.cap("kernel")
     yield task.read_words(kernel, 0, RECORD)
     head = task.arg
-    is_calm = not word(head, READY_BITS) and not word(head, OUTER)
-    now_us = word(head, NOW)
-    yield task.read_words(kernel, word(head, STEPPED), len(house.wards) + 1)
+    is_calm = not head[READY_BITS] and not head[OUTER]
+    now_us = head[NOW]
+    yield task.read_words(kernel, head[STEPPED], len(house.wards) + 1)
     stepped = task.arg
     percents = None
     for ward in house.watched:
         if ward.look_ms - now > ward.heartbeat_ms >> 1:  # many are looked at together
             continue
-        stepped_us = word(stepped, ward.number)
+        stepped_us = stepped[ward.number]
         if stepped_us == WAITED and is_calm:
             ward.saw_wait(now)
             continue
@@ -376,13 +376,11 @@ def answer(task, house, operation):
             yield from answer_controller(task, house, operation, request)
         else:
             yield task.reply(NO_RIGHT)
-    elif operation == ROW:
+    elif operation == ROWS:
         if type(request) is not int or not 0 < request <= len(house.wards):
             yield task.reply(UNKNOWN)
             return
-        yield task.inspect(task.cap("kernel"), request)
-        ward = house.wards[request - 1]
-        yield task.reply(OK, row(request, task.arg, ward.rests, ward.name))
+        yield task.reply(OK, (yield from rows(task, house.wards, request)))
     elif operation == EXCUSE and is_number(request, EXCUSE_MS_MAX):
         if 0 < task.badge() <= len(house.wards):
             house.wards[task.badge() - 1].excused_ms = house.now() + request

@@ -4,7 +4,7 @@ from kernel.abi import CALLING, MAY_CONTROL, SENDING, SERVED
 from kernel.layout import CPU_US, PEER, RECORD_SHIFT
 from micropython import const
 
-from services.supervisor.telling import state_of, word
+from services.supervisor.telling import state_of
 
 # Who is in such a state waits for another.
 WAITING = (CALLING, SENDING, SERVED)
@@ -36,7 +36,7 @@ def state_of_last(task, words):
     It runs at their priority: one that does not get the processor keeps all of them from going on.
     """
     for _ in range(_CHAIN_MAX):
-        peer = word(words, PEER) >> RECORD_SHIFT
+        peer = words[PEER] >> RECORD_SHIFT
         if state_of(words) not in WAITING or not peer:
             break
         yield task.inspect(task.cap("kernel"), peer)
@@ -49,7 +49,7 @@ def used(task, house):
     found = []
     for ward in house.wards:
         yield task.inspect(task.cap("kernel"), ward.number)
-        found.append(word(task.arg, CPU_US))
+        found.append(task.arg[CPU_US])
     return found
 
 

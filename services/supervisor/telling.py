@@ -3,53 +3,61 @@
 A task's words are those that `task.inspect` gives: `kernel.layout` says which is which.
 """
 
-from struct import pack, unpack, unpack_from
+from struct import pack, unpack_from
 
 from bulkhead.terms import CAPABILITY_FORMAT, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK
 from kernel.abi import CLOSING, DORMANT, FAULTED
 from kernel.layout import (
     BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
     DROPPED, ENDING, FAR_MS, FAULT, FAULT_WORDS, GENERATION, GENERATION_MASK, LAST_STEP,
-    MAIL_COUNT, NOW, OFFSET_MASK, PEER, PRIORITY, RECORD, RECORD_SHIFT, RIGHTS_MASK, RIGHTS_SHIFT,
-    SAFE_SINCE, STATE, STEPS, TIMED_WAIT, TRACE_AT, TRACE_END, TRACE_LAPS, TRACE_RECORD,
-    USED_BYTES,
+    MAIL_COUNT, NAMED, NOW, OFFSET_MASK, PEER, PRIORITY, RECORD, RECORD_SHIFT, RIGHTS_MASK,
+    RIGHTS_SHIFT, SAFE_SINCE, STATE, STEPS, TARGET, TIMED_WAIT, TRACE_AT, TRACE_END, TRACE_LAPS,
+    TRACE_RECORD, USED_BYTES, USES,
 )  # fmt: skip
 from kernel.limits import FAULTS_KEPT, MESSAGE_BYTES_MAX, TIME_HALF, TIME_MASK, TRACE_RECORDS
 from micropython import const
 
-_TASK = "<41i"
-_ROW = INSPECT_FORMAT + "H"
+_ROW = "<B" + INSPECT_FORMAT[1:] + "H"  # behind the length
+_ROW_BYTES = const(35)  # without the name
 _DROPPED_MAX = const(65535)
 _FAULT = "<8i"
-_CAPABILITY = "<4i"
-_CAPABILITY_BYTES = const(16)
 _CAPABILITIES_MAX = const(25)  # that a message holds
 _READ_MAX = const(31)  # records of the trace that a message holds
 _WORDS = const(128)  # of the trace: TRACE_RECORD * TRACE_RECORDS
 
 
-def word(words, index):
-    """Return one of a task's words."""
-    return unpack_from("<i", words, 4 * index)[0]
-
-
-def state_of(words):
+def state_of(w):
     """Return a task's state; of one that has ended but for its last step, CLOSING."""
-    return CLOSING if word(words, RECORD + ENDING) & LAST_STEP else word(words, STATE)
+    return CLOSING if w[RECORD + ENDING] & LAST_STEP else w[STATE]
 
 
-def kind_of(words):
+def kind_of(w):
     """Return the kind of a task's last fault."""
-    return word(words, RECORD + FAULT)
+    return w[RECORD + FAULT]
 
 
-def row(number, words, rests, name):
-    """Return what ROW answers of a task: INSPECT_FORMAT, how often it was started again, its name.
+def rows(task, wards, number):
+    """Return what ROWS answers: the rows of `wards` from a task's on, as many as it holds."""
+    kernel = task.cap("kernel")
+    told = b""
+    while number <= len(wards):
+        ward = wards[number - 1]
+        yield task.inspect(kernel, number)
+        data = row(number, task.arg, ward.rests, ward.name)
+        if len(told) + len(data) > MESSAGE_BYTES_MAX:
+            break
+        told += data
+        number += 1
+    return told
+
+
+def row(number, w, rests, name):
+    """Return a row: its length, INSPECT_FORMAT, how often the task was started again, its name.
 
     `rests` is the supervisor's own word for one that is down, 0 if there is none. A monitor asks
     for each row each second: what takes a look or a call less is here.
     """
-    w = unpack(_TASK, words)
+    name = name.encode()
     state = w[STATE]
     restarts = w[GENERATION] - 1
     if w[RECORD + ENDING] & LAST_STEP:
@@ -60,6 +68,7 @@ def row(number, words, rests, name):
     dropped = w[RECORD + DROPPED]
     data = pack(
         _ROW,
+        _ROW_BYTES + len(name),
         number,
         state,
         w[BASE],
@@ -77,7 +86,7 @@ def row(number, words, rests, name):
         w[SAFE_SINCE],
         restarts if restarts > 0 else 0,
     )
-    return data + name.encode()
+    return data + name
 
 
 def _wait_s(w):
@@ -92,13 +101,13 @@ def _wait_s(w):
 def capabilities(task, kernel, number, tasks):
     """Return the capabilities of a task, one of so many, each in CAPABILITY_FORMAT."""
     yield task.inspect(kernel, number)
-    first = word(task.arg, CAPABILITIES)
-    count = min(word(task.arg, CAPABILITY_COUNT), _CAPABILITIES_MAX)
+    first = task.arg[CAPABILITIES]
+    count = min(task.arg[CAPABILITY_COUNT], _CAPABILITIES_MAX)
     yield task.read_words(kernel, first, CAPABILITY * count)
     table = task.arg
     found = []
-    for at in range(0, len(table), _CAPABILITY_BYTES):
-        target, named, _, uses = unpack_from(_CAPABILITY, table, at)
+    for at in range(0, len(table), CAPABILITY):
+        target, named, uses = table[at + TARGET], table[at + NAMED], table[at + USES]
         other = (target & OFFSET_MASK) >> RECORD_SHIFT
         found.append(
             pack(
@@ -146,9 +155,9 @@ def trace(task, kernel, position):
     """
     yield task.read_words(kernel, 0, RECORD)
     head = task.arg
-    first = word(head, TRACE_END) - _WORDS
+    first = head[TRACE_END] - _WORDS
     yield task.read_words(kernel, first, _WORDS)
-    ring = task.arg
+    ring = bytes(task.arg)
     yield task.read_words(kernel, 0, RECORD)
     return piece(ring, _end(head, first), _end(task.arg, first), position)
 
@@ -171,5 +180,5 @@ def piece(ring, end, after, position):
 
 def _end(head, first):
     """Return the number of the newest record of the trace, by the words of record 0."""
-    newest = (word(head, TRACE_AT) - first) // TRACE_RECORD
-    return word(head, TRACE_LAPS) * TRACE_RECORDS + newest & TIME_MASK
+    newest = (head[TRACE_AT] - first) // TRACE_RECORD
+    return head[TRACE_LAPS] * TRACE_RECORDS + newest & TIME_MASK

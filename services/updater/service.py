@@ -194,11 +194,12 @@ def why_not(task, update):
 def is_held(task, order):
     """Ask the supervisor whether a service is held; one that closes shows that after it has."""
     for _ in range(_TRIES):
-        status = yield from ask(task, supervisor_api.ROW, order.number)
-        if status != OK or task.arg[1] != CLOSING:
+        status = yield from ask(task, supervisor_api.ROWS, order.number)
+        state = task.arg[supervisor_api.STATE_AT] if status == OK else None
+        if state != CLOSING:
             break
         yield task.sleep(1)
-    return status == OK and task.arg[1] == HELD
+    return state == HELD
 
 
 def ask(task, operation, value):
@@ -259,7 +260,7 @@ def look(task, order):
     """Note how a service is before it gets its new code."""
     yield task.inspect(task.cap("kernel"), order.number)
     order.was_down = is_down(task.arg) or closes(task.arg)
-    order.generation = word(task.arg, GENERATION)
+    order.generation = task.arg[GENERATION]
 
 
 def start(task, update, order):
@@ -270,9 +271,9 @@ def start(task, update, order):
     waited_ms = 0
     while waited_ms <= _START_MS:
         yield task.inspect(task.cap("kernel"), order.number)
-        if word(task.arg, GENERATION) != order.generation:
+        if task.arg[GENERATION] != order.generation:
             return None if has_done(order, task.arg) else "it failed"
-        if word(task.arg, STATE) in _SERVING:
+        if task.arg[STATE] in _SERVING:
             return None
         waited_ms += yield from pause(task, update, waited_ms)
     return "it did not come to a recv"
@@ -294,7 +295,7 @@ def prove_all(task, update):
         yield from attend(task, update, max(0, min(left_ms, _LOOK_MS)))
         for order in update.orders:
             yield task.inspect(kernel, order.number)
-            crashes = word(task.arg, GENERATION) - order.generation & 0xFFFF
+            crashes = task.arg[GENERATION] - order.generation & 0xFFFF
             if crashes > _CRASHES_MAX:
                 return "%s failed %d times" % (order.name, crashes)
             if left_ms <= 0 and is_down(task.arg) and not has_done(order, task.arg):
@@ -338,7 +339,7 @@ def take_back(task, number, was_down=False):
     is_whole = is_grouped(SERVICES[number - 1])  # a group starts as a whole
     if status == OK and not was_down and not is_whole:
         yield task.inspect(kernel, number)
-        if closes(task.arg) or word(task.arg, STATE) == FAULTED:
+        if closes(task.arg) or task.arg[STATE] == FAULTED:
             yield task.start(kernel, number)
 
 
@@ -347,24 +348,19 @@ def is_grouped(row):
     return row[_POLICY][_FATE]
 
 
-def word(words, index):
-    """Return one of a task's words, as INSPECT gives them."""
-    return unpack_from("<i", words, 4 * index)[0]
-
-
 def closes(words):
     """Tell whether a task has ended but for its last step."""
-    return word(words, RECORD + ENDING) & LAST_STEP
+    return words[RECORD + ENDING] & LAST_STEP
 
 
 def is_down(words):
     """Tell whether a task has ended, and made its last step."""
-    return word(words, STATE) in (DORMANT, FAULTED) and not closes(words)
+    return words[STATE] in (DORMANT, FAULTED) and not closes(words)
 
 
 def has_done(order, words):
     """Tell whether what was down has run its new code to the end, where it may end."""
-    ended = may_end(SERVICES[order.number - 1]) and word(words, RECORD + FAULT) == RETURNED
+    ended = may_end(SERVICES[order.number - 1]) and words[RECORD + FAULT] == RETURNED
     return order.was_down and ended
 
 

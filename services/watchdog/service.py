@@ -142,14 +142,9 @@ def look(task, critical, now):
     for one in critical:
         if now >= one.due_ms:
             yield task.inspect(task.cap("kernel"), one.number)
-            one.look(now, *[word(task.arg, index) for index in (STATE, GENERATION, STEPS)])
+            one.look(now, *[task.arg[index] for index in (STATE, GENERATION, STEPS)])
         latest_ms = max(latest_ms, one.late_ms(now))
     return latest_ms
-
-
-def word(words, index):
-    """Return one of a task's words, as INSPECT gives them."""
-    return unpack_from("<i", words, 4 * index)[0]
 
 
 def give_up(task, critical, now, is_development):

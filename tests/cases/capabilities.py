@@ -430,7 +430,7 @@ def test_words_are_those_there_are(rig):
 
     rig.add("main", main, uses="kernel:control")
     rig.run(5)
-    rig.expect(rig.log, [(OK, 240), (OK, 8), (OK, 0), (UNKNOWN, 0), (UNKNOWN, 0)])
+    rig.expect(rig.log, [(OK, 60), (OK, 2), (OK, 0), (UNKNOWN, 0), (UNKNOWN, 0)])
 
 
 def test_words_of_no_task_are_unknown(rig):

@@ -5,8 +5,6 @@ port's time and says what it expects. `rig.log` takes what services note; a serv
 generator function of its frame.
 """
 
-import struct
-
 from bulkhead import OK
 from guard.audit import Audit
 from kernel import records
@@ -154,7 +152,7 @@ class Rig:
 
 def told(words, *indexes):
     """Return words of a task as `task.inspect` gives them, by their places in `kernel.layout`."""
-    return tuple([struct.unpack("<i", words[4 * at : 4 * at + 4])[0] for at in indexes])
+    return tuple([words[at] for at in indexes])
 
 
 def echo(task):

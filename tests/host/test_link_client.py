@@ -87,16 +87,18 @@ def test_the_table_has_every_figure_whatever_pieces_it_comes_in(piece_size: int)
 
 
 def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
-    """The layout of firmware/kernel/abi.py, byte by byte: 32 bytes of INSPECT, then restarts."""
+    """The layout of firmware/kernel/abi.py, byte by byte: rows of INSPECT, then restarts."""
     rest = struct.pack("<HHIIHHII", 3, 7, 1234, 56, 78, 0, 4096, 1001)
     fixed = bytes([2, 8, 5, 4, 2, 1, 9, 0]) + rest
+    row = fixed + b"\x06\x00blink"
     frames = [
-        Frame(abi.SERVICE, 1, fixed + b"\x06\x00blink"),
-        Frame(abi.END, 1, b"\x01\xe8\x03\x00\x00" + bytes([1, 0, 2, 0, 3, 0, 4, 0])),
+        Frame(abi.SERVICE, 1, bytes([1 + len(row)]) + row + bytes([len(row)]) + row[:-1]),
+        Frame(abi.END, 1, b"\x02\xe8\x03\x00\x00" + bytes([1, 0, 2, 0, 3, 0, 4, 0])),
     ]
     table = parse_table(frames)
     assert table is not None
-    (service,) = table.services
+    service, last = table.services
+    assert last == replace(service, name="blin")
     assert table.uptime_ms == 1000
     assert (service.name, service.state, service.fault) == ("blink", "faulted", "BUDGET")
     assert (service.priority, service.effective_priority, service.clients) == (5, 4, 1)
@@ -107,9 +109,11 @@ def test_what_the_firmware_packs_is_what_the_host_reads() -> None:
 
 
 def test_a_shortened_row_is_an_error_that_says_what_to_do() -> None:
-    frames = [Frame(abi.SERVICE, 1, b"\0" * 10), Frame(abi.END, 1, b"\x01" + bytes(12))]
-    with pytest.raises(BulkheadError, match="10 bytes"):
-        parse_table(frames)
+    rows = {b"\x23" + b"\0" * 9: 10, b"\x0b" + b"\0" * 10: 10, b"\0": 0}
+    for row, size in rows.items():
+        frames = [Frame(abi.SERVICE, 1, row), Frame(abi.END, 1, b"\x01" + bytes(12))]
+        with pytest.raises(BulkheadError, match=f"sent {size} bytes"):
+            parse_table(frames)
 
 
 def test_names_from_the_board_cannot_command_the_terminal() -> None:

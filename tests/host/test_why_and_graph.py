@@ -151,7 +151,7 @@ def test_why_looks_again_at_what_is_ready_while_the_board_answers(
         if kind == abi.SERVICE and payload.endswith(b"blink"):
             seen.append(kind)
             state = "ready" if len(seen) <= times else "sleeping"
-            payload = payload[:1] + bytes([abi.STATE_NAMES.index(state)]) + payload[2:]
+            payload = payload[:2] + bytes([abi.STATE_NAMES.index(state)]) + payload[3:]
         return kind, payload
 
     desk.board.services[0].state = abi.STATE_NAMES.index("running")

@@ -4,7 +4,18 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from supervised import CONTROL, EVENT, EXCUSE, INJECT, NO_RIGHT, ROW, STARVED, House, Main, failing
+from supervised import (
+    CONTROL,
+    EVENT,
+    EXCUSE,
+    INJECT,
+    NO_RIGHT,
+    ROWS,
+    STARVED,
+    House,
+    Main,
+    failing,
+)
 
 from bulkhead.link import HOLD, RESET
 from cases.rig import idle
@@ -263,7 +274,7 @@ def test_who_may_call_the_supervisor_reads_and_does_not_control(house: House) ->
     def asking(task: Any) -> Generator[int, int, None]:
         supervisor = task.cap("supervisor")
         orders = [(CONTROL, ("", RESET)), (CONTROL, ("victim", HOLD)), (EVENT, None)]
-        for operation, value in [*orders, (INJECT, ("victim", 1)), (ROW, 3)]:
+        for operation, value in [*orders, (INJECT, ("victim", 1)), (ROWS, 3)]:
             answers.append((yield task.call(supervisor, operation, value)))
         yield task.recv()
 

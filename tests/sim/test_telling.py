@@ -4,6 +4,7 @@ import importlib
 import struct
 from array import array
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from kernel.abi import (
     RECEIVING,
     REPLY_RECV,
 )  # fmt: skip
-from kernel.limits import FAULTS_KEPT, TIME_MASK, TRACE_RECORDS
+from kernel.limits import FAULTS_KEPT, MESSAGE_BYTES_MAX, TIME_MASK, TRACE_RECORDS
 
 Script = Callable[[Any, int], Generator[int, int, Any]]
 
@@ -61,7 +62,7 @@ def row_of(rig: Rig, telling: Any, number: int = 1) -> tuple[int, ...]:
         packed: bytes = telling.row(number, task.arg, 0, "")
         return packed
 
-    return struct.unpack_from(INSPECT_FORMAT, asked(rig, script))
+    return struct.unpack_from(INSPECT_FORMAT, asked(rig, script), 1)
 
 
 def test_row_ends_in_how_often_it_was_started_again_and_its_name(rig: Rig, telling: Any) -> None:
@@ -79,11 +80,34 @@ def test_row_ends_in_how_often_it_was_started_again_and_its_name(rig: Rig, telli
 
     rig.add("idle", idle, priority=2)
     rows = asked(rig, script)
-    at = importlib.import_module("services.supervisor.api").RESTARTS_AT
-    assert [row[at:] for row in rows] == [
+    api = importlib.import_module("services.supervisor.api")
+    assert [row[api.RESTARTS_AT :] for row in rows] == [
         struct.pack("<H", restarts) + b"idle" for restarts in (0, 0, 1, 1, 2, 2)
     ]
-    assert [row[1] for row in rows] == [RECEIVING, HELD] * 3
+    assert [row[api.STATE_AT] for row in rows] == [RECEIVING, HELD] * 3
+    assert [row[0] for row in rows] == [len(row) for row in rows]
+
+
+def test_rows_are_as_many_as_a_message_holds(rig: Rig, telling: Any) -> None:
+    wards = [SimpleNamespace(name="n" * (20 + number), rests=0) for number in range(12)]
+
+    def script(task: Any, kernel: int) -> Generator[int, int, list[bytes]]:
+        told = []
+        number = 1
+        while number <= len(wards):
+            told.append((yield from telling.rows(task, wards, number)))
+            number += len(places(told[-1]))
+        return told
+
+    for ward in wards[:-1]:
+        rig.add(ward.name, idle)
+    places = importlib.import_module("services.supervisor.api").row_places
+    told = asked(rig, script)
+    assert all(len(rows) <= MESSAGE_BYTES_MAX for rows in told)
+    rows = b"".join(told)
+    numbers = [rows[at + 1] for at in places(rows)]
+    assert numbers == list(range(1, 13))
+    assert len(told) == 4
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ ANSWER_TIMEOUT_S = 2.0
 ATTEMPTS = 3
 
 FRAMES_MAX = 300
-"""Frames of an answer: a table has one for each service, and its end."""
+"""Frames of an answer: a table has at most one for each service, and its end."""
 
 _RECENT_LINES = 32
 

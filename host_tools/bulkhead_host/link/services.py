@@ -1,6 +1,6 @@
 """What a board says of itself and its services, as plain values made from frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkhead_host import abi
@@ -255,9 +255,9 @@ def parse_table(frames: Sequence[Frame]) -> Table | None:
     """
     fixed, _ = split(frames[-1].payload, abi.END_STRUCT.size)
     count, uptime_ms, damaged, refused, replayed, lost_bytes = abi.END_STRUCT.unpack(fixed)
-    if count != len(frames) - 1:
+    rows = [row for frame in frames[:-1] for row in _rows(frame.payload)]
+    if count != len(rows):
         return None
-    rows = [_Row(*split(frame.payload, abi.SERVICE_STRUCT.size)) for frame in frames[:-1]]
     names = {row.task: row.name for row in rows}
     return Table(
         services=tuple(row.service(names) for row in rows),
@@ -266,8 +266,15 @@ def parse_table(frames: Sequence[Frame]) -> Table | None:
     )
 
 
+def _rows(payload: bytes) -> Iterator["_Row"]:
+    while payload:
+        size = payload[0]
+        row, payload = split(payload, max(size, 1))
+        yield _Row(*split(row[1:], abi.SERVICE_STRUCT.size))
+
+
 class _Row:
-    """A SERVICE frame's payload, its task numbers not yet turned into names."""
+    """A row of a SERVICE frame, its task numbers not yet turned into names."""
 
     def __init__(self, fixed: bytes, name: bytes) -> None:
         self._fields = abi.SERVICE_STRUCT.unpack(fixed)

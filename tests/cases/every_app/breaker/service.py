@@ -100,7 +100,7 @@ def states(task):
 def fields(words):
     """Return a task's state, clients, generation and what its mailbox dropped."""
     places = (STATE, CLIENTS, GENERATION, RECORD + DROPPED)
-    return [unpack_from("<i", words, 4 * place)[0] for place in places]
+    return [words[place] for place in places]
 
 
 def wait_until_back(task, number, generation):
