@@ -101,6 +101,17 @@ def test_a_client_whose_fault_is_lost_to_the_trace_is_found_when_it_is_back() ->
     assert (result.violations, result.victim, result.fault) == ((), "blink", "PROTOCOL")
 
 
+def test_a_client_that_is_faulted_by_a_later_reply_is_waited_for() -> None:
+    board = Waiting()
+    line_, judged = judge_of(board, "protocol-error")
+    mark = abi.YIELD | abi.MARK_OPERATION
+    line_.after(0.1, lambda: board.note(LED, abi.EVENT_STEP, mark))
+    line_.after(0.3, lambda: board.end(BLINK, "PROTOCOL"))
+    line_.after(0.31, lambda: board.start(BLINK))
+    result = judged(0)
+    assert (result.violations, result.victim, result.fault) == ((), "blink", "PROTOCOL")
+
+
 def test_an_occasion_that_comes_late_and_is_not_mended_violates() -> None:
     board = Waiting()
     line_, judged = judge_of(board, "protocol-error")

@@ -258,16 +258,18 @@ class Trial:
     def _faulted(self) -> int:
         """Return the task that was faulted as the kind says, 0 for none.
 
-        Where the record of that is lost the table tells, once whoever is down has been started.
+        A client may be so only later, by the next reply, where the first had none to harm. Where
+        the record is lost the table tells, once whoever is down has been started.
         """
         if self.kind.ends is Ends.NOBODY:
             return 0
         begun_s = self.clock_s()
         self.bench.client.listen(_LOOK_S)
         self.watch.look()
-        while not (found := self._seen_faulted()) and self.watch.lost:
+        while not (found := self._seen_faulted()):
             is_over = self.clock_s() > begun_s + self.invariants.recovered_within_ms / 1000
-            if is_over or not self._is_one_down():
+            is_due = self.kind.ends is Ends.CLIENT or (self.watch.lost and self._is_one_down())
+            if is_over or not is_due:
                 return self._seen_faulted()
             self._pause(begun_s)
             self.watch.look()
