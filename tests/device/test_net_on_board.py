@@ -1,7 +1,7 @@
 """The net service over PPP, on the emulated Pico: names, the time, streams, a cut, a crash."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bulkhead_host.commands.build import BuildOptions, build
 from bulkhead_host.commands.inject import inject
 from bulkhead_host.emulator import EmulatedBoard
 from bulkhead_host.emulator.net.network import Network
+from bulkhead_host.emulator.net.tcp import Connection, FarEnd
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.emulated import BoardTransport
 from bulkhead_host.link.updater import update_to_itself
@@ -20,10 +21,13 @@ from bulkhead_host.link.updater import update_to_itself
 APPLICATION = Path(__file__).parents[1] / "cases" / "net_app"
 RELAY, FETCH = 1, 3
 OPEN, READ, WRITE, WAIT, CLOSE, STATUS, UP, RESOLVE, TIME = 1, 4, 5, 6, 7, 8, 9, 10, 11
+POLL = 12
 READABLE, WRITABLE = 1, 2
-ENDED, NOT_ALLOWED, NO_ANSWER = 2, 4, 7
+EMPTY, ENDED, NOT_ALLOWED, NO_ANSWER = 1, 2, 4, 7
 TIMES = 20
 MANY = 800  # 0.35 s of the line, where net may hold the processor for 0.05
+PIECE = 128
+CLOSED_S = 15.0  # so long MicroPython keeps what a closed connection has not got rid of, and more
 KEPT = 32  # of them in the prober's answer
 
 
@@ -35,6 +39,7 @@ class Desk:
     network: Network
     client: Client
     log: list[str]
+    ends: dict[int, Callable[[], FarEnd]]
 
     def ask(self, operation: int, *arg: object, timeout_ms: int = 20_000) -> tuple[int, object]:
         made_of = arg or (None,)
@@ -67,11 +72,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     prober.write_text(text)
     image = build(BuildOptions(application=application, output=application / "net.uf2")).path
     with EmulatedBoard(image=image, seed=0) as board:
-        network = Network(board, tcp={1801: loud(TIMES), 1803: loud(MANY)}, reaches_host=False)
+        ends: dict[int, Callable[[], FarEnd]] = {1801: loud(TIMES), 1803: loud(MANY)}
+        network = Network(board, tcp=ends, reaches_host=False)
         log: list[str] = []
         client = Client(BoardTransport(board), on_output=log.append)
         client.listen(1.0)
-        yield Desk(board=board, network=network, client=client, log=log)
+        yield Desk(board=board, network=network, client=client, log=log, ends=ends)
         network.close()
 
 
@@ -106,6 +112,58 @@ def test_a_stream_as_fast_as_the_line_takes_net_no_longer_than_it_may(desk: Desk
 def test_a_cut_delays(desk: Desk) -> None:
     desk.network.cut(for_ms=2000)
     assert desk.fetch("10.0.2.2") == (ENDED, b"HELLO" * TIMES)
+
+
+def test_a_write_that_finds_no_memory_is_told_so_at_once(desk: Desk) -> None:
+    desk.ends[1803] = _Listener
+    numbers = []
+    for _ in range(2):  # what lwIP has holds the queue of one connection, and not of two
+        status, number = desk.ask(OPEN, 1, "10.0.2.2", 1803, 0)
+        assert status == abi.OK
+        assert desk.ask(WAIT, number, WRITABLE) == (abi.OK, None)
+        numbers.append(number)
+    desk.network.cut()
+    taken = [_fill(desk, number) for number in numbers]
+    assert taken[0] > 4096 > taken[1]
+    assert [desk.ask(POLL, number)[0] for number in numbers] == [EMPTY, EMPTY]
+    desk.network.mend()
+    for number in numbers:
+        assert desk.ask(CLOSE, number) == (abi.OK, None)
+    desk.client.listen(CLOSED_S)
+    net = desk.client.table().named("net")
+    assert net is not None
+    assert net.generation == 1
+
+
+class _Listener:
+    """Takes what comes, and says nothing."""
+
+    def open(self, connection: Connection) -> None:
+        connection.accept()
+
+    def receive(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def room(self) -> int:
+        return 8192
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def lose(self) -> None:
+        """Do nothing."""
+
+
+def _fill(desk: Desk, number: object) -> int:
+    """Write until there is no room; return how many bytes were taken."""
+    taken = 0
+    while True:
+        status, count = desk.ask(WRITE, number, bytes(PIECE))
+        if status != abi.OK:
+            assert status == EMPTY
+            return taken
+        assert isinstance(count, int)
+        taken += count
 
 
 def test_an_update_of_net_keeps_the_connection(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from bulkhead_host.image.held_pins import HELD_PIN_CHANGES
 from bulkhead_host.image.processor_faults import PROCESSOR_FAULT_CHANGES
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
+from bulkhead_host.image.socket_room import SOCKET_ROOM_CHANGES
 from bulkhead_host.image.usb_events import USB_EVENT_CHANGES
 
 _CODES = """\
@@ -323,6 +324,7 @@ CHANGES_OF = {
         Change(path=_PPP, before=_WITH_CALLBACK, after=_WITH_CALLBACK + _NOTHING),
         Change(path=_PPP, before=_WITHOUT_CALLBACK, after=_WITHOUT_CALLBACK + _NOTHING),
         Change(path=_PPP, before=_WHILE_IT_COMES, after=_WHAT_HAS_COME),
+        *SOCKET_ROOM_CHANGES,
     )
 }
 """What is changed where MicroPython is built with a library."""
