@@ -20,6 +20,14 @@ from micropython import const
 READ = const(1)  # -> OK, arg: how much
 ADD = const(2)  # arg: how much -> OK
 """
+TOOLS = """\
+def pause(task, ms):
+    yield task.sleep(ms)
+
+
+def double(value):
+    return 2 * value
+"""
 LINE = '[[line]]\nname = "stop"\nsource = "pin"\npin = "gp14"\ntrigger = "rising"\n'
 
 
@@ -39,9 +47,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
         uses='logger = ["notify"]\n' + LINE,
     )
     files = {
-        "system.toml": SYSTEM.replace(START, START.replace("]", ', "cutoff"]')),
+        "system.toml": SYSTEM.replace(START, START.replace("]", ', "pwm", "cutoff"]')),
         "till/service.toml": manifest("till", "budget_ms = 10", f"modules = {MODULES}", uses=uses),
         "till/api.py": API,
+        "till/tools.py": TOOLS,
+        "lib/shared.py": "def rest(task):\n    yield task.sleep(1)\n",
         "cutoff/service.toml": hard,
     }
     report = Report()
@@ -113,6 +123,29 @@ WRONG = {
     "wait by the clock": ("while time.ticks_ms() < 5: pass", "holds the processor until"),
     "wait by pauses": ("while light.spare: time.sleep_us(1)", "holds the processor until"),
     "continue for ever": ("while True:\n            if led: continue", "holds the processor unti"),
+    "swapped bus": ("machine.I2C(1, sda=machine.Pin(3), scl=machine.Pin(2))", "not sda of i2c1"),
+    "pin of another bus": ("machine.UART(0, 9600, tx=machine.Pin(8))", "gp8 is not tx of uart0"),
+    "swapped SPI": ("machine.SPI(1, mosi=machine.Pin(12))", "gp12 is not mosi of spi1"),
+    "pin without ADC": ("machine.ADC(10)", "gp10 has no ADC"),
+    "waves of one slice": ("machine.PWM(10), machine.PWM(11)", "gp11 and gp10 here are of one"),
+    "wave of another service": ("machine.PWM(machine.Pin(22))", "gp22 and gp6 of pwm are of one"),
+    "function in a message": ("yield task.send(logger, INFO, helper)", "helper, a function"),
+    "class in a message": ("yield task.send(logger, INFO, Lamp)", "Lamp, a class"),
+    "method in a message": ("yield task.call(led, SET, light.blink)", "that is not called"),
+    "pin in a message": ("pin = machine.ADC(0); yield task.call(led, SET, pin)", "of machine.ADC"),
+    "argument by name": ("text = 'a b'.split(sep=' ')", "takes no argument by the name sep"),
+    "argument of print": ("print('a', flush=True)", "takes no argument by the name flush"),
+    "argument of a class": ("lamp = Lamp(5)", "Lamp takes 0 arguments, and is given 1"),
+    "rounds without a yield": (
+        "for _ in range(10_000_000): pass",
+        "10000000 rounds without a yield",
+    ),
+    "name of a module of its own": ("rest = tools.pauze", "services.till.tools has no pauze"),
+    "helper of a module": ("tools.pause(task, 1)", "tools.pause(...) runs nothing by itself"),
+    "helper of lib": ("rest(task)", "rest(...) runs nothing by itself"),
+    "no generator of a module": ("yield from tools.double(2)", "tools.double has no yield"),
+    "module of CPython": ("import functools", "there is no module functools"),
+    "module of its own": ("from services.till.gone import go", "no module services.till.gone"),
     "frame of a closure": ("def tick(): task.sleep(1)", "task.sleep(...) does nothing by itself"),
 }
 
@@ -121,6 +154,7 @@ WRONG = {
 def test_what_is_wrong_is_named(read: Read, kind: str) -> None:
     line, words = WRONG[kind]
     head = f"import machine\n{HEAD}" if "machine" in line else HEAD
+    head = f"from services.till import tools\nfrom shared import rest\n{head}"
     text = f"{head}        {line}  {MARK}\n        yield task.recv()\n"
     found = read(text)
     shift = {
@@ -332,6 +366,46 @@ def test_a_caller_that_waits_or_is_answered_twice_is_named(
 )
 def test_a_caller_that_is_answered_once_is_not_named(read: Read, lines: list[str]) -> None:
     assert read(SERVER.format(read="\n            ".join(lines))) == []
+
+
+KEPT = """\
+from services.led.api import SET
+
+
+class Driver:
+    def __init__(self, task):
+        self.task = task
+        self.led = task.cap("led")
+
+    def run(self):
+        {line}  {mark}
+        yield self.task.recv()
+
+
+def main(task):
+    yield from Driver(task).run()
+    while True:
+        yield task.recv()
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("yield self.task.call(self.led, 77)", "led has no operation 77"),
+        ("yield self.task.send(self.led, SET, 1)", "no right to send led"),
+        ("yield self.task.call(self.task.cap('lad'), SET)", "no capability 'lad'"),
+        ("yield (1, 2)", "yield takes a trap"),
+        ("yield self.task.reply(0); yield self.task.reply(0)", "answered already"),
+        ("yield self.task.wait(1)", "the frame has no wait"),
+        ("Driver()", "Driver is not given task"),
+    ],
+)
+def test_what_an_object_does_with_the_frame_it_keeps_is_read(
+    read: Read, line: str, words: str
+) -> None:
+    text = KEPT.format(line=line, mark=MARK)
+    assert said(read(text), text, words)
 
 
 def test_an_operation_that_it_does_not_know_is_to_be_answered(read: Read) -> None:

@@ -31,6 +31,11 @@ _INPUT_NUMBERS = {"rp2": 0, "esp32": 1}
 """What `Pin.IN` is."""
 _SETTERS = ("on", "off", "high", "low", "toggle")
 
+_SIGNALS_OF = {
+    "I2C": ("sda", "scl"),
+    "SPI": ("sck", "mosi", "miso"),
+    "UART": ("tx", "rx", "cts", "rts"),
+}
 Place = int | str
 """What `machine.Pin` takes for a pin."""
 
@@ -83,6 +88,30 @@ def bare_buses(
             name = reader.called(node, scope)
             if name in BUSES:
                 yield node.lineno, name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A pin that a driver of the chip is given, and for what.
+
+    `number` is the bus's, None where nothing tells. `is_number` is true of a place that is given
+    bare, and not as a `Pin`.
+    """
+
+    line: int
+    driver: str
+    number: int | None
+    name: str
+    place: Place | None
+    is_number: bool
+
+
+def signals(tree: ast.Module, board: Board, package: Path | None = None) -> Iterator[Signal]:
+    """Yield the pins of each bus, ADC and PWM that a module makes."""
+    reader = _Reader(tree, board, package)
+    for node, scope in reader.module.nodes:
+        if isinstance(node, ast.Call):
+            yield from reader.signals(node, scope)
 
 
 class _Reader:
@@ -166,6 +195,30 @@ class _Reader:
             for signal, place in own_pins(node, name, self._board, self.module, scope):
                 if signal in INPUTS:
                     yield Driven(line=node.lineno, place=place)
+
+    def signals(self, node: ast.Call, scope: Scope) -> Iterator[Signal]:
+        """Yield the pins that a call of a driver is given, by their signals."""
+        driver = self.called(node, scope)
+        given: list[tuple[str, ast.expr]] = []
+        number: set[int | str | None] = set()
+        if driver in _SIGNALS_OF:
+            number = self.module.values(node.args[0], scope) if node.args else {None}
+            given = [(str(one.arg), one.value) for one in node.keywords]
+            given = [(name, value) for name, value in given if name in _SIGNALS_OF[driver]]
+        elif driver in ("ADC", "PWM") and node.args:
+            given = [("", node.args[0])]
+        known = next(iter(number), None) if len(number) == 1 else None
+        for name, value in given:
+            places = list(self._places(value, scope))
+            if len(places) == 1:
+                yield Signal(
+                    line=node.lineno,
+                    driver=driver,
+                    number=known if isinstance(known, int) else None,
+                    name=name,
+                    place=places[0],
+                    is_number=not self.pins(value, scope),
+                )
 
     def _named(self, node: ast.Call, names: Collection[str], scope: Scope) -> Iterator[Driven]:
         """Yield the pins that a call gives by keyword."""

@@ -10,15 +10,18 @@ from bulkhead_host.paths import source_root
 from bulkhead_host.problem import Report
 from bulkhead_host.system.boards import Board
 from bulkhead_host.system.manifest import Service
+from bulkhead_host.system.reading.buses import wrong_buses
 from bulkhead_host.system.reading.callbacks import wrong_callbacks
 from bulkhead_host.system.reading.calls import wrong_calls
 from bulkhead_host.system.reading.ends import wrong_ends
 from bulkhead_host.system.reading.formats import wrong_formats
 from bulkhead_host.system.reading.handover import wrong_handovers
 from bulkhead_host.system.reading.hard_steps import wrong_hard_steps
+from bulkhead_host.system.reading.keywords import wrong_keywords
 from bulkhead_host.system.reading.lacking import wrong_lacking
 from bulkhead_host.system.reading.loops import wrong_loops
 from bulkhead_host.system.reading.names import wrong_names
+from bulkhead_host.system.reading.nowhere import wrong_modules
 from bulkhead_host.system.reading.objects import wrong_objects
 from bulkhead_host.system.reading.pins import early_pins, lost_buses, wrong_pins
 from bulkhead_host.system.reading.replies import wrong_replies
@@ -35,6 +38,8 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_yields,
     wrong_names,
     wrong_lacking,
+    wrong_modules,
+    wrong_keywords,
     wrong_calls,
     wrong_objects,
     wrong_values,
@@ -50,6 +55,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_pins,
     early_pins,
     lost_buses,
+    wrong_buses,
     wrong_callbacks,
     wrong_ends,
 )

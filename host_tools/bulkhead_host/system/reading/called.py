@@ -33,11 +33,13 @@ def called(source: Source, call: ast.AST | None, within: ast.AST) -> Called | No
     """Return what a call in the function `within` runs, None where that cannot be read."""
     match call:
         case ast.Call(func=ast.Name(id=name)) if name in source.functions:
-            function = source.functions[name]
-            has_frame = bool(source.frame_of(function))
-            return Called(
-                function=function, bound=0, makes_traps=has_frame and is_generator(function)
-            )
+            return _of_function(source, source.functions[name])
+        case ast.Call(func=ast.Name(id=name)) if name in source.classes:
+            return _of_class(source.classes[name])
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=alias), attr=name)) if (
+            alias in source.modules and alias not in locals_of(within)
+        ):
+            return _of_function(source, source.function_of(source.modules[alias], name))
         case ast.Call(func=ast.Attribute(value=owner, attr=name)):
             made = class_of(source, owner, within)
             method = _method(made, name) if made is not None else None
@@ -47,6 +49,18 @@ def called(source: Source, call: ast.AST | None, within: ast.AST) -> Called | No
                     function=method, bound=1, makes_traps=has_frame and is_generator(method)
                 )
     return None
+
+
+def _of_function(source: Source, function: Function | None) -> Called | None:
+    if function is None:
+        return None
+    makes_traps = bool(source.frame_of(function)) and is_generator(function)
+    return Called(function=function, bound=0, makes_traps=makes_traps)
+
+
+def _of_class(made: ast.ClassDef) -> Called | None:
+    method = None if made.bases or made.decorator_list else _method(made, "__init__")
+    return None if method is None else Called(function=method, bound=1, makes_traps=False)
 
 
 def objects(source: Source, function: ast.AST) -> dict[str, str]:

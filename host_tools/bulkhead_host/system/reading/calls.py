@@ -26,7 +26,7 @@ def wrong_calls(source: Source) -> Iterator[Finding]:
     """Find calls that cannot be made as they are written."""
     yield from _unfitting(source)
     for function, frame in with_kept_frames(source):
-        handles = _handles(source, function, frame)
+        handles = _kept_handles(source, function) | _handles(source, function, frame)
         for node in inside(function):
             given, reach = (
                 arguments(source, node, frame) if isinstance(node, ast.Call) else ([], "")
@@ -35,6 +35,8 @@ def wrong_calls(source: Source) -> Iterator[Finding]:
                 target = _target(source, given, handles, frame)
                 if target is not None:
                     yield from _wrong_operation(source, node, given, target)
+            if isinstance(node, ast.Call) and "." in frame:
+                yield from _beyond_manifest(source, node, handles, frame)
             if isinstance(node, ast.Call) and trap_of(node, frame) in _OF_LINES and node.args:
                 yield from _no_line(source, node, handles, frame)
     yield from _unnamed(source)
@@ -59,14 +61,35 @@ def _unfitting(source: Source) -> Iterator[Finding]:
                         text=f"{frame}.{value} is a value, and no function",
                         next_step=f"{frame}.{value}",
                     )
+    yield from _unfitting_own(source)
+
+
+def _unfitting_own(source: Source) -> Iterator[Finding]:
+    """Find calls that a function or class of the service does not take as they are."""
     scopes = (node for node in walk(source.tree) if isinstance(node, ast.Module | Function))
     for scope in scopes:
         for node in inside(scope):
-            found = called(source, node, scope) if isinstance(node, ast.Call) else None
-            if found is None or not isinstance(node, ast.Call):
+            if not isinstance(node, ast.Call):
                 continue
-            if text := misfit(node, found.function.args, bound=found.bound):
+            found = called(source, node, scope)
+            if found is None:
+                yield from _nothing_taken(source, node)
+            elif text := misfit(node, found.function.args, bound=found.bound):
                 yield Finding(line=node.lineno, text=f"{ast.unparse(node.func)} {text}")
+
+
+def _nothing_taken(source: Source, call: ast.Call) -> Iterator[Finding]:
+    """Find arguments for an object whose class takes none: it has no `__init__`."""
+    made = source.classes.get(call.func.id) if isinstance(call.func, ast.Name) else None
+    if made is None or made.bases or made.decorator_list or not (call.args or call.keywords):
+        return
+    names = [node.name for node in made.body if isinstance(node, Function)]
+    if not {"__init__", "__new__"} & set(names):
+        yield Finding(
+            line=call.lineno,
+            text=f"{made.name} takes 0 arguments, and is given {len(call.args or call.keywords)}",
+            next_step="def __init__(self, ...) in it",
+        )
 
 
 def misfit(call: ast.Call, taken: ast.arguments, *, bound: int) -> str:
@@ -105,6 +128,61 @@ def _handles(source: Source, function: Function, frame: str) -> dict[str, str]:
     return found
 
 
+def _kept_handles(source: Source, method: Function) -> dict[str, str]:
+    """Return the attributes of a method's object that hold a handle, with its name."""
+    owner = source.owners.get(method)
+    if owner is None or not method.args.args:
+        return {}
+    found: dict[str, str] = {}
+    for other in owner.body:
+        if not isinstance(other, Function) or not other.args.args:
+            continue
+        frames = [source.frame_of(other), f"{other.args.args[0].arg}.{source.kept_frame(owner)}"]
+        for node in inside(other):
+            match node:
+                case ast.Assign(targets=[ast.Attribute(attr=attribute)], value=value):
+                    names = [capability(value, frame) for frame in frames if frame]
+                    key = f"{method.args.args[0].arg}.{attribute}"
+                    found[key] = next((name for name in names if name), "")
+    return found
+
+
+def _named(handle: ast.expr, handles: dict[str, str], frame: str) -> str:
+    """Return the name of the capability that an expression is the handle of, "" if unknown."""
+    match handle:
+        case ast.Name(id=name):
+            return handles.get(name, "")
+        case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
+            return handles.get(f"{owner}.{attribute}", "")
+    return capability(handle, frame)
+
+
+def _beyond_manifest(
+    source: Source, call: ast.Call, handles: dict[str, str], frame: str
+) -> Iterator[Finding]:
+    """Find what an object that keeps the frame asks for, and its manifest does not grant.
+
+    Of a frame that is a variable every build says it: see `code.py`.
+    """
+    uses = {use.handle: use for use in source.service.uses}
+    granted = {*uses, *(line.name for line in source.service.lines)}
+    name = capability(call, frame)
+    if name and name not in granted:
+        yield Finding(
+            line=call.lineno,
+            text=f"no capability '{name}': name it under [uses] in service.toml",
+        )
+    trap = trap_of(call, frame)
+    if trap in ("call", "send", "notify") and call.args:
+        name = _named(call.args[0], handles, frame)
+        if name in uses and not uses[name].rights & RIGHTS[trap]:
+            yield Finding(
+                line=call.lineno,
+                text=f"no right to {trap} {name}: the manifest does not give it",
+                next_step=f'{name} = ["{trap}"] under [uses]',
+            )
+
+
 def capability(node: ast.AST, frame: str) -> str:
     """Return the name in `task.cap("name")`, the empty string for anything else."""
     match node:
@@ -121,9 +199,7 @@ def _target(
 ) -> Service | None:
     if not given:
         return None
-    handle = given[0]
-    name = handles.get(handle.id, "") if isinstance(handle, ast.Name) else ""
-    name = name or capability(handle, frame)
+    name = _named(given[0], handles, frame)
     uses = {use.handle: use.target for use in source.service.uses}
     return source.services.get(uses.get(name, ""))
 
@@ -132,9 +208,7 @@ def _no_line(
     source: Source, call: ast.Call, handles: dict[str, str], frame: str
 ) -> Iterator[Finding]:
     """Find a capability of another service where that of an interrupt line belongs."""
-    handle = call.args[0]
-    name = handles.get(handle.id, "") if isinstance(handle, ast.Name) else ""
-    name = name or capability(handle, frame)
+    name = _named(call.args[0], handles, frame)
     lines = [line.name for line in source.service.lines]
     if name in {use.handle for use in source.service.uses} - set(lines):
         yield Finding(

@@ -63,7 +63,7 @@ def wrong_lacking(source: Source) -> Iterator[Finding]:
         return  # other ports have other modules, and nobody has asked them
     excused = _excused(source.tree)
     classes = _classes(source)
-    found = (*_of_modules(source, classes), *_of_objects(source, classes), *_of_language(source))
+    found = (*_of_modules(source, classes), *_of_objects(source), *_of_language(source))
     for node, text, has in found:
         if node.lineno not in excused:
             close = get_close_matches(text.rpartition(" ")[2], has, n=1)
@@ -99,10 +99,10 @@ def _of_modules(source: Source, classes: Mapping[str, str]) -> Iterator[_Lack]:
             yield attribute, f"{module} has no {name}", sorted(names()[module])
 
 
-def _of_objects(source: Source, classes: Mapping[str, str]) -> Iterator[_Lack]:
+def _of_objects(source: Source) -> Iterator[_Lack]:
     """Yield methods of objects, where the text says of what class they are."""
     lacking = _of_texts() - {node.name for node in walk(source.tree) if isinstance(node, Function)}
-    kinds = _Kinds(source, classes)
+    kinds = Kinds(source)
     for scope in walk(source.tree):
         if not isinstance(scope, ast.Module | Function):
             continue
@@ -132,7 +132,7 @@ def _of_language(source: Source) -> Iterator[_Lack]:
 @cache
 def _of_cpython() -> frozenset[str]:
     mine = frozenset(name for name in dir(builtins) if not name.startswith("_"))
-    return mine - frozenset(names()["builtins"]) - {"copyright", "credits", "exit", "quit"}
+    return mine - frozenset(names()["builtins"]) - {"copyright", "credits"}
 
 
 @cache
@@ -156,12 +156,12 @@ def _classes(source: Source) -> dict[str, str]:
     return found
 
 
-class _Kinds:
+class Kinds:
     """The classes of what the expressions of a file give."""
 
-    def __init__(self, source: Source, classes: Mapping[str, str]) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._classes = classes
+        self._classes = _classes(source)
         self._deep = 0
 
     def of(self, node: ast.expr | None, scope: ast.AST) -> str:

@@ -7,6 +7,7 @@ from bulkhead_host.system.reading.source import Finding, Source, inside
 from bulkhead_host.system.tree import walk
 
 _STOPS = (ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Raise)
+_ROUND_US = 1  # 125 cycles of a Pico: no round of bytecode is shorter
 _SLEEPS = ("sleep", "sleep_ms", "sleep_us")
 # What gives the same each time while no statement runs in between.
 _SAME = (
@@ -18,12 +19,33 @@ _SAME = (
 def wrong_loops(source: Source) -> Iterator[Finding]:
     """Find loops without an end, and those that only wait for something to change."""
     for node in walk(source.tree):
+        if isinstance(node, ast.For):
+            yield from _counted(source, node)
         if isinstance(node, ast.While) and (line := _spins_at(node)):
             yield Finding(
                 line=line,
                 text="this loop holds the processor until the service is killed",
                 next_step="wait in it: yield task.sleep(1), or let an interrupt tell it",
             )
+
+
+def _counted(source: Source, loop: ast.For) -> Iterator[Finding]:
+    """Find a loop of so many rounds that no budget of the service holds them."""
+    match loop.iter:
+        case ast.Call(func=ast.Name(id="range"), args=[end]):
+            _, rounds = source.value(end)
+        case _:
+            return
+    if any(isinstance(node, (*_STOPS, ast.Break)) for node in inside(loop)):
+        return
+    ms = rounds * _ROUND_US // 1000 if isinstance(rounds, int) else 0
+    if ms >= source.service.budget_ms:
+        yield Finding(
+            line=loop.lineno,
+            text=f"{rounds!r} rounds without a yield take {ms} ms or more, and a step of "
+            f"{source.service.name} may take {source.service.budget_ms}: it would be killed",
+            next_step="yield task.sleep(0) now and then",
+        )
 
 
 def _spins_at(loop: ast.While) -> int:

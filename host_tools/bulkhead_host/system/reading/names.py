@@ -29,6 +29,7 @@ def wrong_names(source: Source) -> Iterator[Finding]:
         if isinstance(message, _WRONG) and not is_other:
             yield Finding(line=message.lineno, text=message.message % message.message_args)
     yield from _wrong_imports(source)
+    yield from _wrong_modules(source)
     for function, frame in with_kept_frames(source):
         for node in inside(function):
             match node:
@@ -68,3 +69,28 @@ def _wrong_imports(source: Source) -> Iterator[Finding]:
                     text=f"{module} has no {alias.name}",
                     next_step=f"it has {', '.join(sorted(told))}",
                 )
+
+
+def _wrong_modules(source: Source) -> Iterator[Finding]:
+    """Find attributes that a module of a service has not, and modules that are not there."""
+    for node in walk(source.tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=alias), attr=name) if alias in source.modules:
+                module = source.modules[alias]
+                has = source.module_names(module) or {name}
+                if name not in has and not name.startswith("__"):
+                    told = sorted(one for one in has if not one.startswith("_"))
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"{module} has no {name}",
+                        next_step=f"it has {', '.join(told)}",
+                    )
+            case ast.ImportFrom(module=str(module)) if (
+                module.startswith("services.") and module.count(".") > 1
+            ):
+                if source.module_names(module) is None:
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"there is no module {module}",
+                        next_step="write it, or mend the name",
+                    )

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bulkhead_host.system.manifest import RIGHTS
+from bulkhead_host.system.reading.called import with_kept_frames
 from bulkhead_host.system.reading.calls import interface_of
 from bulkhead_host.system.reading.source import (
     Finding,
@@ -24,7 +25,7 @@ _LEAVES_ARG = ("sleep", "notify", "acknowledge", "send", "stash", "reply", "repl
 
 def wrong_replies(source: Source) -> Iterator[Finding]:
     """Find branches that do not reply, or do so twice, and values read too late."""
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         tokens = _tokens(function, frame)
         for block in _blocks(function):
             yield from _twice(block, frame, tokens)

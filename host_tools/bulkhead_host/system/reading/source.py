@@ -86,6 +86,43 @@ class Source:
         return self._imported_from("bulkhead")
 
     @cached_property
+    def shared(self) -> dict[str, tuple[str, str]]:
+        """Names that are imported from the application's `lib`: the module, and the name there."""
+        return {
+            name: found
+            for name, found in self._imported_from("").items()
+            if not found[0].startswith(("services.", "bulkhead")) and self._module(found[0])
+        }
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """Names that stand for modules of services, or of `lib`, with the modules."""
+        found = {
+            alias.asname: alias.name
+            for node in walk(self.tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+            if alias.asname
+        }
+        found |= {
+            name: f"{module}.{original}"
+            for name, (module, original) in self.imported.items()
+            if self._module(module) is None
+        }
+        return {name: module for name, module in found.items() if self._module(module)}
+
+    def function_of(self, module: str, name: str) -> Function | None:
+        """Return a function of a module, None where it has none of that name."""
+        tree = self._module(module)
+        body = tree.body if tree is not None else []
+        return next((n for n in body if isinstance(n, Function) and n.name == name), None)
+
+    @property
+    def application(self) -> Path:
+        """The folder of the application whose manifest the service has."""
+        return self.service.manifest.parent.parent
+
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         """The values of names that are bound once, to a constant, in this file or an api."""
         found = dict(_constants_of(self.tree))
@@ -188,7 +225,7 @@ class Source:
     def _defined(self, kind: type[_T]) -> dict[str, _T]:
         """Return what is defined by statements of a kind, here or where it is imported from."""
         found = {node.name: node for node in self.tree.body if isinstance(node, kind)}
-        for name, (module, original) in (self.imported | self.library).items():
+        for name, (module, original) in (self.imported | self.library | self.shared).items():
             other = self._module(module)
             for node in other.body if other is not None else ():
                 if isinstance(node, kind) and node.name == original:
@@ -196,8 +233,10 @@ class Source:
         return found
 
     def _module(self, name: str) -> ast.Module | None:
-        if not name.startswith("services."):
+        if name.partition(".")[0] == "bulkhead":
             return _of_library(name)
+        if not name.startswith("services."):
+            return parsed(self.application.joinpath("lib", *name.split(".")).with_suffix(".py"))
         parts = name.split(".")[1:]
         folders = {one.package: one.folder for one in self.services.values()}
         folder = folders.get(parts[0], source_root() / "services" / parts[0])

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from bulkhead_host import abi
+from bulkhead_host.system.reading.called import with_kept_frames
 from bulkhead_host.system.reading.source import Finding, Source, inside, trap_of
 from bulkhead_host.system.tree import walk
 
@@ -59,7 +60,7 @@ def _outlasted(source: Source) -> Iterator[Finding]:
     heartbeat_ms = source.service.heartbeat_ms
     if not heartbeat_ms or source.file.name == "api.py":  # whose functions are its clients'
         return
-    for function, frame in source.with_frames():
+    for function, frame in with_kept_frames(source):
         for node in inside(function):
             trap = trap_of(node, frame)
             if trap not in (*_CALLS, "sleep") or not isinstance(node, ast.Call):

@@ -3,12 +3,22 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from typing import TypeGuard
 
 from bulkhead_host import abi
 from bulkhead_host.system.operations import parse_interface
-from bulkhead_host.system.reading.called import arguments, objects, with_kept_frames
+from bulkhead_host.system.reading.called import (
+    arguments,
+    class_of,
+    locals_of,
+    objects,
+    values_once,
+    with_kept_frames,
+)
+from bulkhead_host.system.reading.lacking import Kinds
 from bulkhead_host.system.reading.source import (
     Finding,
+    Function,
     Source,
     frame_methods,
     inside,
@@ -31,8 +41,8 @@ _UNIT = re.compile(r"_(MS|US|S|HZ|KB|BYTES|MAX|MIN)$")
 
 def wrong_values(source: Source) -> Iterator[Finding]:
     """Find values that the kernel will refuse, where they stand in the file."""
+    kinds = Kinds(source)
     for function, frame in with_kept_frames(source):
-        known = objects(source, function)
         for node in inside(function):
             if isinstance(node, ast.Expr):
                 yield from _wrong_bits(source, node, frame)
@@ -43,7 +53,7 @@ def wrong_values(source: Source) -> Iterator[Finding]:
                 given = _given(node, trap)
                 message = given.get(_VALUES.get(trap, ""))
                 yield from _wrong_message(source, message, trap)
-                yield from _wrong_object(message, known)
+                yield from _wrong_object(source, message, function, kinds)
                 yield from _wrong_handle(given.get("handle"), frame, trap)
                 yield from _wrong_times(source, given, trap)
     if source.file.name == "api.py":
@@ -84,14 +94,50 @@ def _wrong_message(source: Source, value: ast.expr | None, trap: str) -> Iterato
         )
 
 
-def _wrong_object(value: ast.expr | None, known: Mapping[str, str]) -> Iterator[Finding]:
+def _wrong_object(
+    source: Source, value: ast.expr | None, function: Function, kinds: Kinds
+) -> Iterator[Finding]:
     for one in value.elts if isinstance(value, ast.Tuple) else [value]:
-        if isinstance(one, ast.Name) and one.id in known:
+        what = _unfit(source, one, function) if one is not None else ""
+        kind = kinds.of(one, function) if isinstance(one, ast.Name) and not what else ""
+        what = f"an object of {kind}" if "." in kind else what
+        if one is not None and what:
             yield Finding(
                 line=one.lineno,
-                text=f"no message holds {one.id}, an object of {known[one.id]}",
+                text=f"no message holds {ast.unparse(one)}, {what}",
                 next_step="send what it knows: a tuple of None, bool, int, float, str and bytes",
             )
+
+
+def _unfit(source: Source, one: ast.expr, function: Function) -> str:
+    """Say what an expression is where no message holds that, the empty string for others."""
+    match one:
+        case ast.Name(id=name):
+            return _unfit_name(source, name, function)
+        case ast.Attribute(value=owner, attr=name):
+            made = class_of(source, owner, function)
+            methods = [each.name for each in made.body if _is_plain(each)] if made else []
+            return "a method that is not called" if name in methods else ""
+    return ""
+
+
+def _unfit_name(source: Source, name: str, function: Function) -> str:
+    known = objects(source, function)
+    if name in known:
+        return f"an object of {known[name]}"
+    handlers = (node for node in inside(function) if isinstance(node, ast.ExceptHandler))
+    if any(one.name == name for one in handlers):
+        return "an exception"
+    if isinstance(values_once(function).get(name), _MUTABLE):
+        return "a value that may change"
+    is_local = name in locals_of(function)
+    if name in source.functions and not is_local:
+        return "a function"
+    return "a class" if name in source.classes and not is_local else ""
+
+
+def _is_plain(node: ast.stmt) -> TypeGuard[Function]:
+    return isinstance(node, Function) and not node.decorator_list
 
 
 def _wrong_handle(handle: ast.expr | None, frame: str, trap: str) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ _VALUES = (
     *(ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Lambda),
     *(ast.Compare, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp),
 )
+_COMPUTED = (ast.Constant, ast.Compare, ast.BinOp, ast.JoinedStr, ast.Tuple)
 # Modules whose functions give no trap, with what stands for their sleep.
 _OTHERS = ("time", "utime", "machine")
 
@@ -29,9 +30,23 @@ def wrong_yields(source: Source) -> Iterator[Finding]:
         nodes = inside(function)
         is_main = source.is_main and function.name == "main"
         # One with the frame that yields only values is the caller's own iterator.
-        makes_traps = is_main or any(trap_of(node, frame) for node in nodes)
+        makes_traps = is_main or any(
+            trap_of(node, frame) or isinstance(node, ast.YieldFrom) for node in nodes
+        )
         for node in nodes:
             match node:
+                case ast.Await(value=ast.Constant() as value):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"await {ast.unparse(value)}: there is nothing to wait for",
+                        next_step=f"await {frame}.sleep(milliseconds)",
+                    )
+                case ast.YieldFrom(value=value) if isinstance(function, ast.AsyncFunctionDef):
+                    yield Finding(
+                        line=node.lineno,
+                        text=f"yield from in async def {function.name}: Python refuses that",
+                        next_step=f"await {ast.unparse(value)}",
+                    )
                 case ast.Yield(value=value) if makes_traps and _is_value(source, value):
                     text = "" if value is None else f" {ast.unparse(value)}"
                     yield Finding(
@@ -71,7 +86,7 @@ def _no_generator(source: Source, call: ast.Call, within: Function) -> Iterator[
     if found is None or is_generator(found.function) or found.function.decorator_list:
         return
     returned = [node.value for node in inside(found.function) if isinstance(node, ast.Return)]
-    if all(value is None or isinstance(value, ast.Constant | ast.Compare) for value in returned):
+    if all(value is None or isinstance(value, _COMPUTED) for value in returned):
         yield Finding(
             line=call.lineno,
             text=f"{ast.unparse(call.func)} has no yield: there is nothing to yield from",
