@@ -45,7 +45,7 @@ MODULES = '["machine", "machine.lightsleep", "_thread"]'
 
 
 def wrong(folder: Path, body: str, *, head: str = HEAD) -> list[str]:
-    """Return what is said of the line with the mark in the service `till`, and nothing else is."""
+    """Return what is said of the line with the mark in the service `till`, and of no other."""
     text = head + body
     if "machine" in body:
         text = "import machine\n" + text
@@ -55,7 +55,9 @@ def wrong(folder: Path, body: str, *, head: str = HEAD) -> list[str]:
         "till/service.toml": manifest("till", f"modules = {MODULES}", uses=uses),
         "till/service.py": text,
     }
-    problems = check(write(folder, files)).problems
+    found = check(write(folder, files)).problems
+    # What the manifest may do beside, as to put the board to sleep, is warned of by its own test.
+    problems = [problem for problem in found if problem.path.name == "service.py"]
     marked = [n for n, row in enumerate(text.splitlines(), 1) if MARK in row]
     assert [problem.line for problem in problems] == marked, "\n".join(map(str, problems))
     assert load_system(folder)  # a service that fails harms itself alone: it is built all the same

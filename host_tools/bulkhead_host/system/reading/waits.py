@@ -26,11 +26,6 @@ _CONSUMING = (
     *("repr", "round", "set", "sorted", "str", "sum", "tuple"),
 )
 
-# What is a value of its own as it is written.
-_WRITTEN = (
-    ast.Dict, ast.DictComp, ast.JoinedStr, ast.List, ast.ListComp, ast.Set, ast.SetComp, ast.Tuple,
-)  # fmt: skip
-
 
 def wrong_waits(source: Source) -> Iterator[Finding]:
     """Find traps and helpers that are called and not waited for, and the wrong word for it."""
@@ -77,39 +72,12 @@ def wrong_waits(source: Source) -> Iterator[Finding]:
                         text=f"{ast.unparse(named)} is not called: the parentheses are missing",
                         next_step=f"{ast.unparse(node)}()",
                     )
-                case ast.Yield(value=value) | ast.Await(value=value) if (
-                    value is not None and _is_no_trap(value) and _makes_traps(function, frame)
-                ):
-                    yield Finding(
-                        line=node.lineno,
-                        text=f"{ast.unparse(value)} is no trap: who yields it has a fault",
-                        next_step=f"{frame}.sleep(...), or another method of {frame}",
-                    )
                 case ast.YieldFrom(value=call) if trap_of(call, frame):
                     yield Finding(
                         line=node.lineno,
                         text="a trap is a number, and yield from wants a generator",
                         next_step=f"yield {ast.unparse(call)}",
                     )
-
-
-def _is_no_trap(value: ast.expr) -> bool:
-    """Tell whether a value is written down, and no number that a trap can be."""
-    if isinstance(value, ast.UnaryOp):
-        return isinstance(value.operand, ast.Constant)
-    if isinstance(value, ast.Constant):
-        return value.value is not None and type(value.value) is not int
-    return isinstance(value, _WRITTEN)
-
-
-def _makes_traps(function: Function, frame: str) -> bool:
-    """Tell whether a function is a service's own, or yields traps elsewhere: no mere generator."""
-    return function.name == "main" or any(
-        isinstance(node, ast.Yield | ast.Await)
-        and isinstance(node.value, ast.Call)
-        and bool(trap_of(node.value, frame))
-        for node in inside(function)
-    )
 
 
 def _is_uncalled(named: ast.Attribute, frame: str) -> bool:

@@ -48,10 +48,10 @@ def wrong_yields(source: Source) -> Iterator[Finding]:
                         next_step=f"await {ast.unparse(value)}",
                     )
                 case ast.Yield(value=value) if makes_traps and _is_value(source, value):
-                    text = "" if value is None else f" {ast.unparse(value)}"
+                    text = "nothing" if value is None else ast.unparse(value)
                     yield Finding(
                         line=node.lineno,
-                        text=f"yield{text}: {_FAULT}",
+                        text=f"{text} is no trap: who yields it has a fault",
                         next_step=f"yield {frame}.sleep(0) gives way to equals",
                     )
                 case ast.Yield(value=ast.Call(func=ast.Attribute(value=owner, attr=name))) if (
