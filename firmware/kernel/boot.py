@@ -3,7 +3,9 @@
 What is here runs once: `boot/main.py` lets go of the module, and of `port.places`.
 """
 
+import micropython
 import sys
+from array import array
 
 from bulkhead import Frame
 from kernel import capabilities, control, hard, inject, notifications
@@ -12,6 +14,7 @@ from kernel.budgets import overrun
 from kernel.irq import deliver
 from kernel.layout import *
 from kernel.levels import enter_interrupt_level, run
+from kernel.limits import NAMES_BYTES_MAX
 from kernel.memory import Memory
 from kernel.outputs import make_safe
 from kernel.state import Kernel
@@ -38,6 +41,7 @@ def build(table, port, words=None):
     _make_mailboxes(kernel)
     _open_lines(kernel)
     kernel.words[kernel.words[LINES_END] + STACK] = port.stack
+    _limit_names(kernel)
     note_places(kernel.words, Frame(None, {}), kernel.frames[0])
     kernel.overrun = overrun
     kernel.closed = closed
@@ -96,6 +100,14 @@ def _resume():
 
 def _generator():
     yield
+
+
+def _limit_names(kernel):
+    """Have each task charged for the names that it makes, by an image that does."""
+    if hasattr(micropython, "limit_names"):
+        charged = array("H", bytes(2 * len(kernel.frames)))
+        places = (kernel.words, RUNNING_TASK, RECORD_SHIFT, charged, NAMES_BYTES_MAX)
+        micropython.limit_names(places)
 
 
 def _make_mailboxes(kernel):

@@ -79,6 +79,10 @@ STRIKE_AGAIN_US = const(2_000)
 # nothing could catch, since the task is in one long C call, do not count.
 STRIKES_MAX = const(10)
 
+# Bytes of new names that a task may have MicroPython keep, from boot on: it keeps each for good.
+# Code that is loaded is not counted, so an ordinary service makes none.
+NAMES_BYTES_MAX = const(2048)
+
 # How many of the newest faults are kept.
 FAULTS_KEPT = const(4)
 

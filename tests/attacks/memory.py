@@ -11,6 +11,8 @@ ON_AN_IMAGE = (
     "compare_what_is_gone",
     "keep_what_a_stream_is_given",
     "look_at_memory_that_was_given_back",
+    "make_names_by_other_ways",
+    "make_names_without_end",
     "make_a_class_of_its_class",
     "print_into_a_derived_stream",
     "print_what_clears_itself",
@@ -414,3 +416,34 @@ def ask_for_a_queue_beyond_memory(_sys):
 
     refused((MemoryError, OverflowError, ValueError), deque, (), 0x40000003)
     raise ValueError("refused")
+
+
+def _made(ask, letter):
+    """Return how many of 40 names of 100 letters MicroPython makes where each is asked for."""
+    made = 0
+    for number in range(40):
+        try:
+            ask(letter * 100 + str(number))
+            made += 1
+        except MemoryError:
+            pass
+    return made
+
+
+@after
+def make_names_without_end(_sys):
+    """Ask for ever new attributes, each a name that is kept for good."""
+    for number in range(40):
+        hasattr(KEPT, "a" * 100 + str(number))
+    reached()
+
+
+@after
+def make_names_by_other_ways(_sys):
+    """Go on making names where one was refused, by keywords, classes and attributes."""
+    own = type("Own", (), {})
+    made = _made(lambda name: dict(**{name: 1}), "k")
+    made += _made(lambda name: type(name, (), {}), "c")
+    made += _made(lambda name: setattr(own, name, 1), "s")
+    if made > 20:
+        reached()

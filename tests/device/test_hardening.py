@@ -4,6 +4,7 @@ import pytest
 from expressions import prepare, value_of
 
 from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.repl import execute
 
 _PREPARED = """
 import _rp2, array, io, json, struct
@@ -92,6 +93,26 @@ EXPECTED = {
     "said.__name__": "said",
 }
 
+ASK_IN_AN_INTERRUPT = """
+from machine import Timer
+known, unknown = "".join(["kn", "own"]), "".join(["nobody_", "asked"])
+hasattr(unknown, known)
+got = [0, 0]
+def ask(_timer):
+    got[0] += 1
+    hasattr(got, known)
+    try:
+        hasattr(got, unknown)
+    except MemoryError:
+        got[1] += 1
+timer = Timer(freq=4000, mode=Timer.PERIODIC, hard=True, callback=ask)
+for _ in range(3000):
+    hasattr(unknown, known)
+timer.deinit()
+print(got[0] > 20, got[0] - got[1])
+"""
+"""A hard interrupt asks for names while the main level does, whatever that is in the midst of."""
+
 
 @pytest.fixture(scope="module")
 def prepared(case_board: EmulatedBoard) -> EmulatedBoard:
@@ -102,3 +123,7 @@ def prepared(case_board: EmulatedBoard) -> EmulatedBoard:
 @pytest.mark.parametrize("expression", EXPECTED)
 def test_expression(expression: str, prepared: EmulatedBoard) -> None:
     assert value_of(prepared, expression) == EXPECTED[expression]
+
+
+def test_an_interrupt_makes_no_names(case_board: EmulatedBoard) -> None:
+    assert execute(case_board, ASK_IN_AN_INTERRUPT, timeout_ms=20_000) == "True 0\n"

@@ -23,6 +23,7 @@ from bulkhead_host.image.callbacks import CALLBACK_CHANGES
 from bulkhead_host.image.change import Change
 from bulkhead_host.image.endless import ENDLESS_CHANGES
 from bulkhead_host.image.held_pins import HELD_PIN_CHANGES
+from bulkhead_host.image.names import NAME_CHANGES
 from bulkhead_host.image.processor_faults import PROCESSOR_FAULT_CHANGES
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
@@ -258,6 +259,8 @@ CHANGES = (
     # Code of a program in the midst of C, and C that calls itself.
     *REENTRY_CHANGES,
     *ENDLESS_CHANGES,
+    # Names, which are kept for good.
+    *NAME_CHANGES,
     # What a dead service drove, whoever sets it up.
     *HELD_PIN_CHANGES,
     *PROCESSOR_FAULT_CHANGES,
