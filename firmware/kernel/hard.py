@@ -14,10 +14,6 @@ reads and then writes:
   next step, an ordinary one, is to make that trap or raise that exception. The fault that follows
   is the ordinary one, with its kind and its traceback.
 
-While a driver's code is exchanged the old code attends (HANDED_OVER) until the new does. It serves
-what fires meanwhile at once, and the new code is told of it as well: the state that it was given
-may be from before.
-
 No hard step interrupts another: the ports give all hard lines one hardware priority. A
 kill or a Ctrl-C that is under way when the interrupt comes is meant for what was running: the
 port lands it before the step, and `Attendant.step` has it struck again after it.
@@ -83,14 +79,10 @@ class Attendant:
         elif trap >= 0 and (kind == ATTEND or kind == RECV):
             if w[line + LINE_MASKED]:
                 kernel.port.mask(self.source)
-            if w[line + LINE_HARD] == HANDED_OVER:  # the words of the task are not the handler's
-                w[line + LINE_FIRED] = 1
-                w[IRQ_PENDING] = 1
-            else:
-                w[line + LINE_COUNT] += 1
-                w[task + STEPS] = (w[task + STEPS] + 1) & TIME_MASK
-                spent = ptr32(kernel.clock)[0] - w[line + LINE_STEP_AT]
-                w[task + CPU_US] = (w[task + CPU_US] + (spent & TIME_MASK)) & TIME_MASK
+            w[line + LINE_COUNT] += 1
+            w[task + STEPS] = (w[task + STEPS] + 1) & TIME_MASK
+            spent = ptr32(kernel.clock)[0] - w[line + LINE_STEP_AT]
+            w[task + CPU_US] = (w[task + CPU_US] + (spent & TIME_MASK)) & TIME_MASK
         else:
             self.trap = _FORBIDDEN
             if trap >= 0 and (kind == NOTIFY or kind == ACKNOWLEDGE):
@@ -101,8 +93,7 @@ class Attendant:
                     return status
             make_safe(kernel, task)
             self.error = error
-            if w[line + LINE_HARD] != HANDED_OVER:  # what it did wrong goes with it
-                kernel.generators[task >> RECORD_SHIFT] = self.stand_in
+            kernel.generators[task >> RECORD_SHIFT] = self.stand_in
             dismiss(w, task)
             self.fire(w)
         if w[IRQ_PENDING] and w[SCHEDULED] == 0:
@@ -124,7 +115,7 @@ class Attendant:
         self.stand_in = self.relapse(generator)
         self.stand_in.send(None)
         kernel.port.bind(self.source, generator.send)
-        kernel.words[self.line + LINE_HARD] = ATTENDED
+        kernel.words[self.line + LINE_HARD] = 1
 
     def relapse(self, generator):
         """Be the driver in its next step, at task level: end it as its hard step ended."""
@@ -144,16 +135,10 @@ def attend(kernel, w, task, trap):
     if not kernel.table[(task >> RECORD_SHIFT) - 1][ROW_OPTIONS][4] & HARD:
         raise NoRight("attend: the manifest does not say hard = true")
     if w[task + PENDING]:
-        dismiss(w, task)
         take_bits(w, task)
         return task
     w[task + STATE] = ATTENDING
-    bind(kernel, w, task)
-    return 0
-
-
-def bind(kernel, w, task):
-    """Have the lines of a task resume what it runs, from now on and at once."""
     for attendant in kernel.attendants:
         if w[attendant.line + LINE_OWNER] == task:
             attendant.attend(kernel.generators[task >> RECORD_SHIFT])
+    return 0

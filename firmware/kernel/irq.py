@@ -54,27 +54,6 @@ def dismiss(w: ptr32, task: int):
 
 
 @micropython.viper
-def hand_over(w: ptr32, task: int) -> int:
-    """Have code that attends, and is to go, attend until other code of its task does.
-
-    What has fired is nothing that this needs to be told: the code that goes has served it. Return
-    1 where it attends to a line.
-    """
-    found = 0
-    line = w[TASKS_END]
-    while line < w[LINES_END]:
-        if w[line + LINE_OWNER] == task and w[line + LINE_HARD]:
-            found = 1
-            w[line + LINE_HARD] = HANDED_OVER
-            if w[line + LINE_FIRED]:
-                w[line + LINE_FIRED] = 0
-                w[line + LINE_COUNT] += 1
-            w[task + PENDING] &= ~w[line + LINE_BITS]
-        line += LINE
-    return found
-
-
-@micropython.viper
 def account(w: ptr32, line: int) -> int:
     """Account for a firing that is acknowledged; return 1 in a storm.
 

@@ -127,13 +127,11 @@ LINE_IN_WINDOW = const(8)  # acknowledgements in it
 LINE_MASK_AT = const(9)  # the port's: what word to store where to mask the line
 LINE_MASK_WITH = const(10)
 LINE_BITS_AT = const(11)  # the port's: where its owner's REGISTER_BITS is
-LINE_HARD = const(12)  # not 0 while its owner attends: ATTENDED, or HANDED_OVER
+LINE_HARD = const(12)  # 1 while its owner attends
 LINE_STEP_AT = const(13)  # us: when its owner's hard step began
 LINE_PLACES = const(14)  # the port's: where the words are that all lines share
 FIRED = const(1)
 QUIET = const(2)
-ATTENDED = const(1)
-HANDED_OVER = const(2)  # by code that goes, until what comes in its place attends
 
 # --- notes left by hard steps, at LINES_END ----------------------------------------------
 # A header, then, if there is a hard driver, two sets of a word of bits for each task.

@@ -3,8 +3,7 @@
 LOAD imports the new modules beside the old ones, as a step of the task that ordered it. SWAP waits
 for nothing: where the task rests at a `recv` steps of its own end the old code, hand its state
 over and begin the new; what reaches it meanwhile waits, and is the new code's, or the old's again
-if that cannot hand over. The old code of a hard driver attends to its lines until the new does,
-and closes then. Who ordered it waits for that, and lends its priority. The task's
+if that cannot hand over. Who ordered it waits for that, and lends its priority. The task's
 generation, its handles, its mailbox and those who wait for it stay. Until the new code has
 received for the first time a fault of it brings the old back, with the state it had left, and
 nobody else is told. SETTLE ends the trial; before, REVERT takes the new code back. What is tried
@@ -14,8 +13,7 @@ when, and for how long, is the updater's business.
 from kernel.abi import *
 from kernel.capabilities import NoRight, target_of
 from kernel.faults import is_closing, withdraw
-from kernel.hard import bind
-from kernel.irq import dismiss, hand_over
+from kernel.irq import dismiss
 from kernel.layout import *
 from kernel.limits import LOAD_BUDGET_US, STATE_BYTES_MAX, TIME_HALF, TIME_MASK
 from kernel.message import admit
@@ -172,10 +170,8 @@ def begin_exchange(kernel, target, trial, code, ends, told):
     resting = rest(w, target) if told else 0
     steps = exchanging(kernel, target, trial, code, ends, generator, resting, told)
     steps.send(None)
-    if not told:
+    if w[target + STATE] == ATTENDING:
         dismiss(w, target)  # what fires meanwhile waits for the code that comes
-    elif hand_over(w, target):
-        w[target + STATE] = RECEIVING
     withdraw(w, target)
     kernel.generators[number] = steps
     trial.is_busy = True
@@ -216,7 +212,6 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
     number = target >> RECORD_SHIFT
     try:
         yield
-        attends = told and hand_over(w, target)
         reason = error = state = None
         keeper = kernel.frames[number].keeper if told else None
         if keeper is not None:
@@ -232,7 +227,6 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
             old = None
             trial.is_busy = False
             answer_orders(kernel, target, UNKNOWN, reason)
-            hand_over(w, target)
             give_outputs(kernel, target)  # they are held where it caught a kill
             yield resting
         if not told or trial.handed is None:
@@ -240,21 +234,19 @@ def exchanging(kernel, target, trial, code, ends, old, resting, told):
         trial.is_swapped = True
         put_in(trial, code)
         closer, old = old, None
-        if closer is not None and not attends:
+        if closer is not None:
             error = None
             w[STEP_DEADLINE] = (kernel.now() + w[target + BUDGET_US]) & TIME_MASK
             try:
                 closer.close()
             except (Exception, KeyboardInterrupt) as raised:
                 error = raised
-            closer = None
             after_own(kernel, target, error)
             if told is None:
                 make_safe(kernel, target)  # it has failed: whatever that did to its outputs
         make_frame(kernel, target).handed = trial.handed
         give_outputs(kernel, target)  # they are held after code that has failed
-        begun = trying(kernel, number, code[0], trial, ends, closer)
-        closer = None
+        begun = trying(kernel, number, code[0], trial, ends)
         begun.send(None)
         for register in range(REGISTERS, REGISTERS_END):
             w[target + register] = 0
@@ -376,13 +368,9 @@ def put_in(trial, code):
         trial.modules.put_in(code)
 
 
-def trying(kernel, number, main, trial, ends, closer):
-    """Be the new code's steps until it receives for the first time, then leave it to itself.
-
-    `closer` is the old code, which attends until then, or None.
-    """
+def trying(kernel, number, main, trial, ends):
+    """Be the new code's steps until it receives for the first time, then leave it to itself."""
     generator = None
-    task = number << RECORD_SHIFT
     try:
         yield
         generator = make_generator(main, kernel.frames[number])
@@ -395,26 +383,12 @@ def trying(kernel, number, main, trial, ends, closer):
         trial.has_received = True
         kernel.generators[number] = generator
         generator = None
-        if closer is not None:
-            if trap & ~TIMED == ATTEND:
-                bind(kernel, kernel.words, task)
-            else:
-                dismiss(kernel.words, task)
-            ended, closer = closer, None
-            try:
-                ended.close()
-            except Exception:  # it has been replaced already
-                pass
-            give_outputs(kernel, task)  # they are held where its last hard step has failed
         yield trap
     except StopIteration:
         return
     finally:
         if generator is not None:
             generator.close()
-        if closer is not None:
-            dismiss(kernel.words, task)
-            closer.close()
 
 
 def next_served(w, target):

@@ -16,9 +16,9 @@ import micropython
 from kernel.abi import GUEST_BIT, NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    FIRED, HANDED_OVER, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
-    LINE_MASKED, LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_PLACES, LINE_STEP_AT, PROGRAM,
-    REGISTER_BITS, SCHEDULED, STACK_HARD, STACK_LIMIT, STOPPED,
+    FIRED, IRQ_PENDING, LINE_BITS, LINE_BITS_AT, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
+    LINE_MASK_AT, LINE_MASK_WITH, LINE_OWNER, LINE_PLACES, LINE_STEP_AT, PROGRAM, REGISTER_BITS,
+    SCHEDULED, STACK_HARD, STACK_LIMIT, STOPPED,
 )  # fmt: skip
 from kernel.limits import TIME_MASK
 from micropython import const, schedule  # an attribute of a module costs 3 us
@@ -31,7 +31,6 @@ _CLEAR = const(0x3000)
 # The SDK gives all interrupts priority 0x80; that of pins is the second byte of its word.
 _PINS_FIRST = const(0x4000)
 _PINS_LIKE_ALL = const(0x8000)
-_TIMEOUT_BELOW = const(12)  # bytes from REGISTER_TIMEOUT to REGISTER_BITS
 
 
 def handler(record, enter, kernel, ask):
@@ -109,12 +108,7 @@ def hard_handler(record, pad, on_trap):
             on_trap(NOT_ATTENDING, 0, None)
             thread[STACK_LIMIT] = limit
             return
-        bits = ptr32(w[LINE_BITS_AT])
-        timeout = ptr32(w[LINE_BITS_AT] - _TIMEOUT_BELOW)
-        state = w[LINE_HARD]
-        kept = bits[0]
-        kept_timeout = timeout[0]
-        bits[0] = w[LINE_BITS]
+        ptr32(w[LINE_BITS_AT])[0] = w[LINE_BITS]
         landed = 0
         try:
             pad(0)
@@ -134,9 +128,6 @@ def hard_handler(record, pad, on_trap):
         except BaseException as error:
             share[STACK_HARD] = 0
             on_trap(RAISED, landed, error)
-        if state == HANDED_OVER:  # new code uses the registers
-            bits[0] = kept
-            timeout[0] = kept_timeout
         thread[STACK_LIMIT] = limit
 
     return fire, bind

@@ -7,8 +7,8 @@ import micropython
 from kernel.abi import NOTIFIED, OUTPUT_BIT
 from kernel.hard import NOT_ATTENDING, RAISED
 from kernel.layout import (
-    ARMED, FIRED, HANDED_OVER, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD,
-    LINE_MASKED, LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, REGISTER_TIMEOUT, SCHEDULED,
+    ARMED, FIRED, IRQ_PENDING, LINE_BITS, LINE_FIRED, LINE_FIRED_AT, LINE_HARD, LINE_MASKED,
+    LINE_OWNER, LINE_STEP_AT, REGISTER_BITS, SCHEDULED,
 )  # fmt: skip
 
 
@@ -107,13 +107,11 @@ class SoftLine:
         armed = w[ARMED]
         w[ARMED] = 0
         landed = self.port.pad()
-        owner, state = w[line + LINE_OWNER], w[line + LINE_HARD]
-        bits, timeout = w[owner + REGISTER_BITS], w[owner + REGISTER_TIMEOUT]
-        w[owner + REGISTER_BITS] = w[line + LINE_BITS]
+        w[w[line + LINE_OWNER] + REGISTER_BITS] = w[line + LINE_BITS]
         w[line + LINE_STEP_AT] = self.port.now()
         lock_heap()
         try:
-            if state:
+            if w[line + LINE_HARD]:
                 status = self.on_trap(self.resume(NOTIFIED), 0, None)
                 while status >= 0:
                     status = self.on_trap(self.resume(status), 0, None)
@@ -123,8 +121,6 @@ class SoftLine:
             self.on_trap(RAISED, 0, error)
         finally:
             unlock_heap()
-        if state == HANDED_OVER:  # new code uses the registers
-            w[owner + REGISTER_BITS], w[owner + REGISTER_TIMEOUT] = bits, timeout
         w[ARMED] = armed
         if landed:
             self.port.strike()

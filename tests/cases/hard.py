@@ -1,11 +1,11 @@
 """Cases: the hard level, where a driver is resumed in the hardware interrupt itself."""
 
 from bulkhead import NOTIFIED, OK
-from cases.rig import idle
+from cases.rig import control, idle
 from bulkhead.terms import CRASH
 from kernel.abi import (
-    ATTENDING, BUDGET, DEAD, EXCEPTION, FAULTED, INJECTED, RECEIVING, RETURNED, STORM, SYSCALL,
-    TIMEOUT,
+    ATTENDING, BUDGET, DEAD, EXCEPTION, FAULTED, INJECTED, LOAD, RECEIVING, RETURNED, STORM, SWAP,
+    SYSCALL, TIMEOUT, UNKNOWN,
 )  # fmt: skip
 from kernel.layout import LINE, LINE_COUNT, LINE_HARD, LINE_MASKED, QUIET, TASKS_END
 from micropython import const
@@ -395,3 +395,59 @@ def test_kill_of_what_was_interrupted_does_not_hit_a_hard_driver(rig):
     rig.expect(rig.fault("hog"), BUDGET)
     rig.expect(rig.fault("stopper"), 0)
     rig.expect(steps[0] > 3, True)
+
+
+class Struck:
+    """What a hard driver hands over, or cannot; its line fires meanwhile."""
+
+    def __init__(self, rig, error=None):
+        self.rig = rig
+        self.error = error
+
+    def export_state(self):
+        fire(self.rig)
+        self.rig.note(FIRED)
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def import_state(self, _version, _state):
+        pass
+
+
+def exchanged(rig, error, status):
+    """Fire the line of a hard driver while its code is exchanged, and after."""
+
+    def code(mark):
+        def main(task):
+            task.carry_over(Struck(rig, error))
+            line = task.cap("edge")
+            yield task.acknowledge(line)
+            while True:
+                rig.note((yield task.recv()))
+                rig.note(mark)
+                yield task.acknowledge(line)
+
+        return main
+
+    def script(task, kernel):
+        yield task.replace(kernel, 1, LOAD, code(SEEN))
+        rig.log.append((yield task.replace(kernel, 1, SWAP, 1)))
+        yield task.sleep(5)
+        fire(rig)
+        rig.note(FIRED)
+
+    control(rig, script, ("stopper", code(STEP), {"lines": ("edge",), "hard": True}))
+    rig.expect(rig.log, [status])
+    rig.expect((rig.state("stopper"), rig.fault("stopper")), (ATTENDING, 0))
+    rig.expect(word(rig, LINE_COUNT), 2)
+
+
+def test_edge_while_a_hard_driver_is_exchanged_waits_for_the_new_code(rig):
+    exchanged(rig, None, OK)
+    rig.expect(rig.noted(), [FIRED, NOTIFIED, SEEN, NOTIFIED, SEEN, FIRED])
+
+
+def test_hard_driver_that_cannot_hand_over_goes_on_with_the_edge_that_came_meanwhile(rig):
+    exchanged(rig, ValueError("not now"), UNKNOWN)
+    rig.expect(rig.noted(), [FIRED, NOTIFIED, STEP, NOTIFIED, STEP, FIRED])

@@ -5,7 +5,6 @@ kernel's array here tells of each store, and a scenario runs once for every stor
 the line fired just before that one.
 """
 
-import sys
 from array import array
 from collections.abc import Callable, Generator
 from typing import Any
@@ -15,10 +14,9 @@ import pytest
 from cases.ports import CasePort
 from cases.rig import Rig
 from kernel import state
-from kernel.abi import ATTENDING, FAULTED, LOAD, NOTIFIED, OK, READY, RECEIVING, SWAP
+from kernel.abi import ATTENDING, FAULTED, NOTIFIED, READY, RECEIVING
 from kernel.hard import NOT_ATTENDING
 from kernel.layout import LINE_COUNT, LINE_MASKED, TASKS_END
-from port.sim import BUILT_IN
 
 Main = Generator[int, int, None]
 _END_MS = 20
@@ -38,15 +36,9 @@ class Words(array):  # type: ignore[type-arg]
         if self.function is not None and not self.in_interrupt:
             if self.countdown == 0:
                 function, self.function = self.function, None
-                seen = sys.gettrace()
-                sys.settrace(None)
                 function()
-                sys.settrace(seen)
             self.countdown -= 1
         super().__setitem__(index, value)
-
-    # A store is no bytecode of a task, of which the simulator sees each.
-    __setitem__.__code__ = __setitem__.__code__.replace(co_filename=BUILT_IN)
 
 
 class Scenario:
@@ -181,85 +173,3 @@ def test_a_hard_interrupt_before_any_store_of_the_ends_of_both_services(
         assert scenario.steps <= 1, store
         store += 1
     assert store > 250
-
-
-class Keeper:
-    """How many edges a hard driver has served."""
-
-    def __init__(self, scenario: "Exchange") -> None:
-        self.scenario = scenario
-        self.count = 0
-
-    def export_state(self) -> int:
-        self.scenario.exported = self.count
-        return self.count
-
-    def import_state(self, _version: int, state: int) -> None:
-        self.count = state
-
-
-class Exchange(Scenario):
-    """The hard driver's code is exchanged, and an edge comes once more after that."""
-
-    exported = 0
-
-    def stopper(self, task: Any) -> Main:
-        return self.code(task, self.old)
-
-    def newer(self, task: Any) -> Main:
-        return self.code(task, self.new)
-
-    def code(self, task: Any, served: list[int]) -> Main:
-        line = task.cap("edge")
-        keeper = Keeper(self)
-        task.carry_over(keeper)
-        yield task.acknowledge(line)
-        try:
-            while True:
-                assert (yield task.recv()) == NOTIFIED
-                assert task.bits() == 1
-                keeper.count += 1
-                served.append(keeper.count)
-                yield task.notify(task.cap("watcher"), 1 << len(self.old) + len(self.new))
-                yield task.acknowledge(line)
-        finally:
-            self.closed.append(len(self.old) + len(self.new))
-
-    def supervisor(self, task: Any) -> Main:
-        self.old: list[int] = []
-        self.new: list[int] = []
-        self.closed: list[int] = []
-        kernel = task.cap("kernel")
-        for number in (1, 2):
-            yield task.start(kernel, number)
-        yield task.sleep(2)
-        assert (yield task.replace(kernel, 1, LOAD, self.newer)) == OK
-        self.status = yield task.replace(kernel, 1, SWAP, 1)
-        yield task.sleep(3)
-        self.fire()
-        while True:
-            yield task.recv()
-
-
-def test_a_hard_interrupt_before_any_store_of_an_exchange_is_served_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    store = told = 0
-    while True:
-        scenario = Exchange(monkeypatch)
-        rig = scenario.rig
-        rig.add("supervisor", scenario.supervisor, priority=0, uses="kernel:control")
-        if not scenario.run(store):
-            break
-        assert scenario.status == OK, store
-        assert rig.state("stopper") == ATTENDING, store
-        assert (rig.fault("stopper"), rig.fault("watcher")) == (0, 0), store
-        assert len(scenario.closed) == 1, store
-        old, new = scenario.old, scenario.new
-        assert new[-1] == len(old) + len(new) - max(len(old) - scenario.exported, 0), store
-        told += scenario.exported < len(old)
-        words = rig.kernel.words
-        assert words[words[TASKS_END] + LINE_MASKED] == 0, store
-        store += 1
-    assert store > 250
-    assert told > 50  # the old code served it, and the new one was told

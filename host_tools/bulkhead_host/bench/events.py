@@ -166,8 +166,8 @@ def main() -> int:
         print(table(measured(Desk(board))))
     kept_us, failed_us = (exchange_us(fails=fails) for fails in (False, True))
     text = "An edge that comes as a hard driver's live update begins waits for"
-    print(f"\n{text} {_words(kept_us)}.")
-    print(f"Where the new code fails, power is off after {_words(failed_us)}.")
+    print(f"\n{text} {kept_us / 1000:.1f} ms.")
+    print(f"Where the new code fails, power is off after {failed_us / 1000:.1f} ms.")
     return 0
 
 

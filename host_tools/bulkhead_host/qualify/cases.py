@@ -9,8 +9,7 @@ CASES = programs_root() / "cases"
 MODULES = (
     *("messages", "mailboxes", "scheduling", "faults", "injections", "budgets"),
     *("records", "stashes", "interrupts", "hard", "outputs", "awaits", "trace", "guests"),
-    *("capabilities", "slots", "grants", "leases", "closed", "updates", "exports", "handing_over"),
-    "chaos",
+    *("capabilities", "slots", "grants", "leases", "closed", "updates", "exports", "chaos"),
 )
 # Cases that only MicroPython can judge.
 ON_MICROPYTHON = (*MODULES, "allocation", "heap")
