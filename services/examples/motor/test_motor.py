@@ -34,6 +34,28 @@ def test_the_emergency_stop_takes_the_power_within_30_us_of_the_edge(
     kernel.expect("motor: EMERGENCY STOP")
 
 
+def test_a_blow_counts_before_the_key_however_close_they_come(fresh_board, kernel, clock, pins):
+    turn_key(kernel, pins)
+    for between_us in (0, 4, 30, -4):
+        first, second = (KEY, MUSHROOM) if between_us >= 0 else (MUSHROOM, KEY)
+        pins(first).drive(0)
+        clock.run_for(abs(between_us) / 1000)
+        pins(second).drive(0)
+        clock.run_for(20)
+        assert pins(POWER).level == 0, between_us
+        pins(KEY).drive(1)
+        pins(MUSHROOM).drive(1)
+        clock.run_for(5)
+        pins(KEY).press(ms=5)
+        clock.run_for(20)
+        assert pins(POWER).level == 1, between_us
+        pins(MUSHROOM).press(ms=5)
+        clock.run_for(20)
+        assert pins(POWER).level == 0, f"{between_us}: the mushroom is dead"
+        pins(KEY).press(ms=5)
+        clock.run_for(20)
+
+
 def test_no_power_comes_back_by_a_restart_or_while_the_mushroom_is_in(
     fresh_board, kernel, clock, pins
 ):

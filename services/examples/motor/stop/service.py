@@ -11,7 +11,7 @@ from machine import Pin
 
 from services.motor.api import POWER_OFF, POWER_ON
 
-_PRESSED = 1  # the first line of the manifest; the other is the key
+_PRESSED, _KEY = 1, 2  # the lines of the manifest, in their order
 _MUSHROOM = 15
 
 
@@ -26,8 +26,11 @@ def main(task):
     while True:
         yield task.recv()
         power_off()  # before it is asked which line it was: that takes 20 us
-        is_key = task.bits() != _PRESSED
-        if is_key and is_out():
+        bits = task.bits()
+        if bits == _KEY and is_out():  # a blow that comes with it counts, whichever was first
             power_on()
         yield task.notify(motor, POWER_ON if power() else POWER_OFF)
-        yield task.acknowledge(released if is_key else pressed)
+        if bits & _PRESSED:
+            yield task.acknowledge(pressed)
+        if bits & _KEY:
+            yield task.acknowledge(released)
