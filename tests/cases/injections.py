@@ -102,19 +102,21 @@ def test_injected_spin_in_a_c_call_is_a_budget_fault(rig):
     faulted(rig, SPIN_IN_C, BUDGET, budget_ms=5, wait=400)
 
 
-def test_injected_leak_ends_by_memory_or_budget(rig):
-    inject(rig, LEAK, budget_ms=2)
-    if rig.fault("echo") not in (MEMORY, BUDGET):
-        raise AssertionError(rig.fault("echo"))
-
-
-def test_injected_full_memory_ends_by_memory_or_budget(rig):
+def ends_by_memory_or_budget(rig, kind):
     # On unix the handler of a signal raises the kill: in the midst of an allocation too, and then
     # the interpreter's heap is not whole any more. So there the budget is not what ends it.
     on_unix = rig.port.name == "unix"
-    inject(rig, MEMORY_FULL, wait=400 if on_unix else 40, budget_ms=1000 if on_unix else 2)
+    inject(rig, kind, wait=400 if on_unix else 40, budget_ms=1000 if on_unix else 2)
     if rig.fault("echo") not in (MEMORY, BUDGET):
         raise AssertionError(rig.fault("echo"))
+
+
+def test_injected_leak_ends_by_memory_or_budget(rig):
+    ends_by_memory_or_budget(rig, LEAK)
+
+
+def test_injected_full_memory_ends_by_memory_or_budget(rig):
+    ends_by_memory_or_budget(rig, MEMORY_FULL)
 
 
 def test_injected_catch_of_a_kill_is_a_budget_fault(rig):
