@@ -14,7 +14,7 @@ from pathlib import Path
 from bulkhead_host.files import read_text
 from bulkhead_host.system.imports import names_of_modules
 from bulkhead_host.system.reading.called import locals_of, values_once
-from bulkhead_host.system.reading.source import Finding, Function, Source, inside
+from bulkhead_host.system.reading.source import Finding, Function, Source, attributes_read
 from bulkhead_host.system.tree import walk
 
 Names = Mapping[str, Mapping[str, list[str]]]
@@ -103,17 +103,12 @@ def _of_objects(source: Source) -> Iterator[_Lack]:
     """Yield methods of objects, where the text says of what class they are."""
     lacking = _of_texts() - {node.name for node in walk(source.tree) if isinstance(node, Function)}
     kinds = Kinds(source)
-    for scope in walk(source.tree):
-        if not isinstance(scope, ast.Module | Function):
-            continue
-        for node in inside(scope):
-            if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
-                continue
-            kind = kinds.of(node.value, scope)
-            if kind and not _has(kind, node.attr):
-                yield node, f"{kind} has no {node.attr}", _names_of(kind)
-            elif not kind and node.attr in lacking and not _is_own(node.value, source):
-                yield node, f"str has no {node.attr}", _names_of("str")
+    for scope, node in attributes_read(source):
+        kind = kinds.of(node.value, scope)
+        if kind and not _has(kind, node.attr):
+            yield node, f"{kind} has no {node.attr}", _names_of(kind)
+        elif not kind and node.attr in lacking and not _is_own(node.value, source):
+            yield node, f"str has no {node.attr}", _names_of("str")
 
 
 def _of_language(source: Source) -> Iterator[_Lack]:

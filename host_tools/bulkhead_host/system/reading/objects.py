@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from bulkhead_host.system.reading.called import class_of
-from bulkhead_host.system.reading.source import Finding, Function, Source, inside
+from bulkhead_host.system.reading.source import Finding, Source, attributes_read
 from bulkhead_host.system.tree import walk
 
 # With one of these a class answers for names that its text does not have.
@@ -24,25 +24,20 @@ def wrong_objects(source: Source) -> Iterator[Finding]:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }  # by whomever: `fan.extra = 1` makes an attribute
     known: dict[str, frozenset[str] | None] = {}
-    for scope in walk(source.tree):
-        if not isinstance(scope, ast.Module | Function):
+    for scope, node in attributes_read(source):
+        owner = class_of(source, node.value, scope)
+        if owner is None:
             continue
-        for node in inside(scope):
-            if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
-                continue
-            owner = class_of(source, node.value, scope)
-            if owner is None:
-                continue
-            if owner.name not in known:
-                known[owner.name] = names_of(owner, source.classes)
-            has = known[owner.name]
-            if has is not None and node.attr not in has | given:
-                close = get_close_matches(node.attr, sorted(has), n=1)
-                yield Finding(
-                    line=node.lineno,
-                    text=f"{ast.unparse(node.value)} is of {owner.name}, which has no {node.attr}",
-                    next_step=close[0] if close else "",
-                )
+        if owner.name not in known:
+            known[owner.name] = names_of(owner, source.classes)
+        has = known[owner.name]
+        if has is not None and node.attr not in has | given:
+            close = get_close_matches(node.attr, sorted(has), n=1)
+            yield Finding(
+                line=node.lineno,
+                text=f"{ast.unparse(node.value)} is of {owner.name}, which has no {node.attr}",
+                next_step=close[0] if close else "",
+            )
 
 
 def names_of(owner: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> frozenset[str] | None:

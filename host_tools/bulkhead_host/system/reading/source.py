@@ -266,6 +266,15 @@ def parameters(function: Function) -> list[str]:
     return [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
 
 
+def attributes_read(source: Source) -> Iterator[tuple[ast.Module | Function, ast.Attribute]]:
+    """Yield each attribute that is not stored to, with the function or module it stands in."""
+    for scope in walk(source.tree):
+        if isinstance(scope, ast.Module | Function):
+            for node in inside(scope):
+                if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store):
+                    yield scope, node
+
+
 @lru_cache(maxsize=_INSIDES_KEPT)
 def inside(node: ast.AST) -> tuple[ast.AST, ...]:
     """Return what is below a node and not in a function or class of its own there."""
