@@ -43,12 +43,12 @@ def test_the_application_that_the_rows_change_is_right(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.kind)
-def test_a_wrong_application_is_found_with_file_line_and_reason(
+def test_a_wrong_application_is_found_once_with_file_line_and_reason_and_nothing_else(
     folder: Path, wrong: Wrong
 ) -> None:
-    problems = check(write(folder, wrong.files)).problems
-    found = [problem for problem in problems if wrong.words in problem.text]
-    assert len(found) == 1, "\n".join(map(str, problems))
+    found = check(write(folder, wrong.files)).problems
+    assert len(found) == 1, "\n".join(map(str, found))
+    assert wrong.words in found[0].text
     assert found[0].path == folder / wrong.file
     assert found[0].line == marked_line(wrong.files[wrong.file])
     assert found[0].is_warning == wrong.is_warning
@@ -62,12 +62,6 @@ def test_a_frame_by_its_older_name_is_read_alike(folder: Path, wrong: Wrong) -> 
     files = {file: re.sub(r"\btask\b", "sys", text) for file, text in wrong.files.items()}
     found = [p for p in check(write(folder, files)).problems if p.path == folder / wrong.file]
     assert [problem.line for problem in found] == [marked_line(files[wrong.file])]
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.kind)
-def test_one_mistake_is_reported_once_and_not_as_others(folder: Path, wrong: Wrong) -> None:
-    problems = check(write(folder, wrong.files)).problems
-    assert len(problems) == 1, "\n".join(map(str, problems))
 
 
 @pytest.mark.parametrize(("lines", "fits"), [(28, True), (29, False)])

@@ -68,18 +68,22 @@ class PioSwitch:
         # The chip reaches a block by its place in the list, so that the second needs the first.
         count = 2 if used[1] else int(used[0])
         self._live[:] = [*self._blocks[:count], self._waker] if count else []
+        self._waker.stopped = all(block.stopped for block in self._blocks)
 
 
 class _Waker:
-    """Stands in `mcu.pio` behind the blocks, and sets an alarm for the next instruction due."""
+    """Stands in `mcu.pio` behind the blocks, and sets an alarm for the next instruction due.
 
-    stopped = False
+    It is `stopped` while both of them are.
+    """
+
     machines = ()
 
     def __init__(self, mcu: RP2040, blocks: list[Any]) -> None:
         self._core = mcu.core
         self._blocks = blocks
         self._alarm = mcu.clock.create_alarm(lambda: None)
+        self.stopped = True
 
     def advance(self, _cycles: int) -> None:
         """Look whether the core sleeps; called after the blocks have advanced."""

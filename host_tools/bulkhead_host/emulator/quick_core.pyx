@@ -102,7 +102,7 @@ def execute_batch(Batch batch) -> None:
             clock.tick(nanos)
             cycles = <long long> (nanos / CYCLE_NANOS) or 1
         else:
-            cycles = execute(core, &state, cache, 1 if pios else until_alarm(clock))
+            cycles = execute(core, &state, cache, 1 if any_runs(pios) else until_alarm(clock))
             nanos = cycles * CYCLE_NANOS
             target = clock._nanos_counter + nanos
             if clock._next_alarm is not None and clock._next_alarm.nanos <= target:
@@ -124,6 +124,14 @@ cdef void describe(thumb *state, RP2040 mcu):
     state.flash_size = mcu.flash_byte_size
     state.ram = &mcu._sram[0]
     state.ram_size = mcu.ram_byte_size
+
+
+cdef inline bint any_runs(list pios):
+    """Tell whether a PIO runs; one that only drives pins needs no turn for each instruction."""
+    for pio in pios:
+        if not pio.stopped:
+            return True
+    return False
 
 
 cdef inline unsigned int until_alarm(SimulationClock clock):
