@@ -8,7 +8,7 @@ from micropython import const
 
 STATE_NAMES = (
     "dormant", "ready", "running", "receiving", "calling", "served", "sending", "sleeping",
-    "faulted", "attending", "held", "degraded", "closing", "ordering",
+    "faulted", "attending", "held", "degraded", "closing", "ordering", "loading", "ended",
 )  # fmt: skip
 FAULT_NAMES = (
     "", "EXCEPTION", "BUDGET", "MEMORY", "SYSCALL", "PROTOCOL", "HEARTBEAT", "STORM", "INJECTED",

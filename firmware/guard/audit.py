@@ -10,7 +10,8 @@ Finds no more than what a sound kernel never does: the explorer looks in each st
 
 import micropython
 from kernel.abi import (
-    ATTENDING, CALLING, DISORDER, DORMANT, FAULTED, ORDERING, RECEIVING, SENDING, SERVED, SLEEPING,
+    ATTENDING, CALLING, DISORDER, DORMANT, FAULTED, LOADING, ORDERING, RECEIVING, SENDING, SERVED,
+    SLEEPING,
 )  # fmt: skip
 from kernel.layout import (
     BASE, CLIENTS, DEADLINE, DEADLINES, FLOOR, GENERATION, GENERATION_MASK, MAIL_COUNT, NEXT,
@@ -22,7 +23,7 @@ from micropython import const
 
 _DOWN = const(1 << DORMANT | 1 << FAULTED)
 _BOUND = const(1 << CALLING | 1 << SERVED | 1 << SENDING | 1 << ORDERING)  # to a peer, for a time
-_FREE = const(1 << RECEIVING | 1 << SLEEPING | 1 << ATTENDING)
+_FREE = const(1 << RECEIVING | 1 << SLEEPING | 1 << ATTENDING | 1 << LOADING)
 
 
 @micropython.viper
@@ -56,7 +57,7 @@ def is_in_order(w: ptr32, count: int) -> int:
 def _waits(w: ptr32, task: int, end: int) -> int:
     """Tell whether what a task waits for can come."""
     state = w[task + STATE]
-    if state < 0 or state > ORDERING or w[task + PRIORITY] >= IDLE_PRIORITY:
+    if state < 0 or state > LOADING or w[task + PRIORITY] >= IDLE_PRIORITY:
         return 0
     if w[task + GENERATION] > GENERATION_MASK:  # no handle would name it, ever again
         return 0

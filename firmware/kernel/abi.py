@@ -6,7 +6,7 @@ it. `ABI` names the set; the link's HELLO carries it.
 
 from micropython import const
 
-ABI = const(5)
+ABI = const(6)
 
 # Trap word: operation in bits 0-7, trap in bits 8-12, handle in bits 13-25. A handle is a slot of
 # the task's table and the slot's generation; it is handed out already shifted, so that a frame
@@ -25,7 +25,7 @@ RECV = const(3 << 8)
 REPLY = const(4 << 8)
 SEND = const(5 << 8)
 NOTIFY = const(6 << 8)
-SLEEP = const(7 << 8)
+SLEEP = const(7 << 8)  # operation 0: asleep; 1: LOADING
 REOPEN = const(8 << 8)
 ACKNOWLEDGE = const(9 << 8)
 REPLY_FAULT = const(10 << 8)
@@ -112,6 +112,9 @@ DEGRADED = const(11)  # given up; the rest of the system goes on
 # The kernel's again: what INSPECT says of one that ends, and of one that has given an order.
 CLOSING = const(12)  # it has one more step, in which its `finally` blocks run
 ORDERING = const(13)  # it waits until another has exchanged its code
+LOADING = const(14)  # it has begun, and waits until another's module is loaded
+# The supervisor's:
+ENDED = const(15)  # it has ended, and its manifest has it not started again
 
 # Fault kinds.
 NO_FAULT = const(0)

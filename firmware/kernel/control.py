@@ -36,8 +36,8 @@ def give_way(kernel, w, task, trap):
 
 
 def sleep(kernel, w, task, trap):
-    """Wait for the timeout, and for nothing else."""
-    w[task + STATE] = SLEEPING
+    """Wait for the timeout, and for nothing else: asleep, or before its module is loaded."""
+    w[task + STATE] = LOADING if trap & 0xFF else SLEEPING
     if trap & TIMED:
         arm_ms(w, task)
     return 0

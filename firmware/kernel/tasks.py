@@ -15,6 +15,9 @@ from kernel.ready import push_back
 from kernel.records import keep_late
 from kernel.trace import note_event
 import micropython
+from micropython import const
+
+_LOADS = const(1)  # operation of its SLEEP: it waits to load its module
 
 
 def _types():
@@ -39,7 +42,8 @@ def beginning(kernel, number):
 
     A generator in the place of the service's own, so that a module whose top level raises or
     spins is a fault of its task like any other. While another loads, below this on the one stack
-    there is, it waits: two would not find enough of it. The supervisor waits as well where the
+    there is, it waits, LOADING: two would not find enough of it, and one that sleeps would be
+    taken for one that has got through its beginning. The supervisor waits as well where the
     heap is full, longer each time: whoever has filled it runs meanwhile, and fails or lets it go;
     one that was ended in the midst of the step below has to go on to its end for that.
     """
@@ -57,7 +61,7 @@ def beginning(kernel, number):
             while kernel.loading not in (0, number):
                 if w[(kernel.loading << RECORD_SHIFT) + STATE] in (DORMANT, FAULTED):
                     break  # it was dropped as it loaded
-                yield Frame.sleep(kernel.frames[number], 1)
+                yield Frame.sleep(kernel.frames[number], 1) + _LOADS
             w[STEP_DEADLINE] = (kernel.now() + LOAD_BUDGET_US) & TIME_MASK
             kernel.loading = number
         try:

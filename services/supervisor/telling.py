@@ -6,7 +6,7 @@ A task's words are those that `task.inspect` gives: `kernel.layout` says which i
 from struct import pack, unpack_from
 
 from bulkhead.terms import CAPABILITY_FORMAT, FAULT_FORMAT, INSPECT_FORMAT, NO_TASK
-from kernel.abi import CLOSING, DORMANT, FAULTED
+from kernel.abi import CLOSING, DORMANT, ENDED, FAULTED
 from kernel.layout import (
     BADGE_SHIFT, BASE, CAPABILITIES, CAPABILITY, CAPABILITY_COUNT, CLIENTS, CPU_US, DEADLINE,
     DROPPED, ENDING, FAR_MS, FAULT, FAULT_WORDS, GENERATION, GENERATION_MASK, LAST_STEP,
@@ -43,7 +43,7 @@ def rows(task, wards, number):
     while number <= len(wards):
         ward = wards[number - 1]
         yield task.inspect(kernel, number)
-        data = row(number, task.arg, ward.rests, ward.name)
+        data = row(number, task.arg, ward)
         if len(told) + len(data) > MESSAGE_BYTES_MAX:
             break
         told += data
@@ -51,20 +51,23 @@ def rows(task, wards, number):
     return told
 
 
-def row(number, w, rests, name):
+def row(number, w, ward):
     """Return a row: its length, INSPECT_FORMAT, how often the task was started again, its name.
 
-    `rests` is the supervisor's own word for one that is down, 0 if there is none. A monitor asks
-    for each row each second: what takes a look or a call less is here.
+    For one that is down there is a word of the supervisor's own: held, given up, or ended for
+    good. A monitor asks for each row each second: what takes a look or a call less is here.
     """
-    name = name.encode()
+    name = ward.name.encode()
     state = w[STATE]
     restarts = w[GENERATION] - 1
     if w[RECORD + ENDING] & LAST_STEP:
         state = CLOSING
     elif state == DORMANT or state == FAULTED:
         restarts -= 1
-        state = rests or state
+        if ward.rests:
+            state = ward.rests
+        elif state == FAULTED and not ward.is_due and not ward.wants(w[RECORD + FAULT]):
+            state = ENDED
     dropped = w[RECORD + DROPPED]
     data = pack(
         _ROW,

@@ -44,6 +44,8 @@ budget_ms = 50
 {policy}
 """
 SERVES = "def main(task):\n    while True:\n        yield task.recv()\n"
+# Still being loaded as the other of its group begins, which waits for that.
+LOADS_LONG = "for _ in range(8000):\n    pass\n\n\n" + SERVES
 FAILS = "def main(task):\n    x = 1 // int('0')\n    yield task.recv()\n"
 FAILS_LATER = "def main(task):\n    yield task.recv(20)\n    raise ValueError\n"
 ENDS = "def main(task):\n    yield task.sleep(1)\n"
@@ -84,7 +86,7 @@ class Bench:
             if self.service(name).state == "receiving":
                 self.client.inject(name, "crash")
             self.board.run_for(ms=20)
-        assert self.service(name).state in ("faulted", "degraded")
+        assert self.service(name).state in ("faulted", "degraded", "ended")
 
 
 def write_service(application: Path, name: str, code: str, version: int) -> None:
@@ -100,7 +102,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     application = tmp_path_factory.mktemp("down_app")
     (application / "system.toml").write_text(SYSTEM)
     for name in POLICIES:
-        write_service(application, name, SERVES, 1)
+        write_service(application, name, LOADS_LONG if name == "first" else SERVES, 1)
     image = build(BuildOptions(application=application, output=application / "down.uf2")).path
     with EmulatedBoard(image=image, key=KEY) as board:
         yield Bench(board, application)
@@ -112,12 +114,12 @@ def test_new_code_of_what_is_down_runs_before_it_is_kept(bench: Bench, name: str
     if name == "second":
         assert bench.service(name).state == "degraded"
     version = bench.version(name)
-    with pytest.raises(UpdateTakenBack, match=f"{name} (did not start: it failed|failed 3)"):
+    with pytest.raises(UpdateTakenBack, match=f"{name} did not start: it failed"):
         bench.update(name, code=FAILS)
     with pytest.raises(UpdateTakenBack, match=f"{name} (is down|failed 3 times)"):
         bench.update(name, code=FAILS_LATER)
     assert bench.version(name) == version
-    bench.update(name, code=SERVES)
+    bench.update(name, code=LOADS_LONG if name == "first" else SERVES)
     assert (bench.version(name), bench.service(name).state) == (version + 1, "receiving")
     assert bench.service("second").state == bench.service("first").state == "receiving"
 
@@ -140,7 +142,7 @@ def test_a_job_may_end_on_its_probation_as_it_should(bench: Bench) -> None:
     bench.fell("job")
     version = bench.version("job")
     bench.update("job", code=ENDS)
-    assert (bench.version("job"), bench.service("job").state) == (version + 1, "faulted")
+    assert (bench.version("job"), bench.service("job").state) == (version + 1, "ended")
     with pytest.raises(UpdateTakenBack, match="job did not start: it failed"):
         bench.update("job", code=FAILS)
     bench.update("job", code=SERVES)

@@ -110,7 +110,10 @@ def test_outputs_that_are_safe_have_a_column_with_since_when() -> None:
 
 def test_a_faulted_service_is_red_and_one_that_was_is_yellow() -> None:
     red, yellow = "\x1b[31m", "\x1b[33m"
-    assert red in rendered(grid(table(replace(BLINK, state="faulted"))), color=True)
+    for state in ("faulted", "ended"):
+        assert red in rendered(grid(table(replace(BLINK, state=state))), color=True)
+    done = replace(BLINK, state="ended", fault="RETURNED")
+    assert yellow in rendered(grid(table(done)), color=True)
     assert yellow in rendered(grid(table(replace(BLINK, fault="BUDGET"))), color=True)
     plain = rendered(grid(table(BLINK)), color=True)
     assert red not in plain
@@ -306,9 +309,10 @@ def test_columns_of_top_stay_where_they_are_as_one_scrolls() -> None:
 
 def test_top_has_totals_and_what_the_board_says() -> None:
     failed = replace(BLINK, name="a", state="degraded", restarts=4)
-    services = table(failed, replace(BLINK, name="b", state="held"), BLINK)
+    done = replace(BLINK, name="c", state="ended", fault="RETURNED")
+    services = table(failed, replace(BLINK, name="b", state="held"), BLINK, done)
     _, lines = top_of(services)
-    assert any("3 services, 1 down, 1 held, 4 restarts" in line for line in lines)
+    assert any("4 services, 1 down, 1 held, 4 restarts" in line for line in lines)
     assert any(line.rstrip() == facts_line(FACTS) for line in lines)
 
 

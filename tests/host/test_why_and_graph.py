@@ -79,36 +79,16 @@ def test_every_state_of_the_kernel_has_words_of_its_own(state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "words"),
+    ("state", "fault", "words"),
     [
-        (["not started again"], "has failed (EXCEPTION) and is not started again, "),
-        (["again in 100 ms"], "has failed (EXCEPTION) and waits to be started again"),
-        (["not started again", "again at once"], "has failed (EXCEPTION) and waits to be started"),
-        ([], "has failed (EXCEPTION) and waits to be started again, if its manifest "),
+        ("faulted", "EXCEPTION", "has failed (EXCEPTION) and waits to be started again"),
+        ("ended", "EXCEPTION", "has failed (EXCEPTION) and is not started again, as its "),
+        ("ended", "RETURNED", "has run to its end and is not started again, as its manifest "),
     ],
 )
-def test_what_follows_a_fault_is_what_the_supervisor_has_said_last(
-    ends: list[str], words: str
-) -> None:
-    log = [
-        f"    1.000 W supervisor: motor faulted: EXCEPTION, generation 2, {end}" for end in ends
-    ]
-    log.append("    2.000 W supervisor: pump faulted: EXCEPTION, generation 2, not started again")
-    motor = replace(service("motor", "faulted"), fault="EXCEPTION")
-    (wait,) = why(table(motor), "motor", log)
+def test_what_follows_the_end_of_a_service_is_told(state: str, fault: str, words: str) -> None:
+    (wait,) = why(table(replace(service("motor", state), fault=fault)), "motor")
     assert wait.text.startswith(words)
-
-
-def test_why_asks_a_live_board_for_the_log_of_a_fault(desk: Desk) -> None:
-    blink = desk.board.services[6]
-    blink.state, blink.fault = (
-        abi.STATE_NAMES.index("faulted"),
-        abi.FAULT_NAMES.index("EXCEPTION"),
-    )
-    end = "generation 2, not started again"
-    desk.board.kept_log = [f"    1.000 W supervisor: blink faulted: EXCEPTION, {end}"]
-    done = bulkhead("why", "blink", port=desk.port)
-    assert "blink has failed (EXCEPTION) and is not started again" in done.stdout
 
 
 def test_outputs_that_are_safe_are_told_with_since_when_and_how_long() -> None:

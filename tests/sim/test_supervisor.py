@@ -12,6 +12,7 @@ from cases.rig import idle
 from kernel.abi import (
     DEGRADED,
     DORMANT,
+    ENDED,
     EXCEPTION,
     FAULTED,
     GIVEN_UP,
@@ -69,9 +70,20 @@ def test_a_return_is_a_fault_of_what_is_permanent(house: House, restart: str, st
 def test_a_temporary_service_is_never_started_again(
     house: House, restart: str, starts: int
 ) -> None:
-    house.add("bad", failing, restart=restart)
+    number = house.add("bad", failing, restart=restart)
     house.run(70)
     assert len(house.times("bad")) == starts
+    assert house.told_state(number) == (ENDED if restart == "temporary" else FAULTED)
+
+
+def test_what_has_ended_as_it_should_is_told_to_stay_down(house: House) -> None:
+    number = house.add("job", returning, restart="transient")
+    house.run(70)
+    assert (house.told_state(number), house.rig.state("job")) == (ENDED, FAULTED)
+    house.order(0, "job", RELEASE)
+    house.wake()
+    house.run(20)
+    assert len(house.times("job")) == 2
 
 
 def test_more_restarts_than_may_be_and_a_service_is_given_up(house: House) -> None:

@@ -56,10 +56,15 @@ def asked(rig: Rig, script: Script, after_ms: int = 10) -> Any:
     return rig.log[-1]
 
 
+def ward(name: str = "", rests: int = 0) -> Any:
+    """Return what `row` asks of a ward."""
+    return SimpleNamespace(name=name, rests=rests, is_due=False, wants=bool)
+
+
 def row_of(rig: Rig, telling: Any, number: int = 1) -> tuple[int, ...]:
     def script(task: Any, kernel: int) -> Generator[int, int, bytes]:
         yield task.inspect(kernel, number)
-        packed: bytes = telling.row(number, task.arg, 0, "")
+        packed: bytes = telling.row(number, task.arg, ward())
         return packed
 
     return struct.unpack_from(INSPECT_FORMAT, asked(rig, script), 1)
@@ -70,10 +75,10 @@ def test_row_ends_in_how_often_it_was_started_again_and_its_name(rig: Rig, telli
         rows = []
         for _ in range(3):
             yield task.inspect(kernel, 1)
-            rows.append(telling.row(1, task.arg, 0, "idle"))
+            rows.append(telling.row(1, task.arg, ward("idle")))
             yield task.stop(kernel, 1)
             yield task.inspect(kernel, 1)
-            rows.append(telling.row(1, task.arg, HELD, "idle"))
+            rows.append(telling.row(1, task.arg, ward("idle", rests=HELD)))
             yield task.start(kernel, 1)
             yield task.sleep(1)
         return tuple(rows)
@@ -89,7 +94,7 @@ def test_row_ends_in_how_often_it_was_started_again_and_its_name(rig: Rig, telli
 
 
 def test_rows_are_as_many_as_a_message_holds(rig: Rig, telling: Any) -> None:
-    wards = [SimpleNamespace(name="n" * (20 + number), rests=0) for number in range(12)]
+    wards = [ward("n" * (20 + number)) for number in range(12)]
 
     def script(task: Any, kernel: int) -> Generator[int, int, list[bytes]]:
         told = []
@@ -99,8 +104,8 @@ def test_rows_are_as_many_as_a_message_holds(rig: Rig, telling: Any) -> None:
             number += len(places(told[-1]))
         return told
 
-    for ward in wards[:-1]:
-        rig.add(ward.name, idle)
+    for one in wards[:-1]:
+        rig.add(one.name, idle)
     places = importlib.import_module("services.supervisor.api").row_places
     told = asked(rig, script)
     assert all(len(rows) <= MESSAGE_BYTES_MAX for rows in told)

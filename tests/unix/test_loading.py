@@ -64,10 +64,49 @@ print(log, [rig.state(name) for name in ("updater", "victim", "innocent")], rig.
 """
 
 
+_LOOKING = """
+import time
+
+import __main__
+
+for _ in range(60):
+    time.sleep_ms(1)
+    __main__.log.append(__main__.rig.state("victim"))
+
+
+def main(task):
+    yield task.recv()
+"""
+
+_TWO = """
+from cases.ports import CasePort
+from cases.rig import Rig, controlled, until
+from kernel.abi import LOADING, RECEIVING, SLEEPING
+
+rig = Rig(CasePort())
+log = rig.log
+
+
+def script(task, kernel):
+    yield from until(task, lambda: rig.kernel.loading == 1)
+    yield task.stop(kernel, 2)
+    yield task.start(kernel, 2)
+    yield from until(task, lambda: rig.state("victim") == RECEIVING)
+
+
+others = (
+    ("looking", "new.service", {"priority": 5}),
+    ("victim", "victims.victim.service", {"priority": 4}),
+)
+controlled(rig, script, *others)
+print(LOADING in log, SLEEPING in log)
+"""
+
+
 class Load(Protocol):
     """Have new code loaded; return what was printed."""
 
-    def __call__(self, *, stops: bool, text: str = "") -> str:
+    def __call__(self, *, stops: bool = False, text: str = "", script: str = _SCRIPT) -> str:
         """Stop who loads it, or not; load a module of such a text."""
 
 
@@ -79,15 +118,15 @@ def load(tmp_path: Path, micropython: Path, folded_firmware: Path) -> Load:
         place.mkdir(parents=True)
         (place / "service.py").write_text(_SLOW.replace("LENGTH", str(length)))
 
-    def run(*, stops: bool, text: str = "") -> str:
+    def run(*, stops: bool = False, text: str = "", script: str = _SCRIPT) -> str:
         if text:
             (tmp_path / "new" / "service.py").write_text(text)
-        script = tmp_path / "script.py"
+        program = tmp_path / "script.py"
         head = f"NEW = {str(tmp_path / 'new')!r}\nSTOPS = {stops}\n"
-        script.write_text(head + _SCRIPT)
+        program.write_text(head + script)
         tests = Path(__file__).parents[1]
         done = subprocess.run(
-            [micropython, script],
+            [micropython, program],
             env={"MICROPYPATH": f"{folded_firmware}:{tests}:{tmp_path}:.frozen"},
             capture_output=True,
             text=True,
@@ -115,3 +154,7 @@ def test_code_that_does_not_load_tells_why(load: Load) -> None:
 def test_code_that_spins_as_it_loads_is_given_up(load: Load) -> None:
     got = load(stops=False, text="while True:\n    pass\n")
     assert got == "['loads', (196, 'it takes too long to load')] [3, 3, 8] 0\n"
+
+
+def test_who_waits_until_another_is_loaded_is_not_taken_for_one_that_sleeps(load: Load) -> None:
+    assert load(text=_LOOKING, script=_TWO) == "True False\n"

@@ -23,7 +23,7 @@ _TIMERAWL = 0x40054028  # low word of the microsecond timer, RP2040 datasheet 4.
 _CYCLES_IN_US = 1000 // CYCLE_NS
 _LEVELS = {"low": 0, "high": 1}
 _HALF = abi.CPU_US_MODULUS // 2
-_DOWN = ("dormant", "faulted", "held", "degraded")
+_DOWN = ("dormant", "faulted", "held", "degraded", "ended")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bulkhead_host.link.updater import ENDED, KEPT, state
 ROUSE_S = 2
 """After that a service whose next step is the occasion is called: it may rest until then."""
 
-DOWN = ("dormant", "faulted")
+DOWN = ("dormant", "faulted", "ended")
 GIVEN_UP = "degraded"
 _LOOK_S = 0.02
 _LOOK_S_MAX = 0.25

@@ -1,18 +1,15 @@
 """`bulkhead why`: what a service waits for, and what that one waits for, to the end."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from bulkhead_host.commands.options import connected, dump_option, port_option
-from bulkhead_host.errors import BulkheadError
 from bulkhead_host.link.client import Client
 from bulkhead_host.link.dump import load_dump
 from bulkhead_host.link.facts import facts_line, read_facts
-from bulkhead_host.link.log import parse_line
 from bulkhead_host.link.services import Service, Table
 from bulkhead_host.view.services import safe_text, seconds
 
@@ -22,6 +19,7 @@ _PLAIN = {
     "sleeping": "sleeps for a time",
     "closing": "is being ended: its last step runs its finally blocks",
     "ordering": "waits until another service has exchanged its code",
+    "loading": "has begun, and waits until another service's module is loaded",
     "attending": "waits for its interrupt, at the hard level",
     "held": "is held: it was stopped on purpose, and waits to be released",
 }
@@ -32,9 +30,10 @@ _FOR_A_PEER = {
     "sending": "waits for room in the mailbox of {peer}",
 }
 
-NOT_AGAIN = "not started again"
-"""How the supervisor's line of a fault ends that it does nothing about (services/console)."""
-
+_ENDS = {
+    "faulted": "waits to be started again",
+    "ended": "is not started again, as its manifest says",
+}
 _LOOKS = 4
 
 
@@ -48,10 +47,9 @@ class Wait:
     text: str
 
 
-def why(table: Table, name: str, log: Sequence[str] = ()) -> list[Wait]:
+def why(table: Table, name: str) -> list[Wait]:
     """Return the chain of waits that begins with the service `name`.
 
-    `log` are the lines that the board keeps: they have what is done about a fault.
     It ends with a service that waits for no other, or where it goes in a circle. Raises
     `UsageError` that lists what there is when the name is unknown.
     """
@@ -71,16 +69,16 @@ def why(table: Table, name: str, log: Sequence[str] = ()) -> list[Wait]:
                 service=service.name,
                 state=service.state,
                 waits_for=peer,
-                text=explain(service, table, log),
+                text=explain(service, table),
             )
         )
         next_name = peer
     return chain
 
 
-def explain(service: Service, table: Table, log: Sequence[str] = ()) -> str:
+def explain(service: Service, table: Table) -> str:
     """Return in words what one service waits for, and who waits for it."""
-    text = _state(service, table, log)
+    text = _state(service, table)
     if service.safe_since_ms is not None:
         passed_ms = max(table.uptime_ms - service.safe_since_ms, 0)
         text += f"; its outputs are {safe_text(service)}, for {seconds(passed_ms)} s"
@@ -96,7 +94,7 @@ def explain(service: Service, table: Table, log: Sequence[str] = ()) -> str:
     return text
 
 
-def _state(service: Service, table: Table, log: Sequence[str]) -> str:
+def _state(service: Service, table: Table) -> str:
     if service.state in _FOR_A_PEER:
         return _FOR_A_PEER[service.state].format(peer=service.waits_for)
     if service.state == "ready":
@@ -108,29 +106,15 @@ def _state(service: Service, table: Table, log: Sequence[str]) -> str:
             and one.effective_priority <= service.effective_priority
         ]
         return f"is ready, behind {', '.join(ahead)}" if ahead else "is ready, and is next to run"
-    if service.state == "faulted":
-        return f"has failed ({service.fault}){_what_follows(service, log)}"
+    if service.state in _ENDS:
+        ended = "has run to its end" if service.is_done else f"has failed ({service.fault})"
+        return f"{ended} and {_ENDS[service.state]}"
     if service.state == "dormant":
         return "was not started yet, or was stopped and waits to be started again"
     if service.state == "degraded":
         others = "another of its group"
         return _GIVEN_UP.format(who=f"it, or {others}," if service.fault else others)
     return _PLAIN.get(service.state, f"is {service.state}")
-
-
-def _what_follows(service: Service, log: Sequence[str]) -> str:
-    """Return what the supervisor does about a fault, as its newest line about it says."""
-    begin = f"{service.name} faulted: "
-    records = (parse_line(line) for line in reversed(log))
-    newest = next(
-        (one.text for one in records if one and one.is_about(service.name) and begin in one.text),
-        "",
-    )
-    if newest.endswith(NOT_AGAIN):
-        return f" and is {NOT_AGAIN}, as its manifest says"
-    if newest:
-        return " and waits to be started again"
-    return " and waits to be started again, if its manifest has it started again"
 
 
 def _settled(client: Client, name: str) -> Table:
@@ -145,14 +129,6 @@ def _settled(client: Client, name: str) -> Table:
             break
         table = client.table()
     return table
-
-
-def _kept(client: Client) -> Sequence[str]:
-    """Return the lines that a board keeps: none where it has no logger, or that is down."""
-    try:
-        return client.kept_log()
-    except BulkheadError:
-        return ()
 
 
 @click.command(
@@ -172,14 +148,12 @@ def command(name: str, wants_json: bool, port: str, dump_file: Path | None) -> N
     if dump_file is not None:
         dump = load_dump(dump_file)
         table, facts = dump.table, dump.facts
-        lines: Sequence[str] = dump.log
     else:
         with connected(port) as client:
             client.hello()
             table = _settled(client, name)
             facts = read_facts(client, table)
-            lines = _kept(client) if any(one.state == "faulted" for one in table.services) else ()
-    chain = why(table, name, lines)
+    chain = why(table, name)
     if wants_json:
         click.echo(json.dumps([asdict(wait) for wait in chain], indent=1))
         return

@@ -189,7 +189,7 @@ def unhealthy(client: Client, hello: Hello, before: Table) -> str:
         earlier = before.named(service.name)
         if earlier is not None and service.restarts > earlier.restarts:
             return f"{service.name} has failed: {service.fault or 'it was started again'}"
-        if service.state in ("faulted", "degraded"):
+        if service.state in ("faulted", "degraded", "ended") and not service.is_done:
             return f"{service.name} is {service.state}"
     return ""
 

@@ -60,6 +60,11 @@ class Service:
     wait_s: int = 0
     safe_since_ms: int | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has run to its end, as its manifest allows."""
+        return self.state == "ended" and self.fault == "RETURNED"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:

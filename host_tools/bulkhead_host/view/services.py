@@ -15,7 +15,7 @@ from bulkhead_host.link.services import Hello, Losses, Service, Table, gained_ms
 PLAIN_WIDTH = 160
 """Columns of a table that goes to no terminal, unless COLUMNS says how many there are."""
 
-STOPPED_STATES = frozenset({"faulted", "dormant", "held", "degraded"})
+STOPPED_STATES = frozenset({"faulted", "dormant", "held", "degraded", "ended"})
 """The states that a service does not pass through by itself."""
 
 _LOSSES = {
@@ -202,6 +202,6 @@ def _cpu(service: Service, table: Table, previous: Table | None) -> str:
 
 def row_style(service: Service) -> str:
     """Return how a service's row is coloured: one that is down, and one that has failed before."""
-    if service.state in ("faulted", "degraded"):
+    if service.state in ("faulted", "degraded", "ended") and not service.is_done:
         return "red"
     return "yellow" if service.fault else ""

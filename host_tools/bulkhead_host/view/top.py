@@ -94,6 +94,7 @@ def totals(table: Table, before: Table | None) -> str:
     known = [share for share in shares if share is not None]
     cpu = f"CPU {sum(known):5.1f} % {bar(sum(known))}" if known else "CPU   ...".ljust(20)
     down = [one for one in table.services if one.state in STOPPED_STATES - {"held"}]
+    down = [one for one in down if not one.is_done]
     held = [one for one in table.services if one.state == "held"]
     words = [f"{len(table.services)} services"]
     words += [f"{len(down)} down"] if down else []

@@ -6,8 +6,8 @@ import { show as showTrace, zoom } from "./trace.js";
 
 const HISTORY = 300; // tables, a second each
 const LINES_KEPT = 1000;
-const STOPPED = ["faulted", "dormant", "held", "degraded"];
-const DOWN = ["faulted", "dormant", "degraded"];
+const STOPPED = ["faulted", "dormant", "held", "degraded", "ended"];
+const DOWN = ["faulted", "dormant", "degraded", "ended"];
 const LEVELS = "DIWE";
 const LINE = /^\s*\d+\.\d{3} ([DIWE*]) (\w+): /;
 const COLUMNS = [
@@ -144,9 +144,10 @@ function fill(row, service) {
 
 function showHealth(found) {
   byId("uptime").textContent = duration(found.uptime_ms);
-  const count = (states) => found.services.filter((one) => states.includes(one.state)).length;
+  const services = found.services.filter((one) => one.state !== "ended" || one.fault !== "RETURNED");
+  const count = (states) => services.filter((one) => states.includes(one.state)).length;
   const [down, held] = [count(DOWN), count(["held"])];
-  const words = [`${found.services.length - down - held} run`];
+  const words = [`${services.length - down - held} run`];
   if (down) words.push(`${down} down`);
   if (held) words.push(`${held} held`);
   byId("health").textContent = words.join(", ");
