@@ -16,6 +16,7 @@ from docs.sentences import mean_words, sentences, too_long
 from docs.stage import GENERATED, PAGES, relinked, site_places, stage
 
 FOLDER = source_root() / PAGES
+LIBRARY = "firmware/bulkhead"
 TUTORIAL = FOLDER / "tutorial" / "index.md"
 OTHERS = [page for page in sorted(FOLDER.rglob("*.md")) if page != TUTORIAL]
 
@@ -76,8 +77,17 @@ def test_every_command_is_in_the_reference(staged: Path) -> None:
 
 def test_every_module_of_the_library_is_in_the_reference() -> None:
     page = (FOLDER / "reference" / "library.md").read_text(encoding="utf-8")
-    for file in (source_root() / "firmware" / "bulkhead").glob("[a-z]*.py"):
+    for file in (source_root() / LIBRARY).glob("[a-z]*.py"):
         assert f"automodule:: bulkhead.{file.stem}\n" in page
+
+
+def test_every_module_of_the_library_loads_where_sphinx_reads_its_docstrings() -> None:
+    modules = [f"bulkhead.{file.stem}" for file in (source_root() / LIBRARY).glob("[a-z]*.py")]
+    lines = ("import importlib, runpy, sys", f"runpy.run_path({str(FOLDER / 'conf.py')!r})")
+    program = "\n".join((*lines, "for name in sys.argv[1:]: importlib.import_module(name)"))
+    command = [sys.executable, "-c", program, *modules]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_an_option_without_help_is_an_error() -> None:

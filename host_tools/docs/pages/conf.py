@@ -1,13 +1,14 @@
 """How Sphinx makes the site; `make docs` stages this beside the pages."""
 
+import asyncio
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from bulkhead_host import __version__
+from bulkhead_host.paths import source_root
 
-ROOT = Path(__file__).resolve().parents[3]  # of build/docs/source
+ROOT = source_root()
 
 # The library is MicroPython, and loads under CPython too.
 sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "firmware" / "port" / "cpython")]
@@ -31,10 +32,13 @@ html_copy_source = False
 
 default_role = "code"
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["asyncio.core"]
-# MicroPython's clock, for modules that import it.
-for _name in ("ticks_ms", "ticks_diff", "ticks_add", "ticks_us", "sleep_ms"):
-    setattr(time, _name, None)
+# MicroPython's clock and the inside of its asyncio, for modules that import them.
+for _module, _names in (
+    (time, ("ticks_ms", "ticks_diff", "ticks_add", "ticks_us", "sleep_ms")),
+    (asyncio, ("core", "sleep_ms")),
+):
+    for _name in _names:
+        setattr(_module, _name, None)
 
 
 def _as_rst(*event: Any) -> None:
