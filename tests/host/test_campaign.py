@@ -1,6 +1,7 @@
 """`bulkhead campaign`: what is planned, how it is judged, what is kept and reported."""
 
 import random
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +24,7 @@ from bulkhead_host.campaign.plan import (
     load_campaign,
     planned,
 )
+from bulkhead_host.campaign.plots import distribution
 from bulkhead_host.campaign.report import Results, junit, line, summary
 from bulkhead_host.campaign.workers import runs_of
 from bulkhead_host.errors import UsageError
@@ -275,6 +277,16 @@ def test_the_page_needs_nothing_else_and_says_what_was_violated() -> None:
     assert {"distribution", "by-kind", "matrix", "timeline", "faults"} <= set(found.ids)
     assert "1 crash of led: led was <not> back within 9 ms" in found.text
     assert "--replay 1" in found.text
+
+
+def test_the_counts_of_recovery_times_are_labelled_where_they_are() -> None:
+    results = [replace(GOOD, index=index, recovery_ms=10.0) for index in range(3)]
+    drawn = distribution(results, limit_ms=1000)
+    label = re.search(r'y="([\d.]+)" text-anchor="end">1<', drawn)
+    bar = re.search(r'class="bar".* y="([\d.]+)" width="[\d.]+" height="([\d.]+)"', drawn)
+    assert label and bar
+    floor, a_third = float(bar[1]) + float(bar[2]), float(bar[2]) / 3
+    assert float(label[1]) - 4 == pytest.approx(floor - a_third, abs=0.2)
 
 
 def test_a_page_of_nothing_is_a_page() -> None:

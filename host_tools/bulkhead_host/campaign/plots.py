@@ -72,9 +72,9 @@ def distribution(results: Sequence[Result], *, limit_ms: float) -> str:
         counts[number] = counts.get(number, 0) + 1
     most = max(counts.values(), default=1)
     parts = [*_time_axis(scale, floor)]
-    for share in (0.5, 1):
-        y = floor - share * (floor - TOP)
-        parts.append(_text(LEFT - 8, y + 4, f"{round(most * share)}", "end"))
+    for count in sorted({most // 2, most} - {0}):
+        y = floor - count / most * (floor - TOP)
+        parts.append(_text(LEFT - 8, y + 4, f"{count}", "end"))
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y, "grid"))
     for number, count in sorted(counts.items()):
         low, high = (scale.low * 10 ** (n / BINS_A_DECADE) for n in (number, number + 1))
