@@ -60,9 +60,10 @@ RESERVE_BYTES = const(1024)
 # From one look of the kernel at its own words to the next, where the board sleeps for less.
 AUDIT_US = const(500_000)
 
-# Samples of the heap, while the board idles: after a pause that doubles from the first to the last
-# while what lives grows by less than GROWTH_BYTES. SAMPLE_TIME_US is what one may take before it
-# was seen: a collection with 150 KB of live objects, and counting the heap.
+# Samples of the heap, while the board idles: once much has been allocated, or after a pause that
+# doubles from the first to the last while what lives grows by less than GROWTH_BYTES.
+# SAMPLE_TIME_US is what one may take before it was seen: a collection with 150 KB of live objects,
+# and counting the heap.
 SAMPLE_FIRST_US = const(1_000_000)
 SAMPLE_LAST_US = const(64_000_000)
 GROWTH_BYTES = const(256)

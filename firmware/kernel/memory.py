@@ -22,6 +22,7 @@ from kernel.limits import *
 import micropython
 from micropython import const
 
+_SOME = const(1)  # of what a port says of allocations
 _GROWN_KB_MAX = const(1023)  # more, by ms, would be no small int
 
 
@@ -34,7 +35,7 @@ class Memory:
         self.work = array("i", bytes(4 * tasks))
         self.generations = array("H", bytes(2 * tasks))
         self.live_bytes = 0  # 0: no sample yet
-        self.seen_steps = 0  # of all tasks together
+        self.allocated = kernel.port.allocated
         self.pause_us = SAMPLE_FIRST_US
         self.next_us = (kernel.now() + SAMPLE_FIRST_US) & TIME_MASK
         self.longest_us = SAMPLE_TIME_US  # that a sample has taken
@@ -48,11 +49,12 @@ class Memory:
         """
         if 0 <= left_us < self.longest_us:  # an interrupt may come: first what takes least
             return left_us
-        if _all_steps(self.kernel.words) == self.seen_steps:
+        allocated = self.allocated()
+        if not allocated:
             return left_us
         now = self.kernel.now()
         until_us = (self.next_us - now) & TIME_MASK
-        if 0 < until_us < TIME_HALF:
+        if allocated == _SOME and 0 < until_us < TIME_HALF:
             return left_us if 0 <= left_us < until_us else until_us
         self.next_us = (now + SAMPLE_FIRST_US) & TIME_MASK  # also if the heap has no room for it
         self._sample(now)
@@ -98,7 +100,6 @@ class Memory:
                 w[particulars + USED_BYTES] = max(0, w[particulars + USED_BYTES] + share)
             self.work[number] = work
             self.generations[number] = w[task + GENERATION]
-        self.seen_steps = _all_steps(w)
         self.live_bytes = live
         return growth
 
@@ -140,16 +141,6 @@ class Memory:
             if quota and used > quota:
                 text = "charged %d bytes, its quota is %d" % (used, quota)
                 fault(self.kernel, task, MEMORY, OverLimit(text))
-
-
-@micropython.viper
-def _all_steps(w: ptr32) -> int:
-    steps = 0
-    task = RECORD
-    while task < w[TASKS_END]:
-        steps += w[task + STEPS]
-        task += RECORD
-    return steps & TIME_MASK
 
 
 def _work(w, task):

@@ -203,6 +203,10 @@ class Port:
         """Collect garbage."""
         gc.collect()
 
+    def allocated(self):
+        """Tell that something may have been allocated since the last collection."""
+        return 1
+
     def used_bytes(self):
         """Return the bytes of heap in use, garbage included."""
         return gc.mem_alloc()

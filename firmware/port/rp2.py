@@ -47,9 +47,10 @@ _IDLE_WITH_TICK_MS = const(12)
 # Bound once: in interrupt context an attribute of a module costs 3 us.
 _KEY = b"\x03"
 
-# After which garbage is collected, until it is known how much of the heap is free: then it is half
-# of that. MicroPython would wait until the heap is full; what lives on would then lie all over it,
-# and leave no piece that holds a file's buffer or a service's state.
+# After which an allocation has garbage collected, until it is known how much of the heap is free:
+# then it is half of that. Where the board idles the kernel collects before. MicroPython would wait
+# until the heap is full; what lives on would then lie all over it, and leave no piece that holds a
+# file's buffer or a service's state.
 _COLLECT_BYTES = const(98_304)
 _LEAST_BYTES = const(4_096)  # of a heap that is nearly full
 _RAM_BYTES = const(532_480)  # as much as any of these chips has
@@ -139,6 +140,7 @@ class Port:
         self.words = None
         self.shares = None
         self.stack = 0
+        self.counted = 0  # address of what counts allocations
         # Made once, at boot: making a closure allocates.
         self.request = self.look = self.wakes = self.tick_handler = None
         self.interrupt = None
@@ -151,12 +153,13 @@ class Port:
 
     def attach(self, kernel, enter):
         """Take the kernel and its entry to the interrupt level."""
-        from port.rp2_found import find_collecting, forget
+        from port.rp2_found import find_allocated, find_collecting, forget
 
         self.kernel = kernel
         self.enter = enter
         self.words = kernel.words
         gc.collect()  # a port that was there before has its alarms no longer
+        self.counted = find_allocated(_SRAM, _SRAM_END, gc.threshold)
         gc.threshold(_COLLECT_BYTES)
         collecting = find_collecting(_SRAM, _SRAM_END)
         period = find_period(self.timer) or addressof(self.period)
@@ -192,11 +195,23 @@ class Port:
         """Collect garbage."""
         gc.collect()
 
+    @micropython.viper
+    def allocated(self) -> int:
+        """Tell whether anything has been allocated since the last collection, or much: 0, 1, 2.
+
+        Much is half of what starts a collection where it is allocated.
+        """
+        counted = ptr32(int(self.counted))
+        if int(counted) == 0:
+            return 1
+        blocks = counted[0]
+        return 2 if blocks + blocks >= counted[1] else 1 if blocks else 0
+
     def used_bytes(self):
         """Return the bytes of RAM that are not free heap, garbage included.
 
-        From then on garbage is collected whenever half of what is free has been allocated: so the
-        other half stays in one piece.
+        From then on garbage is collected whenever half of what is free has been allocated, though
+        the board may not idle: so the other half stays in one piece.
         """
         free = gc.mem_free()
         gc.threshold(max(free // 2, _LEAST_BYTES))

@@ -37,6 +37,25 @@ def find_collecting(at: int, end: int) -> int:
 
 
 @micropython.viper
+def find_allocated(at: int, end: int, threshold) -> int:
+    """Return the address of the word that counts what has been allocated, or 0.
+
+    It is `gc_alloc_amount` (`py/mpstate.h` of MicroPython 1.26), in blocks of 16 bytes since the
+    last collection; the threshold that `gc.threshold` sets follows, by which it is found.
+    """
+    found = 0
+    threshold(0x15EAF000)
+    while at < end and found == 0:
+        if ptr32(at)[0] == 0x15EAF00:
+            threshold(0x2BADCA00)
+            if ptr32(at)[0] == 0x2BADCA0:
+                found = at - 4
+            threshold(0x15EAF000)
+        at += 4
+    return found
+
+
+@micropython.viper
 def find_interrupt_character(at: int, end: int) -> int:
     """Return the address of the word that `micropython.kbd_intr` sets, or 0.
 

@@ -97,6 +97,7 @@ class SimPort:
     stack = 0  # MicroPython keeps no limit here that the port knows
     shares = None
     callbacks = Callbacks()
+    much_bytes = 100_000  # half of what would start a collection
 
     def __init__(self, *, seed=0, chance=0.0):
         self.clock = Clock()
@@ -117,6 +118,7 @@ class SimPort:
         self.was_reset = False
         self.live_bytes = 50_000
         self.garbage_bytes = 0
+        self.counted_bytes = 0  # of what lived when garbage was collected last
         self.collections = []  # when, in ms
         self.events = []  # (time in us, order, function), sorted
         self.until = None  # simulated time at which the run ends
@@ -141,7 +143,13 @@ class SimPort:
         """Let the simulated heap's garbage go, which takes a while."""
         self.collections.append(self.uptime_ms())
         self.garbage_bytes = 0
+        self.counted_bytes = self.live_bytes
         self.clock.us += COLLECT_US
+
+    def allocated(self):
+        """Tell whether the heap has changed since the last collection: 0, 1, or 2 for much."""
+        grown = self.live_bytes + self.garbage_bytes - self.counted_bytes
+        return 2 if grown >= self.much_bytes else int(grown != 0)
 
     def used_bytes(self):
         """Return the bytes of the simulated heap in use, garbage included: as a case says."""

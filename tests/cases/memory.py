@@ -10,13 +10,17 @@ _LAST_MS = SAMPLE_LAST_US // 1000
 
 
 def growing(rig, bytes_a_step, *, pause_ms=500, work=100, steps=1000):
-    """Return a service that computes for `work` rounds and lets the heap grow, in every step."""
+    """Return a service that computes for `work` rounds and lets the heap grow, in every step.
+
+    It leaves a little garbage, too.
+    """
 
     def main(task):
         for _ in range(steps):
             for _ in range(work):
                 pass
             rig.port.live_bytes += bytes_a_step
+            rig.port.garbage_bytes += 16
             yield task.sleep(pause_ms)
         yield task.recv()
 
@@ -39,6 +43,7 @@ def test_nothing_is_collected_in_the_first_second(rig):
 def test_nothing_is_collected_while_something_is_due_soon(rig):
     def main(task):
         while True:
+            rig.port.garbage_bytes += rig.port.much_bytes
             yield task.sleep(30)
 
     rig.add("busy", main)
@@ -49,6 +54,7 @@ def test_nothing_is_collected_while_something_is_due_soon(rig):
 def test_a_sample_is_taken_in_a_gap_that_is_long_enough(rig):
     def main(task):
         while True:
+            rig.port.garbage_bytes += 16
             yield task.sleep(40)
 
     rig.add("busy", main)
@@ -73,6 +79,7 @@ def test_no_time_longer_than_ever_seen_is_taken(rig):
 
     def main(task):
         while True:
+            rig.port.garbage_bytes += rig.port.much_bytes
             yield task.sleep(60)
 
     collect = rig.port.collect
@@ -95,15 +102,31 @@ def test_samples_of_a_steady_heap_become_rare(rig):
     rig.expect(gaps[0] <= 2 * _FIRST_MS, True)
 
 
-def test_no_sample_is_taken_while_nothing_runs(rig):
+def test_no_sample_is_taken_while_nothing_is_allocated(rig):
     def main(task):
-        yield task.sleep(20_000)
+        for _ in range(10):
+            yield task.sleep(2_000)
         rig.log.append(len(rig.port.collections))
-        yield task.sleep(20_000)
+        rig.port.garbage_bytes += 16
+        for _ in range(10):
+            yield task.sleep(2_000)
 
-    rig.add("rare", main)
+    rig.add("frugal", main)
     rig.run(35_000)
     rig.expect((rig.log, len(rig.port.collections)), ([1], 2))
+
+
+def test_much_garbage_is_collected_at_once(rig):
+    """Or an allocation would soon start a collection, in the step that makes it."""
+
+    def main(task):
+        for _ in range(100):
+            rig.port.garbage_bytes += rig.port.much_bytes
+            yield task.sleep(100)
+
+    rig.add("wasteful", main)
+    rig.run(5 * _FIRST_MS)
+    rig.expect(len(rig.port.collections), 50)
 
 
 def test_longest_gap_between_samples_is_bounded(rig):

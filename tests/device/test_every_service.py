@@ -65,8 +65,8 @@ DEAD, REFUSED = 193, abi.REFUSED
 FAULTS_MAX, WINDOW_S = 5, 10
 """So many faults the supervisor may take in that time, by the board's clock."""
 
-PIECE_BYTES = 40_000
-"""Of heap in one piece, with every service: 85 KB are, of 130 KB that are free."""
+PIECE_BYTES = 50_000
+"""Of heap in one piece, with every service: 64 KB are, of 109 KB that are free."""
 
 _LINE = re.compile(
     r"breaker: (\w+): restarts (\d+) in (-?\d+) ms, waiting (\d+), answers \[(.*)\], "

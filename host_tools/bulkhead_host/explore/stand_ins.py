@@ -75,6 +75,10 @@ class ModelPort:
     def crash(self) -> None:
         """Return what ended the last run: nothing did."""
 
+    def allocated(self) -> int:
+        """Return that nothing was: what a sample finds is an event of its own."""
+        return 0
+
     def line(
         self,
         kernel: Any,
