@@ -13,10 +13,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +23,8 @@ from bulkhead_host.image.cache import locked
 from bulkhead_host.image.packages import Purpose, has_program, install_missing
 from bulkhead_host.paths import cache_dir, source_root
 from bulkhead_host.spread import spread
-from bulkhead_host.system.fold import fold_tree
 from campaign import pico
+from campaign.unix import on_unix
 
 # Faults in a piece: some ten seconds of it.
 SIZES = {
@@ -66,7 +64,7 @@ def do(piece: Piece) -> dict[str, Any]:
         except (BulkheadError, ValueError) as error:
             told = {"faults": 0, "outcomes": {}, "kinds": {}, "wrong": [f"no answer: {error}"]}
         return {**piece._asdict(), "asked": piece.faults, **told}
-    command, environment = (_on_unix if piece.port == "unix" else _on_sim)(piece)
+    command, environment = (on_unix if piece.port == "unix" else _on_sim)(piece)
     try:
         done = subprocess.run(
             command,
@@ -100,37 +98,6 @@ def _on_sim(piece: Piece) -> tuple[list[str], dict[str, str]]:
     else:
         python, module = sys.executable, "campaign.piece"
     return [python, "-m", module, piece.part, *numbers], environment
-
-
-def _on_unix(piece: Piece) -> tuple[list[str], dict[str, str]]:
-    root = source_root()
-    path = f"{_folded()}:{root / 'tests'}:{root}:.frozen"
-    binary = Path(sys.executable).parent / "micropython"
-    program = root / "tests" / "cases" / "judging_run.py"
-    numbers = (str(piece.seed), str(piece.faults))
-    return [str(binary), "-X", "heapsize=4m", str(program), *numbers], {"MICROPYPATH": path}
-
-
-@cache
-def _folded() -> Path:
-    """Return a folder with the firmware as boards have it, made once a process."""
-    firmware = source_root() / "firmware"
-    files = {
-        f"{package}/{path.name}": path
-        for package in ("kernel", "port", "plan", "guard", "bulkhead")
-        for path in (firmware / package).glob("*.py")
-        if path.name != "sim.py"
-    }
-    holder = tempfile.TemporaryDirectory()
-    _HOLDERS.append(holder)
-    folder = Path(holder.name)
-    for name, content in fold_tree(files, firmware).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-_HOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def pieces(args: argparse.Namespace, done: set[Piece]) -> Iterator[Piece]:

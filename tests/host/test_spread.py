@@ -2,12 +2,14 @@
 
 import json
 import os
+import runpy
 import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import campaign.__main__ as campaign
+import cloudpickle
 import dask
 import pytest
 from distributed import Client
@@ -167,6 +169,12 @@ def test_a_campaign_that_loses_a_worker_has_each_fault_once(
     kept = [json.loads(line) for line in results.read_text().splitlines()]
     assert len({piece["seed"] for piece in kept}) == len(kept) == 4
     assert sum(piece["faults"] for piece in kept) == 120
+
+
+def test_what_makes_a_campaigns_pieces_goes_along_to_workers() -> None:
+    """Run by its command it is `__main__`, of which a worker has another."""
+    program = runpy.run_path(str(campaign.__file__), run_name="no_module_of_a_worker")
+    assert cloudpickle.loads(cloudpickle.dumps(program["do"]))
 
 
 def test_an_exploration_that_loses_a_worker_has_each_world_once(
