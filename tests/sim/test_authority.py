@@ -89,6 +89,27 @@ def test_what_others_depend_on_is_for_whose_manifest_names_it() -> None:
             authority.find(1, module, name, withheld)
 
 
+@pytest.mark.parametrize(
+    "full",
+    [
+        *("micropython.heap_lock", "micropython.heap_unlock", "micropython.kbd_intr"),
+        *("gc.disable", "gc.threshold", "machine.reset"),
+    ],
+)
+def test_what_stands_others_still_is_for_whose_manifest_names_it_by_itself(full: str) -> None:
+    name, withheld = full.split(".")
+    module = ModuleType(name)
+    module.__dict__.update({withheld: len, "collect": abs})
+    authority = Authority(_TABLE, SERVICE, ((name,), (name, full)))
+    assert authority.hand_out(2, module, name, (withheld,), 1).__dict__[withheld] is len
+    for number in (1, 2):
+        assert authority.find(number, module, name, "collect") is abs
+    with pytest.raises(ImportError, match=withheld):
+        authority.hand_out(1, module, name, (withheld,), 1)
+    with pytest.raises(AttributeError, match=withheld):
+        authority.find(1, module, name, withheld)
+
+
 def test_an_api_imports_in_anothers_step_what_its_own_manifest_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -20,15 +20,17 @@ PLAIN_MODULES = (
 GENERATED = ("bulkhead_system", "bulkhead_board")
 # Of the user library: what the console has, what asyncio takes, and what the kernel injects.
 WITHHELD = (*("-bulkhead.session", "-bulkhead.loop", "-bulkhead.streams", "-bulkhead.injections"),)
-# What reaches all memory, stands the whole board still, sets what others' random numbers come
-# from, or is the guest's text, which may have secrets: the module's name alone does not give it.
+# What reaches all memory, stands the whole board still, takes the heap from all others, chooses
+# which byte of the console kills what runs, sets what others' random numbers come from, or is the
+# guest's text, which may have secrets: the module's name alone does not give it.
 _BY_NAME = (
     *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
     *("-rp2.Flash", "-_rp2.Flash", "-machine.disable_irq", "-machine.enable_irq"),
     *("-machine.reset", "-machine.soft_reset", "-machine.bootloader"),
     *("-machine.deepsleep", "-machine.lightsleep", "-machine.freq", "-machine.WDT"),
     *("-rp2._call_with_globals", "-_rp2._call_with_globals", "-sys.modules"),
-    *("-random.seed", "-bulkhead_system.GUEST"),
+    *("-micropython.heap_lock", "-micropython.heap_unlock", "-micropython.kbd_intr"),
+    *("-gc.disable", "-gc.threshold", "-random.seed", "-bulkhead_system.GUEST"),
 )
 # What would run code of a service outside of its steps: callbacks and threads.
 CALLBACKS = (
