@@ -85,7 +85,7 @@ def test_every_module_of_the_library_loads_where_sphinx_reads_its_docstrings() -
     modules = [f"bulkhead.{file.stem}" for file in (source_root() / LIBRARY).glob("[a-z]*.py")]
     lines = ("import importlib, runpy, sys", f"runpy.run_path({str(FOLDER / 'conf.py')!r})")
     program = "\n".join((*lines, "for name in sys.argv[1:]: importlib.import_module(name)"))
-    command = [sys.executable, "-c", program, *modules]
+    command = [sys.executable, "-P", "-c", program, *modules]
     done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 0, done.stderr.decode()
 

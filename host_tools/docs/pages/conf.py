@@ -10,8 +10,8 @@ from bulkhead_host.paths import source_root
 
 ROOT = source_root()
 
-# The library is MicroPython, and loads under CPython too.
-sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "firmware" / "port" / "cpython")]
+# The library is MicroPython, and loads under CPython too, with what it imports of services.
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "firmware" / "port" / "cpython"), str(ROOT)]
 
 project = "Bulkhead"
 author = "the Bulkhead project"
