@@ -1,6 +1,8 @@
 """What is read in a service's code, kind by kind: what is wrong is named, what is right is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from wrong_applications import MARK, START, SYSTEM, manifest, write
@@ -11,6 +13,7 @@ from bulkhead_host.problem import Problem, Report
 from bulkhead_host.system.boards import board_named
 from bulkhead_host.system.manifest import load_application
 from bulkhead_host.system.reading import read_code
+from bulkhead_host.system.reading.pins import unfit_pins
 
 Read = Callable[..., list[Problem]]
 
@@ -27,6 +30,10 @@ def pause(task, ms):
 
 def double(value):
     return 2 * value
+"""
+OPERATIONS = """\
+from services.i2c.api import READ, WRITE
+from services.pwm.api import SET as WAVE
 """
 LINE = '[[line]]\nname = "stop"\nsource = "pin"\npin = "gp14"\ntrigger = "rising"\n'
 
@@ -146,15 +153,54 @@ WRONG = {
     "no generator of a module": ("yield from tools.double(2)", "tools.double has no yield"),
     "module of CPython": ("import functools", "there is no module functools"),
     "module of its own": ("from services.till.gone import go", "no module services.till.gone"),
+    "address of eight bits": (
+        'yield task.call(task.cap("i2c"), WRITE, (0xEC, b""))',
+        "0xec is no address on",
+    ),
+    "address of a read": ("led.readfrom_mem(0x88, 0, 1)", "0x88 is no address on I2C"),
+    "operands with a name": (
+        "what = (120, 1); yield task.call(lamp.i2c, READ, what)",
+        "0x78 is no add",
+    ),
+    "share beyond all": (
+        'yield task.call(task.cap("pwm"), WAVE, (0, 50, 65_536))',
+        "65,536 of 65,535 is no",
+    ),
+    "wave too slow": ('yield task.call(task.cap("pwm"), WAVE, (0, 7, 9))', "no wave of 7 Hz"),
+    "call of itself": ("def deep(n): return 1 + deep(n - 1)", "deep calls itself each time"),
     "frame of a closure": ("def tick(): task.sleep(1)", "task.sleep(...) does nothing by itself"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "pins", "words"),
+    [
+        ("i2c", ["gp5", "gp4"], 'pins = ["gp4", "gp5"]: sda, scl come first'),
+        ("i2c", ["gp4", "gp7"], "see the board's page"),
+        ("spi", ["gp19", "gp18", "gp16", "gp17"], 'pins = ["gp18", "gp19", "gp16", "gp17"]: sck'),
+        ("spi", ["gp14", "gp19", "gp16", "gp17"], "see the board's page"),
+        ("i2c", ["gp26", "gp27"], ""),
+        ("spi", ["gp10", "gp11", "gp12", "gp9", "gp20"], ""),
+    ],
+)
+def test_pins_of_a_bus_that_cannot_have_them_are_named(
+    name: str, pins: list[str], words: str
+) -> None:
+    report = Report()
+    application = load_application(
+        source_root() / "services", shipped=source_root() / "services", report=report
+    )
+    assert application is not None
+    service = replace(application.services[0], folder=Path(name), pins=tuple(pins))
+    found = list(unfit_pins(service, board_named("pico")))
+    assert [words in hint for _, _, hint in found] == ([True] if words else [])
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_is_wrong_is_named(read: Read, kind: str) -> None:
     line, words = WRONG[kind]
     head = f"import machine\n{HEAD}" if "machine" in line else HEAD
-    head = f"from services.till import tools\nfrom shared import rest\n{head}"
+    head = f"from services.till import tools\nfrom shared import rest\n{OPERATIONS}{head}"
     text = f"{head}        {line}  {MARK}\n        yield task.recv()\n"
     found = read(text)
     shift = {
@@ -178,6 +224,9 @@ RIGHT = {
     "values of a dict": "text = '%(a)d' % light",
     "sign": "text = '%d %%' % 5",
     "width from a value": "text = '%*d' % (5, 6)",
+    "the last address": 'yield task.call(task.cap("i2c"), WRITE, (0x77, b""))',
+    "the whole share": 'yield task.call(task.cap("pwm"), WAVE, (0, 8, 65_535))',
+    "a call of itself that ends": "def deep(n): return n and deep(n - 1)",
     "braces": "text = '{{}} {0} {0}'.format(1)",
     "what is set from outside": "light.extra = 1; count = light.extra",
     "what may be lacking": "try: time.perf_counter()\n        except AttributeError: pass",
@@ -200,7 +249,7 @@ def test_what_is_right_is_not_named(read: Read, kind: str) -> None:
         "    def blink(",
         "    def run(self, one): return one\n\n    is_on = name = run\n\n    def blink(",
     )
-    assert read(f"{head}        {RIGHT[kind]}\n        yield task.recv()\n") == []
+    assert read(f"{OPERATIONS}{head}        {RIGHT[kind]}\n        yield task.recv()\n") == []
 
 
 STEP = """\

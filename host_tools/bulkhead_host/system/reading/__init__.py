@@ -24,6 +24,8 @@ from bulkhead_host.system.reading.names import wrong_names
 from bulkhead_host.system.reading.nowhere import wrong_modules
 from bulkhead_host.system.reading.objects import wrong_objects
 from bulkhead_host.system.reading.pins import early_pins, lost_buses, wrong_pins
+from bulkhead_host.system.reading.ranges import wrong_ranges
+from bulkhead_host.system.reading.recursion import wrong_recursion
 from bulkhead_host.system.reading.replies import wrong_replies
 from bulkhead_host.system.reading.sleeps import wrong_sleeps
 from bulkhead_host.system.reading.source import Finding, Source, read_sources
@@ -43,6 +45,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_calls,
     wrong_objects,
     wrong_values,
+    wrong_ranges,
     wrong_replies,
     wrong_handovers,
     wrong_statuses,
@@ -51,6 +54,7 @@ READERS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     wrong_times,
     wrong_sleeps,
     wrong_loops,
+    wrong_recursion,
     wrong_hard_steps,
     wrong_pins,
     early_pins,

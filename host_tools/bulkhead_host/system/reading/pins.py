@@ -2,9 +2,11 @@
 
 import ast
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import permutations
 
-from bulkhead_host.system.boards import Board
+from bulkhead_host.system.boards import BUSES, Board
 from bulkhead_host.system.driven import bare_buses, driven_pins, pins_made
 from bulkhead_host.system.manifest import Service
 from bulkhead_host.system.reading.source import Finding, Source
@@ -95,15 +97,37 @@ def _inputs(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]
             yield index, f"{pin} has no ADC", f"use one of {', '.join(good)}"
 
 
-def _bus_pins(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
-    if len(pins) != 2:  # noqa: PLR2004  (sda and scl)
+def _bus_pins(pins: Sequence[str], board: Board, kind: str) -> Iterator[tuple[int, str, str]]:
+    """Yield what is wrong with the pins of a bus, in the order of its signals."""
+    signals = BUSES[kind]
+    given, others = pins[: len(signals)], pins[len(signals) :]
+    if len(given) < len(signals) or _are_one_bus(given, board, kind):
         return
-    sda, scl = (board.functions(pin) for pin in pins)
-    if not _bus(sda, "sda") & _bus(scl, "scl"):
-        is_swapped = _bus(sda, "scl") & _bus(scl, "sda")
-        swapped = f'pins = ["{pins[1]}", "{pins[0]}"]: sda first'
-        hint = swapped if is_swapped else "see the board's page for pairs"
-        yield 0, f"{pins[0]} and {pins[1]} are not sda and scl of one bus", hint
+    orders = (order for order in permutations(given) if _are_one_bus(order, board, kind))
+    order = next(orders, None)
+    hint = "see the board's page for pins that are"
+    if order is not None:
+        names = ", ".join(f'"{pin}"' for pin in (*order, *others))
+        hint = f"pins = [{names}]: {', '.join(signals)} come first"
+    yield 0, f"{_row(given)} are not {_row(signals)} of one bus", hint
+
+
+def _are_one_bus(pins: Sequence[str], board: Board, kind: str) -> bool:
+    """Tell whether one bus has each pin for the signal at its place."""
+    signals = zip(pins, BUSES[kind], strict=True)
+    found = [
+        {bus for bus, _, name in map(_parts, board.functions(pin)) if name == signal}
+        for pin, signal in signals
+    ]
+    return any(bus.startswith(kind) for bus in set.intersection(*found))
+
+
+def _parts(function: str) -> tuple[str, str, str]:
+    return function.partition(".")
+
+
+def _row(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _waves(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
@@ -115,16 +139,13 @@ def _waves(pins: Sequence[str], board: Board) -> Iterator[tuple[int, str, str]]:
                 yield index, f"{pin} and {other} are one wave, {name}", "use another pin"
 
 
-_DRIVERS = {"adc": _inputs, "i2c": _bus_pins, "pwm": _waves}
+_DRIVERS: Mapping[str, Callable[[Sequence[str], Board], Iterator[tuple[int, str, str]]]] = {
+    "adc": _inputs,
+    "i2c": partial(_bus_pins, kind="i2c"),
+    "pwm": _waves,
+    "spi": partial(_bus_pins, kind="spi"),
+}
 
 
 def _has(board: Board, pin: str, function: str) -> bool:
     return any(name.startswith(function) for name in board.functions(pin))
-
-
-def _bus(functions: tuple[str, ...], signal: str) -> set[str]:
-    return {
-        name.partition(".")[0]
-        for name in functions
-        if name.startswith("i2c") and name.endswith(f".{signal}")
-    }
