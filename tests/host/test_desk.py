@@ -159,6 +159,17 @@ def test_registers_are_named_written_and_read_one_after_the_other(desk: Desk) ->
     assert master.read(0x20, 2) == b"\x02\x03"
 
 
+def test_registers_may_be_words(desk: Desk) -> None:
+    chip = desk.i2c(0).add(Registers(0x48, width=2))
+    master = Master(desk)
+    master.write(0x48, b"\x07\x01\x02\x03")
+    assert chip.registers[2 * 7 : 2 * 8 + 1] == b"\x01\x02\x03"
+    master.write(0x48, b"\xff\x04\x05\x06")
+    assert chip.registers[0] == 6
+    master.write(0x48, b"\x08")
+    assert master.read(0x48, 2) == b"\x03\x00"
+
+
 UPRIGHT = b"\x00\xae\x20\x00\xa8\x3f\xa1\xc8\x8d\x14\xaf"
 WHOLE = b"\x00\x21\x00\x7f\x22\x00\x07"
 
