@@ -53,7 +53,7 @@ TOOLS = {
         "{thonny} {port} get there.bin {back}",
     ),
 }
-CHOSEN = ["mpremote", "ampy", *os.environ.get("BULKHEAD_TOOLS", "").split()]
+CHOSEN = dict.fromkeys(["mpremote", "ampy", *os.environ.get("BULKHEAD_TOOLS", "").split()])
 
 
 @pytest.fixture(scope="module")
