@@ -20,7 +20,7 @@ FARMS := labgrid==26.0.1 jumpstarter==0.9.0 jumpstarter-driver-composite==0.9.0 
 	jumpstarter-driver-opendal==0.9.0
 TOOLS := rshell==0.0.36 mpfshell==0.9.3
 THONNY := thonny==5.0.1
-MUTATION := cosmic-ray==8.7.0 coverage==7.17.5
+MUTATION := cosmic-ray==8.7.0
 # What runs in that environment finds this one's packages too.
 MUTATING := PYTHONPATH="$(CURDIR)/tests:$(CURDIR)/host_tools:$$($(BIN)/python -c \
 	'import sysconfig; print(sysconfig.get_path("purelib"))')" build/mutation/bin/python
@@ -116,10 +116,8 @@ mutate: $(READY) build/mutation ## Change the kernel at places drawn by a seed; 
 	@$(MUTATING) -m model.mutate $(ARGS)
 
 .PHONY: coverage
-coverage: $(READY) build/mutation ## Show what of the kernel the worlds of the model ring run.
-	@$(MUTATING) -m coverage run --branch --data-file=build/kernel.coverage \
-		--include='$(CURDIR)/firmware/kernel/*' -m model.explore --seconds 5 $(ARGS)
-	@$(MUTATING) -m coverage report --data-file=build/kernel.coverage --show-missing
+coverage: $(READY) ## Show what of the firmware the worlds and tests/sim run, and what not.
+	@cd tests && ../$(BIN)/python -m model.covered $(ARGS)
 
 build/mutation: Makefile
 	@python3 -m venv $@ && $@/bin/pip install --quiet $(MUTATION) && touch $@
