@@ -32,6 +32,8 @@ NAMES = [f"b{number:03}" for number in range(COUNT)]
 CANARIES = NAMES[:2]
 AWAY = NAMES[5]
 """The board without power."""
+PAUSE_MS = 10 * COUNT
+"""Between two calls of a board: all together make a hundred a second."""
 # Of the wall, for a hang: so many processes share this machine.
 PATIENCE_S = 30.0 + COUNT
 ALL_S = 20.0 * max(1, COUNT // 4)
@@ -66,7 +68,9 @@ class Field:
         self.took: dict[str, object] = {"boards": COUNT}
         began_s = time.monotonic()
         self.broker = Mosquitto()
-        self.fleet = UnixFleet(micropython, folder, NAMES, port=self.broker.port, pause_ms=200)
+        self.fleet = UnixFleet(
+            micropython, folder, NAMES, port=self.broker.port, pause_ms=PAUSE_MS
+        )
         self.url = f"mqtt://127.0.0.1:{self.broker.port}"
         tags = "\n".join(f"{n} = {['canary'] if n in CANARIES else []}" for n in NAMES)
         (folder / "fleet.toml").write_text(
