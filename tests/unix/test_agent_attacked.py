@@ -31,6 +31,7 @@ from bulkhead_host.link.frames import Frame, FrameParser
 from bulkhead_host.link.network import BrokerLine, open_network
 from bulkhead_host.link.services import Losses
 
+REFLECTED = 20
 CRASH = bytes([abi.INJECT, 1]) + b"crasher"
 
 
@@ -217,6 +218,54 @@ def test_a_flood_of_challenges_leaves_sessions_of_other_lines_open_and_the_conso
     assert desk.serial.table().losses == asked  # no session was opened anew
     client = desk.host()
     assert generations(client) == before
+
+
+def test_a_whole_conversation_that_is_played_again_opens_no_session(desk: Desk) -> None:
+    client = desk.host()
+    began = len(desk.evil.asked)
+    client.control("crasher", "restart")
+    spoken = desk.evil.asked[began:]  # challenge, order and all, as they went by
+    assert any(is_order(one) for one in spoken)
+    asked = desk.host()
+    before = generations(asked)
+    losses = asked.table().losses
+    for one in spoken:
+        desk.evil.send(one)
+    orders = sum(is_order(one) for one in spoken)
+    wait_until(lambda: _refusals(asked.table().losses) >= _refusals(losses) + orders)
+    assert generations(asked) == before
+
+
+def test_what_a_board_has_said_is_no_order_when_it_comes_back(desk: Desk) -> None:
+    client = desk.host()
+    before = generations(client)["crasher"]
+    echoed: list[bytes] = []
+
+    def reflect(answer: bytes) -> list[bytes]:
+        if len(echoed) < REFLECTED:  # what it says of that is not thrown back again
+            echoed.append(answer)
+            desk.evil.send(answer)
+        return [answer]
+
+    desk.evil.to_host = reflect
+    client.control("crasher", "restart")
+    desk.evil.reset()
+    assert echoed
+    assert generations(client)["crasher"] == before + 1
+
+
+def test_a_question_that_comes_back_to_its_host_is_no_answer(desk: Desk) -> None:
+    client = desk.host()
+    before = generations(client)["crasher"]
+
+    def reflect(request: bytes) -> list[bytes]:
+        desk.evil.hosts.publish("bulkhead/garden/from", request)
+        return [request]
+
+    desk.evil.to_board = reflect
+    client.control("crasher", "restart")
+    assert client.table().names[0] == "supervisor"
+    assert generations(client)["crasher"] == before + 1
 
 
 # What the broker answers in the board's place
