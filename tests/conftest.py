@@ -44,9 +44,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         item.add_marker(ring(item.path))
     _leave_out(config, items)
-    is_shared_out = hasattr(config, "workerinput")
-    places = RINGS[::-1] if is_shared_out else RINGS
-    items.sort(key=lambda item: places.index(ring(item.path)))
+    if hasattr(config, "workerinput"):
+        _put_long_ones_first(items)
+    else:
+        items.sort(key=lambda item: RINGS.index(ring(item.path)))
+
+
+def _put_long_ones_first(items: list[pytest.Item]) -> None:
+    """Sort by ring, the last first.
+
+    Of the device ring, though, only its first file goes before `sim`: where MicroPython is still
+    to be built the others that take an image wait for that, and `sim` takes none.
+    """
+    first = next((item.path for item in items if ring(item.path) == "device"), None)
+
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+        name = ring(item.path)
+        return (item.path != first, name != "sim", -RINGS.index(name))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have `-n auto` be one more than there are cores: a test may wait for a port or a lock."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -32,7 +32,8 @@ from bulkhead_host.files import write_text
 from bulkhead_host.paths import cache_dir
 
 _PACKAGE = "rp2040py.native"
-_FLAGS = ("-shared", "-fPIC", "-O3", "-std=c99", "-w")
+# -O3 takes a quarter longer to compile, and the emulator is no faster for it.
+_FLAGS = ("-shared", "-fPIC", "-O2", "-std=c99", "-w")
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 _FAILURE_LOG = "failed.log"
 # What is said where a disk or the memory was full: that may pass, and is tried again.
