@@ -60,6 +60,7 @@ _COMMON = (
     "-micropython.kbd_intr",
     "-gc.disable",
     "-gc.threshold",
+    "-builtins.__import__",
     "random",
     "-random.seed",
     "-bulkhead.session",

@@ -1,5 +1,6 @@
 """The board judges an import as `make check` does, from the same list."""
 
+import builtins
 import sys
 from types import ModuleType
 
@@ -108,6 +109,15 @@ def test_what_stands_others_still_is_for_whose_manifest_names_it_by_itself(full:
         authority.hand_out(1, module, name, (withheld,), 1)
     with pytest.raises(AttributeError, match=withheld):
         authority.find(1, module, name, withheld)
+
+
+def test_who_names_builtins_cannot_put_another_in_the_place_of_one() -> None:
+    authority = Authority(_TABLE, SERVICE, (("builtins",), ()))
+    verdict = authority.judge(1, "builtins", (), 0, {"__name__": "services.led.service"}, None)
+    authority.finding = lambda find, _keeps: find
+    find = authority.hand_out(1, builtins, "builtins", (), verdict)
+    assert find is not builtins
+    assert find("len") is len
 
 
 def test_an_api_imports_in_anothers_step_what_its_own_manifest_names(

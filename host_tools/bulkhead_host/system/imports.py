@@ -22,7 +22,8 @@ GENERATED = ("bulkhead_system", "bulkhead_board")
 WITHHELD = (*("-bulkhead.session", "-bulkhead.loop", "-bulkhead.streams", "-bulkhead.injections"),)
 # What reaches all memory, stands the whole board still, takes the heap from all others, chooses
 # which byte of the console kills what runs, sets what others' random numbers come from, or is the
-# guest's text, which may have secrets: the module's name alone does not give it.
+# guest's text, which may have secrets: the module's name alone does not give it. Of a module with
+# such a name none has the module itself, in which it could put another builtin for all.
 _BY_NAME = (
     *("-machine.mem8", "-machine.mem16", "-machine.mem32", "-rp2.DMA", "-_rp2.DMA"),
     *("-rp2.Flash", "-_rp2.Flash", "-machine.disable_irq", "-machine.enable_irq"),
@@ -31,6 +32,7 @@ _BY_NAME = (
     *("-rp2._call_with_globals", "-_rp2._call_with_globals", "-sys.modules"),
     *("-micropython.heap_lock", "-micropython.heap_unlock", "-micropython.kbd_intr"),
     *("-gc.disable", "-gc.threshold", "-random.seed", "-bulkhead_system.GUEST"),
+    "-builtins.__import__",
 )
 # What would run code of a service outside of its steps: callbacks and threads.
 CALLBACKS = (
