@@ -58,7 +58,7 @@ _RAM_BYTES = const(532_480)  # as much as any of these chips has
 _KEYS_AT_ONCE = const(64)  # of console input, where nobody reads it
 _CTRL_C = const(3)
 _NONE = const(-1)
-_LEFT = const(-2)
+_PROGRAM = const(-2)  # no character is that: see `image/program_input.py` of the host tools
 
 
 class Wake(io.IOBase):
@@ -303,8 +303,10 @@ class Port:
         Input is for the console's driver, without one for `take_input`. At the prompt it is for
         the REPL, which makes it an interrupt while it runs what was typed.
         """
-        is_input = self.console is not None or self.guest == PROMPT
-        micropython.kbd_intr(_NONE if is_input else _CTRL_C)
+        if self.console is None and self.guest != PROMPT:
+            micropython.kbd_intr(_CTRL_C)
+        else:
+            micropython.kbd_intr(_PROGRAM if self.guest == PROGRAM else _NONE)
 
     def let_interrupt(self):
         """Have a Ctrl-C interrupt the program at the prompt that has called `resume`."""
@@ -319,7 +321,7 @@ class Port:
         if self.console is not None:
             self.guest = PROGRAM
             self.is_left = True
-            micropython.kbd_intr(_LEFT)
+            micropython.kbd_intr(_PROGRAM)
             self.console.wake()
 
     @micropython.native

@@ -212,3 +212,25 @@ def test_program_that_exits_has_ended_and_no_name_is_in_the_way_back(boot: Boot)
         board.run_for(ms=300)
     assert set(generations(board).values()) == {1}
     assert board.chip.reset_count == resets
+
+
+HUNGRY = """\
+import sys
+
+while True:
+    print('byte:', sys.stdin.buffer.read(1))
+"""
+
+
+def test_a_program_that_reads_every_byte_leaves_frames_and_a_ctrl_c_to_the_console(
+    boot: Boot,
+) -> None:
+    board = boot(HUNGRY)
+    board.run_for(ms=500)
+    for _ in range(3):
+        board.write(b"a\x1e")  # a mark that no frame follows is the program's
+        board.run_until(b"byte: b'\\x1e'", timeout_ms=1000)
+        assert set(generations(board).values()) == {1}
+    board.write(b"\x03")
+    said = board.run_until(b">>> ", timeout_ms=200)
+    assert b"KeyboardInterrupt" in said

@@ -238,9 +238,12 @@ def test_program_left_running_is_not_disturbed_and_then_the_loop_is_back(
     assert has_reached_the_loop(board)
 
 
-def test_endless_program_that_was_left_is_a_guest_that_a_ctrl_c_ends(board: EmulatedBoard) -> None:
+@pytest.mark.parametrize("loop", ["pass", "sys.stdin.buffer.read(1)", "sys.stdin.read()"])
+def test_endless_program_that_was_left_is_a_guest_that_a_ctrl_c_ends(
+    board: EmulatedBoard, loop: str
+) -> None:
     prompt(board)
-    board.write(b"while True: pass\r\r")
+    board.write(b"import sys\rwhile True: %s\r\r" % loop.encode())
     leave(board)
     board.write(20 * b"what no program reads fills the line's buffer\n")
     board.run_for(ms=500)

@@ -25,6 +25,7 @@ from bulkhead_host.image.endless import ENDLESS_CHANGES
 from bulkhead_host.image.held_pins import HELD_PIN_CHANGES
 from bulkhead_host.image.names import NAME_CHANGES
 from bulkhead_host.image.processor_faults import PROCESSOR_FAULT_CHANGES
+from bulkhead_host.image.program_input import PROGRAM_INPUT_CHANGES
 from bulkhead_host.image.reentry import REENTRY_CHANGES
 from bulkhead_host.image.scheduler import SCHEDULER_CHANGES
 from bulkhead_host.image.socket_room import SOCKET_ROOM_CHANGES
@@ -266,6 +267,8 @@ CHANGES = (
     *PROCESSOR_FAULT_CHANGES,
     # A host that opens the port while nobody looks.
     *USB_EVENT_CHANGES,
+    # A program that reads all that the host sends.
+    *PROGRAM_INPUT_CHANGES,
 )
 
 # lwIP's timers stand still on this port until a link is up, and PPP brings its link up by them:

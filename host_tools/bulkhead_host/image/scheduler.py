@@ -27,12 +27,14 @@ static volatile bool mp_sched_within;
 static volatile bool callbacks_held;
 static volatile bool program_called_back;
 static volatile bool callback_ended;
+static volatile bool own_runs;
 extern int mp_interrupt_char;
 
 void mp_sched_own_init(void) {
     MP_STATE_VM(own_callbacks) = MP_OBJ_NULL;
     own_pending = 0;
     mp_sched_within = callbacks_held = program_called_back = callback_ended = false;
+    own_runs = false;
 }
 
 // What the functions before these had pending was for somebody who is no more.
@@ -114,7 +116,9 @@ _ONE_OR_OWN = """\
         own_pending &= ~(1 << number);
         mp_obj_t *own = ((mp_obj_tuple_t *)MP_STATE_VM(own_callbacks))->items + 2 * number;
         MICROPY_END_ATOMIC_SECTION(atomic_state);
+        own_runs = true;
         mp_call_function_1_protected(own[0], own[1]);
+        own_runs = false;
         atomic_state = MICROPY_BEGIN_ATOMIC_SECTION();
     } else if (!within && !callbacks_held && !mp_sched_empty()) {
         mp_sched_item_t item = MP_STATE_VM(sched_queue)[MP_STATE_VM(sched_idx)];
@@ -166,6 +170,11 @@ bool mp_sched_end_callback(bool ends) {
         mp_sched_keyboard_interrupt();
     }
     return program_called_back;
+}
+
+// Whether what runs is a guest program, which the port says by -2, or a program's callback.
+bool mp_sched_is_program(void) {
+    return mp_sched_within || (mp_interrupt_char == -2 && !own_runs);
 }
 """
 _LOCK = """\
@@ -239,6 +248,7 @@ void mp_sched_own(mp_obj_t own);
 void mp_sched_hold_callbacks(bool held);
 void mp_sched_run_callback(void);
 bool mp_sched_end_callback(bool ends);
+bool mp_sched_is_program(void);
 """
 _MODULE = "static mp_obj_t mp_micropython_schedule(mp_obj_t function, mp_obj_t arg) {\n"
 _FUNCTIONS = """\
