@@ -152,14 +152,12 @@ def _check_board(
 
     Of one that the file drives `check_driven` says what is safe for it, which makes it its own.
     """
+    of_board = [one for one in imports(tree) if one.name.rpartition(".")[0] == "bulkhead_board"]
     driven = set()
-    if can_drive(service):
+    if of_board and can_drive(service):
         driven = {found.place for found in driven_pins(tree, board, service.folder)}
-    for found in imports(tree):
-        module, _, name = found.name.rpartition(".")
-        pin = name.lower()
-        if module != "bulkhead_board":
-            continue
+    for found in of_board:
+        pin = found.name.rpartition(".")[2].lower()
         if board.place(pin) is None:
             hint = f"use one of {', '.join(board.pin_names)}"
             report.add(file, found.line, f"board {board.name} has no pin {pin}", hint)
