@@ -1,10 +1,12 @@
 """What rp2040py leaves out of the chip's blocks, and the emulated board puts in."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from bulkhead_host.emulator import EmulatedBoard
+from bulkhead_host.emulator.repairs import Uart
 from bulkhead_host.emulator.repl import execute, wait_for_prompt
 from bulkhead_host.errors import UsageError
 
@@ -12,6 +14,9 @@ from bulkhead_host.errors import UsageError
 @pytest.fixture
 def board(stock_board: EmulatedBoard) -> EmulatedBoard:
     return stock_board
+
+
+BYTE_US = 10 * 1_000_000 / 115_200
 
 
 def test_a_uart_sends_all_it_is_given_and_receives(board: EmulatedBoard) -> None:
@@ -24,6 +29,20 @@ def test_a_uart_sends_all_it_is_given_and_receives(board: EmulatedBoard) -> None
     for byte in b"answer":
         uart.feed_byte(byte)
     assert execute(board, "print(u.any(), u.read())") == "6 b'answer'\n"
+
+
+def test_a_uart_on_a_line_sends_each_byte_in_its_time(board: EmulatedBoard) -> None:
+    uart = cast(Uart, board.chip.mcu.uart[1])
+    uart.byte_ns = BYTE_US * 1000
+    sent: list[int] = []
+    uart.on_byte = sent.append
+    source = (
+        "import machine, time\nu = machine.UART(1, 115200, txbuf=256)\nbegan = time.ticks_us()\n"
+        "u.write(bytes(range(200)))\nwhile not u.txdone(): pass\n"
+        "print(time.ticks_diff(time.ticks_us(), began))"
+    )
+    assert 200 <= int(execute(board, source)) / BYTE_US < 215  # and the last turns of the loop
+    assert sent == list(range(200))
 
 
 def test_random_bytes_are_the_same_for_the_same_seed_and_no_other(stock_image: Path) -> None:

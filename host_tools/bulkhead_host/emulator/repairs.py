@@ -4,6 +4,7 @@
   returns. On silicon it is raised when the FIFO drains, and cleared by the firmware.
 - The UART raises its receive interrupt for every byte, and has no receive timeout. On silicon it
   is raised at a level of the FIFO, the timeout when bytes wait there and the line is idle.
+- What the UART sends leaves at once. A line that takes its time asks for that: `byte_ns`.
 - The I2C block's transmit FIFO, flushed when nobody answers, does not say that it is empty:
   MicroPython waits for that until it times out, and takes the next transaction for failed too.
 - The ring oscillator's random bit is always 1, so that `os.urandom` gives the same byte for ever.
@@ -12,6 +13,7 @@
 """
 
 import random
+from collections import deque
 from typing import Any, cast
 
 from rp2040py.peripherals.i2c import R_TX_EMPTY
@@ -30,7 +32,10 @@ DEFAULT_UNIQUE_ID = bytes.fromhex("e660b0148b1d0001")
 
 _UARTIFLS = 0x34
 _UARTRTINTR = 1 << 6
-_RX_LEVELS = (4, 8, 16, 24, 28)  # by bits 3 to 5 of UARTIFLS, of 32 bytes (datasheet, 4.2.8)
+_FIFO_BYTES = 32
+# By bits 0 to 2 of UARTIFLS for what is sent, 3 to 5 for what comes (datasheet, 4.2.8).
+_LEVELS = (4, 8, 16, 24, 28)
+_BUSY, _TXFF, _TXFE = 1 << 3, 1 << 5, 1 << 7  # of UARTFR
 _IDLE_BITS = 32
 _ROSC_BASE = 0x40060
 _RANDOMBIT = 0x1C
@@ -54,11 +59,19 @@ def repair(mcu: RP2040, *, unique_id: bytes, seed: int) -> None:
 
 
 class Uart(RPUART):
-    """A UART whose interrupts follow from its FIFOs, and can be cleared (PL011 manual, 2.8)."""
+    """A UART whose interrupts follow from its FIFOs, and can be cleared (PL011 manual, 2.8).
+
+    `byte_ns` is how long a byte takes to leave: none where nothing is at the other end that has a
+    speed.
+    """
+
+    byte_ns = 0.0
 
     def __init__(self, rp2040: RP2040, name: str, irq: int, dreq: IUARTDMAChannels) -> None:
         super().__init__(rp2040, name, irq, dreq)
         self._levels = 0b010010
+        self._to_send: deque[int] = deque()
+        self._sent = rp2040.clock.create_alarm(self._after_byte)
         self._idle = rp2040.clock.create_alarm(self._after_idle)
 
     def check_interrupts(self) -> None:
@@ -82,18 +95,56 @@ class Uart(RPUART):
         return value
 
     def write_uint32(self, offset: int, value: int) -> None:
-        """Write a register; a byte leaves at once, which drains the FIFO."""
+        """Write a register; a byte that leaves at once drains the FIFO."""
         if offset == _UARTIFLS:
             self._levels = value & 0x3F
             self._follow_level()
+            return
+        if offset == UARTDR and self.byte_ns:
+            self._queue(value & 0xFF)
             return
         super().write_uint32(offset, value)
         if offset == UARTDR:
             self._interrupt_status |= UARTTXINTR
             self.check_interrupts()
 
+    @property
+    def flags(self) -> int:
+        """Return the flag register."""
+        flags = super().flags
+        if self._to_send:
+            flags = flags & ~_TXFE | _BUSY
+        return flags | _TXFF if len(self._to_send) >= _FIFO_BYTES else flags
+
+    def reset(self) -> None:
+        """Put the registers and the FIFOs back to power-on."""
+        super().reset()
+        self._to_send.clear()
+        self._sent.cancel()
+
+    def _queue(self, byte: int) -> None:
+        """Take a byte to send; a full FIFO loses it."""
+        if len(self._to_send) >= _FIFO_BYTES:
+            return
+        self._to_send.append(byte)
+        if len(self._to_send) == 1:
+            self._sent.schedule(self.byte_ns)
+        if len(self._to_send) > _level(self._levels & 7):
+            self._interrupt_status &= ~UARTTXINTR
+            self.check_interrupts()
+
+    def _after_byte(self) -> None:
+        byte = self._to_send.popleft()
+        if self._to_send:
+            self._sent.schedule(self.byte_ns)
+        if len(self._to_send) == _level(self._levels & 7):
+            self._interrupt_status |= UARTTXINTR
+            self.check_interrupts()
+        if self.on_byte is not None:
+            self.on_byte(byte)
+
     def _follow_level(self) -> None:
-        level = _RX_LEVELS[min(self._levels >> 3, len(_RX_LEVELS) - 1)]
+        level = _level(self._levels >> 3)
         self._interrupt_status &= ~UARTRXINTR
         if self.rx_fifo.item_count >= level:
             self._interrupt_status |= UARTRXINTR
@@ -105,6 +156,10 @@ class Uart(RPUART):
         if not self.rx_fifo.empty:
             self._interrupt_status |= _UARTRTINTR
             self.check_interrupts()
+
+
+def _level(bits: int) -> int:
+    return _LEVELS[min(bits, len(_LEVELS) - 1)]
 
 
 class RingOscillator(BasePeripheral):

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import cast
 
 from bulkhead_host.emulator.board import EmulatedBoard
 from bulkhead_host.emulator.net.conditions import Conditions, Plan
@@ -22,9 +23,11 @@ from bulkhead_host.emulator.net.events import Events
 from bulkhead_host.emulator.net.gateway import BOARD, HOST, Answer, Gateway
 from bulkhead_host.emulator.net.ppp import Ppp
 from bulkhead_host.emulator.net.tcp import FarEnd
+from bulkhead_host.emulator.repairs import Uart
 
 BAUDRATE = 115_200
 _BITS_A_BYTE = 10  # start, eight bits, stop
+_NS_A_MS = 1_000_000
 _QUEUE_BYTES_MAX = 64 * 1024
 _MADE_UP_EPOCH_S = 1_767_225_600  # 2026-01-01: what the time is where nothing is the host's
 
@@ -49,7 +52,7 @@ class Network:
         self.packets = 0
         self._random = random.Random(conditions.seed)
         self._byte_ms = _BITS_A_BYTE * 1000 / baudrate
-        self._uart = board.chip.mcu.uart[uart]
+        self._uart = cast(Uart, board.chip.mcu.uart[uart])
         self._events = Events(board.chip.clock)
         self._queue: deque[int] = deque()
         self._is_sending = False
@@ -73,6 +76,7 @@ class Network:
             on_down=self.gateway.drop,
         )
         self._uart.on_byte = self._take_byte
+        self._uart.byte_ns = self._byte_ms * _NS_A_MS
         for at_ms, for_ms in conditions.cuts:
             self._events.after(at_ms, partial(self.cut, for_ms=for_ms))
 
@@ -101,6 +105,7 @@ class Network:
         self.gateway.drop()
         self._events.clear()
         self._uart.on_byte = None
+        self._uart.byte_ns = 0.0
 
     def _take_byte(self, byte: int) -> None:
         if not self.is_cut:
