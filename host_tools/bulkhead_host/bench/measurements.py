@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bulkhead_host.bench import (
     boot,
+    brokered,
     emergency,
     idle,
     interrupts,
@@ -245,10 +246,16 @@ APART = (
         figures=(
             Figure(name="network_static_bytes", unit="bytes"),
             Figure(name="net_heap_bytes", unit="bytes"),
+            Figure(name="ppp_heap_bytes", unit="bytes"),
             Figure(name="mqtt_heap_bytes", unit="bytes"),
             Figure(name="mqtt_publish_ms", unit="ms"),
         ),
         function=network.measure,
+    ),
+    Measurement(
+        name="brokered",
+        figures=(Figure(name="broker_call_ms", unit="ms"),),
+        function=brokered.measure,
     ),
 )
 
