@@ -168,6 +168,7 @@ WRONG = {
     ),
     "wave too slow": ('yield task.call(task.cap("pwm"), WAVE, (0, 7, 9))', "no wave of 7 Hz"),
     "call of itself": ("def deep(n): return 1 + deep(n - 1)", "deep calls itself each time"),
+    "wait for itself": ("def deep(n): yield from deep(n - 1)", "deep calls itself each time"),
     "frame of a closure": ("def tick(): task.sleep(1)", "task.sleep(...) does nothing by itself"),
 }
 

@@ -3,7 +3,14 @@
 import ast
 from collections.abc import Iterator, Set
 
-from bulkhead_host.system.reading.source import Finding, Function, Source, inside, parameters
+from bulkhead_host.system.reading.source import (
+    Finding,
+    Function,
+    Source,
+    inside,
+    is_generator,
+    parameters,
+)
 from bulkhead_host.system.tree import walk
 
 _BRANCHES = (
@@ -41,9 +48,9 @@ def _first_call(function: Function, methods: Set[ast.stmt]) -> ast.Call | None:
             ):
                 return None
             continue
-        for node in _always(statement):
-            if isinstance(node, ast.Call) and _is_own(node, function, methods):
-                return node
+        for call in _run(statement, function):
+            if _is_own(call, function, methods):
+                return call
         if isinstance(statement, _LEAVING):
             return None
     return None
@@ -51,6 +58,21 @@ def _first_call(function: Function, methods: Set[ast.stmt]) -> ast.Call | None:
 
 def _is_endless(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.While)
+
+
+def _run(statement: ast.stmt, function: Function) -> Iterator[ast.Call]:
+    """Yield the calls in a simple statement that run what a function like this one has.
+
+    The call of a generator runs nothing of it: who waits for it does.
+    """
+    is_waited_for = is_generator(function)
+    for node in _always(statement):
+        match node:
+            case ast.Call() if not is_waited_for:
+                yield node
+            case ast.YieldFrom(value=ast.Call() as call) | ast.Await(value=ast.Call() as call):
+                if is_waited_for:
+                    yield call
 
 
 def _always(node: ast.AST) -> Iterator[ast.AST]:
