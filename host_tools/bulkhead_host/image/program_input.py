@@ -5,7 +5,7 @@ take the frames of the link, and a Ctrl-C, before the console's driver looks: no
 the board again. So a program waits while a Ctrl-C or a frame is next, which the driver takes; a
 mark that no frame follows in 100 ms is the program's. MicroPython's interrupt character tells that
 a program is the guest (`port/rp2.py`): one that chooses another, by `micropython.kbd_intr`, gets
-every byte, as it would without Bulkhead.
+every byte that it reads before the driver looks, each 16 ms; but no callback takes a Ctrl-C.
 """
 
 from bulkhead_host.image.change import Change
