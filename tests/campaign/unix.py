@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from folded import fold_firmware
+
 from bulkhead_host.paths import source_root
-from bulkhead_host.system.fold import fold_tree
 
 _HOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -28,17 +29,6 @@ def on_unix(piece: Any) -> tuple[list[str], dict[str, str]]:
 @cache
 def _folded() -> Path:
     """Return a folder with the firmware as boards have it, made once a process."""
-    firmware = source_root() / "firmware"
-    files = {
-        f"{package}/{path.name}": path
-        for package in ("kernel", "port", "plan", "guard", "bulkhead")
-        for path in (firmware / package).glob("*.py")
-        if path.name != "sim.py"
-    }
     holder = tempfile.TemporaryDirectory()
     _HOLDERS.append(holder)
-    folder = Path(holder.name)
-    for name, content in fold_tree(files, firmware).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
+    return fold_firmware(Path(holder.name))
